@@ -1,0 +1,122 @@
+"""Run a command: read its options, call its stage, print the outcome, return its exit code."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from cyclopts import App, CycloptsError
+
+from pipeline.errors import InterruptedRunError, SceneSetError, UsageError, mendable
+from pipeline.progress import Outcome, Output
+
+# name, where it lives (imported only when it runs), what it does
+COMMANDS = (
+    ("scrape", "scraper.collect:scrape", "Collect search previews of every class."),
+    ("add", "scraper.adopt:add", "Adopt a folder of class folders that you already have."),
+    ("curate", "curate.build:curate", "Remove duplicates, resize, split, publish a version."),
+    ("train", "training.build:train", "Train a classifier on the published version; export it."),
+    ("evaluate", "training.evaluate:evaluate", "Measure a bundle on a split or a folder."),
+    ("classify", "serving.classify:classify", "Name what pictures show: top 3 with probabilities."),
+    ("status", "pipeline.status:status", "Count what a data set holds."),
+    ("verify", "pipeline.verify:verify", "Check every stored file and invariant of a data set."),
+    ("doctor", "scraper.doctor:doctor", "Say what is installed and what is missing."),
+    ("gallery", "scraper.gallery.serve:gallery", "Serve a local replica of a results page."),
+    ("demo", "cli:demo", "Run the whole pipeline on the embedded gallery."),
+)
+
+
+def build_app() -> App:
+    """Return the command line; no stage is imported yet."""
+    app = App(
+        name="sceneset",
+        help="From a list of class names to a served image classifier.",
+        help_format="plaintext",
+        help_formatter="plain",
+        version="0.1.0",
+        version_flags=["--version"],
+    )
+    for name, target, summary in COMMANDS:
+        app.command(target, name=name, help=summary)
+    return app
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, or what DESIGN's table of codes says."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = f"sceneset {words[0]}" if words and not words[0].startswith("-") else "sceneset"
+    try:
+        with _terminate_as_error():
+            outcome, output = _run(words)
+        _print_outcome(outcome, output)
+    except KeyboardInterrupt:
+        return _print_error(InterruptedRunError(signal.SIGINT), name, words)
+    except CycloptsError as error:
+        problem = " ".join(str(error).split())
+        return _print_error(UsageError(problem, cure=f"{name} --help"), name, words)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("SCENESET_DEBUG"):
+            raise
+        return _print_error(mendable(error) or _bug(error), name, words)
+    return outcome.exit_code
+
+
+def _run(words: Sequence[str]) -> tuple[Outcome, Output]:
+    command, bound, _ = build_app().parse_args(words, print_error=False, exit_on_error=False)
+    arguments = bound.arguments
+    outcome = command(*bound.args, **bound.kwargs)
+    if not isinstance(outcome, Outcome):
+        return Outcome({}), Output(quiet=True)
+    return outcome, arguments.get("output", Output())
+
+
+def _print_outcome(outcome: Outcome, output: Output) -> None:
+    if output.json:
+        print(json.dumps(outcome.summary, ensure_ascii=False))
+        return
+    for line in outcome.lines:
+        print(line)
+    sys.stdout.flush()
+
+
+def _print_error(error: SceneSetError, name: str, words: Sequence[str]) -> int:
+    print(f"{name}: {error.problem}\n  try: {error.cure}", file=sys.stderr)
+    if "--json" in words:
+        summary = {"error": error.problem, "cure": error.cure, "exit_code": error.exit_code}
+        print(json.dumps(summary, ensure_ascii=False))
+    return error.exit_code
+
+
+def _bug(error: Exception) -> SceneSetError:
+    return SceneSetError(
+        f"internal error: {type(error).__name__}: {error}",
+        cure="run again with SCENESET_DEBUG=1 and report what it prints",
+    )
+
+
+@contextmanager
+def _terminate_as_error() -> Iterator[None]:
+    """Let SIGTERM unwind like Ctrl-C does, with its own exit code."""
+
+    def stop(number: int, _frame: object) -> NoReturn:
+        raise InterruptedRunError(number)
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread: a test or an embedding program owns the signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Turn raw pictures into decisions, resized files, splits and a report."""

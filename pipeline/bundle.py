@@ -1,0 +1,84 @@
+"""Read and check a bundle's folder: what training writes and serving, evaluate and classify read."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import DamagedDataError, MissingInputError
+
+BUNDLE_NAME = "bundle.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One exported model: its folder, class names by label, input size in px and record."""
+
+    folder: Path
+    class_names: tuple[str, ...]
+    size: int
+    fit: str
+    record: dict[str, Any]
+
+    def path(self, name: str) -> Path:
+        """Return the path of one of the bundle's files."""
+        return self.folder / name
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Return relative path -> SHA-256 of every file below a folder but bundle.json itself."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != BUNDLE_NAME)
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
+
+
+def find_bundle(model: Path) -> Path:
+    """Return the bundle's folder for a model folder, its `current` link or a version folder.
+
+    Raises MissingInputError when there is none.
+    """
+    for folder in (model, model / "current"):
+        if (folder / BUNDLE_NAME).is_file():
+            return folder.resolve()
+    raise MissingInputError(
+        f"no bundle at {model}", cure="train one (sceneset train) or name another: --model DIR"
+    )
+
+
+def open_bundle(model: Path) -> Bundle:
+    """Open a bundle after checking the SHA-256 of every file in it.
+
+    Raises MissingInputError when there is none, DamagedDataError when a file is altered, missing,
+    or the record cannot be read.
+    """
+    folder = find_bundle(model)
+    try:
+        record = json.loads((folder / BUNDLE_NAME).read_text(encoding="utf-8"))
+        expected: dict[str, str] = dict(record["files"])
+        for name, digest in expected.items():
+            _check(folder / name, name, digest)
+        preprocess = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
+        names = tuple(json.loads((folder / "class_names.json").read_text(encoding="utf-8")))
+        return Bundle(folder, names, int(preprocess["size"]), str(preprocess["fit"]), record)
+    except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
+        raise _altered(folder, f"its record cannot be read ({error})") from error
+
+
+def _check(path: Path, name: str, digest: str) -> None:
+    if not path.is_file():
+        raise _altered(path.parent, f"{name} is missing")
+    if file_sha256(path) != digest:
+        raise _altered(path.parent, f"{name} is not the file that was exported")
+
+
+def _altered(folder: Path, what: str) -> DamagedDataError:
+    return DamagedDataError(
+        f"the bundle at {folder} is damaged: {what}", cure="train again or restore it from a copy"
+    )

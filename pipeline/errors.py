@@ -1,0 +1,157 @@
+"""Name every failure with its cause, its cure and its exit code.
+
+SceneSetError                     1
+├── UsageError                    2  wrong use or settings
+│   ├── SettingsError             2  a setting has a value that cannot work
+│   ├── ClassListError            2  the class list cannot be used
+│   ├── MissingInputError         2  a stage lacks what an earlier one makes
+│   ├── MissingExtraError         2  an optional package is not installed
+│   └── BrowserMissingError       2  no browser and driver that fit together
+├── DamagedDataError              5  stored data is not what was written
+├── CannotWriteError             73  the disk is full, read-only or refuses
+├── LockedError                  75  another run holds the lock
+└── InterruptedRunError     130/143  a signal ended the run
+"""
+
+import errno
+import sqlite3
+
+OK = 0
+PARTIAL = 3
+BLOCKED = 4
+
+EXTRAS = {
+    "selenium": "scrape",
+    "webdriver_manager": "scrape",
+    "requests": "scrape",
+    "imagehash": "curate",
+    "tensorflow": "train",
+    "keras": "train",
+    "sklearn": "train",
+    "matplotlib": "train",
+    "ai_edge_litert": "serve",
+    "ray": "ray",
+}
+
+_CANNOT_WRITE = {
+    errno.ENOSPC,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.ENAMETOOLONG,
+}
+_SQLITE_CANNOT_WRITE = ("full", "readonly", "read-only", "unable to open", "disk i/o error")
+
+
+class SceneSetError(Exception):
+    """Carry a problem a user can read, the cure, and the exit code of the process."""
+
+    exit_code = 1
+
+    def __init__(self, problem: str, *, cure: str) -> None:
+        """Keep `problem` (what is wrong, with the value) and `cure` (what to do)."""
+        super().__init__(problem)
+        self.problem = problem
+        self.cure = cure
+
+
+class UsageError(SceneSetError):
+    """The command was used in a way that cannot work."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting has a value that cannot work."""
+
+
+class ClassListError(UsageError):
+    """The class list cannot be used."""
+
+
+class MissingInputError(UsageError):
+    """A stage lacks what an earlier stage makes."""
+
+
+class MissingExtraError(UsageError):
+    """An optional package is not installed."""
+
+
+class BrowserMissingError(UsageError):
+    """No browser and driver that fit together were found."""
+
+
+class DamagedDataError(SceneSetError):
+    """Stored data is not what was written."""
+
+    exit_code = 5
+
+
+class CannotWriteError(SceneSetError):
+    """The disk is full, read-only, or refuses."""
+
+    exit_code = 73
+
+
+class LockedError(SceneSetError):
+    """Another run holds the lock."""
+
+    exit_code = 75
+
+
+class InterruptedRunError(SceneSetError):
+    """A signal ended the run; what was finished is kept."""
+
+    def __init__(self, signal_number: int) -> None:
+        """Take the exit code shells give a process that this signal ended."""
+        super().__init__(
+            "interrupted; everything finished so far is kept",
+            cure="run the same command again to go on",
+        )
+        self.exit_code = 128 + signal_number
+
+
+def mendable(error: BaseException) -> SceneSetError | None:
+    """Translate a library's or the system's error into one with a cure, or None if it is a bug."""
+    if isinstance(error, SceneSetError):
+        return error
+    if isinstance(error, ModuleNotFoundError):
+        return _missing_extra(error)
+    if isinstance(error, sqlite3.DatabaseError):
+        return _sqlite_error(error)
+    if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
+        return _cannot_write(
+            f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        )
+    return None
+
+
+def _missing_extra(error: ModuleNotFoundError) -> SceneSetError | None:
+    module = (error.name or "").split(".")[0]
+    if module not in EXTRAS:
+        return None
+    return MissingExtraError(
+        f"this command needs the package {module}, which is not installed",
+        cure=f"pip install -e '.[{EXTRAS[module]}]'",
+    )
+
+
+def _sqlite_error(error: sqlite3.DatabaseError) -> SceneSetError:
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return LockedError(
+            f"the manifest is in use: {text}", cure="wait for the other run to end, then try again"
+        )
+    if any(sign in text.lower() for sign in _SQLITE_CANNOT_WRITE):
+        return _cannot_write(f"the manifest cannot be written: {text}")
+    return DamagedDataError(
+        f"the manifest is damaged: {text}", cure="restore manifest.db from a copy, then run verify"
+    )
+
+
+def _cannot_write(problem: str) -> CannotWriteError:
+    return CannotWriteError(
+        problem, cure="free space or choose a folder you may write to, then run the same command"
+    )

@@ -1,0 +1,247 @@
+"""Keep the manifest: the one place that reads and writes its SQLite file."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline.class_list import SceneClass, slug_of
+from pipeline.errors import DamagedDataError
+from pipeline.rows import (
+    ClassRow,
+    DecisionRow,
+    FeatureRow,
+    ImageRow,
+    KeptPicture,
+    OverrideRow,
+    RunRow,
+    SightingRow,
+    SplitRow,
+)
+from pipeline.schema import MIGRATIONS
+
+_TABLES: dict[type[Any], str] = {
+    ImageRow: "images",
+    SightingRow: "sightings",
+    FeatureRow: "features",
+    DecisionRow: "decisions",
+    SplitRow: "splits",
+    OverrideRow: "overrides",
+}
+
+
+def now() -> str:
+    """Return the time in UTC as ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Manifest:
+    """Rows in, rows out; every method is one statement or one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, make it when missing, and bring its schema up to date.
+
+        Raises DamagedDataError when a newer version of the tool wrote it; sqlite3 errors pass.
+        """
+        self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._migrate()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Return the open manifest."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make every write in the block happen together or not at all."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _migrate(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise DamagedDataError(
+                f"the manifest has schema {version}, this program knows {len(MIGRATIONS)}",
+                cure="use the newer version of sceneset that wrote it",
+            )
+        for number in range(version, len(MIGRATIONS)):
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
+            )
+
+    def query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run a reading statement."""
+        return self._db.execute(sql, values).fetchall()
+
+    def insert(self, rows: Sequence[Any]) -> None:
+        """Insert rows of one table; `images` and `features` that are there already stay."""
+        if not rows:
+            return
+        columns = [field.name for field in fields(rows[0])]
+        verb = "INSERT OR IGNORE" if isinstance(rows[0], ImageRow | FeatureRow) else "INSERT"
+        self._db.executemany(
+            f"{verb} INTO {_TABLES[type(rows[0])]} ({', '.join(columns)})"
+            f" VALUES ({', '.join('?' * len(columns))})",
+            [astuple(row) for row in rows],
+        )
+
+    def adopt_classes(self, classes: Iterable[SceneClass]) -> dict[str, int]:
+        """Add classes that are new, refresh the queries of the others; return name -> id."""
+        self._db.executemany(
+            "INSERT INTO classes (name, slug, queries) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET queries = excluded.queries",
+            [(c.name, slug_of(c.name), json.dumps(c.queries)) for c in classes],
+        )
+        return {row.name: row.id for row in self.classes()}
+
+    def classes(self) -> list[ClassRow]:
+        """Return every class by id."""
+        rows = self.query("SELECT id, name, slug, queries FROM classes ORDER BY id")
+        return [ClassRow(i, name, slug, tuple(json.loads(q))) for i, name, slug, q in rows]
+
+    def start_run(
+        self, stage: str, settings: Mapping[str, object], versions: Mapping[str, object]
+    ) -> int:
+        """Record that a run began; return its id."""
+        cursor = self._db.execute(
+            "INSERT INTO runs (stage, settings, versions, started_at) VALUES (?, ?, ?, ?)",
+            (stage, json.dumps(settings, default=str), json.dumps(versions), now()),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def finish_run(self, run_id: int, outcome: str, counts: Mapping[str, object]) -> None:
+        """Record how a run ended."""
+        self._db.execute(
+            "UPDATE runs SET finished_at = ?, outcome = ?, counts = ? WHERE id = ?",
+            (now(), outcome, json.dumps(counts), run_id),
+        )
+
+    def runs(self, stage: str | None = None) -> list[RunRow]:
+        """Return the runs of a stage (or all), oldest first."""
+        rows = self.query(
+            "SELECT id, stage, settings, versions, started_at, finished_at, outcome, counts"
+            " FROM runs WHERE ? IS NULL OR stage = ? ORDER BY id",
+            (stage, stage),
+        )
+        return [
+            RunRow(
+                r[0],
+                r[1],
+                json.loads(r[2]),
+                json.loads(r[3]),
+                r[4],
+                r[5],
+                r[6],
+                json.loads(r[7] or "null"),
+            )
+            for r in rows
+        ]
+
+    def record_sightings(self, rows: Iterable[SightingRow]) -> None:
+        """Insert results at their end state; a result that had failed is replaced.
+
+        A result known under another query only gains a row in `sighting_queries`.
+        """
+        columns = [field.name for field in fields(SightingRow)]
+        fresh = ", ".join(f"{c} = excluded.{c}" for c in columns)
+        self._db.executemany(
+            f"INSERT INTO sightings ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+            f" ON CONFLICT (engine, class_id, result_id) DO UPDATE SET {fresh}"
+            " WHERE sightings.status = 'failed'",
+            [astuple(row) for row in rows],
+        )
+
+    def record_query(self, sighting: tuple[str, int, str], query: str, rank: int) -> None:
+        """Note that a known result (engine, class id, result id) also answers another query."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO sighting_queries (sighting_id, query, rank)"
+            " SELECT id, ?, ? FROM sightings"
+            " WHERE engine = ? AND class_id = ? AND result_id = ? AND query <> ?",
+            (query, rank, *sighting, query),
+        )
+
+    def known_results(self, engine: str, class_id: int) -> dict[str, tuple[str, int]]:
+        """Return result id -> (status, attempts) of one class on one engine."""
+        rows = self.query(
+            "SELECT result_id, status, attempts FROM sightings WHERE engine = ? AND class_id = ?",
+            (engine, class_id),
+        )
+        return {result_id: (status, attempts) for result_id, status, attempts in rows}
+
+    def sighting_counts(self) -> dict[int, dict[str, int]]:
+        """Return class id -> status -> number of sightings."""
+        counts: dict[int, dict[str, int]] = {}
+        rows = self.query("SELECT class_id, status, count(*) FROM sightings GROUP BY 1, 2")
+        for class_id, status, number in rows:
+            counts.setdefault(class_id, {})[status] = number
+        return counts
+
+    def class_pictures(self, class_id: int) -> set[str]:
+        """Return the SHA-256 of every picture kept for a class."""
+        rows = self.query(
+            "SELECT sha256 FROM sightings WHERE class_id = ? AND status = 'kept'", (class_id,)
+        )
+        return {sha256 for (sha256,) in rows}
+
+    def kept_pictures(self) -> list[KeptPicture]:
+        """Return each kept picture once per class, by class and SHA-256."""
+        rows = self.query(
+            "SELECT s.class_id, s.sha256, i.path, i.format, i.width, i.height, i.bytes,"
+            " min(s.rank), s.page_url, s.site, s.engine"
+            " FROM sightings s JOIN images i USING (sha256) WHERE s.status = 'kept'"
+            " GROUP BY s.class_id, s.sha256 ORDER BY s.class_id, s.sha256"
+        )
+        return [KeptPicture(*row) for row in rows]
+
+    def images(self) -> list[ImageRow]:
+        """Return every file content of raw/ by SHA-256."""
+        columns = ", ".join(field.name for field in fields(ImageRow))
+        rows = self.query(f"SELECT {columns} FROM images ORDER BY sha256")  # noqa: S608  own names
+        return [ImageRow(*row) for row in rows]
+
+    def features(self, kind: str, algorithm: str) -> dict[str, bytes]:
+        """Return SHA-256 -> value of one kind of feature."""
+        rows = self.query(
+            "SELECT sha256, value FROM features WHERE kind = ? AND algorithm = ?", (kind, algorithm)
+        )
+        return dict(rows)
+
+    def latest_overrides(self) -> dict[tuple[str, int], OverrideRow]:
+        """Return (SHA-256, class id) -> what a person decided last."""
+        rows = self.query(
+            "SELECT sha256, class_id, action, new_class_id, note, at FROM overrides ORDER BY rowid"
+        )
+        return {(row[0], row[1]): OverrideRow(*row) for row in rows}
+
+    def tombstones(self) -> list[tuple[str | None, str | None, str | None]]:
+        """Return (SHA-256, site, page address) of everything that was taken out for good."""
+        return [
+            (r[0], r[1], r[2]) for r in self.query("SELECT sha256, site, page_url FROM tombstones")
+        ]
+
+    def last_splits(self) -> list[SplitRow]:
+        """Return where each picture went in the newest published run."""
+        rows = self.query(
+            "SELECT run_id, class_id, sha256, group_id, split, path FROM splits"
+            " WHERE run_id = (SELECT max(run_id) FROM splits) ORDER BY class_id, sha256"
+        )
+        return [SplitRow(*row) for row in rows]

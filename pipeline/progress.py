@@ -1,0 +1,123 @@
+"""Show progress on stderr, quiet when it is not a terminal, and carry a command's outcome."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """How a command speaks."""
+
+    json: Annotated[bool, Parameter(negative="")] = False
+    """Print exactly one JSON object on stdout; everything else goes to stderr."""
+    quiet: Annotated[bool, Parameter(negative="")] = False
+    """Show neither progress nor summary on stderr."""
+
+    def say(self, line: str) -> None:
+        """Print one line on stderr unless quiet."""
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command ended with: its JSON object, its lines for people and its exit code."""
+
+    summary: Mapping[str, object]
+    lines: tuple[str, ...] = ()
+    exit_code: int = 0
+
+
+class Bar(Protocol):
+    """One line of progress."""
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Move on by some steps and show a note beside the bar."""
+
+
+class _Silent:
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Show nothing."""
+
+
+class _RichBar:
+    def __init__(self, progress: "Progress", name: str, total: int | None) -> None:
+        self._progress = progress
+        self._task = progress.add_task(name, total=total, note="")
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Move the bar."""
+        self._progress.update(self._task, advance=steps)
+        if note:
+            self._progress.update(self._task, note=note)
+
+
+class Bars:
+    """Progress bars that share the terminal's last lines."""
+
+    def __init__(self, progress: "Progress | None") -> None:
+        """Draw on `progress`, or nowhere."""
+        self._progress = progress
+
+    def add(self, name: str, total: int | None = None) -> Bar:
+        """Add a bar; `total` None means the end is not known."""
+        return _RichBar(self._progress, name, total) if self._progress else _Silent()
+
+
+@contextmanager
+def progress_bars(output: Output) -> Iterator[Bars]:
+    """Give bars that vanish into nothing when quiet or when stderr is not a terminal."""
+    if output.quiet or not sys.stderr.isatty():
+        yield Bars(None)
+        return
+    from rich.console import Console  # noqa: PLC0415  rich costs 0.1 s
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield Bars(progress)
+
+
+class Stopwatch:
+    """Measure the steps of a run in seconds of wall time."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.seconds: dict[str, float] = {}
+        self._start = perf_counter()
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Add the block's time to a step."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + perf_counter() - began, 3)
+
+    @property
+    def total(self) -> float:
+        """Return the seconds since the start."""
+        return round(perf_counter() - self._start, 3)

@@ -1,0 +1,1 @@
+"""Turn search results into raw pictures and sightings."""

@@ -1,0 +1,1 @@
+"""Read one results page or API each."""

@@ -1,0 +1,1 @@
+"""Serve a local replica of an image results page, for the demo and the tests."""

@@ -1,0 +1,1 @@
+"""Answer from a bundle, without TensorFlow."""

@@ -1,0 +1,1 @@
+"""Turn curated pictures into a model, its metrics and a bundle."""
