@@ -4,9 +4,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _terminate_as_error():
             outcome, output = _run(words)
-        _print_outcome(outcome, output)
+        _print_outcome(outcome, output, name)
     except KeyboardInterrupt:
         return _print_error(InterruptedRunError(signal.SIGINT), name, words)
     except CycloptsError as error:
@@ -76,7 +76,9 @@ def _run(words: Sequence[str]) -> tuple[Outcome, Output]:
     return outcome, arguments.get("output", Output())
 
 
-def _print_outcome(outcome: Outcome, output: Output) -> None:
+def _print_outcome(outcome: Outcome, output: Output, name: str) -> None:
+    if outcome.problem:
+        print(f"{name}: {outcome.problem}\n  try: {outcome.cure}", file=sys.stderr)
     if output.json:
         print(json.dumps(outcome.summary, ensure_ascii=False))
         return

@@ -1,16 +1,14 @@
 """Keep the manifest: the one place that reads and writes its SQLite file."""
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, fields
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from pipeline.class_list import SceneClass, slug_of
-from pipeline.errors import DamagedDataError
+from pipeline.database import Database
+from pipeline.errors import ClassListError
 from pipeline.rows import (
     ClassRow,
     DecisionRow,
@@ -22,7 +20,6 @@ from pipeline.rows import (
     SightingRow,
     SplitRow,
 )
-from pipeline.schema import MIGRATIONS
 
 _TABLES: dict[type[Any], str] = {
     ImageRow: "images",
@@ -39,58 +36,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-class Manifest:
+class Manifest(Database):
     """Rows in, rows out; every method is one statement or one transaction."""
-
-    def __init__(self, path: Path) -> None:
-        """Open the file, make it when missing, and bring its schema up to date.
-
-        Raises DamagedDataError when a newer version of the tool wrote it; sqlite3 errors pass.
-        """
-        self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
-        try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._migrate()
-        except BaseException:
-            self._db.close()
-            raise
-
-    def __enter__(self) -> Self:
-        """Return the open manifest."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Make every write in the block happen together or not at all."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
-    def _migrate(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > len(MIGRATIONS):
-            raise DamagedDataError(
-                f"the manifest has schema {version}, this program knows {len(MIGRATIONS)}",
-                cure="use the newer version of sceneset that wrote it",
-            )
-        for number in range(version, len(MIGRATIONS)):
-            self._db.executescript(
-                f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
-            )
-
-    def query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Run a reading statement."""
-        return self._db.execute(sql, values).fetchall()
 
     def insert(self, rows: Sequence[Any]) -> None:
         """Insert rows of one table; `images` and `features` that are there already stay."""
@@ -105,7 +52,19 @@ class Manifest:
         )
 
     def adopt_classes(self, classes: Iterable[SceneClass]) -> dict[str, int]:
-        """Add classes that are new, refresh the queries of the others; return name -> id."""
+        """Add classes that are new, refresh the queries of the others; return name -> id.
+
+        Raises ClassListError when a new name differs from a known one in case only.
+        """
+        classes = list(classes)
+        known = {row.name.casefold(): row.name for row in self.classes()}
+        for scene_class in classes:
+            if known.get(scene_class.name.casefold(), scene_class.name) != scene_class.name:
+                raise ClassListError(
+                    f"{scene_class.name!r} is already in this data set as "
+                    f"{known[scene_class.name.casefold()]!r}",
+                    cure="spell it as before, or use another --dataset",
+                )
         self._db.executemany(
             "INSERT INTO classes (name, slug, queries) VALUES (?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET queries = excluded.queries",

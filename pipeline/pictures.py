@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 
 MAX_PIXELS = 40_000_000
 MAX_BYTES = 20_000_000
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+# The JPEG plugin also opens MPO, which phones write; MPO cannot be named by itself.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 EXTENSIONS = {
     "JPEG": "jpg",
     "MPO": "jpg",

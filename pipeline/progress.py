@@ -31,11 +31,16 @@ class Output:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command ended with: its JSON object, its lines for people and its exit code."""
+    """What a command ended with: its JSON object, its lines for people and its exit code.
+
+    A run that ended in part has `problem` and `cure`, which are printed as errors are.
+    """
 
     summary: Mapping[str, object]
     lines: tuple[str, ...] = ()
     exit_code: int = 0
+    problem: str = ""
+    cure: str = ""
 
 
 class Bar(Protocol):

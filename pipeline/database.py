@@ -1,0 +1,64 @@
+"""Open a SQLite file that survives kills: migrations, transactions, reading statements."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline.errors import DamagedDataError
+from pipeline.schema import MIGRATIONS
+
+
+class Database:
+    """One open SQLite file in WAL mode, each commit flushed to disk."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, make it when missing, and bring its schema up to date.
+
+        Raises DamagedDataError when a newer version of the tool wrote it; sqlite3 errors pass.
+        """
+        self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._migrate()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Return the open file."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make every write in the block happen together or not at all."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _migrate(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise DamagedDataError(
+                f"the manifest has schema {version}, this program knows {len(MIGRATIONS)}",
+                cure="use the newer version of sceneset that wrote it",
+            )
+        for number in range(version, len(MIGRATIONS)):
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
+            )
+
+    def query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run a reading statement."""
+        return self._db.execute(sql, values).fetchall()

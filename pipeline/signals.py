@@ -1,0 +1,43 @@
+"""Let a run end well: the first Ctrl-C or SIGTERM asks, the second insists."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pipeline.errors import InterruptedRunError
+
+_ASKING = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass
+class StopRequest:
+    """Whether the user asked to stop, and by which signal."""
+
+    signal_number: int | None = None
+
+    def __bool__(self) -> bool:
+        """Say whether to stop."""
+        return self.signal_number is not None
+
+
+@contextmanager
+def stop_on_request() -> Iterator[StopRequest]:
+    """Turn the first signal into a request and the second into InterruptedRunError."""
+    request = StopRequest()
+
+    def ask(number: int, _frame: object) -> None:
+        if request:
+            raise InterruptedRunError(number)
+        request.signal_number = number
+
+    try:
+        before = {number: signal.signal(number, ask) for number in _ASKING}
+    except ValueError:  # not the main thread: signals belong to whoever runs us
+        yield request
+        return
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

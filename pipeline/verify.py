@@ -1,0 +1,133 @@
+"""Check every stored file and every invariant of a data set, and change nothing."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.dataset import Dataset, open_dataset
+from pipeline.errors import DamagedDataError
+from pipeline.manifest import Manifest
+from pipeline.progress import Outcome, Output, Stopwatch, progress_bars
+from pipeline.rows import ImageRow
+from pipeline.settings import DatasetSettings
+
+SHOWN = 20
+_DEFAULTS = DatasetSettings()
+
+
+def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: B008  frozen
+    """Re-hash every picture and check the manifest's invariants; exit 5 when anything is wrong."""
+    dataset = open_dataset(settings.dataset)
+    watch = Stopwatch()
+    with Manifest(dataset.manifest_path) as manifest:
+        images = manifest.images()
+        problems = list(manifest_problems(manifest))
+        with progress_bars(output) as bars:
+            bar = bars.add("hashing", total=len(images))
+            for image in images:
+                problems += file_problems(dataset.root, image)
+                bar.advance()
+    orphans = orphan_files(dataset, images)
+    problems += version_problems(dataset)
+    summary = {
+        "dataset": str(dataset.root),
+        "images": len(images),
+        "problems": problems,
+        "orphans": len(orphans),
+        "seconds": watch.total,
+    }
+    if not problems:
+        spare = f"; {len(orphans)} files without a row, harmless" if orphans else ""
+        return Outcome(summary, (f"{len(images)} pictures and all invariants hold{spare}",))
+    more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+    return Outcome(
+        summary,
+        (*problems[:SHOWN], *more),
+        exit_code=DamagedDataError.exit_code,
+        problem=f"{len(problems)} problems in {dataset.root}, the first: {problems[0]}",
+        cure="restore the named files from a copy; scrape again collects what is lost",
+    )
+
+
+def file_problems(root: Path, image: ImageRow) -> list[str]:
+    """Say what is wrong with one raw file: missing, or not the content that it is named for."""
+    path = root / image.path
+    if not path.is_file():
+        return [f"{image.path} is missing"]
+    if hashlib.sha256(path.read_bytes()).hexdigest() != image.sha256:
+        return [f"{image.path} does not hash to its name"]
+    return []
+
+
+def manifest_problems(manifest: Manifest) -> Iterator[str]:
+    """Yield every broken invariant of the rows."""
+    for (answer,) in manifest.query("PRAGMA integrity_check"):
+        if answer != "ok":
+            yield f"manifest.db: {answer}"
+    for broken in manifest.query("PRAGMA foreign_key_check"):
+        yield f"manifest.db: a row of {broken[0]} points to a missing row of {broken[2]}"
+    for name, sql in _INVARIANTS:
+        for (found,) in manifest.query(sql):
+            yield f"{name}: {found}"
+
+
+_INVARIANTS = (
+    (
+        "a kept or duplicate sighting has no picture",
+        "SELECT result_id FROM sightings WHERE status IN ('kept', 'duplicate') AND sha256 IS NULL",
+    ),
+    (
+        "a picture is kept twice in one class",
+        (
+            "SELECT sha256 FROM sightings WHERE status = 'kept' GROUP BY class_id, sha256"
+            " HAVING count(*) > 1"
+        ),
+    ),
+    (
+        "a kept decision has no split",
+        (
+            "SELECT d.sha256 FROM decisions d LEFT JOIN splits s USING (run_id, class_id, sha256)"
+            " WHERE d.verdict = 'keep' AND s.split IS NULL"
+            " AND d.run_id = (SELECT max(run_id) FROM splits)"
+        ),
+    ),
+    (
+        "a split has no kept decision",
+        (
+            "SELECT s.sha256 FROM splits s LEFT JOIN decisions d USING (run_id, class_id, sha256)"
+            " WHERE d.verdict IS NULL OR d.verdict <> 'keep'"
+        ),
+    ),
+    (
+        "a leak group stands in two splits",
+        (
+            "SELECT group_id FROM splits WHERE run_id = (SELECT max(run_id) FROM splits)"
+            " GROUP BY group_id HAVING count(DISTINCT split) > 1"
+        ),
+    ),
+)
+
+
+def orphan_files(dataset: Dataset, images: list[ImageRow]) -> list[Path]:
+    """Return raw files that no row speaks of: what a kill left; the next sighting adopts them."""
+    named = {dataset.root / image.path for image in images}
+    return sorted(p for p in dataset.raw.rglob("*") if p.is_file() and p not in named)
+
+
+def version_problems(dataset: Dataset) -> list[str]:
+    """Say what is wrong with the published version: rows without a file, files without a row."""
+    if not dataset.current.exists():
+        return []
+    folder = dataset.current.resolve()
+    try:
+        with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
+            rows = {row["path"] for row in csv.DictReader(file)}
+        json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError) as error:
+        return [f"version {folder.name}: its record cannot be read ({error})"]
+    files = {p.relative_to(folder).as_posix() for p in folder.glob("*/*/*") if p.is_file()}
+    missing = [f"version {folder.name}: {path} is missing" for path in sorted(rows - files)]
+    strange = [f"version {folder.name}: {path} has no row" for path in sorted(files - rows)]
+    return missing + strange

@@ -1,0 +1,232 @@
+"""Decide what the gallery serves: the results of each class, planted duplicates included."""
+
+import base64
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from urllib.parse import quote
+
+from pipeline.class_list import SceneClass
+from scraper.gallery.alterations import Kind, alter
+
+# One turn of planted results; two_classes needs a second class and is an exact copy without one.
+PLANTED: tuple[Kind, ...] = (
+    "exact",
+    "near",
+    "mirrored",
+    "cropped",
+    "two_classes",
+    "near",
+    "cropped",
+    "broken",
+    "placeholder",
+    "exact",
+)
+SHARE_OF_A_WIDER_QUERY = 0.8
+_SITES = tuple(
+    f"{first}{second}.example"
+    for first in ("harbour", "north", "paper", "little", "green")
+    for second in ("lens", "journal", "pictures", "atlas", "notes", "garden")
+)
+_TITLES = (
+    "{name} – a quiet morning",
+    "{name}: 10 ideas for your next trip",
+    "Stock photo of {name}",
+    "My {name} album ❤",
+    "{name} & friends, part {number}",
+    "“{name}” | été {number}",
+    "{name} の写真 {number}",
+    "How to photograph {name}",
+)
+
+Originals = Callable[[str], tuple[bytes, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One search result: where it stands, what it is, and of which original it is a copy."""
+
+    class_name: str
+    position: int
+    docid: str
+    thumb_id: str
+    page: str
+    site: str
+    title: str
+    kind: Kind = "original"
+    of: str | None = None
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """One class: the queries that find it, its results in rank order and how to read one."""
+
+    name: str
+    queries: tuple[str, ...]
+    results: tuple[Result, ...]
+    read: Callable[[int], bytes]
+
+
+class Catalogue:
+    """Every result there is, found by query or by thumbnail id."""
+
+    def __init__(self, shelves: Iterable[Shelf]) -> None:
+        """Index the shelves; nothing is drawn yet."""
+        self.shelves = {shelf.name: shelf for shelf in shelves}
+        self._by_query = {
+            folded(query): shelf for shelf in self.shelves.values() for query in shelf.queries
+        }
+        self._by_thumb = {r.thumb_id: r for s in self.shelves.values() for r in s.results}
+
+    def find(self, query: str) -> tuple[Result, ...]:
+        """Return the results of a query in rank order; none for an unknown one.
+
+        A class name gives the whole class. A query that holds one as a whole word gives four
+        fifths of the class in an order of its own, so that the queries of a class overlap.
+        """
+        text = folded(query)
+        if text in self._by_query:
+            return self._by_query[text].results
+        held = [key for key in self._by_query if _holds(text, key)]
+        if not held:
+            return ()
+        results = self._by_query[max(held, key=len)].results
+        count = max(1, round(len(results) * SHARE_OF_A_WIDER_QUERY))
+        return tuple(Random(text).sample(results, count))  # noqa: S311  an order, no secret
+
+    def by_thumb(self, thumb_id: str) -> Result | None:
+        """Return the result whose thumbnail has this id."""
+        return self._by_thumb.get(thumb_id)
+
+    def read(self, result: Result) -> bytes:
+        """Return the bytes of a result's preview."""
+        return self.shelves[result.class_name].read(result.position)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one drawn result is made: from which original of which class, altered how."""
+
+    kind: Kind
+    class_name: str
+    original: int
+
+
+def plan_class(name: str, other: str | None, per_class: int, share: float, *, seed: int) -> list[Plan]:
+    """Mix originals with planted results; `other` is the class to share a picture with."""
+    rng = Random(f"plan {seed} {name}")  # noqa: S311  reproducible, no secret
+    planted = min(round(per_class * share), per_class - 1)
+    originals = per_class - planted
+    plans = [Plan("original", name, number) for number in range(originals)]
+    sources = rng.sample(range(originals), originals)
+    for number in range(planted):
+        kind = PLANTED[number % len(PLANTED)]
+        source = sources[number % originals]
+        if kind == "two_classes":
+            plans.append(Plan(kind, other, source) if other else Plan("exact", name, source))
+        else:
+            plans.append(Plan(kind, name, source))
+    rng.shuffle(plans)
+    return plans
+
+
+def drawn_shelves(
+    classes: Iterable[SceneClass], originals: Originals, *, per_class: int, share: float, seed: int
+) -> list[Shelf]:
+    """Return a shelf per class; its pictures are drawn when first read."""
+    classes = list(classes)
+    names = [one.name for one in classes]
+    others = dict(zip(names, [*names[1:], names[0]], strict=True)) if len(names) > 1 else {}
+    plans = {
+        name: plan_class(name, others.get(name), per_class, share, seed=seed) for name in names
+    }
+    return [_drawn_shelf(one, plans, originals, seed) for one in classes]
+
+
+def _drawn_shelf(
+    scene_class: SceneClass, plans: Mapping[str, list[Plan]], originals: Originals, seed: int
+) -> Shelf:
+    name = scene_class.name
+    docids = {
+        (plan.class_name, plan.original): _identifier("docid", seed, plan.class_name, position)
+        for class_name in plans
+        for position, plan in enumerate(plans[class_name])
+        if plan.kind == "original"
+    }
+
+    def read(position: int) -> bytes:
+        plan = plans[name][position]
+        rng = Random(f"alter {seed} {name} {position}")  # noqa: S311  reproducible, no secret
+        return alter(plan.kind, originals(plan.class_name)[plan.original], rng)
+
+    results = tuple(
+        _result(name, position, seed=seed, kind=plan.kind, of=_of(plan, docids))
+        for position, plan in enumerate(plans[name])
+    )
+    return Shelf(name, tuple({name: 0, **dict.fromkeys(scene_class.queries)}), results, read)
+
+
+def _of(plan: Plan, docids: Mapping[tuple[str, int], str]) -> str | None:
+    if plan.kind in {"original", "broken", "placeholder"}:
+        return None
+    return docids[plan.class_name, plan.original]
+
+
+def folder_shelves(root: Path) -> list[Shelf]:
+    """Return a shelf per folder in `root`; every file in it is a result, sorted by name."""
+    return [_folder_shelf(folder) for folder in sorted(root.iterdir()) if _is_shown(folder)]
+
+
+def _is_shown(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")
+
+
+def _folder_shelf(folder: Path) -> Shelf:
+    name = unicodedata.normalize("NFC", folder.name)
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    results = tuple(
+        _result(name, position, seed=0, title=path.stem) for position, path in enumerate(files)
+    )
+    return Shelf(name, (name,), results, lambda position: files[position].read_bytes())
+
+
+def _result(
+    name: str,
+    position: int,
+    *,
+    seed: int,
+    title: str = "",
+    kind: Kind = "original",
+    of: str | None = None,
+) -> Result:
+    rng = Random(f"result {seed} {name} {position}")  # noqa: S311  reproducible, no secret
+    site = rng.choice(_SITES)
+    return Result(
+        class_name=name,
+        position=position,
+        docid=_identifier("docid", seed, name, position),
+        thumb_id=_identifier("thumb", seed, name, position),
+        page=f"https://{site}/{quote(name)}/{position}",
+        site=site,
+        title=title or rng.choice(_TITLES).format(name=name, number=position),
+        kind=kind,
+        of=of,
+    )
+
+
+def _identifier(use: str, seed: int, name: str, position: int) -> str:
+    digest = hashlib.sha256(f"{use} {seed} {name} {position}".encode()).digest()
+    return base64.urlsafe_b64encode(digest)[:14].decode()
+
+
+def folded(text: str) -> str:
+    """Return the form in which queries and class names are compared: NFC, case folded."""
+    return unicodedata.normalize("NFC", " ".join(text.split())).casefold()
+
+
+def _holds(text: str, words: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text) is not None

@@ -1,0 +1,145 @@
+"""Scroll one results page to its end: collect, decide, stop.
+
+The browser comes in as an argument; the decision to go on is a pure function.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from scraper.page_state import PageFacts
+from scraper.previews import Fetched
+
+StopReason = Literal[
+    "target reached",
+    "end of results",
+    "stalled",
+    "budget",
+    "nothing found",
+    "blocked",
+    "consent",
+    "layout unknown",
+    "unreachable",
+    "browser lost",
+    "interrupted",
+]
+QUIET_STEPS = 3
+LOST_STEPS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One result as the page shows it; `src` is a data URI or the thumbnail's address."""
+
+    result_id: str
+    page_url: str
+    title: str
+    site: str
+    src: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What one scrolled stretch of the page gave.
+
+    `unloaded` are results whose thumbnail still waits; their `src` is what the page's own
+    id-to-address map says.
+    """
+
+    found: tuple[Found, ...]
+    unloaded: tuple[Found, ...]
+    at_bottom: bool
+    grew: bool
+    clicked: bool
+    end_shown: bool
+    strategy: str
+
+
+class ResultsBrowser(Protocol):
+    """What harvesting needs of a browser."""
+
+    @property
+    def user_agent(self) -> str:
+        """Return the browser's own user agent."""
+
+    def open(self, url: str) -> None:
+        """Load a page. Raises Unreachable or BrowserLost."""
+
+    def facts(self) -> PageFacts:
+        """Say what kind of page it is."""
+
+    def stretch(self) -> Stretch:
+        """Scroll one stretch and report it."""
+
+    def body(self, url: str) -> Fetched | None:
+        """Return the bytes the browser received for an address, None when it never asked."""
+
+    def snapshot(self) -> tuple[str, bytes]:
+        """Return the page's HTML and a PNG of it."""
+
+    def close(self) -> None:
+        """End the browser and everything it started."""
+
+
+class Unreachable(Exception):  # noqa: N818  a state of the world, named as the manifest names it
+    """Nothing answers at the address."""
+
+
+class BrowserLost(Exception):  # noqa: N818  the same
+    """The browser or its driver died or hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a harvest is: pictures still wanted, steps without news, seconds spent."""
+
+    wanted: int
+    quiet_steps: int
+    seconds: float
+
+
+def why_stop(progress: Progress, stretch: Stretch, max_seconds: float) -> StopReason | None:
+    """Say why to stop after a stretch, or None to go on.
+
+    The end counts as reached when it is shown and no thumbnail waits, or when nothing came for
+    several steps and nothing is left to click. A control that is clicked in vain is a stall.
+    """
+    if progress.wanted <= 0:
+        return "target reached"
+    if progress.seconds > max_seconds:
+        return "budget"
+    if stretch.found or stretch.grew or not stretch.at_bottom:
+        return "stalled" if progress.quiet_steps >= LOST_STEPS else None
+    if stretch.end_shown and not stretch.unloaded:
+        return "end of results"
+    if progress.quiet_steps < QUIET_STEPS:
+        return None
+    return "stalled" if stretch.clicked and not stretch.end_shown else "end of results"
+
+
+def harvest(
+    browser: ResultsBrowser,
+    keep: Callable[[tuple[Found, ...]], int],
+    clock: Callable[[], float],
+    max_seconds: float,
+    interrupted: Callable[[], bool],
+) -> StopReason:
+    """Work through a loaded results page and return why it ended.
+
+    `keep` stores the results of a stretch and returns how many pictures are still wanted.
+    Thumbnails that the page never loaded are handed over last, with their mapped address.
+    """
+    began = clock()
+    quiet = 0
+    while True:
+        stretch = browser.stretch()
+        wanted = keep(stretch.found)
+        quiet = 0 if stretch.found or stretch.grew else quiet + 1
+        if interrupted():
+            return "interrupted"
+        reason = why_stop(Progress(wanted, quiet, clock() - began), stretch, max_seconds)
+        if reason in {"end of results", "stalled"} and stretch.unloaded:
+            wanted = keep(stretch.unloaded)
+            reason = "target reached" if wanted <= 0 else reason
+        if reason is not None:
+            return reason

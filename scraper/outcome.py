@@ -1,0 +1,101 @@
+"""Sum up a run: why it ended, what it counts, which exit code it deserves."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pipeline.errors import BLOCKED, OK, PARTIAL
+from pipeline.progress import Outcome
+from pipeline.rows import STATUSES
+from scraper.harvest import StopReason
+
+_DONE = frozenset({"target reached", "end of results"})
+_ENDS_THE_RUN = frozenset({"blocked", "consent", "unreachable", "interrupted"})
+# The first of these that any query or class met describes the whole.
+_GRAVEST_FIRST: tuple[StopReason, ...] = (
+    "interrupted",
+    "blocked",
+    "consent",
+    "unreachable",
+    "browser lost",
+    "layout unknown",
+    "stalled",
+    "budget",
+    "end of results",
+    "nothing found",
+    "target reached",
+)
+_CURES: dict[StopReason, str] = {
+    "interrupted": "run the same command again to go on",
+    "blocked": "wait some hours, raise --pause, then run the same command to go on",
+    "consent": "open the page once with --headful and answer it, then run the same command",
+    "unreachable": "check the address and the network, then run the same command to go on",
+    "browser lost": "run the same command again to go on",
+    "layout unknown": "look at the page kept under reports/scrape; its selectors need mending",
+    "stalled": "run the same command again to go on",
+    "budget": "raise --max-seconds, or run the same command again to go on",
+    "nothing found": "give those classes other queries: `Name: query | query`",
+}
+
+
+def ends_the_run(reason: StopReason) -> bool:
+    """Say whether no further class should be tried after this one."""
+    return reason in _ENDS_THE_RUN
+
+
+def combined(reasons: Iterable[StopReason]) -> StopReason:
+    """Return the one reason that describes several: the gravest."""
+    met = set(reasons)
+    return next((reason for reason in _GRAVEST_FIRST if reason in met), "target reached")
+
+
+def exit_code(reasons: Iterable[StopReason], signal_number: int | None) -> int:
+    """Return 0 when every class is done, 130/143 when interrupted, 4 at a block, else 3."""
+    met = set(reasons)
+    if signal_number is not None:
+        return 128 + signal_number
+    if met <= _DONE:
+        return OK
+    return BLOCKED if "blocked" in met else PARTIAL
+
+
+def scrape_outcome(
+    *,
+    dataset: Path,
+    counts: Mapping[str, Mapping[str, int]],
+    reasons: Mapping[str, StopReason],
+    added: int,
+    seconds: float,
+    signal_number: int | None = None,
+    trouble: str = "",
+) -> Outcome:
+    """Build the outcome of `scrape` and `add` from each class's counts and reason."""
+    classes = {
+        name: {status: counts[name].get(status, 0) for status in STATUSES}
+        | {"stopped_because": reasons[name]}
+        for name in reasons
+    }
+    kept = sum(counts[name].get("kept", 0) for name in reasons)
+    unfinished = [name for name, reason in reasons.items() if reason not in _DONE]
+    gravest = combined(reasons.values())
+    news = f"{added} new" if added else "nothing new"
+    return Outcome(
+        summary={
+            "dataset": str(dataset),
+            "classes": classes,
+            "kept": kept,
+            "added": added,
+            "seconds": seconds,
+        },
+        lines=(f"{news}: {kept} pictures of {len(classes)} classes kept in {dataset}",),
+        exit_code=exit_code(reasons.values(), signal_number),
+        problem=_problem(unfinished, gravest, trouble),
+        cure=_CURES.get(gravest, "run the same command again to go on"),
+    )
+
+
+def _problem(unfinished: list[str], gravest: StopReason, trouble: str) -> str:
+    if not unfinished:
+        return ""
+    names = ", ".join(unfinished[:5]) + (" ..." if len(unfinished) > 5 else "")  # noqa: PLR2004
+    detail = f" ({trouble})" if trouble and gravest != "interrupted" else ""
+    return f"{gravest}: {len(unfinished)} classes not finished: {names}{detail}"

@@ -1,0 +1,41 @@
+"""Keep a gentle pace: pauses between page loads, and no more than so many in a minute."""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+MINUTE_S = 60.0
+JITTER = 0.25
+
+
+def next_wait(now: float, loads: deque[float], pause: float, per_minute: int) -> float:
+    """Return the seconds to wait before the next page load.
+
+    `loads` are the times of earlier loads, oldest first; `pause` is the least distance to the
+    last one; `per_minute` 0 means any number.
+    """
+    wait = loads[-1] + pause - now if loads else 0.0
+    if per_minute and len(loads) >= per_minute:
+        wait = max(wait, loads[-per_minute] + MINUTE_S - now)
+    return max(0.0, wait)
+
+
+@dataclass
+class Pace:
+    """Wait as `next_wait` says; clock and sleep come in as functions."""
+
+    pause: float
+    per_minute: int
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    random: random.Random
+    loads: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
+
+    def before_load(self) -> None:
+        """Wait until the next page may be loaded, and note that it is."""
+        pause = self.pause * self.random.uniform(1 - JITTER, 1 + JITTER)
+        wait = next_wait(self.clock(), self.loads, pause, self.per_minute)
+        if wait > 0:
+            self.sleep(wait)
+        self.loads.append(self.clock())

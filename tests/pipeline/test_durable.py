@@ -1,0 +1,74 @@
+import resource
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import durable
+
+
+def parts_in(folder: Path) -> list[Path]:
+    return [p for p in folder.rglob("*") if p.name.startswith(durable.PART_PREFIX)]
+
+
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.binary(max_size=200), max_size=6))
+def test_files_hold_exactly_the_bytes_given(
+    tmp_path_factory: pytest.TempPathFactory, contents: dict[str, bytes]
+) -> None:
+    folder = tmp_path_factory.mktemp("files")
+    durable.write_files({folder / name[0] / name: data for name, data in contents.items()})
+    assert all((folder / n[0] / n).read_bytes() == data for n, data in contents.items())
+    assert parts_in(folder) == []
+
+
+def test_a_replaced_file_is_never_seen_in_part(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    durable.write_file(path, b"old")
+    held = path.open("rb")
+    durable.write_file(path, b"new" * 1000)
+    with held:
+        assert held.read() == b"old"
+    assert path.read_bytes() == b"new" * 1000
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    durable.write_file(path, b"old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            durable.write_file(path, b"x" * 5000)
+        with pytest.raises(OSError, match="too large"):
+            durable.write_files({tmp_path / "a": b"a", tmp_path / "b": b"x" * 5000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with durable.new_folder(tmp_path / "good") as part:
+        (part / "file").write_text("content")
+        assert not (tmp_path / "good").exists()
+    with pytest.raises(KeyboardInterrupt), durable.new_folder(tmp_path / "bad") as part:
+        (part / "file").write_text("content")
+        raise KeyboardInterrupt
+    assert (tmp_path / "good" / "file").read_text() == "content"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["good"]
+
+
+def test_a_link_is_swapped_and_never_missing(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        (tmp_path / name).mkdir()
+        durable.swap_link(tmp_path / "current", name)
+        assert (tmp_path / "current").resolve().name == name
+
+
+def test_what_killed_runs_left_is_swept(tmp_path: Path) -> None:
+    (tmp_path / f"{durable.PART_PREFIX}folder").mkdir()
+    (tmp_path / f"{durable.PART_PREFIX}file").write_text("half")
+    (tmp_path / "kept").write_text("whole")
+    durable.remove_parts(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["kept"]
