@@ -5,17 +5,16 @@ import json
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from PIL import Image, ImageDraw
 
 from pipeline.pictures import PictureError, read_header
-from scraper.gallery.alterations import PLACEHOLDER_GIF
+from scraper.gallery.alterations import PLACEHOLDER_GIF, encode
 from scraper.gallery.catalogue import Result
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 COLUMNS = 6
 INLINE = 23
@@ -117,6 +116,33 @@ def later_batch(batch: Batch, view: View) -> dict[str, Any]:
         for rank, result in pairs
     ]
     return {"items": items, "ldi": {view.image_id(r): view.thumb_url(result) for r, result in pairs}}
+
+
+def start_page(names: Sequence[str], view: View) -> str:
+    """Return the page at `/`: a search box and the classes there are."""
+    return _template("start.html").render(names=names, name=view.names, thumbs=view.thumbs)
+
+
+@lru_cache(maxsize=256)
+def favicon(site: str) -> bytes:
+    """Draw the 16 x 16 px sign of a site as PNG."""
+    rng = Random(site)  # noqa: S311  random looks, no secret
+    image = Image.new("RGB", (16, 16), tuple(rng.randrange(60, 230) for _ in range(3)))
+    ImageDraw.Draw(image).ellipse((4, 4, 11, 11), fill="white")
+    return encode(image, "PNG")
+
+
+@lru_cache(maxsize=64)
+def decoration(number: str) -> bytes:
+    """Draw a 96 x 96 px picture that is no result, for chips and the logo, as PNG."""
+    rng = Random(f"decoration {number}")  # noqa: S311  random looks, no secret
+    image = Image.new("RGB", (96, 96), tuple(rng.randrange(120, 240) for _ in range(3)))
+    pen = ImageDraw.Draw(image)
+    for _ in range(5):
+        x, y, r = rng.randrange(96), rng.randrange(96), rng.randrange(10, 40)
+        colour = tuple(rng.randrange(60, 250) for _ in range(3))
+        pen.ellipse((x - r, y - r, x + r, y + r), fill=colour)
+    return encode(image, "PNG")
 
 
 def empty_page(query: str, view: View) -> str:
