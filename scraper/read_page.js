@@ -111,7 +111,9 @@ async function growAtBottom() {
   const height = document.documentElement.scrollHeight;
   window.scrollTo(0, height);
   const clicked = await clickMore();
-  const until = Math.min(deadline, performance.now() + settings.patience);
+  // A shown end is trusted after a short wait; without one, a late batch gets all our patience.
+  const patience = endShown() && !clicked ? settings.patience / 4 : settings.patience;
+  const until = Math.min(deadline, performance.now() + patience);
   while (performance.now() < until) {
     if (document.documentElement.scrollHeight > height) return { clicked, grew: true };
     await sleep(40);
@@ -127,14 +129,17 @@ function endShown() {
 async function run() {
   memory.strategy ??= chooseStrategy();
   const strategy = memory.strategy;
-  if (!strategy) return { records: [], pending: 0, bottom: true, grew: false, clicked: false, end: endShown(), strategy: "" };
+  if (!strategy) {
+    return { records: [], unloaded: [], bottom: true, grew: false, clicked: false, end: endShown(), strategy: "" };
+  }
   const found = new Map();
   collect(strategy, found);
   await scrollOn(strategy, found);
-  let bottom = atBottom();
+  const bottom = atBottom();
   let change = { clicked: false, grew: false };
-  await waitForPending(strategy, found);
   if (bottom) change = await growAtBottom();
+  // Thumbnails below the fold load when they are scrolled to; only at the end are they late.
+  if (bottom && !change.grew) await waitForPending(strategy, found);
   collect(strategy, found);
   const ready = [...found.values()].filter((record) => !record.waiting);
   ready.sort((a, b) => a.top - b.top || a.left - b.left);

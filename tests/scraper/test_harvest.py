@@ -89,8 +89,12 @@ def test_a_page_is_read_until_its_end_is_shown() -> None:
 
 
 def test_an_end_marker_does_not_end_a_page_that_still_gives() -> None:
-    pages = [stretch("a", end_shown=True), stretch("b", end_shown=True), stretch(end_shown=True)]
-    assert run(pages) == ("end of results", ["a", "b"])
+    pages = [
+        stretch("a", end_shown=True, grew=True),
+        stretch("b", end_shown=True, clicked=True),
+        stretch("c", end_shown=True),
+    ]
+    assert run(pages) == ("end of results", ["a", "b", "c"])
 
 
 def test_enough_is_enough() -> None:
