@@ -91,6 +91,8 @@ class ChromiumPage:
         self._log.clear()
         try:
             self._driver.get(url)
+            if self._driver.execute_script("return location.protocol") == "chrome-error:":
+                raise Unreachable("the browser shows its own error page")
         except TimeoutException as error:
             raise Unreachable(f"no answer within {PAGE_LOAD_S} s") from error
         except WebDriverException as error:

@@ -1,29 +1,175 @@
-"""Draw pictures."""
+"""Draw a class's pictures: seeded, each far from every other of its class in pHash."""
 
-from functools import cache
+import math
+from collections.abc import Mapping
+from functools import lru_cache
 from random import Random
+from threading import Lock
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from scraper.gallery.alterations import encode
+from scraper.gallery.scenes import SCENES, Band, Layer, Range, Scene, made_up_scene
+from scraper.gallery.shapes import Colour, Placing, paint, rgb
+
+SIZES = ((246, 164), (246, 138), (225, 225), (183, 275), (275, 183), (259, 194), (300, 168))
+SKIN = ("#f3cfae", "#e0ac80", "#b87a4e", "#8a5634", "#f7dcc4")
+HAIR = ("#2a1f1a", "#5a3a20", "#c89a4a", "#8f8f92", "#7a2f1a")
+MIN_DISTANCE = 14
+ATTEMPTS = 60
+_SCALE = 2
+_NOISE = 4.0
+_SHADE = 0.24
+_DIM = 0.06
+_GREY = (0.299, 0.587, 0.114)
 
 
 class Studio:
-    """Draws originals."""
+    """Draw the originals of each class once, when first asked for."""
 
     def __init__(self, seed: int, count: int) -> None:
-        """Keep the seed."""
-        self._seed, self._count = seed, count
-        self.originals = cache(self._draw)
+        """Keep the seed and how many originals a class has."""
+        self._seed = seed
+        self._count = count
+        self._drawn: dict[str, tuple[bytes, ...]] = {}
+        self._lock = Lock()
 
-    def _draw(self, name: str) -> tuple[bytes, ...]:
-        return tuple(_one(Random(f"{self._seed} {name} {n}"), Random(name)) for n in range(self._count))
+    def originals(self, name: str) -> tuple[bytes, ...]:
+        """Return a class's pictures as bytes."""
+        with self._lock:
+            if name not in self._drawn:
+                self._drawn[name] = draw_class(name, self._count, self._seed)
+            return self._drawn[name]
 
 
-def _one(rng: Random, own: Random) -> bytes:
-    image = Image.new("RGB", (rng.randrange(180, 260), 180), tuple(own.randrange(256) for _ in range(3)))
-    pen = ImageDraw.Draw(image)
-    for _ in range(14):
-        x, y, r = rng.randrange(240), rng.randrange(180), rng.randrange(10, 60)
-        pen.ellipse((x - r, y - r, x + r, y + r), fill=tuple(rng.randrange(256) for _ in range(3)))
-    return encode(image)
+def draw_class(name: str, count: int, seed: int) -> tuple[bytes, ...]:
+    """Draw a class's originals, encoded: any two, mirrored or not, more than 12 bits apart.
+
+    A picture that comes too close to an earlier one is drawn again, at most 60 times.
+    """
+    scene = SCENES.get(name) or made_up_scene(name)
+    pictures: list[bytes] = []
+    taken: list[NDArray[np.bool_]] = []
+    for number in range(count):
+        for attempt in range(ATTEMPTS):
+            rng = Random(f"draw {seed} {name} {number} {attempt}")  # noqa: S311  reproducible
+            image = draw(scene, rng)
+            hashes = [phash(image), phash(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT))]
+            if all(np.count_nonzero(hashes[0] != one) > MIN_DISTANCE for one in taken):
+                break
+        taken += hashes
+        pictures.append(encode(image, _file_format(rng), rng.randint(80, 90)))
+    return tuple(pictures)
+
+
+def draw(scene: Scene, rng: Random) -> Image.Image:
+    """Draw one picture of a scene, 138 to 300 px a side."""
+    width, height = rng.choice(SIZES)
+    image = Image.new("RGB", (width * _SCALE, height * _SCALE))
+    for element in scene:
+        if isinstance(element, Band):
+            _paint_band(image, element, rng)
+        else:
+            _paint_layer(ImageDraw.Draw(image), element, image.size, rng)
+    return _lit(image.reduce(_SCALE), rng)
+
+
+def phash(image: Image.Image) -> NDArray[np.bool_]:
+    """Return the 64 bits of a perceptual hash: signs of low frequencies around their median.
+
+    Zauner 2010: 32 x 32 px in grey, DCT-II, the lowest 8 x 8 coefficients.
+    """
+    small = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
+    basis = _cosines()
+    low: NDArray[np.float64] = basis @ np.asarray(small, dtype=np.float64) @ basis.T
+    return (low > np.median(low)).ravel()
+
+
+@lru_cache(maxsize=1)
+def _cosines() -> NDArray[np.float64]:
+    frequency, sample = np.arange(8)[:, None], np.arange(32)[None, :]
+    basis: NDArray[np.float64] = np.cos(np.pi * frequency * (2 * sample + 1) / 64)
+    return basis
+
+
+def _paint_band(image: Image.Image, band: Band, rng: Random) -> None:
+    """Fill from a wavy edge to the foot with a colour that fades a little."""
+    width, height = image.size
+    top = rng.uniform(*band.top) * height
+    slope = rng.uniform(-band.tilt, band.tilt) * height
+    wave, turns, phase = band.wave * height, rng.uniform(0.5, 2), rng.uniform(0, 2 * math.pi)
+    steps = [step / 24 for step in range(25)]
+    edge = [
+        (t * width, top + slope * (t - 0.5) + wave * math.sin(turns * t * 2 * math.pi + phase))
+        for t in steps
+    ]
+    colour = np.array(_jittered(rng.choice(band.colours), rng, 14))
+    fade = np.linspace(rng.uniform(0.82, 1.05), rng.uniform(0.9, 1.18), height)[:, None, None]
+    shades = np.clip(colour * fade, 0, 255).astype(np.uint8)
+    fill = Image.fromarray(shades).resize(image.size, Image.Resampling.NEAREST)
+    if not any(band.top):
+        image.paste(fill)
+        return
+    mask = Image.new("1", image.size)
+    ImageDraw.Draw(mask).polygon([*edge, (width, height), (0, height)], fill=1)
+    image.paste(fill, mask=mask)
+
+
+def _paint_layer(
+    pen: ImageDraw.ImageDraw, layer: Layer, size: tuple[int, int], rng: Random
+) -> None:
+    count = rng.randint(*layer.count)
+    glyph = rng.choice(layer.glyphs)
+    unit = min(size)
+    places = sorted((_place(layer, number, count, rng) for number in range(count)), key=lambda p: p[1])
+    for x, y in places:
+        if len(layer.glyphs) > 1 and rng.random() < 0.3:  # noqa: PLR2004  a few of another kind
+            glyph = rng.choice(layer.glyphs)
+        placing = Placing(
+            x * size[0],
+            y * size[1],
+            rng.uniform(*layer.size) * unit,
+            degrees=rng.uniform(-layer.tilt, layer.tilt),
+            stretch=rng.uniform(*layer.stretch),
+            mirrored=layer.mirror and rng.random() < 0.5,  # noqa: PLR2004  half of them
+        )
+        paint(pen, glyph, placing, _palette(layer.colours, rng))
+
+
+def _place(layer: Layer, number: int, count: int, rng: Random) -> tuple[float, float]:
+    x = _spread(layer.x, number, count, rng) if layer.lay == "across" else rng.uniform(*layer.x)
+    y = _spread(layer.y, number, count, rng) if layer.lay == "down" else rng.uniform(*layer.y)
+    return x, y
+
+
+def _spread(within: Range, number: int, count: int, rng: Random) -> float:
+    """Return one of `count` even places in a range, moved a little."""
+    return within[0] + (within[1] - within[0]) * (number + rng.uniform(0.35, 0.65)) / count
+
+
+def _palette(colours: Mapping[str, tuple[str, ...]], rng: Random) -> dict[str, Colour]:
+    slots = {"s": SKIN, "h": HAIR, "a": SKIN, "b": HAIR, **colours}
+    return {slot: _jittered(rng.choice(choices), rng, 16) for slot, choices in slots.items()}
+
+
+def _jittered(colour: str, rng: Random, amount: int) -> Colour:
+    red, green, blue = (
+        min(255, max(0, value + rng.randint(-amount, amount))) for value in rgb(colour)
+    )
+    return red, green, blue
+
+
+def _lit(image: Image.Image, rng: Random) -> Image.Image:
+    """Cast soft light and shadow over a picture and add a camera's noise."""
+    noise = np.random.default_rng(rng.getrandbits(32))
+    coarse = noise.normal(0, _SHADE, (5, 6)).astype(np.float32)
+    light = Image.fromarray(coarse).resize(image.size, Image.Resampling.BICUBIC)
+    pixels = np.asarray(image, dtype=np.float32) * np.exp(np.asarray(light) - _DIM)[:, :, None]
+    pixels += noise.normal(0, _NOISE, (image.height, image.width, 1)).astype(np.float32)
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def _file_format(rng: Random) -> str:
+    return rng.choices(("JPEG", "WEBP", "PNG"), (0.88, 0.08, 0.04))[0]

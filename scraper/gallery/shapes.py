@@ -1,15 +1,21 @@
-"""Paint glyphs: small drawings written as lines of text, placed anywhere at any size and angle.
+"""Paint glyphs: small drawings kept as text, placed anywhere at any size and angle.
 
-A glyph's line is `oval COLOUR x,y rx,ry`, `ring COLOUR WIDTH x,y rx,ry`, `poly COLOUR x,y ...` or
-`line COLOUR WIDTH x,y ...`; a plural (`ovals`) paints a mirrored twin too. Coordinates are in
-units of the glyph's size, x to the right and y down; a colour is a hexadecimal one or a slot
-(`a`, `b`, ...) that the palette fills.
+glyphs.txt holds them under `[name]` headings. A line is one of
+
+    oval COLOUR x,y rx,ry              ring COLOUR WIDTH x,y rx,ry
+    poly COLOUR x,y x,y ...            line COLOUR WIDTH x,y x,y ...
+    petals COLOUR COUNT RADIUS rx,ry   windows COLOUR columns,rows left,top right,bottom
+
+`ovals`, `rings`, `polys` and `lines` paint a mirrored twin too. Coordinates are in units of the
+glyph's size, x to the right, y down. A colour is hexadecimal or a slot (`a`, `b`, `s` for skin,
+`h` for hair) that the palette fills.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 from PIL import ImageDraw
 
@@ -17,6 +23,7 @@ Point = tuple[float, float]
 Colour = tuple[int, int, int]
 Palette = Mapping[str, Colour]
 _CORNERS = 22
+_FILE = Path(__file__).with_name("glyphs.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """Where a glyph goes: its origin in px, its unit in px, its angle, width and direction."""
+    """Where a glyph goes: its origin and its unit in px, its angle, width and direction."""
 
     x: float
     y: float
@@ -39,17 +46,24 @@ class Placing:
     stretch: float = 1
     mirrored: bool = False
 
-    def place(self, point: Point) -> Point:
-        """Return a glyph's point in px of the picture."""
-        u, v = point[0] * self.stretch * (-1 if self.mirrored else 1), point[1]
-        cos, sin = math.cos(math.radians(self.degrees)), math.sin(math.radians(self.degrees))
-        return self.x + self.unit * (cos * u - sin * v), self.y + self.unit * (sin * u + cos * v)
+    def place(self, points: tuple[Point, ...]) -> list[Point]:
+        """Return a glyph's points in px of the picture."""
+        wide = self.unit * self.stretch * (-1 if self.mirrored else 1)
+        turn = math.radians(self.degrees)
+        cos, sin = math.cos(turn), math.sin(turn)
+        return [
+            (
+                self.x + cos * wide * u - sin * self.unit * v,
+                self.y + sin * wide * u + cos * self.unit * v,
+            )
+            for u, v in points
+        ]
 
 
 def paint(pen: ImageDraw.ImageDraw, glyph: str, placing: Placing, palette: Palette) -> None:
-    """Paint a glyph's parts in their order."""
-    for part in parts_of(glyph):
-        points = [placing.place(point) for point in part.points]
+    """Paint the parts of a glyph, named as in glyphs.txt, in their order."""
+    for part in glyphs()[glyph]:
+        points = placing.place(part.points)
         colour = palette.get(part.colour) or rgb(part.colour)
         if part.width:
             width = max(1, round(part.width * placing.unit))
@@ -65,23 +79,36 @@ def rgb(colour: str) -> Colour:
     return value >> 16, value >> 8 & 255, value & 255
 
 
-@lru_cache(maxsize=256)
-def parts_of(glyph: str) -> tuple[Part, ...]:
-    """Read a glyph's lines of text."""
-    return tuple(part for line in glyph.strip().splitlines() for part in _read_line(line.split()))
+@cache
+def glyphs() -> Mapping[str, tuple[Part, ...]]:
+    """Return every glyph of glyphs.txt by name."""
+    found: dict[str, tuple[Part, ...]] = {}
+    name = ""
+    for line in _FILE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            name = line.strip("[]")
+            found[name] = ()
+        elif line and not line.startswith("#"):
+            found[name] += tuple(_read_line(line.split()))
+    return found
 
 
-def _read_line(words: list[str]) -> list[Part]:
+def _read_line(words: list[str]) -> Iterator[Part]:
     shape, colour, *rest = words
+    if shape == "windows":
+        yield from (Part(colour, outline) for outline in _windows(*map(_point, rest)))
+        return
+    if shape == "petals":
+        yield from (Part(colour, outline) for outline in _petals(*rest))
+        return
     kind = shape.removesuffix("s")
     width = float(rest.pop(0)) if kind in {"line", "ring"} else 0
-    points = tuple(_point(word) for word in rest)
+    points = tuple(map(_point, rest))
     if kind in {"oval", "ring"}:
-        points = _oval(points[0], points[1])
-    part = Part(colour, points, width)
-    if shape == kind:
-        return [part]
-    return [part, Part(colour, tuple((-x, y) for x, y in points), width)]
+        points = _oval(*points)
+    yield Part(colour, points, width)
+    if shape != kind:
+        yield Part(colour, tuple((-x, y) for x, y in points), width)
 
 
 def _point(word: str) -> Point:
@@ -95,3 +122,20 @@ def _oval(centre: Point, radii: Point) -> tuple[Point, ...]:
         (centre[0] + radii[0] * math.cos(turn), centre[1] + radii[1] * math.sin(turn))
         for turn in turns
     )
+
+
+def _petals(count: str, radius: str, radii: str) -> Iterator[tuple[Point, ...]]:
+    for number in range(int(count)):
+        turn = 2 * math.pi * number / int(count)
+        centre = (float(radius) * math.cos(turn), float(radius) * math.sin(turn))
+        yield _oval(centre, _point(radii))
+
+
+def _windows(counts: Point, first: Point, last: Point) -> Iterator[tuple[Point, ...]]:
+    """Give one rectangle per cell of a grid, three fifths of its cell wide and high."""
+    wide, high = (last[0] - first[0]) / counts[0], (last[1] - first[1]) / counts[1]
+    for row in range(int(counts[1])):
+        for column in range(int(counts[0])):
+            x, y = first[0] + wide * (column + 0.2), first[1] + high * (row + 0.2)
+            right, bottom = x + wide * 0.6, y + high * 0.6
+            yield ((x, y), (right, y), (right, bottom), (x, bottom))

@@ -1,0 +1,60 @@
+"""Embed each picture once, and keep the embeddings on disk."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.durable import new_folder, remove_parts
+
+FILE = "embeddings.npy"
+Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+def cache_key(version_id: str, backbone: str, size: int, weights_sha256: str) -> str:
+    """Name embeddings by everything that decides them."""
+    said = f"{version_id} {backbone} {size} {weights_sha256}"
+    return f"{backbone}-{size}-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+
+
+def cached_embeddings(folder: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+    """Return float32[pictures, features] mapped from disk, or None when there is none that fits."""
+    try:
+        found: NDArray[Any] = np.load(folder / FILE, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return found if found.shape == shape and found.dtype == np.float32 else None
+
+
+def store_embeddings(
+    folder: Path,
+    shape: tuple[int, int],
+    batches: Iterable[NDArray[np.uint8]],
+    embed: Embed,
+    advance: Callable[[int], None],
+) -> NDArray[np.float32]:
+    """Embed batch after batch into a file that appears whole; return it mapped from disk."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_parts(folder.parent)
+    _remove(folder)
+    with new_folder(folder) as part:
+        rows = np.lib.format.open_memmap(part / FILE, mode="w+", dtype=np.float32, shape=shape)
+        start = 0
+        for batch in batches:
+            rows[start : start + len(batch)] = embed(batch)
+            start += len(batch)
+            advance(len(batch))
+        rows.flush()
+    found = cached_embeddings(folder, shape)
+    if found is None:
+        raise OSError(f"{folder / FILE} is not what was written to it")
+    return found
+
+
+def _remove(folder: Path) -> None:
+    (folder / FILE).unlink(missing_ok=True)
+    if folder.is_dir():
+        folder.rmdir()

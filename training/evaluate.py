@@ -1,0 +1,175 @@
+"""Measure a bundle on a split of the published version, or on a folder of class folders."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.bundle import Bundle, open_bundle
+from pipeline.class_list import shown, slug_of
+from pipeline.dataset import open_dataset
+from pipeline.errors import PARTIAL, MissingInputError, UsageError
+from pipeline.pictures import Fit, PictureError, load_square
+from pipeline.progress import Bar, Outcome, Output, Stopwatch, progress_bars
+from pipeline.workers import map_items
+from training.backend import load_backend
+from training.metrics import Metrics, measure
+from training.network import forward
+from training.pictures import BATCH, DECODERS, Example, read_version
+from training.settings import EvaluateSettings
+
+_DEFAULTS = EvaluateSettings()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Probabilities of the examples that could be read, and what is wrong with the others."""
+
+    probabilities: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    examples: tuple[Example, ...]
+    unreadable: dict[str, str]
+
+
+def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: B008  frozen
+    """Measure a bundle on a split of the published version, or on a folder of class folders."""
+    watch = Stopwatch()
+    bundle = open_bundle(settings.model)
+    examples, source = _examples(settings, bundle)
+    if not examples:
+        raise MissingInputError(
+            f"no picture to measure on in {source}", cure="name another --split or --folder"
+        )
+    model = load_model(bundle.path("model.keras"))
+    with progress_bars(output) as bars:
+        bar = bars.add("measuring", total=len(examples))
+        answers = answer(model, examples, bundle.size, how(bundle), bar)
+    metrics = measure(answers.probabilities, answers.labels, bundle.class_names)
+    return _outcome(bundle, source, metrics, answers.unreadable, watch.total)
+
+
+def load_model(path: Path) -> Any:  # noqa: ANN401  Keras has no types
+    """Load an exported model.keras; code in the file is refused (Keras' safe mode)."""
+    return load_backend().keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def how(bundle: Bundle) -> Fit:
+    """Return how the bundle's pictures are made square."""
+    return "pad" if bundle.fit == "pad" else "stretch" if bundle.fit == "stretch" else "crop"
+
+
+def answer(
+    model: Any,  # noqa: ANN401
+    examples: Sequence[Example],
+    size: int,
+    fit: Fit,
+    bar: Bar,
+) -> Answers:
+    """Run the model over files in batches of 32; files that are no pictures are set aside."""
+    run = forward(model)
+    rows: list[NDArray[np.float32]] = [np.empty((0, model.output.shape[-1]), np.float32)]
+    read: list[Example] = []
+    unreadable: dict[str, str] = {}
+    held: list[NDArray[np.uint8]] = []
+
+    def load(example: Example) -> NDArray[np.uint8]:
+        return load_square(example.path.read_bytes(), size, fit)
+
+    for result in map_items(load, examples, DECODERS):
+        bar.advance()
+        if isinstance(result.error, OSError | PictureError):
+            unreadable[str(result.item.path)] = str(result.error)
+        elif result.value is None:
+            raise result.error or RuntimeError(f"no picture from {result.item.path}")
+        else:
+            held.append(result.value)
+            read.append(result.item)
+        if len(held) == BATCH:
+            rows.append(run(np.stack(held)))
+            held = []
+    if held:
+        rows.append(run(np.stack(held)))
+    labels = np.array([example.label for example in read], np.int64)
+    return Answers(np.concatenate(rows).astype(np.float64), labels, tuple(read), unreadable)
+
+
+def folder_examples(folder: Path, names: Sequence[str]) -> list[Example]:
+    """Return every file of a folder that holds one folder per class.
+
+    A folder is a class by its display name or its folder name, compared in NFC.
+    Raises MissingInputError when there is no folder, UsageError naming one that is no class.
+    """
+    if not folder.is_dir():
+        raise MissingInputError(f"{folder} is no folder", cure="name a folder: --folder DIR")
+    labels = {slug_of(name): label for label, name in enumerate(names)}
+    labels |= {unicodedata.normalize("NFC", name): label for label, name in enumerate(names)}
+    examples: list[Example] = []
+    for place in sorted(p for p in folder.iterdir() if p.is_dir()):
+        label = labels.get(unicodedata.normalize("NFC", place.name))
+        if label is None:
+            raise UsageError(
+                f"the folder {shown(place.name)} in {folder} is no class of this model",
+                cure=f"rename or move it; the classes are {_few(names)}",
+            )
+        files = sorted(p for p in place.rglob("*") if p.is_file() and not p.name.startswith("."))
+        examples += [Example(path, label) for path in files]
+    return examples
+
+
+def _examples(settings: EvaluateSettings, bundle: Bundle) -> tuple[list[Example], str]:
+    if settings.folder is not None:
+        return folder_examples(settings.folder, bundle.class_names), str(settings.folder)
+    version = read_version(open_dataset(settings.dataset))
+    label_of = {name: label for label, name in enumerate(bundle.class_names)}
+    found = version.splits[settings.split]
+    strange = sorted({version.class_names[e.label] for e in found} - set(label_of))
+    if strange:
+        raise UsageError(
+            f"the model does not know {_few(strange)} of {settings.dataset}",
+            cure="name the data set it was trained on, or train again",
+        )
+    examples = [Example(e.path, label_of[version.class_names[e.label]]) for e in found]
+    return examples, f"the {settings.split} split of {settings.dataset}"
+
+
+def _outcome(
+    bundle: Bundle, source: str, metrics: Metrics, unreadable: dict[str, str], seconds: float
+) -> Outcome:
+    summary = {
+        "bundle": str(bundle.folder),
+        "images": metrics.pictures,
+        "metrics": metrics.headline(),
+        "nll": metrics.nll,
+        "per_class": metrics.as_json()["per_class"],
+        "unreadable": unreadable,
+        "seconds": seconds,
+    }
+    lines = (f"{metrics.pictures} pictures of {source}: {headline(metrics)}",)
+    if not unreadable:
+        return Outcome(summary, lines)
+    first, why = next(iter(unreadable.items()))
+    return Outcome(
+        summary,
+        lines,
+        exit_code=PARTIAL,
+        problem=f"{len(unreadable)} files could not be read, the first: {first}: {why}",
+        cure="replace or remove them; --json names each",
+    )
+
+
+def headline(metrics: Metrics) -> str:
+    """Say the figures in one line."""
+    if not metrics.pictures:
+        return "no test pictures, so nothing is measured"
+    said = {"top-1": metrics.top1, "top-3": metrics.top3, "macro-F1": metrics.macro_f1}
+    shares = ", ".join(f"{name} {100 * (value or 0):.1f} %" for name, value in said.items())
+    return f"{shares}, ECE {metrics.ece:.3f}"
+
+
+def _few(names: Sequence[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(shown(name) for name in names[:most]) + more

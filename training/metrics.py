@@ -1,0 +1,121 @@
+"""Measure probabilities against labels."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+ECE_BINS = 15
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """One class: its test pictures (support) and the shares found; None where undefined."""
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a model is worth on some pictures; shares in 0..1, None without pictures.
+
+    `macro_f1` is the mean over the classes that have pictures; `ece` has 15 bins of equal width;
+    `nll` is in nats; `confusion[true][predicted]` counts pictures.
+    """
+
+    pictures: int
+    top1: float | None
+    top3: float | None
+    macro_f1: float | None
+    ece: float | None
+    nll: float | None
+    per_class: dict[str, ClassMetrics]
+    confusion: list[list[int]]
+
+    def headline(self) -> dict[str, float | None]:
+        """Return the four figures that stand in every summary."""
+        return {name: getattr(self, name) for name in ("top1", "top3", "macro_f1", "ece")}
+
+    def as_json(self) -> dict[str, object]:
+        """Return everything as JSON takes it."""
+        return asdict(self)
+
+
+def measure(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], names: Sequence[str]
+) -> Metrics:
+    """Measure float[N, classes] against int[N]."""
+    counts = confusion(probabilities.argmax(axis=1), labels, len(names))
+    per_class = _per_class(counts)
+    some = len(labels) > 0
+    return Metrics(
+        pictures=len(labels),
+        top1=top_k(probabilities, labels, 1) if some else None,
+        top3=top_k(probabilities, labels, 3) if some else None,
+        macro_f1=_mean([one.f1 for one in per_class if one.f1 is not None]),
+        ece=calibration_error(probabilities, labels) if some else None,
+        nll=cross_entropy(probabilities, labels) if some else None,
+        per_class=dict(zip(names, per_class, strict=True)),
+        confusion=[[int(n) for n in row] for row in counts],
+    )
+
+
+def top_k(probabilities: NDArray[np.float64], labels: NDArray[np.int64], k: int) -> float:
+    """Return the share of pictures whose label is among the k most probable classes.
+
+    Of equally probable classes the first counts as more probable.
+    """
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return float(np.mean((best == labels[:, None]).any(axis=1)))
+
+
+def confusion(
+    predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
+    """Return int64[true, predicted] counts."""
+    flat = np.bincount(labels * classes + predicted, minlength=classes * classes)
+    return flat.reshape(classes, classes).astype(np.int64)
+
+
+def calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Return the expected calibration error of the top class: 15 bins of equal width.
+
+    Guo et al. 2017, arXiv:1706.04599.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    place = np.clip(np.ceil(confidence * ECE_BINS).astype(int) - 1, 0, ECE_BINS - 1)
+    gaps = np.bincount(place, weights=right - confidence, minlength=ECE_BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def cross_entropy(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Return the mean negative log probability of the true class, in nats."""
+    of_true = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(of_true, np.finfo(np.float32).tiny)).mean())
+
+
+def _per_class(counts: NDArray[np.int64]) -> list[ClassMetrics]:
+    right = counts.diagonal()
+    found, support = counts.sum(axis=0), counts.sum(axis=1)
+    return [
+        ClassMetrics(
+            precision=_share(right[i], found[i]),
+            recall=_share(right[i], support[i]),
+            f1=_share(2 * right[i], found[i] + support[i]) if support[i] else None,
+            support=int(support[i]),
+        )
+        for i in range(len(counts))
+    ]
+
+
+def _share(part: np.int64, whole: np.int64) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None

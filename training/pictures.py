@@ -1,0 +1,141 @@
+"""Read a published version: its record, and its pictures as arrays."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.dataset import Dataset
+from pipeline.errors import DamagedDataError, MissingInputError
+from pipeline.pictures import Fit, PictureError, load_square
+from pipeline.rows import SPLITS, Split
+from pipeline.workers import map_items
+
+DECODERS = "threads:2"
+BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One picture file and its label."""
+
+    path: Path
+    label: int
+
+
+@dataclass(frozen=True)
+class Version:
+    """One published version: class names by label, picture size in px, examples by split."""
+
+    id: str
+    folder: Path
+    class_names: tuple[str, ...]
+    size: int
+    fit: Fit
+    splits: dict[Split, tuple[Example, ...]]
+
+    def labels(self, split: Split) -> NDArray[np.int64]:
+        """Return the labels of a split, int64[N], in the order of its examples."""
+        return labels_of(self.splits[split])
+
+    def paths(self, split: Split) -> list[Path]:
+        """Return the files of a split, in the order of its examples."""
+        return [example.path for example in self.splits[split]]
+
+    def classes_without(self, split: Split) -> list[str]:
+        """Name the classes that have no picture in a split."""
+        present = {example.label for example in self.splits[split]}
+        return [name for label, name in enumerate(self.class_names) if label not in present]
+
+
+def read_version(dataset: Dataset) -> Version:
+    """Read the newest published version.
+
+    Raises MissingInputError when nothing is published, DamagedDataError when its record does not
+    say what it should.
+    """
+    if not (dataset.current / "dataset.json").is_file():
+        raise MissingInputError(
+            f"nothing is published at {dataset.root}",
+            cure=f"sceneset curate --dataset {dataset.root}",
+        )
+    folder = dataset.current.resolve()
+    try:
+        record = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        return _version(folder, record)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedDataError(
+            f"the version at {folder} cannot be read ({type(error).__name__}: {error})",
+            cure=f"sceneset curate --dataset {dataset.root} publishes it anew",
+        ) from error
+
+
+def _version(folder: Path, record: dict[str, Any]) -> Version:
+    names = tuple(str(name) for name in record["class_names"])
+    splits: dict[Split, list[Example]] = {split: [] for split in SPLITS}
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            label = int(row["label"])
+            if names[label] != row["class"]:
+                raise ValueError(f"label {label} is {names[label]!r}, not {row['class']!r}")
+            splits[cast("Split", row["split"])].append(Example(folder / row["path"], label))
+    return Version(
+        id=str(record["version"]),
+        folder=folder,
+        class_names=names,
+        size=int(record["size"]),
+        fit=cast("Fit", record.get("fit", "crop")),
+        splits={split: tuple(rows) for split, rows in splits.items()},
+    )
+
+
+def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:
+    """Return int64[N]."""
+    return np.array([example.label for example in examples], dtype=np.int64)
+
+
+def picture_batches(
+    paths: Sequence[Path], size: int, fit: Fit = "crop", batch: int = BATCH
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield uint8[<= batch, size, size, 3], decoded by two threads ahead of the reader.
+
+    Raises DamagedDataError for a file that is missing or no picture.
+    """
+    held: list[NDArray[np.uint8]] = []
+
+    def load(path: Path) -> NDArray[np.uint8]:
+        return load_square(path.read_bytes(), size, fit)
+
+    for result in map_items(load, paths, DECODERS):
+        if result.value is None:
+            raise _unreadable(result.item, result.error)
+        held.append(result.value)
+        if len(held) == batch:
+            yield np.stack(held)
+            held = []
+    if held:
+        yield np.stack(held)
+
+
+def load_pictures(paths: Sequence[Path], size: int, fit: Fit = "crop") -> NDArray[np.uint8]:
+    """Return uint8[N, size, size, 3]: 77 kB a picture at 160 px."""
+    pictures = np.empty((len(paths), size, size, 3), np.uint8)
+    start = 0
+    for batch in picture_batches(paths, size, fit):
+        pictures[start : start + len(batch)] = batch
+        start += len(batch)
+    return pictures
+
+
+def _unreadable(path: Path, error: Exception | None) -> Exception:
+    if isinstance(error, OSError | PictureError):
+        return DamagedDataError(
+            f"the published picture {path} cannot be read: {error}",
+            cure="sceneset verify lists what is damaged; sceneset curate publishes a new version",
+        )
+    return error or RuntimeError(f"no picture from {path}")
