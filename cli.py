@@ -140,7 +140,7 @@ class DemoSettings:
 _DEMO = DemoSettings()
 
 
-def demo(*, settings: DemoSettings = _DEMO, output: Output = Output()) -> Outcome:  # noqa: B008  frozen
+def demo(*, settings: DemoSettings = _DEMO, output: Output = Output()) -> Outcome:
     """Run the whole pipeline on drawn pictures: gallery, scrape, curate, train."""
     watch = Stopwatch()
     stages: dict[str, Outcome] = {}

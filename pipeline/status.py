@@ -13,7 +13,7 @@ from pipeline.settings import DatasetSettings
 _DEFAULTS = DatasetSettings()
 
 
-def status(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: ARG001, B008
+def status(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: ARG001
     """Count what a data set holds."""
     dataset = open_dataset(settings.dataset)
     with Manifest(dataset.manifest_path) as manifest:

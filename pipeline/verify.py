@@ -17,7 +17,7 @@ SHOWN = 20
 _DEFAULTS = DatasetSettings()
 
 
-def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: B008  frozen
+def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
     """Re-hash every picture and check the manifest's invariants; exit 5 when anything is wrong."""
     dataset = open_dataset(settings.dataset)
     watch = Stopwatch()

@@ -16,6 +16,7 @@ from pipeline.signals import StopRequest, stop_on_request
 from scraper.harvest import Found, StopReason
 from scraper.outcome import combined, scrape_outcome
 from scraper.previews import Fetched
+from scraper.report import write_report
 from scraper.settings import AddSettings
 from scraper.storing import ClassStore, Refused
 
@@ -29,7 +30,7 @@ def add(
     /,
     *,
     settings: AddSettings = _DEFAULTS,
-    output: Output = Output(),  # noqa: B008  frozen
+    output: Output = Output(),
 ) -> Outcome:
     """Adopt pictures you already have: each direct subfolder of FOLDER is a class.
 
@@ -61,6 +62,7 @@ def add(
             signal_number=stop.signal_number,
         )
         manifest.finish_run(run_id, combined(reasons.values()), outcome.summary)
+        write_report(dataset, manifest, outcome.summary, ENGINE)
     return outcome
 
 

@@ -1,10 +1,12 @@
 """Run a scrape: every class, every query, one browser, resumable at any moment."""
 
 import os
+import platform
 import random
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from importlib import metadata
 from time import monotonic, sleep
 
 from pipeline.class_list import SceneClass, read_class_list
@@ -28,6 +30,7 @@ from scraper.outcome import combined, ends_the_run, scrape_outcome
 from scraper.page_state import page_state
 from scraper.politeness import Pace
 from scraper.previews import Fetched, Source, fetch
+from scraper.report import write_report
 from scraper.settings import ScrapeSettings
 from scraper.storing import ClassStore, Refused
 
@@ -36,14 +39,14 @@ BROWSERS_PER_CLASS = 2
 _DEFAULTS = ScrapeSettings()
 
 
-def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: B008  frozen
+def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
     """Collect search previews of every class into a data set; run again to go on."""
     classes = read_class_list(settings.classes)
     dataset = create_dataset(settings.dataset)
     watch = Stopwatch()
     with run_lock(dataset.root, "scrape"), Manifest(dataset.manifest_path) as manifest:
         ids = manifest.adopt_classes(classes)
-        run_id = manifest.start_run("scrape", asdict(settings), {})
+        run_id = manifest.start_run("scrape", asdict(settings), versions())
         with stop_on_request() as stop, progress_bars(output) as bars:
             run = ScrapeRun(settings, dataset, manifest, run_id, stop, output.say)
             try:
@@ -60,7 +63,14 @@ def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -
             trouble=run.trouble,
         )
         manifest.finish_run(run_id, combined(reasons.values()), outcome.summary)
+        write_report(dataset, manifest, outcome.summary, settings.engine)
     return outcome
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a scrape depends on."""
+    names = ("selenium", "requests", "pillow")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
 
 
 def start_browser(settings: ScrapeSettings, engine: ResultsPage) -> ResultsBrowser:

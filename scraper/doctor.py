@@ -35,7 +35,7 @@ class DoctorSettings:
 _DEFAULTS = DoctorSettings()
 
 
-def doctor(*, settings: DoctorSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: B008  frozen
+def doctor(*, settings: DoctorSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
     """Say what is installed and what is missing; exit 2 when something is."""
     packages = {module: _version(module) for module in EXTRAS}
     browser, trouble = _browser(output, install=settings.install_browser)

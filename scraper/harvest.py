@@ -110,13 +110,10 @@ def why_stop(progress: Progress, stretch: Stretch, max_seconds: float) -> StopRe
         return "budget"
     if stretch.grew or not stretch.at_bottom:
         return "stalled" if progress.quiet_steps >= LOST_STEPS else None
-    if stretch.end_shown and not stretch.clicked and not stretch.unloaded:
-        return "end of results"
-    if stretch.found:
-        return None
-    if progress.quiet_steps < QUIET_STEPS:
-        return None
-    return "stalled" if stretch.clicked and not stretch.end_shown else "end of results"
+    ended = stretch.end_shown and not stretch.clicked and not stretch.unloaded
+    if ended or progress.quiet_steps >= QUIET_STEPS:
+        return "stalled" if stretch.clicked and not stretch.end_shown else "end of results"
+    return None
 
 
 def harvest(

@@ -8,7 +8,7 @@ from pipeline.progress import Outcome
 from pipeline.rows import STATUSES
 from scraper.harvest import StopReason
 
-_DONE = frozenset({"target reached", "end of results"})
+DONE = frozenset({"target reached", "end of results"})
 _ENDS_THE_RUN = frozenset({"blocked", "consent", "unreachable", "interrupted"})
 # The first of these that any query or class met describes the whole.
 _GRAVEST_FIRST: tuple[StopReason, ...] = (
@@ -53,7 +53,7 @@ def exit_code(reasons: Iterable[StopReason], signal_number: int | None) -> int:
     met = set(reasons)
     if signal_number is not None:
         return 128 + signal_number
-    if met <= _DONE:
+    if met <= DONE:
         return OK
     return BLOCKED if "blocked" in met else PARTIAL
 
@@ -75,7 +75,7 @@ def scrape_outcome(
         for name in reasons
     }
     kept = sum(counts[name].get("kept", 0) for name in reasons)
-    unfinished = [name for name, reason in reasons.items() if reason not in _DONE]
+    unfinished = [name for name, reason in reasons.items() if reason not in DONE]
     gravest = combined(reasons.values())
     news = f"{added} new" if added else "nothing new"
     return Outcome(

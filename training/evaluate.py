@@ -2,37 +2,19 @@
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.bundle import Bundle, open_bundle
 from pipeline.class_list import shown, slug_of
 from pipeline.dataset import open_dataset
 from pipeline.errors import PARTIAL, MissingInputError, UsageError
-from pipeline.pictures import Fit, PictureError, load_square
-from pipeline.progress import Bar, Outcome, Output, Stopwatch, progress_bars
-from pipeline.workers import map_items
-from training.backend import load_backend
+from pipeline.progress import Outcome, Output, Stopwatch, progress_bars
+from training.answers import answer, fit_of, load_model
 from training.metrics import Metrics, measure
-from training.network import forward
-from training.pictures import BATCH, DECODERS, Example, read_version
+from training.pictures import Example, read_version
 from training.settings import EvaluateSettings
 
 _DEFAULTS = EvaluateSettings()
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Probabilities of the examples that could be read, and what is wrong with the others."""
-
-    probabilities: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    examples: tuple[Example, ...]
-    unreadable: dict[str, str]
 
 
 def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: B008  frozen
@@ -47,54 +29,9 @@ def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output(
     model = load_model(bundle.path("model.keras"))
     with progress_bars(output) as bars:
         bar = bars.add("measuring", total=len(examples))
-        answers = answer(model, examples, bundle.size, how(bundle), bar)
+        answers = answer(model, examples, bundle.size, fit_of(bundle.fit), bar)
     metrics = measure(answers.probabilities, answers.labels, bundle.class_names)
     return _outcome(bundle, source, metrics, answers.unreadable, watch.total)
-
-
-def load_model(path: Path) -> Any:  # noqa: ANN401  Keras has no types
-    """Load an exported model.keras; code in the file is refused (Keras' safe mode)."""
-    return load_backend().keras.saving.load_model(path, compile=False, safe_mode=True)
-
-
-def how(bundle: Bundle) -> Fit:
-    """Return how the bundle's pictures are made square."""
-    return "pad" if bundle.fit == "pad" else "stretch" if bundle.fit == "stretch" else "crop"
-
-
-def answer(
-    model: Any,  # noqa: ANN401
-    examples: Sequence[Example],
-    size: int,
-    fit: Fit,
-    bar: Bar,
-) -> Answers:
-    """Run the model over files in batches of 32; files that are no pictures are set aside."""
-    run = forward(model)
-    rows: list[NDArray[np.float32]] = [np.empty((0, model.output.shape[-1]), np.float32)]
-    read: list[Example] = []
-    unreadable: dict[str, str] = {}
-    held: list[NDArray[np.uint8]] = []
-
-    def load(example: Example) -> NDArray[np.uint8]:
-        return load_square(example.path.read_bytes(), size, fit)
-
-    for result in map_items(load, examples, DECODERS):
-        bar.advance()
-        if isinstance(result.error, OSError | PictureError):
-            unreadable[str(result.item.path)] = str(result.error)
-        elif result.value is None:
-            raise result.error or RuntimeError(f"no picture from {result.item.path}")
-        else:
-            held.append(result.value)
-            read.append(result.item)
-        if len(held) == BATCH:
-            rows.append(run(np.stack(held)))
-            held = []
-    if held:
-        rows.append(run(np.stack(held)))
-    labels = np.array([example.label for example in read], np.int64)
-    return Answers(np.concatenate(rows).astype(np.float64), labels, tuple(read), unreadable)
 
 
 def folder_examples(folder: Path, names: Sequence[str]) -> list[Example]:

@@ -47,7 +47,7 @@ def _stream(version: Version, examples: Sequence[Example], batch: int, *, shuffl
     def batches() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
         places = order.permutation(len(examples)) if shuffle else range(len(examples))
         chosen = [examples[place] for place in places]
-        pictures = picture_batches([e.path for e in chosen], side, version.fit, batch)
+        pictures = picture_batches([e.path for e in chosen], side, version.fit, batch=batch)
         for number, stack in enumerate(pictures):
             yield stack, labels_of(chosen[number * batch : number * batch + len(stack)])
 

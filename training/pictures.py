@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -99,12 +99,25 @@ def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:
     return np.array([example.label for example in examples], dtype=np.int64)
 
 
+def refuse(path: Path, error: Exception) -> None:
+    """Raise DamagedDataError: a published picture is missing or is no picture."""
+    raise DamagedDataError(
+        f"the published picture {path} cannot be read: {error}",
+        cure="sceneset verify lists what is damaged; sceneset curate publishes a new version",
+    ) from error
+
+
 def picture_batches(
-    paths: Sequence[Path], size: int, fit: Fit = "crop", batch: int = BATCH
+    paths: Sequence[Path],
+    size: int,
+    fit: Fit = "crop",
+    *,
+    batch: int = BATCH,
+    broken: Callable[[Path, Exception], None] = refuse,
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield uint8[<= batch, size, size, 3], decoded by two threads ahead of the reader.
 
-    Raises DamagedDataError for a file that is missing or no picture.
+    `broken` is told of each file that is missing or no picture; the others go on if it returns.
     """
     held: list[NDArray[np.uint8]] = []
 
@@ -112,9 +125,12 @@ def picture_batches(
         return load_square(path.read_bytes(), size, fit)
 
     for result in map_items(load, paths, DECODERS):
-        if result.value is None:
-            raise _unreadable(result.item, result.error)
-        held.append(result.value)
+        if result.value is not None:
+            held.append(result.value)
+        elif isinstance(result.error, OSError | PictureError):
+            broken(result.item, result.error)
+        else:
+            raise result.error or RuntimeError(f"no picture from {result.item}")
         if len(held) == batch:
             yield np.stack(held)
             held = []
@@ -131,11 +147,3 @@ def load_pictures(paths: Sequence[Path], size: int, fit: Fit = "crop") -> NDArra
         start += len(batch)
     return pictures
 
-
-def _unreadable(path: Path, error: Exception | None) -> Exception:
-    if isinstance(error, OSError | PictureError):
-        return DamagedDataError(
-            f"the published picture {path} cannot be read: {error}",
-            cure="sceneset verify lists what is damaged; sceneset curate publishes a new version",
-        )
-    return error or RuntimeError(f"no picture from {path}")

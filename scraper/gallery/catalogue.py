@@ -116,7 +116,9 @@ class Plan:
     original: int
 
 
-def plan_class(name: str, other: str | None, per_class: int, share: float, *, seed: int) -> list[Plan]:
+def plan_class(
+    name: str, other: str | None, per_class: int, share: float, *, seed: int
+) -> list[Plan]:
     """Mix originals with planted results; `other` is the class to share a picture with."""
     rng = Random(f"plan {seed} {name}")  # noqa: S311  reproducible, no secret
     planted = min(round(per_class * share), per_class - 1)

@@ -23,7 +23,6 @@ _SCALE = 2
 _NOISE = 4.0
 _SHADE = 0.24
 _DIM = 0.06
-_GREY = (0.299, 0.587, 0.114)
 
 
 class Studio:
@@ -56,7 +55,7 @@ def draw_class(name: str, count: int, seed: int) -> tuple[bytes, ...]:
         for attempt in range(ATTEMPTS):
             rng = Random(f"draw {seed} {name} {number} {attempt}")  # noqa: S311  reproducible
             image = draw(scene, rng)
-            hashes = [phash(image), phash(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT))]
+            hashes = phashes(image)
             if all(np.count_nonzero(hashes[0] != one) > MIN_DISTANCE for one in taken):
                 break
         taken += hashes
@@ -76,15 +75,17 @@ def draw(scene: Scene, rng: Random) -> Image.Image:
     return _lit(image.reduce(_SCALE), rng)
 
 
-def phash(image: Image.Image) -> NDArray[np.bool_]:
-    """Return the 64 bits of a perceptual hash: signs of low frequencies around their median.
+def phashes(image: Image.Image) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the 64-bit perceptual hashes of a picture and of its mirror image.
 
-    Zauner 2010: 32 x 32 px in grey, DCT-II, the lowest 8 x 8 coefficients.
+    Zauner 2010: 32 x 32 px in grey, DCT-II, signs of the lowest 8 x 8 coefficients around their
+    median. Mirroring turns the sign of every odd column.
     """
     small = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
     basis = _cosines()
     low: NDArray[np.float64] = basis @ np.asarray(small, dtype=np.float64) @ basis.T
-    return (low > np.median(low)).ravel()
+    mirrored = low * np.where(np.arange(8) % 2, -1, 1)
+    return (low > np.median(low)).ravel(), (mirrored > np.median(mirrored)).ravel()
 
 
 @lru_cache(maxsize=1)
@@ -123,7 +124,9 @@ def _paint_layer(
     count = rng.randint(*layer.count)
     glyph = rng.choice(layer.glyphs)
     unit = min(size)
-    places = sorted((_place(layer, number, count, rng) for number in range(count)), key=lambda p: p[1])
+    places = sorted(
+        (_place(layer, number, count, rng) for number in range(count)), key=lambda p: p[1]
+    )
     for x, y in places:
         if len(layer.glyphs) > 1 and rng.random() < 0.3:  # noqa: PLR2004  a few of another kind
             glyph = rng.choice(layer.glyphs)

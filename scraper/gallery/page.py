@@ -72,7 +72,9 @@ def media_type(data: bytes) -> str:
         return "text/html" if data.startswith(b"<") else "image/jpeg"
 
 
-def results_page(query: str, batch: Batch, total: int, view: View, options: Mapping[str, int]) -> str:
+def results_page(
+    query: str, batch: Batch, total: int, view: View, options: Mapping[str, int]
+) -> str:
     """Return the HTML of a query's first batch; `options` are `automatic` and `delay_ms`."""
     columns: list[list[str]] = [[] for _ in range(COLUMNS)]
     ldi: dict[str, str] = {}
@@ -83,7 +85,9 @@ def results_page(query: str, batch: Batch, total: int, view: View, options: Mapp
         as_data = rank < INLINE and _is_whole(data)
         plain = not as_data and rank < INLINE + PLAIN
         src = view.thumb_url(result) if plain else PLACEHOLDER
-        columns[rank % COLUMNS].append(_item(result, data, rank, view, src, deferred=not (as_data or plain)))
+        columns[rank % COLUMNS].append(
+            _item(result, data, rank, view, src, deferred=not (as_data or plain))
+        )
         if as_data:
             inline.append((image, _script_string(data)))
             pim[image] = view.thumb_url(result)
@@ -115,7 +119,10 @@ def later_batch(batch: Batch, view: View) -> dict[str, Any]:
         _item(result, batch.read(result), rank, view, PLACEHOLDER, deferred=True)
         for rank, result in pairs
     ]
-    return {"items": items, "ldi": {view.image_id(r): view.thumb_url(result) for r, result in pairs}}
+    return {
+        "items": items,
+        "ldi": {view.image_id(r): view.thumb_url(result) for r, result in pairs},
+    }
 
 
 def start_page(names: Sequence[str], view: View) -> str:
@@ -152,9 +159,7 @@ def empty_page(query: str, view: View) -> str:
     )
 
 
-def _item(
-    result: Result, data: bytes, rank: int, view: View, src: str, *, deferred: bool
-) -> str:
+def _item(result: Result, data: bytes, rank: int, view: View, src: str, *, deferred: bool) -> str:
     width, height = _size(data)
     return _template("item.html").render(
         result=result,

@@ -57,4 +57,6 @@ class GallerySettings:
 def _within(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
         flag = "--" + name.replace("_", "-")
-        raise SettingsError(f"{flag} is {value}", cure=f"give {flag} a value from {least} to {most}")
+        raise SettingsError(
+            f"{flag} is {value}", cure=f"give {flag} a value from {least} to {most}"
+        )

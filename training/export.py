@@ -1,0 +1,71 @@
+"""Write a bundle's files: models, class names, preprocessing, record."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.bundle import BUNDLE_NAME, FORMAT, hash_files
+from pipeline.durable import write_file
+from pipeline.pictures import Fit
+from training.backend import load_backend, without_native_chatter
+
+KERAS_NAME = "model.keras"
+TFLITE_NAME = "model.tflite"
+
+
+def write_keras(folder: Path, model: Any) -> Path:  # noqa: ANN401  Keras has no types
+    """Write model.keras: pictures float32[N, size, size, 3] in 0..255 -> probabilities."""
+    path = folder / KERAS_NAME
+    model.save(path)
+    return path
+
+
+def write_tflite(folder: Path, model: Any) -> Path:  # noqa: ANN401
+    """Write model.tflite, float32: the same network for LiteRT, to about 1e-7 the same answers."""
+    tf = load_backend().tf
+    with without_native_chatter():
+        data = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    path = folder / TFLITE_NAME
+    write_file(path, data)
+    return path
+
+
+def write_class_names(folder: Path, names: Sequence[str]) -> None:
+    """Write class_names.txt, .json and .csv (one column, header `keys`), in the order of labels."""
+    rows = io.StringIO()
+    csv.writer(rows, lineterminator="\n").writerows([["keys"], *([name] for name in names)])
+    write_file(folder / "class_names.txt", "".join(f"{name}\n" for name in names).encode())
+    write_json(folder / "class_names.json", list(names))
+    write_file(folder / "class_names.csv", rows.getvalue().encode())
+
+
+def write_preprocess(folder: Path, size: int, fit: Fit) -> None:
+    """Write what whoever runs the model has to do to a picture first."""
+    write_json(
+        folder / "preprocess.json",
+        {
+            "size": size,
+            "fit": fit,
+            "resample": "bicubic, antialiased",
+            "colour": "RGB",
+            "layout": "NHWC",
+            "dtype": "float32",
+            "range": [0, 255],
+            "normalisation": "inside the model",
+            "output": "probabilities",
+        },
+    )
+
+
+def write_record(folder: Path, facts: Mapping[str, object]) -> None:
+    """Write bundle.json: the facts, and the SHA-256 of every other file. Write it last."""
+    record = {"format": FORMAT, **facts, "files": hash_files(folder)}
+    write_json(folder / BUNDLE_NAME, record)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write readable JSON, UTF-8."""
+    write_file(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
