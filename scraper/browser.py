@@ -29,6 +29,7 @@ from scraper.harvest import BrowserLost, Found, Stretch, Unreachable
 from scraper.network_log import NetworkLog
 from scraper.page_state import PageFacts
 from scraper.previews import Fetched
+from scraper.profiles import new_profile
 
 WINDOW = "1600,1400"
 PAGE_LOAD_S = 30
@@ -62,7 +63,7 @@ class ChromiumPage:
     def __init__(self, choice: Choice, page: ResultsPage, *, headful: bool = False) -> None:
         """Start driver and browser. Raises BrowserLost when they do not come up."""
         self._engine = page
-        self._profile = tempfile.mkdtemp(prefix="sceneset-browser-")
+        self._profile = new_profile(Path(tempfile.gettempdir()))
         self._log = NetworkLog()
         self._read_page = (_SCRIPTS / "read_page.js").read_text(encoding="utf-8")
         self._page_facts = (_SCRIPTS / "page_facts.js").read_text(encoding="utf-8")
@@ -207,7 +208,7 @@ def _found(record: dict[str, Any]) -> Found:
     return Found(record["id"], record["page"], record["title"], record["site"], record["src"])
 
 
-def _options(browser: str | None, profile: str, *, headful: bool) -> ChromeOptions:
+def _options(browser: str | None, profile: Path, *, headful: bool) -> ChromeOptions:
     options = ChromeOptions()
     for flag in _FLAGS:
         options.add_argument(flag)

@@ -12,6 +12,7 @@ from time import monotonic, sleep
 from pipeline.class_list import SceneClass, read_class_list
 from pipeline.dataset import Dataset, create_dataset, run_lock
 from pipeline.durable import write_file
+from pipeline.errors import BrowserMissingError
 from pipeline.manifest import Manifest, now
 from pipeline.progress import Bar, Bars, Outcome, Output, Stopwatch, progress_bars
 from pipeline.signals import StopRequest, stop_on_request
@@ -95,6 +96,7 @@ class ScrapeRun:
     added: int = 0
     trouble: str = ""
     _browser: ResultsBrowser | None = None
+    _started: bool = False
     _download: Source | None = None
     _pace: Pace = field(init=False)
     _engine: ResultsPage = field(init=False)
@@ -175,9 +177,7 @@ class ScrapeRun:
     def _collect_query(
         self, scene_class: SceneClass, query: str, store: ClassStore, bar: Bar
     ) -> StopReason:
-        if self._browser is None:
-            self._browser = self.new_browser(self.settings, self._engine)
-        browser = self._browser
+        browser = self._running_browser()
         url = self._engine.address(query, self.settings.search_url)
         if not self._open(browser, url):
             return "interrupted" if self.stop else "unreachable"
@@ -196,6 +196,21 @@ class ScrapeRun:
             return store.wanted
 
         return harvest(browser, keep, monotonic, self.settings.max_seconds, self._asked)
+
+    def _running_browser(self) -> ResultsBrowser:
+        """Start a browser when none runs; one that never came up at all ends the run."""
+        if self._browser is None:
+            try:
+                self._browser = self.new_browser(self.settings, self._engine)
+            except BrowserLost as error:
+                if self._started:
+                    raise
+                raise BrowserMissingError(
+                    f"the browser does not start: {error}",
+                    cure="sceneset doctor says what is installed; --driver PATH takes another",
+                ) from error
+        self._started = True
+        return self._browser
 
     def _asked(self) -> bool:
         return bool(self.stop)

@@ -76,7 +76,7 @@ def scrape_outcome(
     }
     kept = sum(counts[name].get("kept", 0) for name in reasons)
     unfinished = [name for name, reason in reasons.items() if reason not in DONE]
-    gravest = combined(reasons.values())
+    gravest = combined(reasons[name] for name in unfinished)
     news = f"{added} new" if added else "nothing new"
     return Outcome(
         summary={
@@ -98,4 +98,5 @@ def _problem(unfinished: list[str], gravest: StopReason, trouble: str) -> str:
         return ""
     names = ", ".join(unfinished[:5]) + (" ..." if len(unfinished) > 5 else "")  # noqa: PLR2004
     detail = f" ({trouble})" if trouble and gravest != "interrupted" else ""
-    return f"{gravest}: {len(unfinished)} classes not finished: {names}{detail}"
+    classes = "1 class" if len(unfinished) == 1 else f"{len(unfinished)} classes"
+    return f"{gravest}: {classes} not finished: {names}{detail}"

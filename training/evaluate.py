@@ -17,7 +17,7 @@ from training.settings import EvaluateSettings
 _DEFAULTS = EvaluateSettings()
 
 
-def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: B008  frozen
+def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
     """Measure a bundle on a split of the published version, or on a folder of class folders."""
     watch = Stopwatch()
     bundle = open_bundle(settings.model)

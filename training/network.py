@@ -58,12 +58,13 @@ def forward(model: Any) -> Any:  # noqa: ANN401
     tf = load_backend().tf
     shape = (None, *model.input.shape[1:])
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
     def run(pictures: Any) -> Any:  # noqa: ANN401
         return model(tf.cast(pictures, tf.float32), training=False)
 
+    compiled = tf.function(run, input_signature=[tf.TensorSpec(shape, tf.uint8)])
+
     def compute(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.asarray(run(pictures), np.float32)
+        return np.asarray(compiled(pictures), np.float32)
 
     return compute
 

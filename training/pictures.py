@@ -146,4 +146,3 @@ def load_pictures(paths: Sequence[Path], size: int, fit: Fit = "crop") -> NDArra
         pictures[start : start + len(batch)] = batch
         start += len(batch)
     return pictures
-

@@ -16,8 +16,7 @@ from training.epochs import Epochs
 from training.head import train_head
 from training.network import build_head, classifier, embedder, forward
 from training.original import train_from_files
-from training.pictures import load_pictures, picture_batches
-from training.pictures import Version as Published
+from training.pictures import Version, load_pictures, picture_batches
 from training.scratch import PATIENCE, train_from_scratch
 from training.settings import Plan, TrainSettings
 
@@ -27,7 +26,7 @@ class Setup:
     """What every recipe starts from."""
 
     settings: TrainSettings
-    version: Published
+    version: Version
     weights: Path | None
     bars: Bars
     watch: Stopwatch
@@ -139,7 +138,7 @@ def _embeddings(setup: Setup, base: Any) -> NDArray[np.float32]:  # noqa: ANN401
     return store_embeddings(folder, shape, batches, forward(embedder(base)), bar.advance)
 
 
-def _val_logits(network: Any, version: Published) -> NDArray[np.float64]:  # noqa: ANN401
+def _val_logits(network: Any, version: Version) -> NDArray[np.float64]:  # noqa: ANN401
     run = forward(network)
     batches = picture_batches(version.paths("val"), version.size, version.fit)
     rows = [run(batch) for batch in batches]

@@ -1,0 +1,123 @@
+"""Name what picture files show."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.bundle import open_bundle
+from pipeline.durable import write_file
+from pipeline.errors import PARTIAL, MissingInputError, UsageError
+from pipeline.pictures import PictureError
+from pipeline.progress import Outcome, Output, progress_bars
+from pipeline.workers import Result, map_items
+from serving.engine import Engine, top_classes
+from serving.settings import ClassifySettings
+from serving.sources import Source, find_sources
+
+WORKERS = 2
+_DEFAULTS = ClassifySettings()
+Label = tuple[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What one file shows, the most probable class first; or why that cannot be said."""
+
+    file: str
+    labels: tuple[Label, ...] = ()
+    error: str = ""
+
+
+def classify(
+    *images: str, settings: ClassifySettings = _DEFAULTS, output: Output = Output()
+) -> Outcome:
+    """Name what pictures show: IMAGES are files, folders (searched to the bottom) or quoted globs."""
+    if not images:
+        raise UsageError("no picture is named", cure="sceneset classify FILE, FOLDER or 'GLOB'")
+    sources = find_sources(images)
+    if not any(source.path for source in sources):
+        first = sources[0]
+        raise MissingInputError(
+            f"nothing to classify: {first.name}: {first.problem}", cure="name a picture file"
+        )
+    engine = Engine(open_bundle(settings.model), WORKERS)
+    top = min(settings.top, len(engine.class_names))
+    predictions = _predict(engine, sources, top, output)
+    if settings.csv is not None:
+        write_file(settings.csv, table(predictions, top).encode())
+    return _outcome(predictions)
+
+
+def table(predictions: Sequence[Prediction], top: int) -> str:
+    """Return the predictions as CSV; a file that failed has empty cells."""
+    rows = io.StringIO()
+    writer = csv.writer(rows, lineterminator="\n")
+    places = range(top)
+    header = [*(f"Prediction_{k}" for k in places), *(f"Probability_{k}" for k in places)]
+    writer.writerow(["Name", *header])
+    for one in predictions:
+        names = [label for label, _ in one.labels] or [""] * top
+        shares = [f"{share:.6f}" for _, share in one.labels] or [""] * top
+        writer.writerow([one.file, *names, *shares])
+    return rows.getvalue()
+
+
+def _predict(
+    engine: Engine, sources: Sequence[Source], top: int, output: Output
+) -> list[Prediction]:
+    def one(source: Source) -> tuple[Label, ...]:
+        if source.path is None:
+            raise OSError(source.problem)
+        if source.missing:
+            raise FileNotFoundError("no such file")
+        probabilities = engine.classify(source.path.read_bytes())
+        return tuple(top_classes(probabilities, engine.class_names, top))
+
+    with progress_bars(output) as bars:
+        bar = bars.add("classifying", total=len(sources))
+        found = []
+        for result in map_items(one, sources, f"threads:{WORKERS}"):
+            found.append(_prediction(result))
+            bar.advance()
+    return found
+
+
+def _prediction(result: Result[Source, tuple[Label, ...]]) -> Prediction:
+    if result.value is not None:
+        return Prediction(result.item.name, result.value)
+    if isinstance(result.error, PictureError):
+        reason = result.error.reason.replace("_", " ")
+        return Prediction(result.item.name, error=f"{reason}: {result.error}")
+    if isinstance(result.error, OSError):
+        return Prediction(result.item.name, error=result.error.strerror or str(result.error))
+    raise result.error or RuntimeError(f"no answer for {result.item.name}")
+
+
+def _outcome(predictions: Sequence[Prediction]) -> Outcome:
+    summary = {"predictions": [_as_json(one) for one in predictions]}
+    lines = tuple(line for one in predictions for line in _block(one))
+    failed = [one for one in predictions if one.error]
+    if not failed:
+        return Outcome(summary, lines)
+    return Outcome(
+        summary,
+        lines,
+        exit_code=PARTIAL,
+        problem=f"{len(failed)} of {len(predictions)} could not be classified,"
+        f" the first: {failed[0].file}: {failed[0].error}",
+        cure="name files that hold a whole JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture",
+    )
+
+
+def _as_json(one: Prediction) -> dict[str, object]:
+    if one.error:
+        return {"file": one.file, "error": one.error}
+    labels = [{"label": label, "probability": share} for label, share in one.labels]
+    return {"file": one.file, "labels": labels}
+
+
+def _block(one: Prediction) -> list[str]:
+    if one.error:
+        return [one.file, f"  {one.error}"]
+    return [one.file, *(f"  {100 * share:5.1f} %  {label}" for label, share in one.labels)]

@@ -1,0 +1,58 @@
+"""Find the picture files that paths, folders and globs name."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.pictures import EXTENSIONS
+
+SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".jpe", ".tif"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file to classify, or a word that names none and why."""
+
+    name: str
+    path: Path | None = None
+    problem: str = ""
+    missing: bool = False
+
+
+def find_sources(words: Iterable[str]) -> list[Source]:
+    """Return the files in the order of the words; those of a folder or glob sorted.
+
+    A folder is searched to its bottom for picture files by their extension; a glob is tried only
+    when no file has that very name. A file named twice is taken twice.
+    """
+    return [source for word in words for source in _sources(word)]
+
+
+def printable(name: str) -> str:
+    """Return a file's name as text that can be printed, whatever its bytes."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _sources(word: str) -> Iterator[Source]:
+    path = Path(word)
+    if path.is_dir():
+        yield from _pictures_in(path) or [Source(word, problem="no picture files in this folder")]
+    elif path.exists() or not glob.has_magic(word):
+        yield Source(printable(word), path, missing=not path.exists())
+    else:
+        yield from _matches(word) or [Source(word, problem="matches no file")]
+
+
+def _matches(pattern: str) -> list[Source]:
+    found: list[Source] = []
+    for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207  the pattern may be absolute
+        path = Path(name)
+        found += [Source(printable(name), path)] if path.is_file() else []
+    return found
+
+
+def _pictures_in(folder: Path) -> list[Source]:
+    files = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    return [Source(printable(str(path)), path) for path in sorted(files)]
