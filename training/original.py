@@ -29,6 +29,7 @@ def train_from_files(
     compile_classifier(network, learning_rate)
     data: dict[str, Any] = {
         "x": _stream(version, version.splits["train"], plan.batch_size, shuffle=True),
+        "shuffle": False,
         "epochs": plan.epochs,
     }
     if version.splits["val"]:

@@ -1,0 +1,114 @@
+"""State what `curate` can be told, with the defaults."""
+
+from dataclasses import asdict, dataclass
+from math import isclose
+from pathlib import Path
+from typing import Literal, get_args
+
+from cyclopts import Parameter
+
+from pipeline.dataset import DEFAULT_ROOT
+from pipeline.errors import SettingsError
+from pipeline.pictures import Fit
+from pipeline.rows import SPLITS, Split
+from pipeline.workers import parse_executor
+
+Conflicts = Literal["quarantine", "best-rank", "train-only"]
+Issue = Literal[
+    "dark", "light", "blurry", "low_information", "odd_aspect_ratio", "odd_size", "grayscale"
+]
+ISSUES: tuple[Issue, ...] = get_args(Issue)
+# Of 64 bits, of which random pictures share half: above this strangers match.
+MAX_RADIUS = 16
+_SPEED_ONLY = ("dataset", "executor", "keep_versions")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CurateSettings:
+    """What counts as a duplicate, what is left out, and how the rest is published."""
+
+    dataset: Path = DEFAULT_ROOT
+    """The data set's folder."""
+    size: int = 160
+    """Side of the published square pictures in px."""
+    fit: Fit = "crop"
+    """How a picture becomes square: the centre, the whole on grey, or stretched."""
+    radius: int = 8
+    """Hash bits (of 64) in which two copies of one picture may differ."""
+    leak_radius: int = 12
+    """Hash bits within which pictures must share a split; at least --radius."""
+    views: bool = True
+    """Also find mirrored and cropped copies; --no-views compares whole pictures only."""
+    split: str = "0.8,0.1,0.1"
+    """Shares of train, val and test; they sum to 1."""
+    conflicts: Conflicts = "quarantine"
+    """A picture under two classes: leave it out, keep it where it ranked best, or only train."""
+    min_side: int = 32
+    """Shorter side in px below which a picture is dropped."""
+    drop: str = ""
+    """Quality issues that drop a picture, comma-separated: dark, light, blurry,
+    low_information, odd_aspect_ratio, odd_size, grayscale."""
+    keep_versions: int = 3
+    """Published versions to keep, the newest included."""
+    executor: str = "local"
+    """Workers: serial, local, local:N, threads:N, ray or ray://HOST:PORT."""
+    seed: int = 0
+    """Seed of the split; another seed or --split assigns every picture anew."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        _between("--size", self.size, 8, 2048)
+        _between("--radius", self.radius, 0, MAX_RADIUS)
+        _between("--leak-radius", self.leak_radius, self.radius, MAX_RADIUS)
+        _between("--min-side", self.min_side, 0, 10_000)
+        _between("--keep-versions", self.keep_versions, 1, 1_000_000)
+        parse_executor(self.executor)
+        _check_shares(self.split)
+        _check_issues(self.drop)
+
+    @property
+    def shares(self) -> dict[Split, float]:
+        """Return the share of each split."""
+        return dict(zip(SPLITS, map(float, self.split.split(",")), strict=True))
+
+    @property
+    def dropped_issues(self) -> tuple[Issue, ...]:
+        """Return the quality issues that drop a picture, in their fixed order."""
+        named = _words(self.drop)
+        return tuple(issue for issue in ISSUES if issue in named)
+
+    @property
+    def shaping(self) -> dict[str, object]:
+        """Return the settings that shape the result, and none that only shape the run."""
+        return {k: v for k, v in asdict(self).items() if k not in _SPEED_ONLY}
+
+
+def _words(text: str) -> set[str]:
+    return {word.strip() for word in text.split(",") if word.strip()}
+
+
+def _between(flag: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise SettingsError(f"{flag} is {value}", cure=f"give {flag} {least} to {most}")
+
+
+def _check_shares(split: str) -> None:
+    try:
+        shares = [float(part) for part in split.split(",")]
+    except ValueError:
+        shares = []
+    good = len(shares) == len(SPLITS) and all(0 <= share <= 1 for share in shares)
+    if not good or not isclose(sum(shares), 1, abs_tol=1e-6) or shares[0] == 0:
+        raise SettingsError(
+            f"--split {split!r} is not three shares that sum to 1",
+            cure="give train, val and test, train above 0, such as --split 0.8,0.1,0.1",
+        )
+
+
+def _check_issues(drop: str) -> None:
+    unknown = sorted(_words(drop) - set(ISSUES))
+    if unknown:
+        raise SettingsError(
+            f"--drop {unknown[0]!r} is not a quality issue", cure=f"name any of {', '.join(ISSUES)}"
+        )
