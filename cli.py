@@ -6,14 +6,18 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NoReturn
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter
+from pipeline.errors import InterruptedRunError, SceneSetError, UsageError, mendable
 
-from pipeline.errors import OK, PARTIAL, InterruptedRunError, SceneSetError, UsageError, mendable
-from pipeline.progress import Outcome, Output, Stopwatch
+if TYPE_CHECKING:
+    from cyclopts import App
+
+    from pipeline.progress import Outcome, Output
+
+VERSION = "0.1.0"
+SUMMARY = "From a list of class names to a served image classifier."
 
 # name, where it lives (imported only when it runs), what it does
 COMMANDS = (
@@ -27,38 +31,47 @@ COMMANDS = (
     ("verify", "pipeline.verify:verify", "Check every stored file and invariant of a data set."),
     ("doctor", "scraper.doctor:doctor", "Say what is installed and what is missing."),
     ("gallery", "scraper.gallery.serve:gallery", "Serve a local replica of a results page."),
-    ("demo", "cli:demo", "Run the whole pipeline on the embedded gallery."),
+    ("demo", "demo:demo", "Run the whole pipeline on the embedded gallery."),
 )
 
 
-def build_app() -> App:
+def build_app() -> "App":
     """Return the command line; no stage is imported yet."""
+    from cyclopts import App  # noqa: PLC0415  costs 0.3 s, which plain --help need not wait for
+
     app = App(
         name="sceneset",
-        help="From a list of class names to a served image classifier.",
+        help=SUMMARY,
         help_format="plaintext",
         help_formatter="plain",
-        version="0.1.0",
-        version_flags=["--version"],
+        version=VERSION,
     )
     for name, target, summary in COMMANDS:
         app.command(target, name=name, help=summary)
     return app
 
 
+def overview() -> str:
+    """Return what `--help` without a command prints."""
+    lines = ["Usage: sceneset COMMAND [OPTIONS]", "", SUMMARY, "", "Commands:"]
+    lines += [f"  {name:9} {summary}" for name, _, summary in COMMANDS]
+    lines += ["", "sceneset COMMAND --help tells a command's options. All take --json and --quiet."]
+    return "\n".join(lines)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, or what DESIGN's table of codes says."""
+    """Run one command and return its exit code: 0, or what the README's table says."""
     words = list(sys.argv[1:] if argv is None else argv)
-    name = f"sceneset {words[0]}" if words and not words[0].startswith("-") else "sceneset"
+    if not words or words[0] in {"-h", "--help", "--version"}:
+        print(f"sceneset {VERSION}" if words == ["--version"] else overview())
+        return 0
+    name = f"sceneset {words[0]}"
     try:
         with _terminate_as_error():
             outcome, output = _run(words)
         _print_outcome(outcome, output, name)
     except KeyboardInterrupt:
         return _print_error(InterruptedRunError(signal.SIGINT), name, words)
-    except CycloptsError as error:
-        problem = " ".join(str(error).split())
-        return _print_error(UsageError(problem, cure=f"{name} --help"), name, words)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -69,16 +82,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     return outcome.exit_code
 
 
-def _run(words: Sequence[str]) -> tuple[Outcome, Output]:
-    command, bound, _ = build_app().parse_args(words, print_error=False, exit_on_error=False)
-    arguments = bound.arguments
+def _run(words: Sequence[str]) -> "tuple[Outcome, Output]":
+    _check_command(words[0])
+    from cyclopts import CycloptsError  # noqa: PLC0415  the same
+
+    from pipeline.progress import Outcome, Output  # noqa: PLC0415  the same
+
+    try:
+        command, bound, _ = build_app().parse_args(words, print_error=False, exit_on_error=False)
+    except CycloptsError as error:
+        problem = " ".join(str(error).split())
+        raise UsageError(problem, cure=f"sceneset {words[0]} --help") from error
     outcome = command(*bound.args, **bound.kwargs)
     if not isinstance(outcome, Outcome):
         return Outcome({}), Output(quiet=True)
-    return outcome, arguments.get("output", Output())
+    return outcome, bound.arguments.get("output", Output())
 
 
-def _print_outcome(outcome: Outcome, output: Output, name: str) -> None:
+def _check_command(word: str) -> None:
+    names = [name for name, *_ in COMMANDS]
+    if word not in names:
+        close = get_close_matches(word, names, n=1)
+        raise UsageError(
+            f"there is no command {word!r}",
+            cure=f"sceneset {close[0]}" if close else "sceneset --help",
+        )
+
+
+def _print_outcome(outcome: "Outcome", output: "Output", name: str) -> None:
     if outcome.problem:
         print(f"{name}: {outcome.problem}\n  try: {outcome.cure}", file=sys.stderr)
     if output.json:
@@ -120,102 +151,6 @@ def _terminate_as_error() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class DemoSettings:
-    """How big the demo is, and where it goes."""
-
-    per_class: int = 24
-    """Results that the gallery draws for each of the 36 classes, planted duplicates included."""
-    seed: int = 0
-    """Seed of drawing, splitting and training."""
-    dataset: Path = Path("datasets/demo")
-    """Where the data set goes."""
-    out: Path = Path("models/demo")
-    """Where the model goes."""
-
-
-_DEMO = DemoSettings()
-
-
-def demo(*, settings: DemoSettings = _DEMO, output: Output = Output()) -> Outcome:
-    """Run the whole pipeline on drawn pictures: gallery, scrape, curate, train."""
-    watch = Stopwatch()
-    stages: dict[str, Outcome] = {}
-    for number, (name, run) in enumerate(_DEMO_STAGES, start=1):
-        output.say(f"{number}/{len(_DEMO_STAGES)} {name}")
-        with watch.step(name):
-            stages[name] = run(settings, output)
-        if stages[name].exit_code not in {OK, PARTIAL}:
-            return stages[name]
-    return _demo_outcome(stages, watch)
-
-
-def _demo_scrape(settings: DemoSettings, output: Output) -> Outcome:
-    from scraper.collect import scrape  # noqa: PLC0415  no stage before its command runs
-    from scraper.gallery.serve import running_gallery  # noqa: PLC0415
-    from scraper.gallery.settings import GallerySettings  # noqa: PLC0415
-    from scraper.settings import ScrapeSettings  # noqa: PLC0415
-
-    drawn = GallerySettings(port=0, per_class=settings.per_class, seed=settings.seed, delay_ms=60)
-    with running_gallery(drawn) as gallery:
-        wanted = ScrapeSettings(
-            classes=Path(__file__).with_name("classes.txt"),
-            dataset=settings.dataset,
-            search_url=gallery.search_url,
-            per_class=settings.per_class,
-            pause=0,
-        )
-        return scrape(settings=wanted, output=output)
-
-
-def _demo_curate(settings: DemoSettings, output: Output) -> Outcome:
-    from curate.build import curate  # noqa: PLC0415
-    from curate.settings import CurateSettings  # noqa: PLC0415
-
-    return curate(
-        settings=CurateSettings(dataset=settings.dataset, seed=settings.seed), output=output
-    )
-
-
-def _demo_train(settings: DemoSettings, output: Output) -> Outcome:
-    from training.build import train  # noqa: PLC0415
-
-    from training.backbones import imagenet_available  # noqa: PLC0415
-    from training.settings import TrainSettings  # noqa: PLC0415
-
-    why_not = imagenet_available(160)
-    if why_not:
-        output.say(
-            f"ImageNet weights cannot be had ({why_not}): training a small network from scratch"
-        )
-    chosen = {"backbone": "small", "weights": "none"} if why_not else {}
-    return train(
-        settings=TrainSettings(
-            dataset=settings.dataset, out=settings.out, seed=settings.seed, **chosen
-        ),
-        output=output,
-    )
-
-
-_DEMO_STAGES = (("scrape", _demo_scrape), ("curate", _demo_curate), ("train", _demo_train))
-
-
-def _demo_outcome(stages: dict[str, Outcome], watch: Stopwatch) -> Outcome:
-    curated, trained = stages["curate"].summary, stages["train"].summary
-    dropped = sum(curated["dropped"].values())
-    top1 = trained["metrics"]["top1"]
-    summary = {name: dict(outcome.summary) for name, outcome in stages.items()}
-    return Outcome(
-        summary=summary | {"kept": curated["kept"], "dropped": dropped, "top1": top1},
-        lines=(
-            f"found {stages['scrape'].summary['kept']}, kept {curated['kept']}, dropped {dropped}",
-            f"top-1 {top1:.3f} on test pictures, with {trained['weights']} weights",
-            f"{watch.total:.0f} s; look at {curated['report']} and {trained['report']}",
-        ),
-    )
 
 
 if __name__ == "__main__":

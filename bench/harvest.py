@@ -114,7 +114,8 @@ def main() -> None:
             figures["ours"] = ours(gallery, work, served)
     figures["yield"] = figures["ours"]["identical_bytes"] / len(served)
     figures["rate_ratio"] = round(
-        figures["ours"]["previews_per_second"] / max(figures["usual"]["previews_per_second"], 0.1), 2
+        figures["ours"]["previews_per_second"] / max(figures["usual"]["previews_per_second"], 0.1),
+        2,
     )
     print(json.dumps(figures, indent=2))
 

@@ -53,7 +53,7 @@ def pairs_within(hashes: Hashes, radius: int, *, brute_below: int = BRUTE_BELOW)
     zero = np.zeros(len(twins), np.uint8)
     grouped = _stacked([near, Pairs(twins, twins, zero)])
     i, j, d = _expanded(grouped, (members, starts, counts), (members, starts, counts))
-    once = (i < j) | (unique[inverse[i]] != unique[inverse[j]])
+    once = (i < j) | (hashes[i] != hashes[j])  # twins are met in both orders
     return _sorted(Pairs(np.minimum(i, j)[once], np.maximum(i, j)[once], d[once]))
 
 

@@ -21,7 +21,10 @@ def help_of(*words: str) -> str:
 
 def page() -> str:
     """Return the whole page."""
-    parts = ["# Commands\n\nWritten by `make docs` from `--help`.\n", f"```\n{help_of()}\n```\n"]
+    parts = [
+        "# Commands\n\nWritten by `make docs` from `--help`.\n",
+        f"```\n{cli.overview()}\n```\n",
+    ]
     parts += [f"## {name}\n\n```\n{help_of(name)}\n```\n" for name, *_ in cli.COMMANDS]
     return "\n".join(parts)
 

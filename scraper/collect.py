@@ -105,9 +105,8 @@ class ScrapeRun:
     def __post_init__(self) -> None:
         """Set the pace and load what must never come back."""
         settings = self.settings
-        per_minute = settings.max_per_minute if settings.pause else 0
         jitter = random.Random(settings.seed)  # noqa: S311  pauses, not secrets
-        self._pace = Pace(settings.pause, per_minute, monotonic, sleep, jitter)
+        self._pace = Pace(settings.pause, settings.loads_per_minute, monotonic, sleep, jitter)
         self._engine = BROWSER_ENGINES[settings.engine]
         self._refused = Refused.of(self.manifest.tombstones())
 

@@ -9,11 +9,11 @@ MINUTE_S = 60.0
 JITTER = 0.25
 
 
-def next_wait(now: float, loads: deque[float], pause: float, per_minute: int) -> float:
+def next_wait(now: float, loads: deque[float], pause: float, per_minute: int | None) -> float:
     """Return the seconds to wait before the next page load.
 
     `loads` are the times of earlier loads, oldest first; `pause` is the least distance to the
-    last one; `per_minute` 0 means any number.
+    last one; `per_minute` None means any number.
     """
     wait = loads[-1] + pause - now if loads else 0.0
     if per_minute and len(loads) >= per_minute:
@@ -26,7 +26,7 @@ class Pace:
     """Wait as `next_wait` says; clock and sleep come in as functions."""
 
     pause: float
-    per_minute: int
+    per_minute: int | None
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     random: random.Random

@@ -10,6 +10,8 @@ from cyclopts import Parameter
 from pipeline.dataset import DEFAULT_ROOT
 from pipeline.errors import SettingsError
 
+GENTLE_PER_MINUTE = 20
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +30,8 @@ class ScrapeSettings:
     """Template of the results page, with {query}; any replica or mirror can stand in."""
     pause: float = 2.0
     """Seconds between page loads, varied by a quarter either way."""
-    max_per_minute: int = 20
-    """Page loads in any minute, at most; 0 with `--pause 0` means no limit."""
+    max_per_minute: int | None = None
+    """Page loads in any minute, at most; by default 20, and no limit when --pause is 0."""
     attempts: int = 3
     """Times a result whose bytes could not be had is tried, over all runs."""
     max_seconds: float = 300.0
@@ -45,12 +47,20 @@ class ScrapeSettings:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
-        for name, least in (("per_class", 1), ("attempts", 1), ("max_per_minute", 0)):
-            _at_least(name, getattr(self, name), least)
+        for name in ("per_class", "attempts", "max_per_minute"):
+            if getattr(self, name) is not None:
+                _at_least(name, getattr(self, name), 1)
         _at_least("pause", self.pause, 0)
         _at_least("max_seconds", self.max_seconds, 1)
         if self.search_url is not None:
             _check_template(self.search_url)
+
+    @property
+    def loads_per_minute(self) -> int | None:
+        """Return the most page loads in any minute; None for any number."""
+        if self.max_per_minute is None and self.pause > 0:
+            return GENTLE_PER_MINUTE
+        return self.max_per_minute
 
 
 @Parameter(name="*")

@@ -27,7 +27,9 @@ def test_every_command_is_mentioned_in_the_readme_and_explains_its_options(name:
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     options = re.findall(
-        r"^  (--[a-z-]+|[A-Z]+[^:]*)(?:, --?[a-z-]+)*(?: [A-Z]+)?: (.*)$", answer.stdout, re.MULTILINE
+        r"^  (--[a-z-]+|[A-Z]+[^:]*)(?:, --?[a-z-]+)*(?: [A-Z]+)?: (.*)$",
+        answer.stdout,
+        re.MULTILINE,
     )
     assert options, answer.stdout
     for option, text in options:

@@ -33,7 +33,7 @@ _SITES = tuple(
     for second in ("lens", "journal", "pictures", "atlas", "notes", "garden")
 )
 _TITLES = (
-    "{name} – a quiet morning",
+    "{name} — a quiet morning",
     "{name}: 10 ideas for your next trip",
     "Stock photo of {name}",
     "My {name} album ❤",

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from pipeline.errors import SettingsError
@@ -90,8 +90,6 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     timeout = IDLE_S
     server: Origin
-    server_version = "gallery"
-    error_content_type: ClassVar[str] = "text/plain"
 
     def do_GET(self) -> None:
         """Answer one request."""

@@ -5,23 +5,26 @@ import json
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from random import Random
-from typing import Any
-
-from PIL import Image, ImageDraw
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.pictures import PictureError, read_header
-from scraper.gallery.alterations import PLACEHOLDER_GIF, encode
+from scraper.gallery.alterations import PLACEHOLDER_GIF
 from scraper.gallery.catalogue import Result
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 COLUMNS = 6
 INLINE = 23
 PLAIN = 37
 END_TEXT = "Looks like you've reached the end"
-CHIPS = ("at night", "drawing", "old", "from above", "colourful")
+CHIPS = ("at night", "wallpaper", "old", "from above", "colourful")
 PLACEHOLDER = "data:image/gif;base64," + base64.b64encode(PLACEHOLDER_GIF).decode()
+Start = Literal["inline", "plain", "deferred"]
+_INLINED = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")
 _FOLDER = Path(__file__).parent
 _ROLES = (
     "head chips grid column wrapper box frame caption site favicon title more".split()  # noqa: SIM905  a row of words
@@ -37,14 +40,14 @@ class Batch:
     read: Callable[[Result], bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """What one page load shares with its later batches: its id and where thumbnails live."""
 
     eid: str
     thumbs: str
 
-    @property
+    @cached_property
     def names(self) -> Mapping[str, str]:
         """Return a random class name per role, the same for the whole page load."""
         rng = Random(self.eid)  # noqa: S311  random looks, no secret
@@ -57,6 +60,17 @@ class View:
     def thumb_url(self, result: Result) -> str:
         """Return the address of a thumbnail."""
         return thumb_url(self.thumbs, result)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """One thumbnail as the page shows it: its element's id, address, HTML, bytes and start."""
+
+    image: str
+    url: str
+    html: str
+    data: bytes
+    start: Start
 
 
 def thumb_url(thumbs: str, result: Result) -> str:
@@ -75,28 +89,13 @@ def media_type(data: bytes) -> str:
 def results_page(
     query: str, batch: Batch, total: int, view: View, options: Mapping[str, int]
 ) -> str:
-    """Return the HTML of a query's first batch; `options` are `automatic` and `delay_ms`."""
-    columns: list[list[str]] = [[] for _ in range(COLUMNS)]
-    ldi: dict[str, str] = {}
-    pim: dict[str, str] = {}
-    inline = []
-    for rank, result in enumerate(batch.results):
-        data, image = batch.read(result), view.image_id(rank)
-        as_data = rank < INLINE and _is_whole(data)
-        plain = not as_data and rank < INLINE + PLAIN
-        src = view.thumb_url(result) if plain else PLACEHOLDER
-        columns[rank % COLUMNS].append(
-            _item(result, data, rank, view, src, deferred=not (as_data or plain))
-        )
-        if as_data:
-            inline.append((image, _script_string(data)))
-            pim[image] = view.thumb_url(result)
-        elif not plain:
-            ldi[image] = view.thumb_url(result)
-    return _template("page.html").render(
+    """Return the page with a query's first batch; `options` are `automatic` and `delay_ms`."""
+    shown = [_show(rank, result, batch, view) for rank, result in enumerate(batch.results)]
+    return _render(
+        "page.html",
         query=query,
-        columns=columns,
-        start=len(batch.results),
+        columns=[[one.html for one in shown[first::COLUMNS]] for first in range(COLUMNS)],
+        start=len(shown),
         total=total,
         eid=view.eid,
         name=view.names,
@@ -104,11 +103,22 @@ def results_page(
         chips=CHIPS,
         end_text=END_TEXT,
         script=_script(),
-        ldi=_script_map(ldi),
-        pim=_script_map(pim),
-        inline=inline,
+        ldi=_script_map({one.image: one.url for one in shown if one.start == "deferred"}),
+        pim=_script_map({one.image: one.url for one in shown if one.start == "inline"}),
+        inline=[(one.image, _script_string(one.data)) for one in shown if one.start == "inline"],
         **options,
     )
+
+
+def later_batch(batch: Batch, view: View) -> dict[str, Any]:
+    """Return a further batch as the page's script takes it: items as HTML, all of them deferred."""
+    shown = [
+        _show(rank, result, batch, view) for rank, result in enumerate(batch.results, batch.start)
+    ]
+    return {
+        "items": [one.html for one in shown],
+        "ldi": {one.image: one.url for one in shown if one.start == "deferred"},
+    }
 
 
 def later_batch(batch: Batch, view: View) -> dict[str, Any]:
@@ -127,50 +137,37 @@ def later_batch(batch: Batch, view: View) -> dict[str, Any]:
 
 def start_page(names: Sequence[str], view: View) -> str:
     """Return the page at `/`: a search box and the classes there are."""
-    return _template("start.html").render(names=names, name=view.names, thumbs=view.thumbs)
-
-
-@lru_cache(maxsize=256)
-def favicon(site: str) -> bytes:
-    """Draw the 16 x 16 px sign of a site as PNG."""
-    rng = Random(site)  # noqa: S311  random looks, no secret
-    image = Image.new("RGB", (16, 16), tuple(rng.randrange(60, 230) for _ in range(3)))
-    ImageDraw.Draw(image).ellipse((4, 4, 11, 11), fill="white")
-    return encode(image, "PNG")
-
-
-@lru_cache(maxsize=64)
-def decoration(number: str) -> bytes:
-    """Draw a 96 x 96 px picture that is no result, for chips and the logo, as PNG."""
-    rng = Random(f"decoration {number}")  # noqa: S311  random looks, no secret
-    image = Image.new("RGB", (96, 96), tuple(rng.randrange(120, 240) for _ in range(3)))
-    pen = ImageDraw.Draw(image)
-    for _ in range(5):
-        x, y, r = rng.randrange(96), rng.randrange(96), rng.randrange(10, 40)
-        colour = tuple(rng.randrange(60, 250) for _ in range(3))
-        pen.ellipse((x - r, y - r, x + r, y + r), fill=colour)
-    return encode(image, "PNG")
+    return _render("start.html", names=names, name=view.names, thumbs=view.thumbs)
 
 
 def empty_page(query: str, view: View) -> str:
     """Return the honest page of a query without results."""
-    return _template("page.html").render(
-        query=query, columns=None, name=view.names, thumbs=view.thumbs
-    )
+    return _render("page.html", query=query, columns=None, name=view.names, thumbs=view.thumbs)
 
 
-def _item(result: Result, data: bytes, rank: int, view: View, src: str, *, deferred: bool) -> str:
+def _show(rank: int, result: Result, batch: Batch, view: View) -> "_Shown":
+    data, image, url = batch.read(result), view.image_id(rank), view.thumb_url(result)
+    start = _start(rank, data) if batch.start == 0 else "deferred"
     width, height = _size(data)
-    return _template("item.html").render(
+    html = _render(
+        "item.html",
         result=result,
-        image=view.image_id(rank),
-        src=src,
-        deferred=deferred,
+        image=image,
+        src=url if start == "plain" else PLACEHOLDER,
+        deferred=start == "deferred",
         width=width,
         height=height,
         name=view.names,
         thumbs=view.thumbs,
     )
+    return _Shown(image, url, html, data, start)
+
+
+def _start(rank: int, data: bytes) -> Start:
+    """Say how a thumbnail of the first batch starts: as on the page of July 2026, by rank."""
+    if rank < INLINE and data.startswith(_INLINED):
+        return "inline"
+    return "plain" if rank < INLINE + PLAIN else "deferred"
 
 
 def _size(data: bytes) -> tuple[int, int]:
@@ -179,10 +176,6 @@ def _size(data: bytes) -> tuple[int, int]:
     except PictureError:
         return 4, 3
     return header.width, header.height
-
-
-def _is_whole(data: bytes) -> bool:
-    return data.startswith((b"\xff\xd8\xff", b"\x89PNG", b"RIFF"))
 
 
 def _script_string(data: bytes) -> str:
@@ -206,9 +199,12 @@ def _script() -> str:
     return (_FOLDER / "page.js").read_text(encoding="utf-8")
 
 
+def _render(template: str, **values: object) -> str:
+    return str(_templates().get_template(template).render(values))
+
+
 @cache
-def _template(name: str) -> Any:  # noqa: ANN401  jinja2 is imported late
+def _templates() -> "Environment":
     from jinja2 import Environment, FileSystemLoader  # noqa: PLC0415  not needed to read --help
 
-    environment = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True)
-    return environment.get_template(name)
+    return Environment(loader=FileSystemLoader(_FOLDER), autoescape=True)

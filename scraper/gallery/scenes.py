@@ -20,6 +20,7 @@ Range = tuple[float, float]
 Lay = Literal["scatter", "across", "down"]
 _FILE = Path(__file__).with_name("scenes.txt")
 _SLOTS = ("a", "b")
+_LAYS: dict[str, Lay] = {"scatter": "scatter", "across": "across", "down": "down"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,6 @@ def _read_line(words: list[str]) -> Band | Layer:
             _range(second), tuple(rest[0].split(",")), **{key: float(extras[key]) for key in extras}
         )
     options = dict(word.split("=") for word in rest)
-    lay: Lay = options.get("lay", "scatter")  # type: ignore[assignment]  checked by the tests
     low, high = _range(second)
     return Layer(
         glyphs=tuple(first.split("|")),
@@ -110,7 +110,7 @@ def _read_line(words: list[str]) -> Band | Layer:
         size=_range(options["size"]),
         stretch=_range(options.get("stretch", "1")),
         tilt=float(options.get("tilt", 0)),
-        lay=lay,
+        lay=_LAYS[options.get("lay", "scatter")],
         mirror=options.get("mirror") != "0",
         colours={slot: tuple(options[slot].split(",")) for slot in _SLOTS if slot in options},
     )

@@ -15,6 +15,7 @@ from scraper.gallery import page
 from scraper.gallery.catalogue import Catalogue, Result, drawn_shelves, folder_shelves
 from scraper.gallery.drawing import Studio
 from scraper.gallery.origin import NOT_FOUND, Answer, Origin, Request, serving
+from scraper.gallery.ornaments import chip_picture, favicon
 from scraper.gallery.scenes import SCENES
 from scraper.gallery.settings import GallerySettings
 
@@ -86,7 +87,8 @@ class Gallery:
         words = query.get("q", "")
         results = self._catalogue.find(words)
         if path == "/more":
-            batch = self._batch(results, int(query.get("start", 0)))
+            start = query.get("start", "")
+            batch = self._batch(results, int(start) if start.isdecimal() else 0)
             return Answer(_json(page.later_batch(batch, self._view(query.get("eid")))), JSON)
         if not results:
             return Answer(page.empty_page(words, self._view()).encode(), HTML)
@@ -111,9 +113,9 @@ class Gallery:
             data = self._catalogue.read(result)
             return Answer(data, page.media_type(data))
         if path == "/favicon":
-            return Answer(page.favicon(query.get("site", "")), "image/png")
-        if path == "/decoration":
-            return Answer(page.decoration(query.get("n", "")), "image/png")
+            return Answer(favicon(query.get("site", "")), "image/png")
+        if path == "/chip":
+            return Answer(chip_picture(query.get("words", "")), "image/jpeg")
         return NOT_FOUND
 
 

@@ -1,0 +1,105 @@
+"""Run the whole pipeline on drawn pictures: the one command that knows every stage."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclopts import Parameter
+
+from pipeline.errors import OK, PARTIAL
+from pipeline.progress import Outcome, Output, Stopwatch
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings:
+    """How big the demo is, and where it goes."""
+
+    per_class: int = 24
+    """Results that the gallery draws for each of the 36 classes, planted duplicates included."""
+    seed: int = 0
+    """Seed of drawing, splitting and training."""
+    dataset: Path = Path("datasets/demo")
+    """Where the data set goes."""
+    out: Path = Path("models/demo")
+    """Where the model goes."""
+
+
+_DEMO = DemoSettings()
+
+
+def demo(*, settings: DemoSettings = _DEMO, output: Output = Output()) -> Outcome:
+    """Run the whole pipeline on drawn pictures: gallery, scrape, curate, train."""
+    watch = Stopwatch()
+    stages: dict[str, Outcome] = {}
+    for number, (name, run) in enumerate(_DEMO_STAGES, start=1):
+        output.say(f"{number}/{len(_DEMO_STAGES)} {name}")
+        with watch.step(name):
+            stages[name] = run(settings, output)
+        if stages[name].exit_code not in {OK, PARTIAL}:
+            return stages[name]
+    return _demo_outcome(stages, watch)
+
+
+def _demo_scrape(settings: DemoSettings, output: Output) -> Outcome:
+    from scraper.collect import scrape  # noqa: PLC0415  no stage before its command runs
+    from scraper.gallery.serve import running_gallery  # noqa: PLC0415
+    from scraper.gallery.settings import GallerySettings  # noqa: PLC0415
+    from scraper.settings import ScrapeSettings  # noqa: PLC0415
+
+    drawn = GallerySettings(port=0, per_class=settings.per_class, seed=settings.seed, delay_ms=60)
+    with running_gallery(drawn) as gallery:
+        wanted = ScrapeSettings(
+            classes=Path(__file__).with_name("classes.txt"),
+            dataset=settings.dataset,
+            search_url=gallery.search_url,
+            per_class=settings.per_class,
+            pause=0,
+        )
+        return scrape(settings=wanted, output=output)
+
+
+def _demo_curate(settings: DemoSettings, output: Output) -> Outcome:
+    from curate.build import curate  # noqa: PLC0415
+    from curate.settings import CurateSettings  # noqa: PLC0415
+
+    return curate(
+        settings=CurateSettings(dataset=settings.dataset, seed=settings.seed), output=output
+    )
+
+
+def _demo_train(settings: DemoSettings, output: Output) -> Outcome:
+    from training.build import train  # noqa: PLC0415
+
+    from training.backbones import imagenet_available  # noqa: PLC0415
+    from training.settings import TrainSettings  # noqa: PLC0415
+
+    why_not = imagenet_available(160)
+    if why_not:
+        output.say(
+            f"ImageNet weights cannot be had ({why_not}): training a small network from scratch"
+        )
+    chosen = {"backbone": "small", "weights": "none"} if why_not else {}
+    return train(
+        settings=TrainSettings(
+            dataset=settings.dataset, out=settings.out, seed=settings.seed, **chosen
+        ),
+        output=output,
+    )
+
+
+_DEMO_STAGES = (("scrape", _demo_scrape), ("curate", _demo_curate), ("train", _demo_train))
+
+
+def _demo_outcome(stages: dict[str, Outcome], watch: Stopwatch) -> Outcome:
+    curated, trained = stages["curate"].summary, stages["train"].summary
+    dropped = sum(curated["dropped"].values())
+    top1 = trained["metrics"]["top1"]
+    summary = {name: dict(outcome.summary) for name, outcome in stages.items()}
+    return Outcome(
+        summary=summary | {"kept": curated["kept"], "dropped": dropped, "top1": top1},
+        lines=(
+            f"found {stages['scrape'].summary['kept']}, kept {curated['kept']}, dropped {dropped}",
+            f"top-1 {top1:.3f} on test pictures, with {trained['weights']} weights",
+            f"{watch.total:.0f} s; look at {curated['report']} and {trained['report']}",
+        ),
+    )
