@@ -24,23 +24,23 @@ class DemoSettings:
     """Where the model goes."""
 
 
-_DEMO = DemoSettings()
+_DEFAULTS = DemoSettings()
 
 
-def demo(*, settings: DemoSettings = _DEMO, output: Output = Output()) -> Outcome:
+def demo(*, settings: DemoSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
     """Run the whole pipeline on drawn pictures: gallery, scrape, curate, train."""
     watch = Stopwatch()
     stages: dict[str, Outcome] = {}
-    for number, (name, run) in enumerate(_DEMO_STAGES, start=1):
-        output.say(f"{number}/{len(_DEMO_STAGES)} {name}")
+    for number, (name, run) in enumerate(_STAGES, start=1):
+        output.say(f"{number}/{len(_STAGES)} {name}")
         with watch.step(name):
             stages[name] = run(settings, output)
         if stages[name].exit_code not in {OK, PARTIAL}:
             return stages[name]
-    return _demo_outcome(stages, watch)
+    return _outcome(settings, stages, watch)
 
 
-def _demo_scrape(settings: DemoSettings, output: Output) -> Outcome:
+def _scrape(settings: DemoSettings, output: Output) -> Outcome:
     from scraper.collect import scrape  # noqa: PLC0415  no stage before its command runs
     from scraper.gallery.serve import running_gallery  # noqa: PLC0415
     from scraper.gallery.settings import GallerySettings  # noqa: PLC0415
@@ -58,7 +58,7 @@ def _demo_scrape(settings: DemoSettings, output: Output) -> Outcome:
         return scrape(settings=wanted, output=output)
 
 
-def _demo_curate(settings: DemoSettings, output: Output) -> Outcome:
+def _curate(settings: DemoSettings, output: Output) -> Outcome:
     from curate.build import curate  # noqa: PLC0415
     from curate.settings import CurateSettings  # noqa: PLC0415
 
@@ -67,7 +67,7 @@ def _demo_curate(settings: DemoSettings, output: Output) -> Outcome:
     )
 
 
-def _demo_train(settings: DemoSettings, output: Output) -> Outcome:
+def _train(settings: DemoSettings, output: Output) -> Outcome:
     from training.build import train  # noqa: PLC0415
 
     from training.backbones import imagenet_available  # noqa: PLC0415
@@ -78,28 +78,32 @@ def _demo_train(settings: DemoSettings, output: Output) -> Outcome:
         output.say(
             f"ImageNet weights cannot be had ({why_not}): training a small network from scratch"
         )
-    chosen = {"backbone": "small", "weights": "none"} if why_not else {}
-    return train(
-        settings=TrainSettings(
-            dataset=settings.dataset, out=settings.out, seed=settings.seed, **chosen
-        ),
-        output=output,
+    wanted = TrainSettings(
+        dataset=settings.dataset,
+        out=settings.out,
+        seed=settings.seed,
+        backbone="small" if why_not else "mobilenet_v2",
+        weights="none" if why_not else "imagenet",
     )
+    return train(settings=wanted, output=output)
 
 
-_DEMO_STAGES = (("scrape", _demo_scrape), ("curate", _demo_curate), ("train", _demo_train))
+_STAGES = (("scrape", _scrape), ("curate", _curate), ("train", _train))
 
 
-def _demo_outcome(stages: dict[str, Outcome], watch: Stopwatch) -> Outcome:
+def _outcome(settings: DemoSettings, stages: dict[str, Outcome], watch: Stopwatch) -> Outcome:
     curated, trained = stages["curate"].summary, stages["train"].summary
     dropped = sum(curated["dropped"].values())
     top1 = trained["metrics"]["top1"]
-    summary = {name: dict(outcome.summary) for name, outcome in stages.items()}
+    summary = {name: run.summary for name, run in stages.items()}
+    pages = (
+        f"{settings.dataset}/reports/curate/index.html and {settings.out}/current/report/index.html"
+    )
     return Outcome(
         summary=summary | {"kept": curated["kept"], "dropped": dropped, "top1": top1},
         lines=(
             f"found {stages['scrape'].summary['kept']}, kept {curated['kept']}, dropped {dropped}",
             f"top-1 {top1:.3f} on test pictures, with {trained['weights']} weights",
-            f"{watch.total:.0f} s; look at {curated['report']} and {trained['report']}",
+            f"{watch.total:.0f} s; look at {pages}",
         ),
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from cyclopts import Parameter
 
@@ -36,7 +36,7 @@ class Outcome:
     A run that ended in part has `problem` and `cure`, which are printed as errors are.
     """
 
-    summary: Mapping[str, object]
+    summary: Mapping[str, Any]
     lines: tuple[str, ...] = ()
     exit_code: int = 0
     problem: str = ""
@@ -49,9 +49,15 @@ class Bar(Protocol):
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Move on by some steps and show a note beside the bar."""
 
+    def finish(self, note: str) -> None:
+        """Stop the bar's clock where it stands and show how it ended."""
+
 
 class _Silent:
     def advance(self, steps: int = 1, note: str = "") -> None:
+        """Show nothing."""
+
+    def finish(self, note: str) -> None:
         """Show nothing."""
 
 
@@ -66,6 +72,11 @@ class _RichBar:
         if note:
             self._progress.update(self._task, note=note)
 
+    def finish(self, note: str) -> None:
+        """Stop the clock."""
+        self._progress.stop_task(self._task)
+        self._progress.update(self._task, note=note)
+
 
 class Bars:
     """Progress bars that share the terminal's last lines."""
@@ -73,6 +84,11 @@ class Bars:
     def __init__(self, progress: "Progress | None") -> None:
         """Draw on `progress`, or nowhere."""
         self._progress = progress
+
+    @property
+    def visible(self) -> bool:
+        """Say whether anyone sees the bars."""
+        return self._progress is not None
 
     def add(self, name: str, total: int | None = None) -> Bar:
         """Add a bar; `total` None means the end is not known."""

@@ -11,7 +11,6 @@ from time import monotonic, sleep
 
 from pipeline.class_list import SceneClass, read_class_list
 from pipeline.dataset import Dataset, create_dataset, run_lock
-from pipeline.durable import write_file
 from pipeline.errors import BrowserMissingError
 from pipeline.manifest import Manifest, now
 from pipeline.progress import Bar, Bars, Outcome, Output, Stopwatch, progress_bars
@@ -31,7 +30,7 @@ from scraper.outcome import combined, ends_the_run, scrape_outcome
 from scraper.page_state import page_state
 from scraper.politeness import Pace
 from scraper.previews import Fetched, Source, fetch
-from scraper.report import write_report
+from scraper.report import keep_page, write_report
 from scraper.settings import ScrapeSettings
 from scraper.storing import ClassStore, Refused
 
@@ -124,9 +123,12 @@ class ScrapeRun:
                 continue
             store = self._store(ids[scene_class.name])
             bar = bars.add(scene_class.name, total=store.wanted)
-            reasons[scene_class.name] = self._collect_class(scene_class, store, bar)
+            reason = self._collect_class(scene_class, store, bar)
+            reasons[scene_class.name] = reason
             self.added += store.added
-            self.say(f"{scene_class.name}: {store.added} new, {reasons[scene_class.name]}")
+            bar.finish(reason)
+            if not bars.visible:
+                self.say(f"{scene_class.name}: {store.added} new, {reason}")
         return reasons
 
     def close(self) -> None:
@@ -241,8 +243,5 @@ class ScrapeRun:
         self.trouble = f"{url} shows no results: {state}"
         if state != "layout unknown":
             return
-        html, png = browser.snapshot()
-        place = self.dataset.report("scrape") / scene_class.slug
-        write_file(place.with_name(place.name + ".html"), html.encode())
-        write_file(place.with_name(place.name + ".png"), png)
-        self.say(f"the page is kept at {place}.html and .png")
+        place = keep_page(self.dataset, scene_class.slug, *browser.snapshot())
+        self.say(f"the page is kept at {place} for whoever mends the selectors")

@@ -31,6 +31,14 @@ def write_report(
     write_file(folder / "report.json", json.dumps(report, ensure_ascii=False, indent=2).encode())
 
 
+def keep_page(dataset: Dataset, slug: str, html: str, png: bytes) -> Path:
+    """Keep a page that could not be read, as HTML and as a picture; return the HTML's path."""
+    place = dataset.report("scrape") / f"{slug}.html"
+    write_file(place, html.encode())
+    write_file(place.with_suffix(".png"), png)
+    return place
+
+
 def best_ranked(
     pictures: Sequence[KeptPicture], names: Mapping[int, str]
 ) -> dict[str, list[KeptPicture]]:

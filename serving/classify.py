@@ -69,8 +69,6 @@ def _predict(
     def one(source: Source) -> tuple[Label, ...]:
         if source.path is None:
             raise OSError(source.problem)
-        if source.missing:
-            raise FileNotFoundError("no such file")
         probabilities = engine.classify(source.path.read_bytes())
         return tuple(top_classes(probabilities, engine.class_names, top))
 
@@ -87,11 +85,16 @@ def _prediction(result: Result[Source, tuple[Label, ...]]) -> Prediction:
     if result.value is not None:
         return Prediction(result.item.name, result.value)
     if isinstance(result.error, PictureError):
-        reason = result.error.reason.replace("_", " ")
-        return Prediction(result.item.name, error=f"{reason}: {result.error}")
+        return Prediction(result.item.name, error=_words(result.error))
     if isinstance(result.error, OSError):
         return Prediction(result.item.name, error=result.error.strerror or str(result.error))
     raise result.error or RuntimeError(f"no answer for {result.item.name}")
+
+
+def _words(error: PictureError) -> str:
+    reason = error.reason.replace("_", " ")
+    # What the decoder says of bytes it does not know is its own object's address.
+    return reason if error.reason == "not_a_picture" else f"{reason}: {error}"
 
 
 def _outcome(predictions: Sequence[Prediction]) -> Outcome:
@@ -106,7 +109,7 @@ def _outcome(predictions: Sequence[Prediction]) -> Outcome:
         exit_code=PARTIAL,
         problem=f"{len(failed)} of {len(predictions)} could not be classified,"
         f" the first: {failed[0].file}: {failed[0].error}",
-        cure="name files that hold a whole JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture",
+        cure="name files that exist and hold a whole picture",
     )
 
 

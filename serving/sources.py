@@ -18,7 +18,6 @@ class Source:
     name: str
     path: Path | None = None
     problem: str = ""
-    missing: bool = False
 
 
 def find_sources(words: Iterable[str]) -> list[Source]:
@@ -38,11 +37,13 @@ def printable(name: str) -> str:
 def _sources(word: str) -> Iterator[Source]:
     path = Path(word)
     if path.is_dir():
-        yield from _pictures_in(path) or [Source(word, problem="no picture files in this folder")]
+        yield from _pictures_in(path) or [
+            Source(printable(word), problem="no picture files in this folder")
+        ]
     elif path.exists() or not glob.has_magic(word):
-        yield Source(printable(word), path, missing=not path.exists())
+        yield Source(printable(word), path)
     else:
-        yield from _matches(word) or [Source(word, problem="matches no file")]
+        yield from _matches(word) or [Source(printable(word), problem="matches no file")]
 
 
 def _matches(pattern: str) -> list[Source]:

@@ -32,8 +32,8 @@ def encode(image: Image.Image, file_format: str = "JPEG", quality: int = QUALITY
     """Return the bytes of a preview in JPEG, WEBP or PNG (reduced to 48 colours)."""
     buffer = io.BytesIO()
     if file_format == "PNG":
-        image = image.quantize(48)
-    image.save(buffer, file_format, quality=quality)
+        image = image.quantize(48, Image.Quantize.FASTOCTREE)
+    image.save(buffer, file_format, quality=quality, method=0)
     return buffer.getvalue()
 
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 from urllib.parse import quote
@@ -160,6 +161,7 @@ def _drawn_shelf(
         if plan.kind == "original"
     }
 
+    @cache
     def read(position: int) -> bytes:
         plan = plans[name][position]
         rng = Random(f"alter {seed} {name} {position}")  # noqa: S311  reproducible, no secret

@@ -57,6 +57,7 @@ async function loadBatch() {
     shown += batch.items.length;
     left -= 1;
   } catch {
+    left = 0;
     again.hidden = false;
     return;
   } finally {

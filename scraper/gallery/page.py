@@ -121,20 +121,6 @@ def later_batch(batch: Batch, view: View) -> dict[str, Any]:
     }
 
 
-def later_batch(batch: Batch, view: View) -> dict[str, Any]:
-    """Return a further batch as the page's script takes it: items as HTML, all of them deferred."""
-    ranks = range(batch.start, batch.start + len(batch.results))
-    pairs = list(zip(ranks, batch.results, strict=True))
-    items = [
-        _item(result, batch.read(result), rank, view, PLACEHOLDER, deferred=True)
-        for rank, result in pairs
-    ]
-    return {
-        "items": items,
-        "ldi": {view.image_id(r): view.thumb_url(result) for r, result in pairs},
-    }
-
-
 def start_page(names: Sequence[str], view: View) -> str:
     """Return the page at `/`: a search box and the classes there are."""
     return _render("start.html", names=names, name=view.names, thumbs=view.thumbs)

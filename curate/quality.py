@@ -1,0 +1,123 @@
+"""Score a picture's quality as cleanvision 0.3.7 does, and name its issues by the same thresholds.
+
+Sources: cleanvision's issue_managers/image_property.py and image_property_issue_manager.py.
+"""
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from curate.settings import Issue
+
+ALGORITHM = "cleanvision0.3.7/draft128/1"
+THRESHOLDS: dict[Issue, float] = {
+    "dark": 0.32,
+    "light": 0.05,
+    "blurry": 0.29,
+    "low_information": 0.3,
+    "odd_aspect_ratio": 0.35,
+}
+IQR_FACTOR = 3.0
+# A blank JPEG strays by a few steps of 255 around its one colour.
+BLANK_RANGE = 8
+PIXEL_TRICK = 2
+_BLUR_SIDE = 64
+_SHARPNESS_SIDE = 128
+_HISTOGRAM_CUT = 0.18
+_FOLDING = 0.01
+_ENTROPY_SCALE = 0.1
+
+
+class Scores(NamedTuple):
+    """A picture's measures, most of them 0 (bad) to 1 (good)."""
+
+    dark: float
+    light: float
+    blurry: float
+    low_information: float
+    grey: bool
+    sharpness: float
+    colour_range: int
+
+    def to_bytes(self) -> bytes:
+        """Pack the scores as float32."""
+        return np.array(self, "<f4").tobytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Scores":
+        """Unpack what `to_bytes` packed."""
+        values = [float(v) for v in np.frombuffer(data, "<f4")]
+        return cls(*values[:4], bool(values[4]), values[5], int(values[6]))
+
+
+def score(image: Image.Image) -> Scores:
+    """Measure an upright RGB picture.
+
+    `sharpness` is the spread of the edges at 128 px, so that an enlarged copy gains nothing;
+    `colour_range` is the widest range of any channel, 0 to 255.
+    """
+    pixels = np.asarray(image).astype(np.float64)
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    brightness = np.sqrt(0.241 * red**2 + 0.691 * green**2 + 0.068 * blue**2) / 255
+    low, high = np.percentile(brightness, [5, 99])
+    return Scores(
+        dark=float(high),
+        light=float(1 - low),
+        blurry=_blur_score(image),
+        low_information=min(1.0, _ENTROPY_SCALE * image.entropy()),
+        grey=bool(np.array_equal(red, green) and np.array_equal(green, blue)),
+        sharpness=_edge_spread(_within(image, _SHARPNESS_SIDE).convert("L")),
+        colour_range=max(high - low for low, high in image.getextrema()),
+    )
+
+
+def issues_of(scores: Scores, width: int, height: int, usual: tuple[float, float]) -> list[Issue]:
+    """Name a picture's issues; `usual` is the range of side lengths that is not odd, in px."""
+    values: dict[Issue, float] = {
+        "dark": scores.dark,
+        "light": scores.light,
+        "blurry": scores.blurry,
+        "low_information": scores.low_information,
+        "odd_aspect_ratio": min(width / height, height / width),
+    }
+    found: list[Issue] = [i for i, least in THRESHOLDS.items() if values[i] < least]
+    if not usual[0] <= sqrt(width * height) <= usual[1]:
+        found.append("odd_size")
+    if scores.grey:
+        found.append("grayscale")
+    return found
+
+
+def usual_sides(sizes: Mapping[str, tuple[int, int]]) -> tuple[float, float]:
+    """Return the range within three interquartile ranges of the middle half of sqrt(area), px."""
+    if not sizes:
+        return 0.0, float("inf")
+    q1, q3 = np.percentile([sqrt(w * h) for w, h in sizes.values()], [25, 75])
+    return float(q1 - IQR_FACTOR * (q3 - q1)), float(q3 + IQR_FACTOR * (q3 - q1))
+
+
+def is_placeholder(scores: Scores, width: int, height: int) -> bool:
+    """Say whether a picture shows nothing: one colour, or a side of one or two px."""
+    return min(width, height) <= PIXEL_TRICK or scores.colour_range <= BLANK_RANGE
+
+
+def _blur_score(image: Image.Image) -> float:
+    grey = _within(image, _BLUR_SIDE).convert("L")
+    edges = 1 - np.exp(-_FOLDING * _edge_spread(grey))
+    tones = 1 - np.exp(-_FOLDING * np.std(grey.histogram()))
+    return float(min(1.0, edges + (tones if tones > _HISTOGRAM_CUT else 0.0)))
+
+
+def _within(image: Image.Image, side: int) -> Image.Image:
+    ratio = max(image.size) / side
+    if ratio <= 1:
+        return image
+    width, height = (max(int(s // ratio), 1) for s in image.size)
+    return image.resize((width, height))
+
+
+def _edge_spread(grey: Image.Image) -> float:
+    return float(np.asarray(grey.filter(ImageFilter.FIND_EDGES)).std())

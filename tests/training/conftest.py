@@ -1,0 +1,83 @@
+"""Publish a small version of drawn pictures: what curate leaves behind for training."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+from PIL import Image, ImageDraw
+
+from pipeline.class_list import slug_of
+from pipeline.manifest import Manifest
+
+NAMES = ("Disc", "Frame: wide", "Stripes")
+SIZE = 32
+Publish = Callable[..., Path]
+
+
+def draw(kind: int, rng: Random) -> bytes:
+    """Draw a disc, a frame or stripes somewhere in colours that say nothing about the class."""
+    colours = [tuple(rng.randrange(256) for _ in range(3)) for _ in range(2)]
+    image = Image.new("RGB", (SIZE, SIZE), colours[0])
+    pen = ImageDraw.Draw(image)
+    x, y, r = rng.randrange(10, 22), rng.randrange(10, 22), rng.randrange(6, 10)
+    if kind == 0:
+        pen.ellipse((x - r, y - r, x + r, y + r), fill=colours[1])
+    elif kind == 1:
+        pen.rectangle((x - r, y - r, x + r, y + r), outline=colours[1], width=3)
+    else:
+        for left in range(rng.randrange(4), SIZE, 6):
+            pen.line((left, 0, left, SIZE), fill=colours[1], width=2)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def publish(tmp_path_factory: pytest.TempPathFactory) -> Publish:
+    """Return a function that publishes so many pictures per class and split."""
+
+    def make(counts: dict[str, dict[str, int]], names: tuple[str, ...] = NAMES) -> Path:
+        root = tmp_path_factory.mktemp("data") / "drawn"
+        folder = root / "curated" / "versions" / "1"
+        folder.mkdir(parents=True)
+        with Manifest(root / "manifest.db"):
+            pass
+        rows = [
+            _save(folder, names, name, split, number)
+            for name, by_split in counts.items()
+            for split, count in by_split.items()
+            for number in range(count)
+        ]
+        with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerows([("path", "label", "class", "split", "sha256"), *sorted(rows)])
+        version = hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
+        record = {"version": version, "class_names": names, "size": SIZE, "counts": counts}
+        (folder / "dataset.json").write_text(json.dumps(record))
+        (root / "curated" / "current").symlink_to("versions/1")
+        return root
+
+    return make
+
+
+def _save(
+    folder: Path, names: tuple[str, ...], name: str, split: str, number: int
+) -> tuple[str, int, str, str, str]:
+    label = names.index(name)
+    data = draw(label, Random(f"{name} {split} {number}"))  # noqa: S311  reproducible, no secret
+    digest = hashlib.sha256(data).hexdigest()
+    path = folder / split / slug_of(name) / f"{digest[:16]}.jpg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path.relative_to(folder).as_posix(), label, name, split, digest
+
+
+@pytest.fixture(scope="session")
+def drawn(publish: Publish) -> Path:
+    """Return a data set of three drawn classes."""
+    return publish({name: {"train": 24, "val": 12, "test": 8} for name in NAMES})
