@@ -13,6 +13,8 @@ from curate.hashing import FLAT_STD, NO_HASH, VIEWS
 from curate.neighbours import cross_pairs, pairs_within
 from pipeline.rows import KeptPicture
 
+SAME_PIXELS_WITHIN = 2
+
 Kind = Literal["pixels", "whole", "mirrored", "crop", "border"]
 
 
@@ -39,14 +41,16 @@ class Link(NamedTuple):
         return self.second if sha256 == self.first else self.first
 
 
-def find_links(features: Features, *, radius: int, leak_radius: int, views: bool) -> list[Link]:
+def find_links(
+    pictures: Iterable[str], features: Features, *, radius: int, leak_radius: int, views: bool
+) -> list[Link]:
     """Return one link per pair of pictures that look alike, the strongest there is, sorted.
 
     Whole pictures are copies within `radius`; mirrored and, with `views`, cropped ones when their
     aligned thumbnails agree too. Whole and mirrored pictures within `leak_radius` are linked
     without being copies.
     """
-    names = sorted(s for s, h in features.whole.items() if h != NO_HASH)
+    names = sorted(s for s in pictures if features.whole[s] != NO_HASH)
     best: dict[tuple[str, str], Link] = {}
     for link in _whole_links(names, features, radius, leak_radius):
         best[link[:2]] = link
@@ -124,11 +128,16 @@ def _view_candidates(
     return nearest
 
 
-def may_share_pixels(features: Features, links: Iterable[Link]) -> set[str]:
-    """Return the pictures whose pixels are worth comparing: flat ones and ones 0 bits apart."""
-    flat = {s for s, h in features.whole.items() if h == NO_HASH}
-    twins = {s for x in links if x.kind == "whole" and x.distance == 0 for s in x[:2]}
-    return (flat if len(flat) > 1 else set()) | twins
+def may_share_pixels(pictures: Iterable[KeptPicture], features: Features, links: Iterable[Link]) -> set[str]:
+    """Return the pictures whose pixels are worth comparing.
+
+    Those are pictures of one size that are flat or hardly a bit apart (a JPEG decoded at a
+    fraction of its size strays by 2).
+    """
+    sizes = {p.sha256: sorted((p.width, p.height)) for p in pictures}
+    flat = {s for s in sizes if features.whole[s] == NO_HASH}
+    twins = (x[:2] for x in links if x.kind == "whole" and x.distance <= SAME_PIXELS_WITHIN)
+    return flat.union(*(pair for pair in twins if sizes[pair[0]] == sizes[pair[1]]))
 
 
 def with_pixels(links: Iterable[Link], digests: Mapping[str, bytes]) -> list[Link]:

@@ -1,12 +1,15 @@
 """Let a run end well: the first Ctrl-C or SIGTERM asks, the second insists."""
 
+import ctypes
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pipeline.errors import InterruptedRunError
 
+PR_SET_PDEATHSIG = 1
 _ASKING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -41,3 +44,9 @@ def stop_on_request() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end_with_parent() -> None:
+    """Ask Linux to kill this process when the thread that started it ends, however it ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

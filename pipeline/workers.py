@@ -8,6 +8,7 @@ caller writes.
 import multiprocessing
 import os
 import re
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from pipeline.errors import SettingsError
+from pipeline.signals import end_with_parent
 
 IN_FLIGHT_PER_WORKER = 4
 _SPEC = re.compile(r"(serial|ray)|(local)(?::(\d+))?|(threads):(\d+)|(ray://[^\s:]+:\d+)")
@@ -76,7 +78,14 @@ def map_items(
 
 
 def _processes(count: int) -> Executor:
-    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_prepare_worker)
+
+
+def _prepare_worker() -> None:
+    """Leave Ctrl-C to the caller, and outlive it in no case."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 def _attempt(function: Callable[[Item], Value], item: Item) -> Result[Item, Value]:

@@ -5,7 +5,6 @@ signal, so that nothing outlives us however we end (measured: all gone within 0.
 """
 
 import base64
-import ctypes
 import os
 import shutil
 import signal
@@ -23,6 +22,7 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from urllib3.exceptions import HTTPError
 
+from pipeline.signals import end_with_parent
 from scraper.driver import Choice
 from scraper.engines.results_page import ResultsPage
 from scraper.harvest import BrowserLost, Found, Stretch, Unreachable
@@ -41,7 +41,6 @@ COMMAND_S = 45
 QUIT_S = 5
 HTTP_ERRORS = 400
 BUFFER_BYTES = 200_000_000
-PR_SET_PDEATHSIG = 1
 _FLAGS = (
     "--disable-gpu",
     "--disable-quic",
@@ -224,11 +223,7 @@ def _options(browser: str | None, profile: Path, *, headful: bool) -> ChromeOpti
 
 
 def _service(driver: str) -> Service:
-    settings: dict[str, Any] = {"start_new_session": True}
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        settings["preexec_fn"] = lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    service = Service(popen_kw=settings)
+    service = Service(popen_kw={"start_new_session": True, "preexec_fn": end_with_parent})
     service.path = driver
     return service
 

@@ -41,12 +41,13 @@ def find_weights(backbone: BackboneName, weights: str, size: int) -> Path | None
     return Path(weights)
 
 
-def imagenet_available(size: int) -> str | None:
+def imagenet_available(size: int, *, home: Path | None = None) -> str | None:
     """Return None when the ImageNet weights for a picture size can be had, else why not.
 
-    Cheap: looks for the file, then asks the download address, for 5 s at most.
+    Cheap: looks for the file below `home` (Keras' own folder), then asks the download address,
+    for 5 s at most.
     """
-    if _cached(_official_name(size)).is_file():
+    if _cached(_official_name(size), home or _keras_home()).is_file():
         return None
     answer: list[str | None] = [f"no answer from the download address within {REACH_SECONDS:.0f} s"]
 
@@ -114,13 +115,16 @@ def _official_name(size: int) -> str:
     return f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{trained_at}_no_top.h5"
 
 
-def _cached(name: str) -> Path:
-    home = os.environ.get("KERAS_HOME") or str(Path.home() / ".keras")
-    return Path(home) / "models" / name
+def _keras_home() -> Path:
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+
+
+def _cached(name: str, home: Path) -> Path:
+    return home / "models" / name
 
 
 def _imagenet_file(size: int) -> Path:
-    path = _cached(_official_name(size))
+    path = _cached(_official_name(size), _keras_home())
     if path.is_file():
         return path
     why = imagenet_available(size) or _download(_ADDRESS + path.name, path)

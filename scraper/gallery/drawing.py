@@ -28,6 +28,7 @@ DRAWN_AGAIN = frozenset(
         ("Mountain", 33),
         ("Night", 38),
         ("Portrait", 15),
+        ("Sports", 38),
         ("Sunset", 5),
         ("Sunset", 14),
     }

@@ -1,9 +1,16 @@
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import SettingsError
 from pipeline.workers import Workers, map_items, parse_executor
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def double(number: int) -> int:
@@ -62,3 +69,37 @@ def test_an_executor_is_read_from_its_name(spec: str, workers: Workers) -> None:
 def test_an_unknown_executor_is_refused(spec: str) -> None:
     with pytest.raises(SettingsError, match="--executor"):
         parse_executor(spec)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
+def test_workers_do_not_outlive_a_killed_caller(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import os, sys, time\n"
+        "sys.path[:0] = [r'%s', r'%s']\n"
+        "from pipeline.workers import map_items\n"
+        "def nap(path):\n"
+        "    open(f'{path}/{os.getpid()}', 'w').close()\n"
+        "    time.sleep(60)\n"
+        "if __name__ == '__main__':\n"
+        "    list(map_items(nap, [r'%s'] * 2, 'local:2'))\n" % (ROOT, tmp_path, tmp_path / "ids")
+    )
+    (tmp_path / "ids").mkdir()
+    caller = subprocess.Popen([sys.executable, str(tmp_path / "slow.py")])
+    deadline = time.monotonic() + 30
+    while len(list((tmp_path / "ids").iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = [int(p.name) for p in (tmp_path / "ids").iterdir()]
+    assert len(workers) == 2
+    caller.kill()
+    caller.wait()
+    while any(is_running(w) for w in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(is_running(w) for w in workers)
+
+
+def is_running(process: int) -> bool:
+    """Say whether a process exists and is no zombie."""
+    try:
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False

@@ -69,7 +69,7 @@ def _save(
     folder: Path, names: tuple[str, ...], name: str, split: str, number: int
 ) -> tuple[str, int, str, str, str]:
     label = names.index(name)
-    data = draw(label, Random(f"{name} {split} {number}"))  # noqa: S311  reproducible, no secret
+    data = draw(label, Random(f"{name} {split} {number}"))
     digest = hashlib.sha256(data).hexdigest()
     path = folder / split / slug_of(name) / f"{digest[:16]}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,127 @@
+import base64
+import json
+import re
+
+import pytest
+
+from scraper.gallery.catalogue import Result
+from scraper.gallery.page import (
+    COLUMNS,
+    END_TEXT,
+    Batch,
+    View,
+    empty_page,
+    later_batch,
+    results_page,
+)
+
+ITEM = re.compile(r'data-docid="([^"]+)" data-ref-docid="([^"]+)" data-lpage="([^"]+)"')
+OPTIONS = {"automatic": 2, "delay_ms": 0}
+JPEG = b"\xff\xd8\xff"
+
+
+def _results(count: int, title: str = "A title") -> list[Result]:
+    return [
+        Result("Beach", n, f"doc{n}", f"thumb{n}", f"https://a.example/{n}", "a.example", title)
+        for n in range(count)
+    ]
+
+
+def _read(result: Result) -> bytes:
+    return b"" if result.position == 1 else JPEG + f"picture {result.position}".encode()
+
+
+def _page(count: int = 100, eid: str = "page-load-1", title: str = "A title") -> str:
+    batch = Batch(0, _results(count, title), _read)
+    return results_page("beach", batch, 250, View(eid, "http://127.0.0.1:1"), OPTIONS)
+
+
+def test_every_result_is_one_item_inside_a_wrapper_with_its_docid() -> None:
+    html = _page()
+    assert len(ITEM.findall(html)) == 100
+    assert html.count('data-docid="doc7"') == 2
+    assert html.count('data-attrid="images universal"') == 100
+
+
+def test_results_go_round_the_columns_in_rank_order() -> None:
+    columns = re.split(r'data-l="\d+"', _page())[1:]
+    assert len(columns) == COLUMNS
+    ids = [[docid for docid, _, _ in ITEM.findall(column)] for column in columns]
+    assert [ids[rank % COLUMNS][rank // COLUMNS] for rank in range(100)] == [
+        f"doc{rank}" for rank in range(100)
+    ]
+
+
+def test_thumbnails_start_inline_then_plain_then_as_placeholders() -> None:
+    html = _page()
+    sources = re.findall(r'<img id="dimg_page-load-1_(\d+)" alt="A title" src="([^"]+)"', html)
+    plain = {int(rank) for rank, src in sources if src.startswith("http")}
+    waiting = {len(src) for _, src in sources if src.startswith("data:")}
+    assert plain == {1, *range(23, 60)}
+    assert waiting == {82}
+    assert html.count("_setImagesSrc(ii,s)") == 22
+
+
+def test_inline_bytes_are_whole_behind_their_escapes() -> None:
+    scripts = re.findall(r"var s='([^']+)';var ii=\['dimg_page-load-1_(\d+)'\]", _page())
+    for data, rank in scripts:
+        assert "=" not in data
+        body = data.partition(",")[2].replace(r"\x3d", "=")
+        assert base64.b64decode(body, validate=True) == _read(_results(100)[int(rank)])
+
+
+def test_the_maps_hold_an_address_for_every_thumbnail_that_waits() -> None:
+    html = _page()
+    found = re.search(r"google\.ldi, (\{.*?\})\); Object\.assign\(google\.pim, (\{.*?\})\)", html)
+    assert found is not None
+    assert r"images?q\u003dtbn:thumb60\u0026s\u003d10" in found[1]
+    ldi, pim = json.loads(found[1]), json.loads(found[2])
+    assert len(ldi) == 40
+    assert len(pim) == 22
+    assert ldi["dimg_page-load-1_60"] == "http://127.0.0.1:1/images?q=tbn:thumb60&s=10"
+
+
+def test_class_names_change_with_each_page_load_and_attributes_stay() -> None:
+    first, second = _page(eid="one"), _page(eid="two")
+    names = [set(re.findall(r'class="([^"]+)"', html)) for html in (first, second)]
+    assert len(names[0]) > 8
+    assert not names[0] & names[1]
+    assert ITEM.findall(first) == ITEM.findall(second)
+
+
+def test_only_the_favicons_have_a_class_among_the_pictures_of_an_item() -> None:
+    column = _page(count=1).split('data-l="0"')[1].split('data-l="1"')[0]
+    thumbnail, favicon = re.findall(r"<img [^>]+>", column)
+    assert "class=" not in thumbnail
+    assert "class=" in favicon
+    assert 'width="16" height="16"' in favicon
+
+
+def test_the_end_text_stands_as_an_attribute_from_the_start() -> None:
+    html = _page()
+    assert f'data-emptymessage="{END_TEXT.replace(chr(39), "&#39;")}"' in html
+    assert 'jsname="oHxHid" aria-label="More results"' in html
+    assert 'jsname="a79Lwf"' in html
+
+
+@pytest.mark.parametrize("title", ['"><script>alert(1)</script>', "a & b <i>"])
+def test_titles_and_queries_are_escaped(title: str) -> None:
+    view = View("x", "http://127.0.0.1:1")
+    assert title not in _page(count=3, title=title)
+    assert title not in empty_page(title, view)
+
+
+def test_a_later_batch_goes_on_counting_with_the_class_names_of_its_page() -> None:
+    view = View("page-load-1", "http://127.0.0.1:1")
+    batch = later_batch(Batch(100, _results(5), _read), view)
+    assert len(batch["items"]) == 5
+    assert list(batch["ldi"]) == [f"dimg_page-load-1_{rank}" for rank in range(100, 105)]
+    assert view.names["wrapper"] in batch["items"][0]
+    assert view.names["wrapper"] in _page()
+
+
+def test_the_page_without_results_has_a_search_box_and_no_item() -> None:
+    html = empty_page("nothing at all", View("x", "http://127.0.0.1:1"))
+    assert 'name="q"' in html
+    assert "did not match any image results" in html
+    assert "data-docid" not in html
