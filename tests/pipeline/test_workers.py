@@ -9,8 +9,18 @@ import pytest
 from pipeline.errors import SettingsError
 from pipeline.workers import Workers, map_items, parse_executor
 
-
 ROOT = Path(__file__).resolve().parents[2]
+SLOW = """
+import os, sys, time
+from pipeline.workers import map_items
+
+def nap(folder):
+    open(os.path.join(folder, str(os.getpid())), "w").close()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    list(map_items(nap, [sys.argv[1]] * 2, "local:2"))
+"""
 
 
 def double(number: int) -> int:
@@ -73,18 +83,12 @@ def test_an_unknown_executor_is_refused(spec: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
 def test_workers_do_not_outlive_a_killed_caller(tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text(
-        "import os, sys, time\n"
-        "sys.path[:0] = [r'%s', r'%s']\n"
-        "from pipeline.workers import map_items\n"
-        "def nap(path):\n"
-        "    open(f'{path}/{os.getpid()}', 'w').close()\n"
-        "    time.sleep(60)\n"
-        "if __name__ == '__main__':\n"
-        "    list(map_items(nap, [r'%s'] * 2, 'local:2'))\n" % (ROOT, tmp_path, tmp_path / "ids")
-    )
+    (tmp_path / "slow.py").write_text(SLOW)
     (tmp_path / "ids").mkdir()
-    caller = subprocess.Popen([sys.executable, str(tmp_path / "slow.py")])
+    caller = subprocess.Popen(
+        [sys.executable, str(tmp_path / "slow.py"), str(tmp_path / "ids")],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
     deadline = time.monotonic() + 30
     while len(list((tmp_path / "ids").iterdir())) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)

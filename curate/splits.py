@@ -1,0 +1,182 @@
+"""Assign leak groups to train, val and test: by seeded hash, per class, and once for all."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from curate.conflicts import Key, key_of
+from curate.duplicates import Link
+from pipeline.rows import SPLITS, KeptPicture, Split
+
+# Filled in this order; what is left over trains.
+_FILLED: tuple[Split, ...] = ("test", "val")
+
+Shares = Mapping[Split, float]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pictures that share a split: how many of each class, and where they stood before."""
+
+    id: str
+    pictures: Mapping[int, int]
+    before: frozenset[Split] = frozenset()
+    only_train: bool = False
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The split of each group, and the classes too small to be in every split."""
+
+    splits: dict[str, Split]
+    small: frozenset[int]
+
+
+def make_groups(
+    members: Sequence[Sequence[str]],
+    kept: Iterable[KeptPicture],
+    before: Mapping[str, set[Split]],
+    only_train: frozenset[str],
+) -> list[Group]:
+    """Describe groups of SHA-256s by their pictures per class and their earlier splits."""
+    classes: dict[str, list[int]] = defaultdict(list)
+    for picture in kept:
+        classes[picture.sha256].append(picture.class_id)
+    return [
+        Group(
+            id=names[0],
+            pictures=Counter(c for s in names for c in classes[s]),
+            before=frozenset().union(*(before.get(s, set()) for s in names)),
+            only_train=not only_train.isdisjoint(names),
+        )
+        for names in members
+    ]
+
+
+def assign(groups: Sequence[Group], shares: Shares, seed: int) -> Assignment:
+    """Assign every group; a class with a group for each split is in all of them.
+
+    A group stays where it was. One whose pictures were in several splits trains, as do those that
+    may only train, and those of a class that cannot be in every split. New groups go, in the order
+    of their seeded hash, where their classes lack most: each class's shares hold within one group.
+    """
+    wanted = tuple(split for split in (*_FILLED, "train") if shares[split] > 0)
+    number = Counter(c for group in groups for c in group.pictures)
+    small = {c for c, groups_of_class in number.items() if groups_of_class < len(wanted)}
+    while True:
+        filling = _Filling(groups, shares, seed, small)
+        filling.cover(wanted)
+        filling.fill()
+        missed = filling.uncovered(wanted) - small
+        if not missed:
+            return Assignment(filling.splits, frozenset(small))
+        small |= missed
+
+
+class _Filling:
+    """Splits being filled: what is assigned, what is free, and how far each class is."""
+
+    def __init__(
+        self, groups: Sequence[Group], shares: Shares, seed: int, small: set[int]
+    ) -> None:
+        self.splits: dict[str, Split] = {}
+        self._small = small
+        self._filled: Counter[tuple[int, Split]] = Counter()
+        total = Counter[int]()
+        for group in groups:
+            total.update(group.pictures)
+        self._target = {(c, s): shares[s] * n for c, n in total.items() for s in SPLITS}
+        self._free: dict[str, Group] = {}
+        for group in sorted(groups, key=lambda g: seeded(g.id, seed)):
+            settled = self._settled(group)
+            if settled:
+                self._put(group, settled)
+            else:
+                self._free[group.id] = group
+
+    def _settled(self, group: Group) -> Split | None:
+        if group.only_train or len(group.before) > 1 or not self._small.isdisjoint(group.pictures):
+            return "train"
+        return next(iter(group.before), None)
+
+    def _put(self, group: Group, split: Split) -> None:
+        self.splits[group.id] = split
+        self._free.pop(group.id, None)
+        for class_id, pictures in group.pictures.items():
+            self._filled[class_id, split] += pictures
+
+    def cover(self, wanted: Sequence[Split]) -> None:
+        """Give each class that is not small a group in every wanted split, scarcest class first."""
+        choices: dict[int, list[Group]] = defaultdict(list)
+        for group in self._free.values():
+            for class_id in group.pictures:
+                choices[class_id].append(group)
+        for class_id in sorted(choices, key=lambda c: (len(choices[c]), c)):
+            for split in wanted:
+                free = [g for g in choices[class_id] if g.id in self._free]
+                if free and not self._filled[class_id, split]:
+                    self._put(min(free, key=lambda g: self._excess(g, class_id, split)), split)
+
+    def _excess(self, group: Group, class_id: int, split: Split) -> tuple[float, int]:
+        above = group.pictures[class_id] - max(1.0, self._target[class_id, split])
+        return max(0.0, above), len(group.pictures)
+
+    def fill(self) -> None:
+        """Assign every group that is still free."""
+        for group in list(self._free.values()):
+            split: Split = next((s for s in _FILLED if self._fits(group, s)), "train")
+            self._put(group, split)
+
+    def _fits(self, group: Group, split: Split) -> bool:
+        """Say whether each of the group's classes comes nearer to its share by this group."""
+        return all(
+            self._filled[class_id, split] + pictures / 2 <= self._target[class_id, split]
+            for class_id, pictures in group.pictures.items()
+        )
+
+    def uncovered(self, wanted: Iterable[Split]) -> set[int]:
+        """Return the classes that lack a wanted split."""
+        classes = {class_id for class_id, _ in self._target}
+        return {c for c in classes for split in wanted if not self._filled[c, split]}
+
+
+def seeded(name: str, seed: int) -> bytes:
+    """Return the hash that orders groups: another seed, another order."""
+    return blake2b(f"{seed}:{name}".encode(), digest_size=16).digest()
+
+
+def splits_before(
+    last: Mapping[Key, Split], kept: Iterable[KeptPicture], replaced: Mapping[Key, Key]
+) -> dict[str, set[Split]]:
+    """Return where each picture stood: itself, or else the copies that it replaces now.
+
+    `replaced` maps a dropped picture of a class to the kept one that it gave way to.
+    """
+    before: dict[str, set[Split]] = defaultdict(set)
+    stood = {sha256: split for (_, sha256), split in last.items()}
+    inherited: dict[str, set[Split]] = defaultdict(set)
+    for key, keeper in replaced.items():
+        if key in last:
+            inherited[keeper[1]].add(last[key])
+    for _, sha256 in map(key_of, kept):
+        before[sha256] |= {stood[sha256]} if sha256 in stood else inherited[sha256]
+    return dict(before)
+
+
+def already_apart(link: Link, before: Mapping[str, set[Split]]) -> bool:
+    """Say whether a run has parted two look-alikes of a chain that are no copies."""
+    first, second = before.get(link.first, set()), before.get(link.second, set())
+    return not link.duplicate and bool(first) and bool(second) and first != second
+
+
+def leaks(links: Iterable[Link], splits: Mapping[str, Split]) -> tuple[list[Link], list[Link]]:
+    """Return the links that cross splits: those of copies, and the merely near ones."""
+    crossing = [
+        link
+        for link in links
+        if link.first in splits
+        and link.second in splits
+        and splits[link.first] != splits[link.second]
+    ]
+    return [x for x in crossing if x.duplicate], [x for x in crossing if not x.duplicate]
