@@ -68,9 +68,8 @@ def _curate(settings: DemoSettings, output: Output) -> Outcome:
 
 
 def _train(settings: DemoSettings, output: Output) -> Outcome:
-    from training.build import train  # noqa: PLC0415
-
     from training.backbones import imagenet_available  # noqa: PLC0415
+    from training.build import train  # noqa: PLC0415
     from training.settings import TrainSettings  # noqa: PLC0415
 
     why_not = imagenet_available(160)
@@ -103,7 +102,7 @@ def _outcome(settings: DemoSettings, stages: dict[str, Outcome], watch: Stopwatc
         summary=summary | {"kept": curated["kept"], "dropped": dropped, "top1": top1},
         lines=(
             f"found {stages['scrape'].summary['kept']}, kept {curated['kept']}, dropped {dropped}",
-            f"top-1 {top1:.3f} on test pictures, with {trained['weights']} weights",
+            f"top-1 {top1:.3f} on {trained['test_pictures']} test pictures, trained {start}",
             f"{watch.total:.0f} s; look at {pages}",
         ),
     )

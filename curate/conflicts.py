@@ -90,7 +90,7 @@ def find_conflicts(pictures: Iterable[KeptPicture], links: Iterable[Link]) -> li
         for a, b in combinations(ids, 2)
     ]
     found += [
-        Conflict(*sorted([(a, link.first), (b, link.second)]), link.distance, link.kind)
+        Conflict(*_in_order((a, link.first), (b, link.second)), link.distance, link.kind)
         for link in links
         if link.duplicate
         for a in classes.get(link.first, ())
@@ -98,6 +98,10 @@ def find_conflicts(pictures: Iterable[KeptPicture], links: Iterable[Link]) -> li
         if a != b
     ]
     return sorted(found)
+
+
+def _in_order(first: Key, second: Key) -> tuple[Key, Key]:
+    return (first, second) if first < second else (second, first)
 
 
 def settle(

@@ -35,7 +35,10 @@ class Decisions:
     def rows(self, run_id: int) -> list[DecisionRow]:
         """Return one row per picture and class."""
         keeps = [DecisionRow(run_id, *key_of(p), "keep") for p in self.kept]
-        return keeps + [DecisionRow(run_id, *k, "drop", *d) for k, d in sorted(self.drops.items())]
+        return keeps + [
+            DecisionRow(run_id, *key, "drop", drop.reason, drop.of_sha256, drop.distance)
+            for key, drop in sorted(self.drops.items(), key=lambda item: item[0])
+        ]
 
     def counts(self) -> dict[str, int]:
         """Return reason -> number of drops, most first."""
@@ -47,9 +50,7 @@ class Decisions:
 
 def unfit(pictures: Iterable[KeptPicture], features: Features, min_side: int) -> dict[Key, Drop]:
     """Return the pictures that cannot be used at all: broken, placeholders, too small."""
-    return {
-        key_of(p): Drop(reason) for p in pictures if (reason := _unfit(p, features, min_side))
-    }
+    return {key_of(p): Drop(reason) for p in pictures if (reason := _unfit(p, features, min_side))}
 
 
 def _unfit(

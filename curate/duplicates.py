@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from curate.alignment import AGREES, agreement, correlation, outside_is_flat
+from curate.alignment import AGREES, agreement, correlation, has_wider_border, is_frame
 from curate.features import Features
-from curate.hashing import FLAT_STD, NO_HASH, VIEWS
+from curate.hashing import NO_HASH, VIEWS
 from curate.neighbours import cross_pairs, pairs_within
 from pipeline.rows import KeptPicture
 
@@ -36,6 +36,11 @@ class Link(NamedTuple):
         """Say whether `first` yields to `second`, whatever their sizes."""
         return self.kind in {"crop", "border"}
 
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Return both pictures, sorted."""
+        return (self.first, self.second) if self.first < self.second else (self.second, self.first)
+
     def other(self, sha256: str) -> str:
         """Return the other end."""
         return self.second if sha256 == self.first else self.first
@@ -53,15 +58,14 @@ def find_links(
     names = sorted(s for s in pictures if features.whole[s] != NO_HASH)
     best: dict[tuple[str, str], Link] = {}
     for link in _whole_links(names, features, radius, leak_radius):
-        best[link[:2]] = link
+        best[link.pair] = link
     for link in _mirrored_links(names, features, radius, leak_radius, views=views):
-        pair = link[:2]
+        pair = link.pair
         if pair not in best or (link.duplicate and not best[pair].duplicate):
             best[pair] = link
     if views:
         copies = {pair for pair, link in best.items() if link.duplicate}
-        for pair, link in _view_links(names, features, radius, copies).items():
-            best[pair] = link
+        best |= _view_links(names, features, radius, copies)
     return sorted(best.values())
 
 
@@ -70,7 +74,18 @@ def _whole_links(
 ) -> Iterator[Link]:
     hashes = np.array([features.whole[s] for s in names], np.uint64)
     for i, j, d in zip(*pairs_within(hashes, leak_radius), strict=True):
-        yield Link(names[i], names[j], int(d), "whole", bool(d <= radius))
+        link = Link(names[i], names[j], int(d), "whole", bool(d <= radius))
+        yield _by_border(link, features) if link.duplicate else link
+
+
+def _by_border(link: Link, features: Features) -> Link:
+    """Let the copy with a border yield to the one without."""
+    first, second = features.thumbs[link.first], features.thumbs[link.second]
+    if has_wider_border(first, second):
+        return link._replace(kind="border")
+    if has_wider_border(second, first):
+        return link._replace(first=link.second, second=link.first, kind="border")
+    return link
 
 
 def _mirrored_links(
@@ -104,7 +119,7 @@ def _view_links(
         if score < AGREES or (pair in found and found[pair][0] >= score):
             continue
         link = Link(part, whole, d, "crop", duplicate=True)
-        if outside_is_flat(features.thumbs[whole], box, FLAT_STD):
+        if is_frame(features.thumbs[whole], box):
             link = Link(whole, part, d, "border", duplicate=True)
         found[pair] = (score, link)
     return {pair: link for pair, (_, link) in found.items()}
@@ -128,7 +143,9 @@ def _view_candidates(
     return nearest
 
 
-def may_share_pixels(pictures: Iterable[KeptPicture], features: Features, links: Iterable[Link]) -> set[str]:
+def may_share_pixels(
+    pictures: Iterable[KeptPicture], features: Features, links: Iterable[Link]
+) -> set[str]:
     """Return the pictures whose pixels are worth comparing.
 
     Those are pictures of one size that are flat or hardly a bit apart (a JPEG decoded at a
@@ -142,7 +159,7 @@ def may_share_pixels(pictures: Iterable[KeptPicture], features: Features, links:
 
 def with_pixels(links: Iterable[Link], digests: Mapping[str, bytes]) -> list[Link]:
     """Return the links and, for every pair with equal pixels, a link that says so instead."""
-    best = {tuple(sorted(link[:2])): link for link in links}
+    best = {link.pair: link for link in links}
     sharing: dict[bytes, list[str]] = defaultdict(list)
     for sha256 in sorted(digests):
         sharing[digests[sha256]].append(sha256)
@@ -153,7 +170,9 @@ def with_pixels(links: Iterable[Link], digests: Mapping[str, bytes]) -> list[Lin
     return sorted(best.values())
 
 
-def ranked(pictures: Iterable[KeptPicture], features: Features, kept_by_hand: set[str]) -> list[str]:
+def ranked(
+    pictures: Iterable[KeptPicture], features: Features, kept_by_hand: set[str]
+) -> list[str]:
     """Return pictures best first: chosen by a person, then pixels x sharpness, bytes, SHA-256."""
 
     def badness(picture: KeptPicture) -> tuple[bool, float, int, str]:

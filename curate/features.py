@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 
 from curate import hashing, quality
@@ -39,6 +40,11 @@ class Features:
     thumbs: Mapping[str, NDArray[np.uint8]]
     scores: Mapping[str, quality.Scores]
     broken: Mapping[str, str]
+
+
+def versions() -> dict[str, object]:
+    """Return what the measures depend on: algorithms and libraries."""
+    return {**_ALGORITHMS, "pillow": PIL.__version__, "numpy": np.__version__}
 
 
 def measure(path: str) -> dict[str, bytes]:

@@ -45,9 +45,7 @@ def leak_groups(
     return sorted(groups), sorted(chains)
 
 
-def components(
-    names: Iterable[str], links: Sequence[Link]
-) -> list[tuple[list[str], list[Link]]]:
+def components(names: Iterable[str], links: Sequence[Link]) -> list[tuple[list[str], list[Link]]]:
     """Return the connected components: sorted members, and the links among them."""
     parent = {name: name for name in names}
 

@@ -9,7 +9,7 @@ principle. Both ways return the same pairs.
 
 from collections.abc import Iterator
 from functools import cache
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import comb
 from typing import NamedTuple
 
@@ -102,7 +102,7 @@ def _bands(count: int, radius: int) -> list[Band]:
     edges = [BITS * k // count for k in range(count + 1)]
     return [
         Band(low, high - low, most if k <= spare else most - 1)
-        for k, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True))
+        for k, (low, high) in enumerate(pairwise(edges))
     ]
 
 
@@ -110,11 +110,12 @@ def _band_count(size_a: int, size_b: int, radius: int) -> int:
     """Return the number of bands that costs least: bucket look-ups plus expected comparisons."""
 
     def cost(count: int) -> float:
-        return sum(
-            sum(comb(band.width, k) for k in range(band.limit + 1))
-            * (min(size_a, 2**band.width) + size_a * size_b / 2**band.width)
-            for band in _bands(count, radius)
-        )
+        total = 0.0
+        for band in _bands(count, radius):
+            masks = sum(comb(band.width, k) for k in range(band.limit + 1))
+            buckets = 2.0**band.width
+            total += masks * (min(size_a, buckets) + size_a * size_b / buckets)
+        return total
 
     return min(range(3, 9), key=cost)
 

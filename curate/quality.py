@@ -49,8 +49,10 @@ class Scores(NamedTuple):
     @classmethod
     def from_bytes(cls, data: bytes) -> "Scores":
         """Unpack what `to_bytes` packed."""
-        values = [float(v) for v in np.frombuffer(data, "<f4")]
-        return cls(*values[:4], bool(values[4]), values[5], int(values[6]))
+        dark, light, blurry, information, grey, sharpness, colours = map(
+            float, np.frombuffer(data, "<f4")
+        )
+        return cls(dark, light, blurry, information, bool(grey), sharpness, int(colours))
 
 
 def score(image: Image.Image) -> Scores:
@@ -70,7 +72,7 @@ def score(image: Image.Image) -> Scores:
         low_information=min(1.0, _ENTROPY_SCALE * image.entropy()),
         grey=bool(np.array_equal(red, green) and np.array_equal(green, blue)),
         sharpness=_edge_spread(_within(image, _SHARPNESS_SIDE).convert("L")),
-        colour_range=max(high - low for low, high in image.getextrema()),
+        colour_range=int(max(np.ptp(red), np.ptp(green), np.ptp(blue))),
     )
 
 

@@ -77,9 +77,7 @@ def assign(groups: Sequence[Group], shares: Shares, seed: int) -> Assignment:
 class _Filling:
     """Splits being filled: what is assigned, what is free, and how far each class is."""
 
-    def __init__(
-        self, groups: Sequence[Group], shares: Shares, seed: int, small: set[int]
-    ) -> None:
+    def __init__(self, groups: Sequence[Group], shares: Shares, seed: int, small: set[int]) -> None:
         self.splits: dict[str, Split] = {}
         self._small = small
         self._filled: Counter[tuple[int, Split]] = Counter()

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from random import Random
 from urllib.parse import quote
 
 from pipeline.class_list import SceneClass
 from scraper.gallery.alterations import Kind, alter
+from scraper.gallery.seeds import seeded
 
 # One turn of planted results; two_classes needs a second class and is an exact copy without one.
 PLANTED: tuple[Kind, ...] = (
@@ -97,7 +97,7 @@ class Catalogue:
             return ()
         results = self._by_query[max(held, key=len)].results
         count = max(1, round(len(results) * SHARE_OF_A_WIDER_QUERY))
-        return tuple(Random(text).sample(results, count))  # noqa: S311  an order, no secret
+        return tuple(seeded(text).sample(results, count))
 
     def by_thumb(self, thumb_id: str) -> Result | None:
         """Return the result whose thumbnail has this id."""
@@ -121,7 +121,7 @@ def plan_class(
     name: str, other: str | None, per_class: int, share: float, *, seed: int
 ) -> list[Plan]:
     """Mix originals with planted results; `other` is the class to share a picture with."""
-    rng = Random(f"plan {seed} {name}")  # noqa: S311  reproducible, no secret
+    rng = seeded("plan", seed, name)
     planted = min(round(per_class * share), per_class - 1)
     originals = per_class - planted
     plans = [Plan("original", name, number) for number in range(originals)]
@@ -164,7 +164,7 @@ def _drawn_shelf(
     @cache
     def read(position: int) -> bytes:
         plan = plans[name][position]
-        rng = Random(f"alter {seed} {name} {position}")  # noqa: S311  reproducible, no secret
+        rng = seeded("alter", seed, name, position)
         return alter(plan.kind, originals(plan.class_name)[plan.original], rng)
 
     results = tuple(
@@ -207,7 +207,7 @@ def _result(
     kind: Kind = "original",
     of: str | None = None,
 ) -> Result:
-    rng = Random(f"result {seed} {name} {position}")  # noqa: S311  reproducible, no secret
+    rng = seeded("result", seed, name, position)
     site = rng.choice(_SITES)
     return Result(
         class_name=name,

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from scraper.gallery.alterations import encode
 from scraper.gallery.scenes import SCENES, Band, Layer, Range, Scene, made_up_scene
+from scraper.gallery.seeds import seeded
 from scraper.gallery.shapes import Colour, Placing, paint, rgb
 
 SIZES = ((246, 164), (246, 138), (225, 225), (183, 275), (275, 183), (259, 194), (300, 168))
@@ -24,6 +25,7 @@ DRAWN_AGAIN = frozenset(
     {
         ("Holiday", 28),
         ("Holiday", 33),
+        ("Lake", 36),
         ("Meme", 37),
         ("Mountain", 33),
         ("Night", 38),
@@ -31,8 +33,11 @@ DRAWN_AGAIN = frozenset(
         ("Sports", 38),
         ("Sunset", 5),
         ("Sunset", 14),
+        ("Sunset", 24),
     }
 )
+_OTHER_GLYPH = 0.3
+_HALF = 0.5
 _SCALE = 2
 _NOISE = 4.0
 _SHADE = 0.24
@@ -69,7 +74,7 @@ def draw_class(name: str, count: int, seed: int) -> tuple[bytes, ...]:
     for number in range(count):
         first = int((name, number) in DRAWN_AGAIN)
         for attempt in range(first, first + ATTEMPTS):
-            rng = Random(f"draw {seed} {name} {number} {attempt}")  # noqa: S311  reproducible
+            rng = seeded("draw", seed, name, number, attempt)
             image = draw(scene, rng)
             hashes = phashes(image)
             if all(np.count_nonzero(hashes[0] != one) > MIN_DISTANCE for one in taken):
@@ -144,7 +149,7 @@ def _paint_layer(
         (_place(layer, number, count, rng) for number in range(count)), key=lambda p: p[1]
     )
     for x, y in places:
-        if len(layer.glyphs) > 1 and rng.random() < 0.3:  # noqa: PLR2004  a few of another kind
+        if len(layer.glyphs) > 1 and rng.random() < _OTHER_GLYPH:
             glyph = rng.choice(layer.glyphs)
         placing = Placing(
             x * size[0],
@@ -152,7 +157,7 @@ def _paint_layer(
             rng.uniform(*layer.size) * unit,
             degrees=rng.uniform(-layer.tilt, layer.tilt),
             stretch=rng.uniform(*layer.stretch),
-            mirrored=layer.mirror and rng.random() < 0.5,  # noqa: PLR2004  half of them
+            mirrored=layer.mirror and rng.random() < _HALF,
         )
         paint(pen, glyph, placing, _palette(layer.colours, rng))
 

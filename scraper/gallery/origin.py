@@ -2,14 +2,12 @@
 
 import errno
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from pipeline.errors import SettingsError
@@ -49,7 +47,7 @@ class Origin(ThreadingHTTPServer):
         """Listen. Raises SettingsError when the port is taken or refused."""
         self.respond = respond
         self.requests: list[Request] = []
-        self._connections: set[socket.socket] = set()
+        self.connections: set[socket.socket] = set()
         try:
             super().__init__((LOOPBACK, port), _Handler)
         except OSError as error:
@@ -60,27 +58,12 @@ class Origin(ThreadingHTTPServer):
         """Return the origin's address without a slash at its end."""
         return f"http://{LOOPBACK}:{self.server_address[1]}"
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  as typeshed has it
-        """Remember the connection, so that closing the server closes it too."""
-        self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  as typeshed has it
-        """Forget a connection that ended."""
-        self._connections.discard(request)
-        super().shutdown_request(request)
-
     def server_close(self) -> None:
         """Stop listening and end every connection that a client keeps open."""
         super().server_close()
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  as typeshed has it
-        """Say nothing when a client went away in the middle of an answer."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -90,6 +73,22 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     timeout = IDLE_S
     server: Origin
+
+    def setup(self) -> None:
+        """Remember the connection, so that closing the server closes it too."""
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def handle(self) -> None:
+        """Answer until the client goes away, even in the middle of an answer."""
+        with suppress(ConnectionError, TimeoutError):
+            super().handle()
+
+    def finish(self) -> None:
+        """Forget the connection."""
+        self.server.connections.discard(self.connection)
+        with suppress(ConnectionError):
+            super().finish()
 
     def do_GET(self) -> None:
         """Answer one request."""

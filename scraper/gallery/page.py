@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipeline.pictures import PictureError, read_header
 from scraper.gallery.alterations import PLACEHOLDER_GIF
 from scraper.gallery.catalogue import Result
+from scraper.gallery.seeds import seeded
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -27,7 +28,18 @@ Start = Literal["inline", "plain", "deferred"]
 _INLINED = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")
 _FOLDER = Path(__file__).parent
 _ROLES = (
-    "head chips grid column wrapper box frame caption site favicon title more".split()  # noqa: SIM905  a row of words
+    "head",
+    "chips",
+    "grid",
+    "column",
+    "wrapper",
+    "box",
+    "frame",
+    "caption",
+    "site",
+    "favicon",
+    "title",
+    "more",
 )
 
 
@@ -50,7 +62,7 @@ class View:
     @cached_property
     def names(self) -> Mapping[str, str]:
         """Return a random class name per role, the same for the whole page load."""
-        rng = Random(self.eid)  # noqa: S311  random looks, no secret
+        rng = seeded(self.eid)
         return {role: _token(rng) for role in _ROLES}
 
     def image_id(self, rank: int) -> str:

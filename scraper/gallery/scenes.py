@@ -14,10 +14,12 @@ from random import Random
 from types import MappingProxyType
 from typing import Literal
 
+from scraper.gallery.seeds import seeded
 from scraper.gallery.shapes import glyphs
 
 Range = tuple[float, float]
 Lay = Literal["scatter", "across", "down"]
+SIMPLE = 2  # glyphs of so few parts say nothing by themselves
 _FILE = Path(__file__).with_name("scenes.txt")
 _SLOTS = ("a", "b")
 _LAYS: dict[str, Lay] = {"scatter": "scatter", "across": "across", "down": "down"}
@@ -67,8 +69,8 @@ def read_scenes(text: str) -> dict[str, Scene]:
 
 def made_up_scene(name: str) -> Scene:
     """Return a scene for any name: two bands and three glyphs in colours of the name's own."""
-    rng = Random(f"scene {name}")  # noqa: S311  reproducible, no secret
-    names = sorted(name for name, parts in glyphs().items() if len(parts) > 2)  # noqa: PLR2004  simple shapes say little
+    rng = seeded("scene", name)
+    names = sorted(name for name, parts in glyphs().items() if len(parts) > SIMPLE)
     chosen = rng.sample(names, 3)
     bands = tuple(
         Band(top, _colours(rng), wave=rng.uniform(0, 0.1)) for top in ((0, 0), (0.4, 0.75))
