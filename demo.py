@@ -98,6 +98,7 @@ def _outcome(settings: DemoSettings, stages: dict[str, Outcome], watch: Stopwatc
     pages = (
         f"{settings.dataset}/reports/curate/index.html and {settings.out}/current/report/index.html"
     )
+    start = "from scratch" if trained["weights"] == "none" else "from ImageNet weights"
     return Outcome(
         summary=summary | {"kept": curated["kept"], "dropped": dropped, "top1": top1},
         lines=(
