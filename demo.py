@@ -14,7 +14,7 @@ from pipeline.progress import Outcome, Output, Stopwatch
 class DemoSettings:
     """How big the demo is, and where it goes."""
 
-    per_class: int = 24
+    per_class: int = 28
     """Results that the gallery draws for each of the 36 classes, planted duplicates included."""
     seed: int = 0
     """Seed of drawing, splitting and training."""
@@ -46,7 +46,9 @@ def _scrape(settings: DemoSettings, output: Output) -> Outcome:
     from scraper.gallery.settings import GallerySettings  # noqa: PLC0415
     from scraper.settings import ScrapeSettings  # noqa: PLC0415
 
-    drawn = GallerySettings(port=0, per_class=settings.per_class, seed=settings.seed, delay_ms=60)
+    drawn = GallerySettings(
+        port=0, per_class=settings.per_class, seed=settings.seed, duplicates=1 / 3, delay_ms=60
+    )
     with running_gallery(drawn) as gallery:
         wanted = ScrapeSettings(
             classes=Path(__file__).with_name("classes.txt"),

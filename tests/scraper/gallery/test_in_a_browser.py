@@ -57,8 +57,8 @@ def _browser(tmp_path: Path) -> Iterator[Chrome]:
 
 
 def _missing(browser: Chrome, wanted: set[str | None]) -> set[str | None]:
-    """Wait for the thumbnails of these docids, at most five seconds; return those not loaded."""
-    deadline = time.monotonic() + 5
+    """Wait for the thumbnails of these docids, at most 15 seconds; return those not loaded."""
+    deadline = time.monotonic() + 15
     while True:
         loaded = {docid for docid, whole in browser.execute_script(THUMBNAILS) if whole}
         if wanted <= loaded or time.monotonic() > deadline:
