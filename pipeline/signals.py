@@ -46,6 +46,16 @@ def stop_on_request() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back in the block; processes that are started in it never see it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def end_with_parent() -> None:
     """Ask Linux to kill this process when the thread that started it ends, however it ends."""
     if sys.platform == "linux":

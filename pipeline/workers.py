@@ -18,7 +18,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from pipeline.errors import SettingsError
-from pipeline.signals import end_with_parent
+from pipeline.signals import end_with_parent, interrupts_held
 
 IN_FLIGHT_PER_WORKER = 4
 _SPEC = re.compile(r"(serial|ray)|(local)(?::(\d+))?|(threads):(\d+)|(ray://[^\s:]+:\d+)")
@@ -107,7 +107,9 @@ def _pooled(
     try:
         while True:
             room = IN_FLIGHT_PER_WORKER * count - len(waiting)
-            waiting.extend((item, pool.submit(function, item)) for item in islice(queue, room))
+            for item in islice(queue, room):
+                with interrupts_held():  # a worker that still imports would print a traceback
+                    waiting.append((item, pool.submit(function, item)))
             if not waiting:
                 return
             item, future = waiting.popleft()
