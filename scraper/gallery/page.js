@@ -5,10 +5,11 @@ const grid = document.querySelector("[data-id=mosaic]");
 const columns = [...grid.querySelectorAll("[data-l]")];
 const more = document.querySelector("[jsname=oHxHid]");
 const again = document.querySelector("[jsname=a79Lwf]");
-const status = document.querySelector("[role=status]");
+const ending = document.querySelector("[role=status]");
 const longest = Number(grid.dataset.delay);
 const total = Number(grid.dataset.total);
 const automatic = Number(grid.dataset.automatic);
+const waiting = new Set();
 let shown = Number(grid.dataset.start);
 let left = automatic;
 let busy = false;
@@ -19,16 +20,17 @@ function _setImagesSrc(ids, src) {
   for (const id of ids) later(() => { document.getElementById(id).src = src; });
 }
 
-const inView = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    if (!isIntersecting) continue;
-    inView.unobserve(target);
-    later(() => { target.src = google.ldi[target.id]; });
-  }
-});
-
 function watchDeferred(root) {
-  for (const img of root.querySelectorAll("img[data-deferred]")) inView.observe(img);
+  for (const img of root.querySelectorAll("img[data-deferred]")) waiting.add(img);
+}
+
+function loadInView() {
+  for (const img of waiting) {
+    const box = img.getBoundingClientRect();
+    if (box.bottom < 0 || box.top > window.innerHeight) continue;
+    waiting.delete(img);
+    later(() => { img.src = google.ldi[img.id]; });
+  }
 }
 
 function nearBottom() {
@@ -36,8 +38,9 @@ function nearBottom() {
 }
 
 function settle() {
+  loadInView();
   more.hidden = shown >= total || left > 0;
-  if (shown >= total) status.textContent = grid.dataset.emptymessage;
+  if (shown >= total) ending.textContent = grid.dataset.emptymessage;
   else if (left > 0 && nearBottom()) loadBatch();
 }
 
@@ -69,5 +72,9 @@ async function loadBatch() {
 for (const control of [more, again]) {
   control.addEventListener("click", () => { left = automatic + 1; loadBatch(); });
 }
-window.addEventListener("scroll", () => { if (left > 0 && nearBottom()) loadBatch(); });
+window.addEventListener("resize", loadInView);
+window.addEventListener("scroll", () => {
+  loadInView();
+  if (left > 0 && nearBottom()) loadBatch();
+});
 window.addEventListener("load", () => { watchDeferred(grid); settle(); });

@@ -2,9 +2,9 @@
 
 A scene is painted in the order of its lines. A line is `band TOP COLOURS` (fills from TOP down to
 the picture's foot; `wave` and `tilt` shape its edge) or `GLYPHS COUNT` with `x`, `y`, `size`,
-`stretch`, `tilt` (degrees either way), `lay`, `mirror=0` and colour slots. `3-5` is a range to draw from,
-colours parted by commas and glyphs parted by `|` are choices. Places are fractions of the
-picture's width and height, sizes of its shorter side.
+`stretch`, `tilt` (degrees either way), `lay`, `mirror=0` and colour slots. `3-5` is a range to
+draw from, colours parted by commas and glyphs parted by `|` are choices. Places are fractions of
+the picture's width and height, sizes of its shorter side.
 """
 
 from collections.abc import Mapping

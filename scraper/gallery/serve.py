@@ -1,4 +1,4 @@
-"""Serve a local replica of an image results page: the `gallery` command, and tests' entry point."""
+"""Serve a local replica of an image results page, for the `gallery` command and for tests."""
 
 import hashlib
 import json
@@ -141,7 +141,7 @@ def open_catalogue(settings: GallerySettings) -> Catalogue:
 
 @contextmanager
 def running_gallery(settings: GallerySettings = _DEFAULTS) -> Iterator[Gallery]:
-    """Run a gallery in daemon threads while the block runs. Raises SettingsError, ClassListError."""
+    """Run a gallery in threads while the block runs. Raises SettingsError or ClassListError."""
     gallery = Gallery(settings)
     with serving(gallery.thumbs), serving(gallery.pages):
         if settings.truth is not None:

@@ -57,7 +57,14 @@ def test_a_wider_query_gives_an_overlapping_part_in_another_order(drawn: Catalog
     assert part != drawn.find("blue car")
 
 
-@pytest.mark.parametrize("query", ["", "carpet", "unknown", "ca"])
+def test_the_longest_class_name_in_a_query_decides() -> None:
+    classes = [SceneClass("Car", ("Car",)), SceneClass("Car race", ("Car race",))]
+    catalogue = Catalogue(drawn_shelves(classes, _letters, per_class=8, share=0, seed=0))
+    assert {result.class_name for result in catalogue.find("old car race")} == {"Car race"}
+    assert {result.class_name for result in catalogue.find("old car")} == {"Car"}
+
+
+@pytest.mark.parametrize("query", ["", "carpet", "scar", "unknown", "ca"])
 def test_other_words_find_nothing(drawn: Catalogue, query: str) -> None:
     assert drawn.find(query) == ()
 
@@ -101,3 +108,4 @@ def test_folders_are_classes_and_files_are_served_as_they_are(tmp_path: Path) ->
     assert [catalogue.read(result) for result in results] == [b"first", b"second"]
     assert [result.title for result in results] == ["a é", "b"]
     assert {result.kind for result in results} == {"original"}
+    assert list(catalogue.shelves) == ["Caf\u00e9"]
