@@ -14,8 +14,8 @@ import cli  # noqa: E402  the project is not installed when this runs from a che
 def help_of(*words: str) -> str:
     """Return what a command prints for --help."""
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        cli.build_app()([*words, "--help"], exit_on_error=False)
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        cli.build_app()([*words, "--help"])
     return "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
 
 

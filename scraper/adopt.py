@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from pipeline.class_list import SceneClass, label_order, name_problem, read_class_list, shown
 from pipeline.dataset import Dataset, create_dataset, run_lock
@@ -26,7 +29,7 @@ _DEFAULTS = AddSettings()
 
 
 def add(
-    folder: Path,
+    folder: Annotated[Path, Parameter(help="A folder of class folders; it is not changed.")],
     /,
     *,
     settings: AddSettings = _DEFAULTS,
