@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from curate.alignment import AGREES, agreement, correlation, has_wider_border, is_frame
+from curate.alignment import WHOLE, align, has_wider_border, is_frame
 from curate.features import Features
 from curate.hashing import NO_HASH, VIEWS
 from curate.neighbours import cross_pairs, pairs_within
@@ -101,7 +101,7 @@ def _mirrored_links(
     for (i, j), d in closest.items():
         first, second = names[i], names[j]
         flipped = features.thumbs[second][:, ::-1]
-        same = views and d <= radius and correlation(features.thumbs[first], flipped) >= AGREES
+        same = views and d <= radius and align(features.thumbs[first], flipped, WHOLE).is_copy
         yield Link(first, second, d, "mirrored", same)
 
 
@@ -115,13 +115,13 @@ def _view_links(
         if pair in known:
             continue
         thumb = features.thumbs[part][:, ::-1] if flipped else features.thumbs[part]
-        score, box = agreement(thumb, features.thumbs[whole], VIEWS[view])
-        if score < AGREES or (pair in found and found[pair][0] >= score):
+        found_at = align(thumb, features.thumbs[whole], VIEWS[view])
+        if not found_at.is_copy or (pair in found and found[pair][0] >= found_at.luma):
             continue
         link = Link(part, whole, d, "crop", duplicate=True)
-        if is_frame(features.thumbs[whole], box):
+        if is_frame(features.thumbs[whole], found_at.box):
             link = Link(whole, part, d, "border", duplicate=True)
-        found[pair] = (score, link)
+        found[pair] = (found_at.luma, link)
     return {pair: link for pair, (_, link) in found.items()}
 
 

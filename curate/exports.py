@@ -93,7 +93,7 @@ def numbers(versions: Path) -> list[int]:
     """Return the numbers of the version folders, sorted."""
     if not versions.is_dir():
         return []
-    return sorted(int(p.name) for p in versions.iterdir() if p.name.isdecimal())
+    return sorted(int(p.name) for p in versions.iterdir() if p.name.isdecimal() and p.is_dir())
 
 
 def recover(dataset: Dataset, claimed: Collection[int]) -> int:

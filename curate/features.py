@@ -55,12 +55,11 @@ def measure(path: str) -> dict[str, bytes]:
     try:
         image = decode(Path(path).read_bytes(), at_least=hashing.DECODE_AT_LEAST)
     except PictureError as error:
-        return {"broken": f"{error.reason}: {error}".encode()}
+        return {"broken": error.reason.encode()}
     grey = hashing.luma(image)
     pixels = hashing.shrink(grey, hashing.HASH_SIDE)
-    both = (hashing.phash(pixels), hashing.phash(pixels[:, ::-1]))
     return {
-        "phash": np.array(both, ">u8").tobytes(),
+        "phash": np.array(hashing.phash(pixels), ">u8").tobytes(),
         "views": hashing.view_hashes(grey).astype(">u8").tobytes(),
         "thumb": hashing.thumbnail(grey).tobytes(),
         "quality": quality.score(image).to_bytes(),

@@ -8,7 +8,7 @@ from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageStat
 
 from curate.settings import Issue
 
@@ -24,6 +24,7 @@ IQR_FACTOR = 3.0
 # A blank JPEG strays by a few steps of 255 around its one colour.
 BLANK_RANGE = 8
 PIXEL_TRICK = 2
+_POWER = np.array([0.241, 0.691, 0.068], np.float32)
 _BLUR_SIDE = 64
 _SHARPNESS_SIDE = 128
 _HISTOGRAM_CUT = 0.18
@@ -58,21 +59,24 @@ class Scores(NamedTuple):
 def score(image: Image.Image) -> Scores:
     """Measure an upright RGB picture.
 
-    `sharpness` is the spread of the edges at 128 px, so that an enlarged copy gains nothing;
+    `sharpness` is the spread of the edges at 128 px, where copies of any size compare;
     `colour_range` is the widest range of any channel, 0 to 255.
     """
-    pixels = np.asarray(image).astype(np.float64)
+    pixels = np.asarray(image)
     red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
-    brightness = np.sqrt(0.241 * red**2 + 0.691 * green**2 + 0.068 * blue**2) / 255
-    low, high = np.percentile(brightness, [5, 99])
+    # The root of a percentile is the percentile of the roots, and far cheaper.
+    power = (pixels.astype(np.float32) ** 2) @ _POWER
+    low, high = np.sqrt(np.percentile(power, [5, 99])) / 255
+    # Grey before shrinking, which cleanvision does after: a step of 255 at most, half the time.
+    shades = image.convert("L")
     return Scores(
         dark=float(high),
         light=float(1 - low),
-        blurry=_blur_score(image),
+        blurry=_blur_score(shades),
         low_information=min(1.0, _ENTROPY_SCALE * image.entropy()),
         grey=bool(np.array_equal(red, green) and np.array_equal(green, blue)),
-        sharpness=_edge_spread(_within(image, _SHARPNESS_SIDE).convert("L")),
-        colour_range=int(max(np.ptp(red), np.ptp(green), np.ptp(blue))),
+        sharpness=_edge_spread(_within(shades, _SHARPNESS_SIDE)),
+        colour_range=max(int(high) - int(low) for low, high in ImageStat.Stat(image).extrema),
     )
 
 
@@ -106,8 +110,8 @@ def is_placeholder(scores: Scores, width: int, height: int) -> bool:
     return min(width, height) <= PIXEL_TRICK or scores.colour_range <= BLANK_RANGE
 
 
-def _blur_score(image: Image.Image) -> float:
-    grey = _within(image, _BLUR_SIDE).convert("L")
+def _blur_score(shades: Image.Image) -> float:
+    grey = _within(shades, _BLUR_SIDE)
     edges = 1 - np.exp(-_FOLDING * _edge_spread(grey))
     tones = 1 - np.exp(-_FOLDING * np.std(grey.histogram()))
     return float(min(1.0, edges + (tones if tones > _HISTOGRAM_CUT else 0.0)))
@@ -122,4 +126,4 @@ def _within(image: Image.Image, side: int) -> Image.Image:
 
 
 def _edge_spread(grey: Image.Image) -> float:
-    return float(np.asarray(grey.filter(ImageFilter.FIND_EDGES)).std())
+    return float(ImageStat.Stat(grey.filter(ImageFilter.FIND_EDGES)).stddev[0])

@@ -47,8 +47,7 @@ class CurateSettings:
     min_side: int = 32
     """Shorter side in px below which a picture is dropped."""
     drop: str = ""
-    """Quality issues that drop a picture, comma-separated: dark, light, blurry,
-    low_information, odd_aspect_ratio, odd_size, grayscale."""
+    """Issues that drop a picture: dark,light,blurry,low_information,odd_aspect_ratio,odd_size,grayscale."""
     keep_versions: int = 3
     """Published versions to keep, the newest included."""
     executor: str = "local"

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import cli  # noqa: E402  the project is not installed when this runs from a che
 
 def help_of(*words: str) -> str:
     """Return what a command prints for --help."""
+    os.environ["COLUMNS"] = "80"
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
         cli.build_app()([*words, "--help"])

@@ -4,6 +4,7 @@ import os
 import threading
 import urllib.error
 import urllib.request
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ REACH_SECONDS = 5.0
 DOWNLOAD_SECONDS = 60.0
 _ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
 _CURE = "--weights PATH (a Keras .h5 without top), or --weights none"
-_SMALL_BLOCKS = ((32, 1), (64, 2), (96, 2), (128, 2))
+_SMALL_STEM = 32
+_SMALL_BLOCKS = ((64, 1), (96, 2), (128, 2))
+_SMALL_SIDE = 40
 
 
 def find_weights(backbone: BackboneName, weights: str, size: int) -> Path | None:
@@ -84,8 +87,11 @@ def build_base(backbone: BackboneName, size: int, weights: Path | None) -> Any: 
 
 def _load(base: Any, weights: Path) -> None:  # noqa: ANN401
     try:
-        base.load_weights(weights)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns when it leaves layers as they were.
+            warnings.simplefilter("error", UserWarning)
+            base.load_weights(weights)
+    except (OSError, ValueError, KeyError, TypeError, UserWarning) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DamagedDataError(
             f"the weights {weights} do not fit mobilenet_v2: {first[:200]}",
@@ -94,15 +100,16 @@ def _load(base: Any, weights: Path) -> None:  # noqa: ANN401
 
 
 def _small(size: int) -> Any:  # noqa: ANN401
-    """Build a plain convolutional network for a few thousand pictures.
+    """Build a plain convolutional network that trains in seconds on a thousand pictures.
 
-    Full convolutions on a quarter of the side: depthwise ones take longer on a CPU for as much
-    accuracy at this size.
+    It sees them at about 40 px: of eight layouts on 36 drawn classes at 160 px this was the most
+    accurate and the second fastest. Full convolutions: depthwise ones took longer on a CPU and
+    were less accurate.
     """
     layers = load_backend().keras.layers
     image = load_backend().keras.Input((size, size, 3))
-    x = layers.AveragePooling2D(2)(image)
-    x = layers.Conv2D(24, 3, strides=2, padding="same", use_bias=False)(x)
+    x = layers.AveragePooling2D(max(1, size // _SMALL_SIDE))(image)
+    x = layers.Conv2D(_SMALL_STEM, 3, strides=2, padding="same", use_bias=False)(x)
     for width, stride in _SMALL_BLOCKS:
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
         x = layers.Conv2D(width, 3, strides=stride, padding="same", use_bias=False)(x)

@@ -36,7 +36,7 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
     with run_lock(settings.out, "train"):
         with watch.step("import"):
             load_backend().keras.utils.set_random_seed(settings.seed)
-        with _recorded(dataset, settings) as record, progress_bars(output) as bars:
+        with recorded(dataset, settings) as record, progress_bars(output) as bars:
             setup = Setup(settings, version, weights, bars, watch)
             trained = recipe(setup)
             number = prepare_versions(settings.out)
@@ -49,7 +49,7 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
 
 
 @contextmanager
-def _recorded(dataset: Dataset, settings: TrainSettings) -> Iterator[dict[str, Any]]:
+def recorded(dataset: Dataset, settings: TrainSettings) -> Iterator[dict[str, Any]]:
     """Record the run in the manifest, which is open only for a moment at each end."""
     with Manifest(dataset.manifest_path) as manifest:
         run_id = manifest.start_run("train", asdict(settings), versions())

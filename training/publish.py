@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.bundle import file_sha256
 from pipeline.durable import write_file
 from pipeline.manifest import now
 from training.answers import Answers, answer, load_model
@@ -98,7 +99,7 @@ def _run(
         name=f"{settings.out.name} {number}",
         created_at=now(),
         backbone=settings.backbone,
-        weights=settings.weights if setup.weights else "none",
+        weights=_weights_name(setup),
         recipe=trained.recipe,
         classes=len(version.class_names),
         parameters=parameters,
@@ -111,6 +112,13 @@ def _run(
     )
 
 
+def _weights_name(setup: Setup) -> str:
+    """Say where the backbone started, without the user's folders: bundles are passed on."""
+    if setup.weights is None:
+        return "none"
+    return "imagenet" if setup.settings.weights == "imagenet" else setup.weights.name
+
+
 def _metrics_json(setup: Setup, trained: Trained, run: Run) -> dict[str, object]:
     plan = trained.plan
     return {
@@ -119,6 +127,7 @@ def _metrics_json(setup: Setup, trained: Trained, run: Run) -> dict[str, object]
             key: str(value) if isinstance(value, Path) else value
             for key, value in asdict(setup.settings).items()
         },
+        "weights_sha256": file_sha256(setup.weights) if setup.weights else None,
         "epochs": plan.epochs,
         "epochs_run": len(trained.epochs.curves),
         "epoch_kept": trained.epochs.kept,
@@ -135,6 +144,7 @@ def _write_pages(folder: Path, setup: Setup, trained: Trained, run: Run, answers
     facts: dict[str, Any] = {
         **vars(run),
         "classes": version.class_names,
+        "trained_on": run.created_at[:16].replace("T", " ") + " UTC",
         "size": version.size,
         "fit": version.fit,
         "version": version.id,

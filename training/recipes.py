@@ -93,7 +93,12 @@ def original(setup: Setup) -> Trained:
     epochs = Epochs(setup.bar("original"), keep_best=False)
     with setup.watch.step("train"):
         train_from_files(
-            network, version, plan=plan, learning_rate=setup.settings.learning_rate, epochs=epochs
+            network,
+            version,
+            plan=plan,
+            learning_rate=setup.settings.learning_rate,
+            seed=setup.settings.seed,
+            epochs=epochs,
         )
     return Trained("original", plan, network, _val_logits(network, version), epochs)
 
@@ -117,6 +122,7 @@ def scratch(setup: Setup) -> Trained:
             val,
             plan=plan,
             learning_rate=setup.settings.learning_rate,
+            seed=setup.settings.seed,
             epochs=epochs,
         )
     return Trained("scratch", plan, network, _val_logits(network, version), epochs)

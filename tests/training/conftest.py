@@ -14,14 +14,15 @@ from PIL import Image, ImageDraw
 from pipeline.class_list import slug_of
 from pipeline.manifest import Manifest
 
-NAMES = ("Disc", "Frame: wide", "Stripes")
+NAMES = ("Disc", "Frame <b>&", "Stripes")
 SIZE = 32
 Publish = Callable[..., Path]
 
 
 def draw(kind: int, rng: Random) -> bytes:
-    """Draw a disc, a frame or stripes somewhere in colours that say nothing about the class."""
-    colours = [tuple(rng.randrange(256) for _ in range(3)) for _ in range(2)]
+    """Draw a disc, a frame or stripes in colours that differ and say nothing about the class."""
+    ground = tuple(rng.randrange(256) for _ in range(3))
+    colours = [ground, tuple((channel + 128) % 256 for channel in ground)]
     image = Image.new("RGB", (SIZE, SIZE), colours[0])
     pen = ImageDraw.Draw(image)
     x, y, r = rng.randrange(10, 22), rng.randrange(10, 22), rng.randrange(6, 10)
@@ -80,4 +81,4 @@ def _save(
 @pytest.fixture(scope="session")
 def drawn(publish: Publish) -> Path:
     """Return a data set of three drawn classes."""
-    return publish({name: {"train": 24, "val": 12, "test": 8} for name in NAMES})
+    return publish({name: {"train": 60, "val": 12, "test": 8} for name in NAMES})

@@ -60,6 +60,7 @@ def test_a_path_that_is_no_file_and_weights_for_small_are_refused(tmp_path: Path
 
 
 @pytest.mark.train
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_weights_that_do_not_fit_are_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
     path.write_bytes(b"no HDF5")

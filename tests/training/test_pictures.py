@@ -13,9 +13,9 @@ from training.pictures import load_pictures, picture_batches, read_version
 
 def test_a_version_is_read_as_it_was_published(drawn: Path) -> None:
     version = read_version(Dataset(drawn))
-    assert version.class_names == ("Disc", "Frame: wide", "Stripes")
+    assert version.class_names == ("Disc", "Frame <b>&", "Stripes")
     assert {split: len(rows) for split, rows in version.splits.items()} == {
-        "train": 72,
+        "train": 180,
         "val": 36,
         "test": 24,
     }
@@ -26,8 +26,8 @@ def test_a_version_is_read_as_it_was_published(drawn: Path) -> None:
 def test_classes_without_pictures_are_named(publish: Callable[..., Path]) -> None:
     root = publish({"Disc": {"train": 2, "test": 1}, "Stripes": {"train": 1}})
     version = read_version(Dataset(root))
-    assert version.classes_without("train") == ["Frame: wide"]
-    assert version.classes_without("test") == ["Frame: wide", "Stripes"]
+    assert version.classes_without("train") == ["Frame <b>&"]
+    assert version.classes_without("test") == ["Frame <b>&", "Stripes"]
 
 
 def test_nothing_published_names_the_command_that_publishes(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from curate import features
+from pipeline.dataset import Dataset
+from pipeline.errors import DamagedDataError
+from pipeline.manifest import Manifest
+from pipeline.progress import Bar, Bars
+
+
+def no_bar(_total: int) -> Bar:
+    return Bars(None).add("")
+
+
+@pytest.fixture
+def dataset(adopt: Callable[..., Dataset], two_classes: dict[str, list[bytes]]) -> Dataset:
+    return adopt({"A": [*two_classes["A"][:3], b"\xff\xd8\xff no picture"]})
+
+
+def files_of(manifest: Manifest, dataset: Dataset) -> dict[str, Path]:
+    return {p.sha256: dataset.root / p.path for p in manifest.kept_pictures()}
+
+
+@pytest.mark.parametrize("executor", ["serial", "threads:2"])
+def test_a_second_run_measures_nothing(dataset: Dataset, executor: str) -> None:
+    with Manifest(dataset.manifest_path) as manifest:
+        files = files_of(manifest, dataset)
+        assert features.measure_missing(manifest, files, executor, no_bar) == 4
+        assert features.measure_missing(manifest, files, executor, no_bar) == 0
+        known = features.load(manifest, files)
+    assert known.whole.keys() == known.views.keys() == known.thumbs.keys() == known.scores.keys()
+    assert len(known.whole) == 3
+
+
+def test_a_picture_that_does_not_decode_is_broken_and_remembered(dataset: Dataset) -> None:
+    with Manifest(dataset.manifest_path) as manifest:
+        features.measure_missing(manifest, files_of(manifest, dataset), "serial", no_bar)
+        known = features.load(manifest, files_of(manifest, dataset))
+    assert list(known.broken.values()) == ["truncated"]
+
+
+def test_a_missing_file_is_damage_and_not_a_broken_picture(dataset: Dataset) -> None:
+    with Manifest(dataset.manifest_path) as manifest:
+        files = files_of(manifest, dataset)
+        lost = next(iter(files.values()))
+        lost.unlink()
+        with pytest.raises(DamagedDataError, match=lost.name):
+            features.measure_missing(manifest, files, "serial", no_bar)
+
+
+def test_only_the_wanted_pictures_are_loaded(dataset: Dataset) -> None:
+    with Manifest(dataset.manifest_path) as manifest:
+        files = files_of(manifest, dataset)
+        features.measure_missing(manifest, files, "serial", no_bar)
+        one = min(features.load(manifest, files).whole)
+        assert set(features.load(manifest, [one]).whole) == {one}
+
+
+def test_an_upright_copy_of_a_turned_picture_has_its_features(
+    tmp_path: Path, scene: Callable[..., Image.Image]
+) -> None:
+    image = scene(1)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "turned.png", exif=exif)
+    image.transpose(Image.Transpose.ROTATE_270).save(tmp_path / "upright.png")
+    turned, upright = (str(tmp_path / f"{name}.png") for name in ("turned", "upright"))
+    assert features.measure(turned) == features.measure(upright)
+    assert features.pixel_digest(turned) == features.pixel_digest(upright)
+
+
+def test_bytes_that_do_not_decode_have_a_digest_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"nothing")
+    digest = features.pixel_digest(str(tmp_path / "x"))["pixels"]
+    assert digest == hashlib.sha256(b"nothing").digest()
