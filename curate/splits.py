@@ -96,7 +96,7 @@ class _Filling:
     def _settled(self, group: Group) -> Split | None:
         if group.only_train or len(group.before) > 1 or not self._small.isdisjoint(group.pictures):
             return "train"
-        return None
+        return next(iter(group.before), None)
 
     def _put(self, group: Group, split: Split) -> None:
         self.splits[group.id] = split

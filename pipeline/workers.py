@@ -147,7 +147,11 @@ def _on_ray(
         log_to_driver=False,
         ignore_reinit_error=True,
     )
-    remote: Any = ray.remote(function)
+
+    def run(item: Item) -> Value:  # Ray takes functions only, and ours may be a partial
+        return function(item)
+
+    remote: Any = ray.remote(run)
     count = int(ray.cluster_resources().get("CPU", workers.count))
     queue = iter(items)
     waiting: deque[tuple[Item, Any]] = deque()
