@@ -100,6 +100,7 @@ def _outcome(settings: DemoSettings, stages: dict[str, Outcome], watch: Stopwatc
     pages = (
         f"{settings.dataset}/reports/curate/index.html and {settings.out}/current/report/index.html"
     )
+    partial = next((run for run in stages.values() if run.exit_code), Outcome({}))
     start = "from scratch" if trained["weights"] == "none" else "from ImageNet weights"
     return Outcome(
         summary=summary | {"kept": curated["kept"], "dropped": dropped, "top1": top1},
@@ -108,4 +109,7 @@ def _outcome(settings: DemoSettings, stages: dict[str, Outcome], watch: Stopwatc
             f"top-1 {top1:.3f} on {trained['test_pictures']} test pictures, trained {start}",
             f"{watch.total:.0f} s; look at {pages}",
         ),
+        exit_code=partial.exit_code,
+        problem=partial.problem,
+        cure=partial.cure,
     )

@@ -50,7 +50,7 @@ def partition(
     Pictures stay where they stood unless --seed or --split changed. Raises SceneSetError when a
     pair of copies stands in two splits, which would be a bug: nothing is published then.
     """
-    sticky = True
+    sticky = before.agrees(settings, _ASSIGNS_ANEW)
     replaced = {
         key: (key[0], drop.of_sha256)
         for key, drop in decisions.drops.items()

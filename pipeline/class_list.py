@@ -43,7 +43,7 @@ def read_class_list(path: Path) -> tuple[SceneClass, ...]:
             f"no class list at {path}",
             cure="write one class name per line and name it: --classes FILE",
         ) from None
-    except (IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise ClassListError(
             f"{path} cannot be read: {error.strerror}", cure="name a text file: --classes FILE"
         ) from None
@@ -92,17 +92,16 @@ def _parse_line(line: str, *, where: str) -> SceneClass:
 
 def name_problem(name: str) -> str | None:
     """Say why a class name is refused, or None when it is fine."""
-    if not name:
-        return "is empty"
-    if any(_is_control(character) for character in name):
-        return "holds a control character"
-    if "/" in name or "\\" in name:
-        return "holds a path separator"
-    if name in {".", ".."}:
-        return "is not a name"
-    if len(name.encode()) > MAX_NAME_BYTES:
-        return f"is {len(name.encode())} bytes long, more than {MAX_NAME_BYTES}"
-    return None
+    size = len(name.encode(errors="replace"))
+    problems = (
+        (not name, "is empty"),
+        (any(_is_control(character) for character in name), "holds a control character"),
+        ("/" in name or "\\" in name, "holds a path separator"),
+        (name in {".", ".."}, "is not a name"),
+        (all(_is_invisible(character) for character in name), "has no visible character"),
+        (size > MAX_NAME_BYTES, f"is {size} bytes long, more than {MAX_NAME_BYTES}"),
+    )
+    return next((problem for applies, problem in problems if applies), None)
 
 
 def slug_of(name: str) -> str:
@@ -129,6 +128,10 @@ def shown(name: str) -> str:
     """Quote a name for a message: control characters escaped, cut when long."""
     quoted = repr(name)
     return quoted if len(quoted) <= _SHOWN_CHARACTERS else f"{quoted[:_SHOWN_CHARACTERS]}...'"
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character)[0] in "CMZ"
 
 
 def _is_control(character: str) -> bool:

@@ -45,6 +45,11 @@ class Dataset:
         """Return the folder that links to what curate left out."""
         return self.root / "quarantine"
 
+    def sweep_raw(self) -> None:
+        """Remove the half-written files that killed runs left; call with the lock held."""
+        for folder in (self.raw, *self.raw.glob("*")):
+            durable.remove_parts(folder)
+
     def report(self, stage: str) -> Path:
         """Return the folder of a stage's report."""
         return self.root / "reports" / stage
@@ -57,10 +62,10 @@ class Dataset:
 def create_dataset(root: Path) -> Dataset:
     """Make the folder when it is missing. Raises UsageError when the path is a file."""
     for path in (root, *root.parents):
-        if path.exists() and not path.is_dir():
+        if (path.exists() or path.is_symlink()) and not path.is_dir():
+            kind = "a file" if path.exists() else "a link to nothing"
             raise UsageError(
-                f"the data set path {root} is not a folder"
-                + ("" if path == root else f": {path} is a file"),
+                f"the data set path {root} cannot be a folder: {path} is {kind}",
                 cure="name a folder: --dataset DIR",
             )
     root.mkdir(parents=True, exist_ok=True)

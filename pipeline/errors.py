@@ -119,7 +119,7 @@ def mendable(error: BaseException) -> SceneSetError | None:
         return error
     if isinstance(error, ModuleNotFoundError):
         return _missing_extra(error)
-    if isinstance(error, sqlite3.DatabaseError):
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.IntegrityError):
         return _sqlite_error(error)
     if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
         return _cannot_write(

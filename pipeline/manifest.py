@@ -116,12 +116,13 @@ class Manifest(Database):
         ]
 
     def record_sightings(self, rows: Iterable[SightingRow]) -> None:
-        """Insert results at their end state; a result that had failed is replaced.
+        """Insert results at their end state; one that had failed is replaced.
 
-        A result known under another query only gains a row in `sighting_queries`.
+        It keeps the query and rank under which it was first seen.
         """
         columns = [field.name for field in fields(SightingRow)]
-        fresh = ", ".join(f"{c} = excluded.{c}" for c in columns)
+        kept = {"query", "rank"}
+        fresh = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in kept)
         self._db.executemany(
             f"INSERT INTO sightings ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
             f" ON CONFLICT (engine, class_id, result_id) DO UPDATE SET {fresh}"
@@ -160,6 +161,16 @@ class Manifest(Database):
             "SELECT sha256 FROM sightings WHERE class_id = ? AND status = 'kept'", (class_id,)
         )
         return {sha256 for (sha256,) in rows}
+
+    def kept_files(self, class_id: int) -> list[tuple[str, str, ImageRow]]:
+        """Return (engine, result id, picture) of every kept sighting of a class."""
+        columns = ", ".join(f"i.{field.name}" for field in fields(ImageRow))
+        rows = self.query(
+            f"SELECT s.engine, s.result_id, {columns} FROM sightings s"  # noqa: S608  own names
+            " JOIN images i USING (sha256) WHERE s.class_id = ? AND s.status = 'kept'",
+            (class_id,),
+        )
+        return [(row[0], row[1], ImageRow(*row[2:])) for row in rows]
 
     def kept_pictures(self) -> list[KeptPicture]:
         """Return each kept picture once per class, by class and SHA-256."""

@@ -34,7 +34,6 @@ _SIGNATURES = (
     b"II*\x00",
     b"MM\x00*",
 )
-_DECODE_ERRORS = (OSError, ValueError, SyntaxError, MemoryError, TypeError, EOFError)
 # 16-bit grey modes; Pillow's own conversion clips them instead of scaling.
 _DEEP_MODES = {"I", "I;16", "I;16B", "I;16L", "F"}
 
@@ -89,7 +88,7 @@ def decode(data: bytes, *, at_least: int | None = None) -> Image.Image:
                 return _to_rgb(upright)
         except Image.DecompressionBombError as error:
             raise PictureError("too_large", str(error)) from error
-        except _DECODE_ERRORS as error:
+        except Exception as error:  # decoders raise whatever their format's damage leads to
             raise PictureError("truncated", str(error) or type(error).__name__) from error
 
 
@@ -141,7 +140,7 @@ def _opened(data: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureError("too_large", str(error)) from error
-    except _DECODE_ERRORS as error:
+    except Exception as error:  # the same
         known = data.startswith(_SIGNATURES) or data[8:12] in {b"WEBP", b"avif"}
         reason: Reason = "truncated" if known else "not_a_picture"
         raise PictureError(reason, str(error) or type(error).__name__) from error

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.dataset import Dataset, open_dataset
+from pipeline.errors import DamagedDataError
 from pipeline.manifest import Manifest
 from pipeline.progress import Outcome, Output
 from pipeline.rows import SPLITS, STATUSES, Status
@@ -44,12 +45,18 @@ def published(dataset: Dataset) -> dict[str, Any] | None:
     record = dataset.current / "dataset.json"
     if not record.is_file():
         return None
-    data = json.loads(record.read_text(encoding="utf-8"))
-    return {
-        "number": int(dataset.current.resolve().name),
-        "version": data["version"],
-        "splits": split_totals(data["counts"]),
-    }
+    try:
+        data = json.loads(record.read_text(encoding="utf-8"))
+        return {
+            "number": int(dataset.current.resolve().name),
+            "version": data["version"],
+            "splits": split_totals(data["counts"]),
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedDataError(
+            f"{record} cannot be read: {error}",
+            cure="remove that version's folder, then run sceneset curate",
+        ) from error
 
 
 def split_totals(counts: dict[str, dict[str, int]]) -> dict[str, int]:

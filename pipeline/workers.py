@@ -108,8 +108,7 @@ def _pooled(
         while True:
             room = IN_FLIGHT_PER_WORKER * count - len(waiting)
             for item in islice(queue, room):
-                with interrupts_held():  # a worker that still imports would print a traceback
-                    waiting.append((item, pool.submit(function, item)))
+                waiting.append((item, _submitted(pool, function, item)))
             if not waiting:
                 return
             item, future = waiting.popleft()
@@ -124,6 +123,17 @@ def _pooled(
                 yield Result(item, error=error)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _submitted(pool: Executor, function: Callable[[Item], Value], item: Item) -> "Future[Value]":
+    """Submit an item; a pool that is broken already gives a future that says so."""
+    try:
+        with interrupts_held():  # a worker that still imports would print a traceback
+            return pool.submit(function, item)
+    except BrokenProcessPool as error:
+        future: Future[Value] = Future()
+        future.set_exception(error)
+        return future
 
 
 def _alone(function: Callable[[Item], Value], item: Item) -> Result[Item, Value]:

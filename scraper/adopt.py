@@ -1,6 +1,7 @@
 """Adopt a folder of class folders that the user already has."""
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from pipeline.class_list import SceneClass, label_order, name_problem, read_clas
 from pipeline.dataset import Dataset, create_dataset, run_lock
 from pipeline.errors import MissingInputError, UsageError
 from pipeline.manifest import Manifest, now
+from pipeline.pictures import MAX_BYTES
 from pipeline.progress import Bar, Outcome, Output, Stopwatch, progress_bars
 from pipeline.signals import StopRequest, stop_on_request
 from scraper.harvest import Found, StopReason
@@ -24,7 +26,7 @@ from scraper.settings import AddSettings
 from scraper.storing import ClassStore, Refused
 
 ENGINE = "folder"
-BATCH = 100
+BATCH = 20
 _DEFAULTS = AddSettings()
 
 
@@ -45,6 +47,7 @@ def add(
     dataset = create_dataset(settings.dataset)
     watch = Stopwatch()
     with run_lock(dataset.root, "add"), Manifest(dataset.manifest_path) as manifest:
+        dataset.sweep_raw()
         known = {row.name: SceneClass(row.name, row.queries) for row in manifest.classes()}
         ids = manifest.adopt_classes(known.get(n, SceneClass(n, (n,))) for n in folders)
         run_id = manifest.start_run("add", asdict(settings) | {"folder": str(folder)}, {})
@@ -78,7 +81,8 @@ def _store(
         engine=ENGINE,
         class_id=class_id,
         run_id=run_id,
-        wanted=files,
+        target=files,
+        fresh=True,
         attempts=1,
         refused=Refused.of(manifest.tombstones()),
         now=now,
@@ -124,20 +128,36 @@ def _check_listed(folders: dict[str, Path], class_list: Path | None) -> None:
 
 
 def _adopt_class(store: ClassStore, files: list[Path], bar: Bar, stop: StopRequest) -> StopReason:
+    store.begin("")
     for batch in _batches(files):
         if stop:
             return "interrupted"
-        contents = {path.resolve(): path.read_bytes() for path in batch}
-        found = [_found(path, data) for path, data in contents.items()]
-        store.keep(found, "", lambda src, c=contents: Fetched(c[Path(src)]))  # type: ignore[misc]
+        contents = {_shown(path): _read(path) for path in batch}
+        found = [_found(path, contents[_shown(path)]) for path in batch]
+        store.keep(found, contents.__getitem__)
         bar.advance(len(batch))
     return "interrupted" if stop else "end of results"
 
 
-def _found(path: Path, data: bytes) -> Found:
+def _read(path: Path) -> Fetched:
+    """Read a file, no further than it takes to see that it is too large."""
+    try:
+        with path.open("rb") as file:
+            return Fetched(file.read(MAX_BYTES + 1))
+    except OSError:
+        return Fetched(None)
+
+
+def _found(path: Path, content: Fetched) -> Found:
     """Name a file by place and content: the same file again is known, a changed one is new."""
-    result_id = f"{path}#{hashlib.sha256(data).hexdigest()[:16]}"
-    return Found(result_id, path.as_uri(), path.name, "", str(path))
+    digest = hashlib.sha256(content.data or b"").hexdigest()[:16]
+    name = _shown(path)
+    return Found(f"{name}#{digest}", path.absolute().as_uri(), Path(name).name, "", name)
+
+
+def _shown(path: Path) -> str:
+    """Return a path as text, with the bytes that are no UTF-8 escaped."""
+    return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
 
 
 def _batches(files: list[Path]) -> Iterator[list[Path]]:

@@ -1,14 +1,13 @@
 """Drive headless Chromium: the only file that starts Selenium.
 
-Chromium is tied to its driver by a pipe and the driver to this process by the parent-death
-signal, so that nothing outlives us however we end (measured: all gone within 0.21 s).
+Chromium is tied to its driver by a pipe and, on Linux, the driver to this process by the
+parent-death signal, so that nothing outlives us however we end (measured: all gone in 0.21 s).
 """
 
 import base64
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,12 +16,16 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
-from selenium.common.exceptions import TimeoutException, WebDriverException
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.common.exceptions import (
+    InvalidSessionIdException,
+    NoSuchWindowException,
+    TimeoutException,
+    WebDriverException,
+)
+from selenium.webdriver import Chrome
 from urllib3.exceptions import HTTPError
 
-from pipeline.signals import end_with_parent
+from scraper.chromium import chromium_options, driver_service
 from scraper.driver import Choice
 from scraper.engines.results_page import ResultsPage
 from scraper.harvest import BrowserLost, Found, Stretch, Unreachable
@@ -31,7 +34,6 @@ from scraper.page_state import PageFacts
 from scraper.previews import Fetched
 from scraper.profiles import new_profile
 
-WINDOW = "1600,1400"
 PAGE_LOAD_S = 30
 SCRIPT_S = 30
 STRETCH_MS = 6000
@@ -41,17 +43,6 @@ COMMAND_S = 45
 QUIT_S = 5
 HTTP_ERRORS = 400
 BUFFER_BYTES = 200_000_000
-_FLAGS = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--remote-debugging-pipe",
-    f"--window-size={WINDOW}",
-)
 _SCRIPTS = Path(__file__).parent
 Value = TypeVar("Value")
 
@@ -66,10 +57,10 @@ class ChromiumPage:
         self._log = NetworkLog()
         self._read_page = (_SCRIPTS / "read_page.js").read_text(encoding="utf-8")
         self._page_facts = (_SCRIPTS / "page_facts.js").read_text(encoding="utf-8")
-        self._service = _service(choice.driver)
+        self._service = driver_service(choice.driver)
         try:
             self._driver = Chrome(
-                options=_options(choice.browser, self._profile, headful=headful),
+                options=chromium_options(choice.browser, self._profile, headful=headful),
                 service=self._service,
             )
         except (WebDriverException, HTTPError, OSError) as error:
@@ -77,9 +68,11 @@ class ChromiumPage:
             raise BrowserLost(_first_line(error)) from error
         connection: Any = self._driver.command_executor
         connection.client_config.timeout = COMMAND_S
-        self._driver.set_page_load_timeout(PAGE_LOAD_S)
-        self._driver.set_script_timeout(SCRIPT_S)
-        self._guard(self._watch_network)
+        try:
+            self._guard(self._prepare)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def user_agent(self) -> str:
@@ -88,19 +81,29 @@ class ChromiumPage:
 
     def open(self, url: str) -> None:
         """Load a page. Raises Unreachable when nothing answers, BrowserLost when it died."""
+        self._read_log()  # what the last page still did
         self._log.clear()
         try:
             self._driver.get(url)
-            if self._driver.execute_script("return location.protocol") == "chrome-error:":
-                raise Unreachable("the browser shows its own error page")
         except TimeoutException as error:
-            raise Unreachable(f"no answer within {PAGE_LOAD_S} s") from error
+            if not self._is_readable():
+                raise Unreachable(f"no answer within {PAGE_LOAD_S} s") from error
         except WebDriverException as error:
             if "net::ERR_" in str(error):
                 raise Unreachable(_first_line(error)) from error
             raise BrowserLost(_first_line(error)) from error
         except HTTPError as error:
             raise BrowserLost(_first_line(error)) from error
+        self._read_log()
+        # An error status without a body is shown as an error page too, but it is an answer.
+        if self._log.page_status is None and not self._is_readable():
+            raise Unreachable("the browser shows its own error page")
+
+    def _is_readable(self) -> bool:
+        """Stop loading and say whether a page of the web stands there."""
+        script = "window.stop(); return location.protocol + document.readyState"
+        told = str(self._guard(lambda: self._driver.execute_script(script)))
+        return told.startswith("http") and not told.endswith("loading")
 
     def facts(self) -> PageFacts:
         """Say what kind of page it is."""
@@ -150,10 +153,10 @@ class ChromiumPage:
             answer = self._driver.execute_cdp_cmd(
                 "Network.getResponseBody", {"requestId": request_id}
             )
-        except WebDriverException:
+        except (WebDriverException, HTTPError) as error:
+            if _is_gone(error):
+                raise BrowserLost(_first_line(error)) from error
             return None
-        except HTTPError as error:
-            raise BrowserLost(_first_line(error)) from error
         body = answer["body"]
         data = base64.b64decode(body) if answer["base64Encoded"] else body.encode()
         return (
@@ -186,7 +189,9 @@ class ChromiumPage:
             process.poll()
         shutil.rmtree(self._profile, ignore_errors=True)
 
-    def _watch_network(self) -> None:
+    def _prepare(self) -> None:
+        self._driver.set_page_load_timeout(PAGE_LOAD_S)
+        self._driver.set_script_timeout(SCRIPT_S)
         self._driver.execute_cdp_cmd(
             "Network.enable",
             {"maxTotalBufferSize": BUFFER_BYTES, "maxResourceBufferSize": BUFFER_BYTES // 10},
@@ -203,29 +208,15 @@ class ChromiumPage:
             raise BrowserLost(_first_line(error)) from error
 
 
+def _is_gone(error: Exception) -> bool:
+    """Say whether the browser died, rather than refused one command."""
+    gone = (InvalidSessionIdException, NoSuchWindowException, HTTPError)
+    signs = ("disconnected", "crashed", "not reachable")
+    return isinstance(error, gone) or any(sign in str(error) for sign in signs)
+
+
 def _found(record: dict[str, Any]) -> Found:
     return Found(record["id"], record["page"], record["title"], record["site"], record["src"])
-
-
-def _options(browser: str | None, profile: Path, *, headful: bool) -> ChromeOptions:
-    options = ChromeOptions()
-    for flag in _FLAGS:
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={profile}")
-    if not headful:
-        options.add_argument("--headless=new")
-    if sys.platform == "linux" and os.geteuid() == 0:
-        options.add_argument("--no-sandbox")
-    if browser:
-        options.binary_location = browser
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    return options
-
-
-def _service(driver: str) -> Service:
-    service = Service(popen_kw={"start_new_session": True, "preexec_fn": end_with_parent})
-    service.path = driver
-    return service
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,12 +1,8 @@
 """Run a scrape: every class, every query, one browser, resumable at any moment."""
 
-import os
-import platform
 import random
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from time import monotonic, sleep
 
 from pipeline.class_list import SceneClass, read_class_list
@@ -15,7 +11,6 @@ from pipeline.errors import BrowserMissingError
 from pipeline.manifest import Manifest, now
 from pipeline.progress import Bar, Bars, Outcome, Output, Stopwatch, progress_bars
 from pipeline.signals import StopRequest, stop_on_request
-from scraper.driver import FETCHERS, choose
 from scraper.engines import BROWSER_ENGINES
 from scraper.engines.results_page import ResultsPage
 from scraper.harvest import (
@@ -26,6 +21,7 @@ from scraper.harvest import (
     Unreachable,
     harvest,
 )
+from scraper.launch import start_browser, versions
 from scraper.outcome import combined, ends_the_run, scrape_outcome
 from scraper.page_state import page_state
 from scraper.politeness import Pace
@@ -45,6 +41,7 @@ def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -
     dataset = create_dataset(settings.dataset)
     watch = Stopwatch()
     with run_lock(dataset.root, "scrape"), Manifest(dataset.manifest_path) as manifest:
+        dataset.sweep_raw()
         ids = manifest.adopt_classes(classes)
         run_id = manifest.start_run("scrape", asdict(settings), versions())
         with stop_on_request() as stop, progress_bars(output) as bars:
@@ -65,20 +62,6 @@ def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -
         manifest.finish_run(run_id, combined(reasons.values()), outcome.summary)
         write_report(dataset, manifest, outcome.summary, settings.engine)
     return outcome
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what a scrape depends on."""
-    names = ("selenium", "requests", "pillow")
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
-
-
-def start_browser(settings: ScrapeSettings, engine: ResultsPage) -> ResultsBrowser:
-    """Start Chromium with a driver that fits. Raises BrowserMissingError or BrowserLost."""
-    choice = choose(settings.driver, os.environ, shutil.which, fetchers=FETCHERS)
-    from scraper.browser import ChromiumPage  # noqa: PLC0415  Selenium loads here only
-
-    return ChromiumPage(choice, engine, headful=settings.headful)
 
 
 @dataclass
@@ -105,7 +88,7 @@ class ScrapeRun:
         """Set the pace and load what must never come back."""
         settings = self.settings
         jitter = random.Random(settings.seed)  # noqa: S311  pauses, not secrets
-        self._pace = Pace(settings.pause, settings.loads_per_minute, monotonic, sleep, jitter)
+        self._pace = Pace(settings.pause, settings.loads_per_minute, monotonic, self._nap, jitter)
         self._engine = BROWSER_ENGINES[settings.engine]
         self._refused = Refused.of(self.manifest.tombstones())
 
@@ -138,17 +121,18 @@ class ScrapeRun:
             browser.close()
 
     def _store(self, class_id: int) -> ClassStore:
-        held = len(self.manifest.class_pictures(class_id)) if self.settings.resume else 0
         return ClassStore(
             dataset=self.dataset,
             manifest=self.manifest,
             engine=self._engine.name,
             class_id=class_id,
             run_id=self.run_id,
-            wanted=max(0, self.settings.per_class - held),
+            target=self.settings.per_class,
+            fresh=not self.settings.resume,
             attempts=self.settings.attempts,
             refused=self._refused,
             now=now,
+            interrupted=self._asked,
         )
 
     def _collect_class(self, scene_class: SceneClass, store: ClassStore, bar: Bar) -> StopReason:
@@ -192,11 +176,14 @@ class ScrapeRun:
             return fetch(src, sources)
 
         def keep(found: tuple[Found, ...]) -> int:
-            _, kept = store.keep(found, query, fetch_one)
-            bar.advance(kept)
+            bar.advance(store.keep(found, fetch_one))
             return store.wanted
 
-        return harvest(browser, keep, monotonic, self.settings.max_seconds, self._asked)
+        store.begin(query)
+        reason = harvest(browser, keep, monotonic, self.settings.max_seconds, self._asked)
+        if reason == "layout unknown":
+            self._explain(reason, scene_class, browser, url)
+        return reason
 
     def _running_browser(self) -> ResultsBrowser:
         """Start a browser when none runs; one that never came up at all ends the run."""
@@ -216,16 +203,22 @@ class ScrapeRun:
     def _asked(self) -> bool:
         return bool(self.stop)
 
+    def _nap(self, seconds: float) -> None:
+        """Sleep in slices, so that a request to stop is heard at once."""
+        end = monotonic() + seconds
+        while not self.stop and monotonic() < end:
+            sleep(min(0.1, max(0.0, end - monotonic())))
+
     def _open(self, browser: ResultsBrowser, url: str) -> bool:
         for attempt in range(TRIES_TO_REACH):
+            self._pace.before_load()
             if self.stop:
                 return False
-            self._pace.before_load()
             try:
                 browser.open(url)
             except Unreachable as error:
                 self.trouble = f"nothing answers at {url}: {error}"
-                sleep(attempt)
+                self._nap(attempt)
             else:
                 return True
         return False

@@ -36,7 +36,7 @@ _DEFAULTS = DoctorSettings()
 
 
 def doctor(*, settings: DoctorSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
-    """Say what is installed and what is missing; exit 2 when something is."""
+    """Say what is installed and what is missing; exit 2 when no browser fits."""
     packages = {module: _version(module) for module in EXTRAS}
     browser, trouble = _browser(output, install=settings.install_browser)
     lines = [f"Python {sys.version.split()[0]}"]

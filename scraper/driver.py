@@ -57,9 +57,9 @@ def major(version: str) -> str | None:
     return match[1] if match else None
 
 
-def find_browser(which: Which) -> str | None:
-    """Return the first browser that is installed."""
-    return next((path for name in BROWSERS if (path := which(name))), None)
+def find_browsers(which: Which) -> list[str]:
+    """Return the browsers that are installed, the likeliest first."""
+    return [path for name in BROWSERS if (path := which(name))]
 
 
 def choose(
@@ -76,7 +76,8 @@ def choose(
     BrowserMissingError when the asked driver does not exist, or when nothing is found and
     nothing may be fetched.
     """
-    browser = find_browser(which)
+    browsers = find_browsers(which)
+    browser = browsers[0] if browsers else None
     named = (
         [str(asked)] if asked else [environment[v] for v in DRIVER_VARIABLES if v in environment]
     )
@@ -85,9 +86,10 @@ def choose(
             raise BrowserMissingError(f"no driver at {driver}", cure=_CURE)
         return Choice(driver, browser, "as given")
     on_path = which("chromedriver")
-    browser_major = major(ask(browser)) if browser else None
-    if on_path and browser_major and major(ask(on_path)) == browser_major:
-        return Choice(on_path, browser, "installed")
+    driver_major = major(ask(on_path)) if on_path else None
+    for candidate in browsers:
+        if on_path and driver_major and major(ask(candidate)) == driver_major:
+            return Choice(on_path, candidate, "installed")
     for fetch in fetchers:
         choice = fetch(browser)
         if choice:
@@ -110,7 +112,7 @@ def fetch_with_webdriver_manager(browser: str | None) -> Choice | None:
     """Let webdriver-manager download a driver for the installed browser; None when it cannot."""
     if browser is None:
         return None
-    from requests import RequestException, Response, get  # noqa: PLC0415  an extra
+    from requests import Response, get  # noqa: PLC0415  an extra
     from webdriver_manager.chrome import ChromeDriverManager  # noqa: PLC0415
     from webdriver_manager.core.download_manager import WDMDownloadManager  # noqa: PLC0415
     from webdriver_manager.core.http import HttpClient  # noqa: PLC0415
@@ -130,7 +132,7 @@ def fetch_with_webdriver_manager(browser: str | None) -> Choice | None:
     downloads = WDMDownloadManager(http_client=Impatient())
     try:
         path = ChromeDriverManager(chrome_type=kind, download_manager=downloads).install()
-    except (RequestException, ValueError, OSError):
+    except Exception:  # noqa: BLE001  the package raises bare exceptions
         return None
     return Choice(str(path), browser, "fetched by webdriver-manager")
 

@@ -126,12 +126,15 @@ def harvest(
     """Work through a loaded results page and return why it ended.
 
     `keep` stores the results of a stretch and returns how many pictures are still wanted.
-    Thumbnails that the page never loaded are handed over last, with their mapped address.
+    Thumbnails that the page never loaded are handed over last, with their mapped address. A page
+    that was taken for results but gives not one is of an unknown layout.
     """
     began = clock()
     quiet = 0
+    seen = False
     while True:
         stretch = browser.stretch()
+        seen = seen or bool(stretch.found or stretch.unloaded)
         wanted = keep(stretch.found)
         quiet = 0 if stretch.found or stretch.grew else quiet + 1
         if interrupted():
@@ -141,4 +144,4 @@ def harvest(
             wanted = keep(stretch.unloaded)
             reason = "target reached" if wanted <= 0 else reason
         if reason is not None:
-            return reason
+            return reason if seen else "layout unknown"

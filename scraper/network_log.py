@@ -39,4 +39,5 @@ class NetworkLog:
             self._request_of.setdefault(params["response"]["url"], params["requestId"])
             self._status_of[params["requestId"]] = int(params["response"]["status"])
         elif method == "Network.responseReceived" and kind == "Document":
-            self.page_status = self.page_status or int(params["response"]["status"])
+            if self.page_status is None and params["response"]["url"].startswith("http"):
+                self.page_status = int(params["response"]["status"])

@@ -51,7 +51,7 @@ def combined(reasons: Iterable[StopReason]) -> StopReason:
 def exit_code(reasons: Iterable[StopReason], signal_number: int | None) -> int:
     """Return 0 when every class is done, 130/143 when interrupted, 4 at a block, else 3."""
     met = set(reasons)
-    if signal_number is not None:
+    if signal_number is not None and "interrupted" in met:
         return 128 + signal_number
     if met <= DONE:
         return OK

@@ -8,7 +8,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 PageState = Literal["results", "consent", "blocked", "nothing found", "layout unknown"]
-TOO_MANY_REQUESTS = 429
+REFUSALS = frozenset({403, 429})
+UNAVAILABLE = 503
 MANY_PICTURES = 3
 
 
@@ -31,13 +32,13 @@ def page_state(facts: PageFacts) -> PageState:
     """Classify a page by its facts."""
     parts = urlsplit(facts.url)
     host = parts.hostname or ""
-    if facts.captcha or facts.status == TOO_MANY_REQUESTS or parts.path.startswith("/sorry"):
+    if facts.captcha or facts.status in REFUSALS or parts.path.startswith("/sorry"):
         return "blocked"
     if facts.items > 0:
         return "results"
     if facts.consent or host.startswith("consent."):
         return "consent"
-    if facts.javascript_wall:
+    if facts.javascript_wall or facts.status == UNAVAILABLE:
         return "blocked"
     if facts.big_pictures < MANY_PICTURES and facts.search_box:
         return "nothing found"

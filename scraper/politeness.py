@@ -30,7 +30,11 @@ class Pace:
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     random: random.Random
-    loads: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
+    loads: deque[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Remember as many loads as the limit counts."""
+        self.loads = deque(maxlen=self.per_minute or 1)
 
     def before_load(self) -> None:
         """Wait until the next page may be loaded, and note that it is."""

@@ -10,6 +10,9 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const deadline = performance.now() + settings.milliseconds;
 const isPlaceholder = (src) => !src || (src.startsWith("data:image/gif") && src.length < 200);
 
+// A lone surrogate in a title would make the driver refuse the whole answer.
+const clean = (text) => (text && text.toWellFormed ? text.toWellFormed() : text || "");
+
 function findItems(strategy) {
   const all = [...document.querySelectorAll(strategy.item)];
   return all.filter((element) => !element.querySelector(strategy.item));
@@ -41,11 +44,11 @@ function describe(item, strategy) {
   const page = item.getAttribute("data-lpage") || (link && link.href) || "";
   const box = item.getBoundingClientRect();
   return {
-    id: item.getAttribute(strategy.id) || "",
-    page,
-    title: img.alt || "",
-    site: ((link && link.querySelector("span")) || {}).textContent || "",
-    src: waiting ? mapped(img) : img.currentSrc || img.src,
+    id: clean(item.getAttribute(strategy.id)),
+    page: clean(page),
+    title: clean(img.alt),
+    site: clean(((link && link.querySelector("span")) || {}).textContent),
+    src: clean(waiting ? mapped(img) : img.currentSrc || img.src),
     waiting,
     top: box.top + window.scrollY,
     left: box.left,

@@ -1,6 +1,7 @@
 """State what `scrape` and `add` can be told, with the defaults."""
 
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -75,7 +76,7 @@ class AddSettings:
 
 
 def _at_least(name: str, value: float, least: float) -> None:
-    if not value >= least:
+    if not least <= value < inf:
         flag = "--" + name.replace("_", "-")
         raise SettingsError(f"{flag} is {value}", cure=f"give {flag} {least} or more")
 

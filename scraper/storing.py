@@ -39,71 +39,96 @@ class Refused:
 
 @dataclass
 class ClassStore:
-    """The results of one class on one engine, and how many pictures are still wanted."""
+    """The results of one class on one engine, and how many pictures are still wanted.
+
+    Pictures that an earlier run kept and whose file is gone are `lost`: their results are due again,
+    and the same bytes put the file back. `target` counts all pictures of the class, or with `fresh`
+    only new ones.
+    """
 
     dataset: Dataset
     manifest: Manifest
     engine: str
     class_id: int
     run_id: int
-    wanted: int
+    target: int
     attempts: int
     refused: Refused
     now: Callable[[], str]
+    fresh: bool = False
+    interrupted: Callable[[], bool] = bool
     known: dict[str, tuple[str, int]] = field(init=False)
     held: set[str] = field(init=False)
+    lost: dict[str, str] = field(init=False)
+    wanted: int = field(init=False)
+    query: str = ""
+    position: int = 0
     added: int = 0
 
     def __post_init__(self) -> None:
         """Load what earlier runs know of this class."""
         self.known = self.manifest.known_results(self.engine, self.class_id)
         self.held = self.manifest.class_pictures(self.class_id)
+        kept = self.manifest.kept_files(self.class_id)
+        gone = {image.sha256 for _, _, image in kept if not self._is_stored(image)}
+        self.lost = {
+            result_id: image.sha256
+            for engine, result_id, image in kept
+            if engine == self.engine and image.sha256 in gone
+        }
+        held = 0 if self.fresh else len(self.held - gone)
+        self.wanted = max(0, self.target - held)
 
-    def keep(
-        self, found: Iterable[Found], query: str, fetch: Callable[[str], Fetched]
-    ) -> tuple[int, int]:
-        """Fetch, judge and store results until no more are wanted; return (looked at, kept).
+    def begin(self, query: str) -> None:
+        """Start a query's results at rank 1."""
+        self.query, self.position = query, 0
+
+    def keep(self, found: Iterable[Found], fetch: Callable[[str], Fetched]) -> int:
+        """Fetch, judge and store results until no more are wanted; return how many were kept.
 
         Results of earlier runs are passed over, but failed ones are tried again while attempts
-        last. Files are on disk under their final names before any row speaks of them.
+        last. Files are on disk under their final names before any row speaks of them. What `fetch`
+        raises passes on after everything before it is stored.
         """
-        rows: list[SightingRow] = []
-        images: list[ImageRow] = []
-        files: dict[Path, bytes] = {}
+        batch = Batch()
         kept_before = self.added
-        for result in found:
-            if self.wanted <= 0:
-                break
-            if not self._is_due(result.result_id):
-                self._note_query(result, query)
-                continue
-            fetched = fetch(result.src)
-            judged = judge(fetched.data) if fetched.data is not None else None
-            row = self._row(result, query, fetched, judged)
-            rows.append(row)
-            self.known[row.result_id] = (row.status, row.attempts)
-            if row.status == "kept" and judged is not None:
-                images.append(self._adopt(judged, files))
-        self._commit(files, images, rows)
-        return len(rows), self.added - kept_before
+        try:
+            for result in found:
+                if self.wanted <= 0 or self.interrupted():
+                    break
+                self.position += 1
+                if self._is_due(result.result_id):
+                    self._take(result, fetch(result.src), batch)
+                batch.seen.append((result.result_id, self.position))
+        finally:
+            self._commit(batch)
+        return self.added - kept_before
 
     def _is_due(self, result_id: str) -> bool:
         status, attempts = self.known.get(result_id, ("failed", 0))
-        return status == "failed" and attempts < self.attempts
+        return result_id in self.lost or (status == "failed" and attempts < self.attempts)
 
-    def _note_query(self, result: Found, query: str) -> None:
-        key = (self.engine, self.class_id, result.result_id)
-        self.manifest.record_query(key, query, len(self.known))
+    def _take(self, result: Found, fetched: Fetched, batch: "Batch") -> None:
+        judged = judge(fetched.data) if fetched.data is not None else None
+        lost = self.lost.get(result.result_id)
+        if lost is not None:
+            if judged is not None and judged.sha256 == lost:
+                del self.lost[result.result_id]
+                self._adopt(judged, batch)
+            return
+        row = self._row(result, fetched, judged)
+        batch.rows.append(row)
+        self.known[row.result_id] = (row.status, row.attempts)
+        if row.status == "kept" and judged is not None:
+            self._adopt(judged, batch)
 
-    def _row(
-        self, result: Found, query: str, fetched: Fetched, judged: Judged | None
-    ) -> SightingRow:
+    def _row(self, result: Found, fetched: Fetched, judged: Judged | None) -> SightingRow:
         status, reason = self._verdict(result, fetched, judged)
         return SightingRow(
             engine=self.engine,
             class_id=self.class_id,
-            query=query,
-            rank=len(self.known) + (result.result_id not in self.known),
+            query=self.query,
+            rank=self.position,
             result_id=result.result_id,
             title=result.title,
             page_url=result.page_url,
@@ -127,11 +152,9 @@ class ClassStore:
             return "rejected", judged.reason
         if self.refused.refuses(judged.sha256, result.page_url):
             return "rejected", "forgotten"
-        if judged.sha256 in self.held:
-            return "duplicate", ""
-        return "kept", ""
+        return ("duplicate" if judged.sha256 in self.held else "kept"), ""
 
-    def _adopt(self, judged: Judged, files: dict[Path, bytes]) -> ImageRow:
+    def _adopt(self, judged: Judged, batch: "Batch") -> None:
         header = judged.header
         if header is None:
             raise ValueError(judged.reason)
@@ -139,16 +162,33 @@ class ClassStore:
         self.wanted -= 1
         self.added += 1
         name = self.dataset.raw_name(judged.sha256, header.extension)
-        path = self.dataset.root / name
-        if not path.exists():
-            files[path] = judged.data
         size = (header.width, header.height, len(judged.data))
-        return ImageRow(judged.sha256, name, header.format, *size, self.now())
+        image = ImageRow(judged.sha256, name, header.format, *size, self.now())
+        batch.images.append(image)
+        if not self._is_stored(image):
+            batch.files[self.dataset.root / name] = judged.data
 
-    def _commit(
-        self, files: dict[Path, bytes], images: list[ImageRow], rows: list[SightingRow]
-    ) -> None:
-        write_files(files)
+    def _is_stored(self, image: ImageRow) -> bool:
+        try:
+            return (self.dataset.root / image.path).stat().st_size == image.bytes
+        except OSError:
+            return False
+
+    def _commit(self, batch: "Batch") -> None:
+        write_files(batch.files)
         with self.manifest.transaction():
-            self.manifest.insert(images)
-            self.manifest.record_sightings(rows)
+            self.manifest.insert(batch.images)
+            self.manifest.record_sightings(batch.rows)
+            for result_id, rank in batch.seen:
+                key = (self.engine, self.class_id, result_id)
+                self.manifest.record_query(key, self.query, rank)
+
+
+@dataclass
+class Batch:
+    """What one stretch of results brings: files first, then rows."""
+
+    rows: list[SightingRow] = field(default_factory=list)
+    images: list[ImageRow] = field(default_factory=list)
+    files: dict[Path, bytes] = field(default_factory=dict)
+    seen: list[tuple[str, int]] = field(default_factory=list)

@@ -9,7 +9,9 @@ from typing import Any
 
 from pipeline.bundle import BUNDLE_NAME, FORMAT, hash_files
 from pipeline.durable import write_file
+from pipeline.errors import InterruptedRunError
 from pipeline.pictures import Fit
+from pipeline.signals import stop_on_request
 from training.backend import load_backend, without_native_chatter
 
 KERAS_NAME = "model.keras"
@@ -24,10 +26,15 @@ def write_keras(folder: Path, model: Any) -> Path:  # noqa: ANN401  Keras has no
 
 
 def write_tflite(folder: Path, model: Any) -> Path:  # noqa: ANN401
-    """Write model.tflite, float32: the same network for LiteRT, to about 1e-7 the same answers."""
+    """Write model.tflite, float32: the same network for LiteRT, to about 1e-6 the same answers.
+
+    A signal waits until the conversion ends: the converter would take it for an error of its own.
+    """
     tf = load_backend().tf
-    with without_native_chatter():
+    with stop_on_request() as stop, without_native_chatter():
         data = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    if stop.signal_number is not None:
+        raise InterruptedRunError(stop.signal_number)
     path = folder / TFLITE_NAME
     write_file(path, data)
     return path

@@ -22,7 +22,7 @@ class Plan(NamedTuple):
     batch_size: int
 
 
-PLANS = {"fast": Plan(25, 128), "original": Plan(25, 128), "scratch": Plan(25, 32)}
+PLANS = {"fast": Plan(25, 128), "original": Plan(25, 128), "scratch": Plan(30, 16)}
 
 
 @Parameter(name="*")
@@ -44,9 +44,9 @@ class TrainSettings:
     `original` passes every picture through the frozen backbone in every epoch and keeps the last.
     Without pretrained weights both mean: from scratch, mirrored at random, stopped early."""
     epochs: int | None = None
-    """Passes over the training pictures; by default 25; from scratch it may stop earlier."""
+    """Passes over the training pictures; by default 25, from scratch 30 or fewer."""
     batch_size: int | None = None
-    """Pictures in one training step; by default 128, from scratch 32."""
+    """Pictures in one training step; by default 128, from scratch 16."""
     learning_rate: float = 1e-3
     """Step size of Adam."""
     seed: int = 0

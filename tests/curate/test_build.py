@@ -120,26 +120,6 @@ def test_news_that_change_no_published_file_are_recorded_only(
         assert manifest.query(newest) == [(21,)]
 
 
-def test_old_pictures_that_must_be_united_move_to_train_and_are_listed(
-    adopt: Adopt, scene: Callable[..., Image.Image], jpeg: Callable[..., bytes]
-) -> None:
-    cut = {"A": [jpeg(scene(n)) for n in range(12)], "B": [jpeg(scene(50 + n)) for n in range(12)]}
-    cut["A"].append(jpeg(scene(0).crop((12, 9, 228, 171))))
-    dataset = adopt(cut)
-    run(dataset, views=False, radius=0, leak_radius=0)
-    before = splits_of(dataset)
-    pair = {sha(cut["A"][0]), sha(cut["A"][-1])}
-    seed = 0
-    while len({before[s] for s in pair}) == 1:
-        seed += 1
-        run(dataset, views=False, radius=0, leak_radius=0, seed=seed)
-        before = splits_of(dataset)
-    assert run(dataset, seed=seed, conflicts="train-only").summary["leaks"] == 0
-    after = splits_of(dataset)
-    assert after[next(iter(pair & after.keys()))] == "train" or pair - after.keys()
-    assert {s: before[s] for s in after.keys() - pair} == {s: after[s] for s in after.keys() - pair}
-
-
 def test_other_settings_publish_a_version_and_old_ones_go(
     adopt: Adopt, two_classes: Classes
 ) -> None:

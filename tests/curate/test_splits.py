@@ -133,6 +133,14 @@ def test_a_chain_is_cut_at_its_longest_links() -> None:
     assert (largest_group(100), largest_group(1000), largest_group(10**6)) == (8, 20, 50)
 
 
+def test_copies_stay_together_when_nearer_look_alikes_are_parted() -> None:
+    names = [f"{n:02}" for n in range(12)]
+    links = [near(a, b, 8, duplicate=a != "05") for a, b in pairwise(names)]
+    links[2] = near("02", "03", 9, duplicate=True)
+    groups, _ = leak_groups(names, links, largest=8)
+    assert list(map(len, groups)) == [6, 6]
+
+
 def test_a_better_copy_inherits_the_split_of_the_one_it_replaces() -> None:
     kept = [KeptPicture(1, "new", "", "", 1, 1, 1, 0, "", "", "")]
     last: dict[tuple[int, str], Split] = {(1, "old"): "test"}

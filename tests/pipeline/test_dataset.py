@@ -8,7 +8,7 @@ from pipeline.errors import LockedError, MissingInputError, UsageError
 
 def test_a_data_set_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="not a folder"):
+    with pytest.raises(UsageError, match="is a file"):
         create_dataset(tmp_path / "file")
     with pytest.raises(UsageError, match="is a file"):
         create_dataset(tmp_path / "file" / "set")

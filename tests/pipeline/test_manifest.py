@@ -1,4 +1,5 @@
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,3 +110,31 @@ def test_a_file_that_is_no_database_is_damaged_data(tmp_path: Path) -> None:
     error = mendable(trouble.value)
     assert error is not None
     assert error.exit_code == 5
+
+
+def test_a_full_disk_in_the_middle_is_a_full_disk_and_not_damage(manifest: Manifest) -> None:
+    manifest.query("PRAGMA max_page_count = 30")
+    with pytest.raises(sqlite3.OperationalError) as trouble, manifest.transaction():
+        manifest.insert([image(f"{n:064}") for n in range(5000)])
+    error = mendable(trouble.value)
+    assert error is not None
+    assert error.exit_code == 73
+    assert manifest.images() == []
+
+
+def test_many_can_open_a_new_manifest_at_once(tmp_path: Path) -> None:
+    failures: list[BaseException] = []
+
+    def open_it() -> None:
+        try:
+            with Manifest(tmp_path / "new.db") as opened:
+                opened.classes()
+        except BaseException as error:  # noqa: BLE001  a thread must report it
+            failures.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []

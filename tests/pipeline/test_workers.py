@@ -46,6 +46,14 @@ def test_an_item_that_kills_its_worker_is_found_and_the_others_are_done() -> Non
     assert [r.value for r in results if r.error is None] == [0, 2, 4, 8, 12, 14, 16]
 
 
+def test_a_worker_that_dies_while_the_caller_is_busy_ends_nothing() -> None:
+    values = []
+    for result in map_items(double, [1, 5, 2, 4, 6, 7, 8, 9, 10], "local:1"):
+        time.sleep(0.1)
+        values.append(result.value)
+    assert values == [2, None, 4, 8, 12, 14, 16, 18, 20]
+
+
 def test_items_are_taken_as_they_are_needed() -> None:
     taken: list[int] = []
 

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def test_a_missing_folder_and_a_data_set_that_is_a_file_are_told(tmp_path: Path)
         add(tmp_path / "none", output=QUIET)
     (tmp_path / "mine" / "Beach").mkdir(parents=True)
     (tmp_path / "file").write_text("")
-    with pytest.raises(SceneSetError, match="not a folder"):
+    with pytest.raises(SceneSetError, match="is a file"):
         add(
             tmp_path / "mine", settings=AddSettings(dataset=tmp_path / "file" / "set"), output=QUIET
         )
@@ -87,3 +88,16 @@ def test_queries_of_a_class_survive_adding_to_it(pictures: Path, tmp_path: Path)
     add(pictures, settings=AddSettings(dataset=tmp_path / "set"), output=QUIET)
     with Manifest(tmp_path / "set" / "manifest.db") as manifest:
         assert manifest.classes()[0].queries == ("sandy beach",)
+
+
+def test_a_name_that_is_no_text_a_vanished_file_and_a_huge_one_stop_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "Beach"
+    folder.mkdir(parents=True)
+    (folder / os.fsdecode(b"caf\xe9.jpg")).write_bytes(draw_jpeg(1))
+    (folder / "gone.jpg").symlink_to(folder / "nothing.jpg")
+    (folder / "good.jpg").write_bytes(draw_jpeg(2))
+    with (folder / "video.mp4").open("wb") as huge:
+        huge.truncate(300_000_000)
+    outcome = add(tmp_path / "mine", settings=AddSettings(dataset=tmp_path / "set"), output=QUIET)
+    beach = outcome.summary["classes"]["Beach"]
+    assert (beach["kept"], beach["rejected"]) == (2, 1)

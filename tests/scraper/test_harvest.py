@@ -116,6 +116,10 @@ def test_thumbnails_that_never_load_are_taken_from_the_pages_map() -> None:
     assert run(pages) == ("end of results", ["a", "late"])
 
 
+def test_results_that_cannot_be_read_are_an_unknown_layout_and_no_end() -> None:
+    assert run([stretch(end_shown=True)]) == ("layout unknown", [])
+
+
 def test_time_is_limited() -> None:
     forever = [stretch(f"n{i}", at_bottom=False) for i in range(200)]
     assert run(forever, wanted=1000, max_seconds=50)[0] == "budget"

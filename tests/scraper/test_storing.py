@@ -7,7 +7,7 @@ from tests_support import draw_jpeg
 from pipeline.class_list import SceneClass
 from pipeline.dataset import Dataset
 from pipeline.manifest import Manifest, now
-from scraper.harvest import Found
+from scraper.harvest import BrowserLost, Found
 from scraper.previews import Fetched
 from scraper.storing import ClassStore, Refused
 
@@ -30,7 +30,7 @@ def store(manifest: Manifest, root: Path, wanted: int = 10, **more: object) -> C
         engine="google",
         class_id=1,
         run_id=1,
-        wanted=wanted,
+        target=wanted,
         now=now,
         **values,  # type: ignore[arg-type]
     )
@@ -52,7 +52,7 @@ def statuses(manifest: Manifest) -> dict[str, str]:
 
 
 def test_a_kept_picture_is_a_file_named_by_its_content(manifest: Manifest, tmp_path: Path) -> None:
-    assert store(manifest, tmp_path).keep(results(2), "Beach", bytes_of) == (2, 2)
+    assert store(manifest, tmp_path).keep(results(2), bytes_of) == 2
     for image in manifest.images():
         assert (tmp_path / image.path).stem == image.sha256
         assert (tmp_path / image.path).stat().st_size == image.bytes
@@ -60,15 +60,15 @@ def test_a_kept_picture_is_a_file_named_by_its_content(manifest: Manifest, tmp_p
 
 def test_no_more_is_stored_than_wanted(manifest: Manifest, tmp_path: Path) -> None:
     few = store(manifest, tmp_path, wanted=3)
-    few.keep(results(9), "Beach", bytes_of)
+    few.keep(results(9), bytes_of)
     assert len(statuses(manifest)) == 3
     assert few.wanted == 0
 
 
 def test_a_second_run_adds_nothing(manifest: Manifest, tmp_path: Path) -> None:
-    store(manifest, tmp_path).keep(results(4), "Beach", bytes_of)
+    store(manifest, tmp_path).keep(results(4), bytes_of)
     before = statuses(manifest)
-    assert store(manifest, tmp_path).keep(results(4), "Beach", bytes_of) == (0, 0)
+    assert store(manifest, tmp_path).keep(results(4), bytes_of) == 0
     assert statuses(manifest) == before
 
 
@@ -80,7 +80,7 @@ def test_every_result_ends_in_one_status(manifest: Manifest, tmp_path: Path) -> 
         "https://t.example/3": Fetched(None, 404, "http_error"),
         "https://t.example/4": Fetched(draw_jpeg(4)[:600]),
     }
-    store(manifest, tmp_path).keep(results(5), "Beach", answers.__getitem__)
+    store(manifest, tmp_path).keep(results(5), answers.__getitem__)
     assert statuses(manifest) == {
         "r0": "kept:",
         "r1": "duplicate:",
@@ -101,9 +101,9 @@ def test_a_failed_result_is_tried_again_while_attempts_last(
         return Fetched(None, None, "timeout")
 
     for _ in range(4):
-        store(manifest, tmp_path, attempts=3).keep(results(1), "Beach", fail)
+        store(manifest, tmp_path, attempts=3).keep(results(1), fail)
     assert len(tried) == 3
-    assert store(manifest, tmp_path, attempts=9).keep(results(1), "Beach", bytes_of) == (1, 1)
+    assert store(manifest, tmp_path, attempts=9).keep(results(1), bytes_of) == 1
     assert manifest.query("SELECT status, attempts FROM sightings") == [("kept", 4)]
 
 
@@ -111,7 +111,7 @@ def test_what_was_forgotten_never_comes_back(manifest: Manifest, tmp_path: Path)
     refused = Refused.of(
         [(None, "site0.example", None), (None, None, "https://site1.example/page")]
     )
-    store(manifest, tmp_path, refused=refused).keep(results(3), "Beach", bytes_of)
+    store(manifest, tmp_path, refused=refused).keep(results(3), bytes_of)
     assert statuses(manifest) == {
         "r0": "rejected:forgotten",
         "r1": "rejected:forgotten",
@@ -123,22 +123,74 @@ def test_a_result_of_another_query_is_noted_not_stored_twice(
     manifest: Manifest, tmp_path: Path
 ) -> None:
     both = store(manifest, tmp_path)
-    both.keep(results(2), "Beach", bytes_of)
-    both.keep(results(3), "sandy beach", bytes_of)
+    both.begin("Beach")
+    both.keep(results(2), bytes_of)
+    both.begin("sandy beach")
+    both.keep(reversed(results(3)), bytes_of)
     assert len(statuses(manifest)) == 3
-    assert len(manifest.query("SELECT * FROM sighting_queries")) == 2
+    assert manifest.query("SELECT result_id, query, rank FROM sightings ORDER BY 1") == [
+        ("r0", "Beach", 1),
+        ("r1", "Beach", 2),
+        ("r2", "sandy beach", 1),
+    ]
+    assert manifest.query(
+        "SELECT result_id, q.query, q.rank FROM sighting_queries q"
+        " JOIN sightings s ON s.id = sighting_id ORDER BY 1"
+    ) == [("r0", "sandy beach", 3), ("r1", "sandy beach", 2)]
 
 
 def test_a_file_without_a_row_is_adopted_not_written_again(
     manifest: Manifest, tmp_path: Path
 ) -> None:
     first = store(manifest, tmp_path)
-    first.keep(results(1), "Beach", bytes_of)
+    first.keep(results(1), bytes_of)
     (image,) = manifest.images()
     inode = (tmp_path / image.path).stat().st_ino
     with manifest.transaction():
         manifest.query("DELETE FROM sightings")
         manifest.query("DELETE FROM images")
-    store(manifest, tmp_path).keep(results(1), "Beach", bytes_of)
+    store(manifest, tmp_path).keep(results(1), bytes_of)
     assert (tmp_path / image.path).stat().st_ino == inode
     assert statuses(manifest) == {"r0": "kept:"}
+
+
+def test_a_browser_lost_in_the_middle_loses_nothing_before_it(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    def lost_at_five(src: str) -> Fetched:
+        if src.endswith("/5"):
+            raise BrowserLost("driver gone")
+        return bytes_of(src)
+
+    half = store(manifest, tmp_path, wanted=8)
+    with pytest.raises(BrowserLost):
+        half.keep(results(10), lost_at_five)
+    assert len(statuses(manifest)) == 5
+    half.begin("Beach")
+    half.keep(results(10), bytes_of)
+    assert set(statuses(manifest).values()) == {"kept:"}
+    assert len(statuses(manifest)) == len(manifest.images()) == 8
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_a_lost_file_is_put_back_by_the_next_run(
+    manifest: Manifest, tmp_path: Path, damage: str
+) -> None:
+    store(manifest, tmp_path, wanted=3).keep(results(3), bytes_of)
+    image = manifest.images()[1]
+    path = tmp_path / image.path
+    whole = path.read_bytes()
+    path.unlink()
+    if damage == "cut":
+        path.write_bytes(whole[:50])
+    again = store(manifest, tmp_path, wanted=3)
+    assert again.wanted == 1
+    again.keep(results(3), bytes_of)
+    assert path.read_bytes() == whole
+    assert len(statuses(manifest)) == 3
+
+
+def test_a_request_to_stop_is_heard_within_a_stretch(manifest: Manifest, tmp_path: Path) -> None:
+    asked = iter([False, False, True])
+    stopped = store(manifest, tmp_path, interrupted=lambda: next(asked))
+    assert stopped.keep(results(9), bytes_of) == 2
