@@ -39,5 +39,6 @@ class NetworkLog:
             self._request_of.setdefault(params["response"]["url"], params["requestId"])
             self._status_of[params["requestId"]] = int(params["response"]["status"])
         elif method == "Network.responseReceived" and kind == "Document":
-            if self.page_status is None and params["response"]["url"].startswith("http"):
+            of_the_web = params["response"]["url"].startswith("http")
+            if of_the_web and self.page_status is None:
                 self.page_status = int(params["response"]["status"])
