@@ -14,6 +14,7 @@ from curate.exports import PublishedPicture
 from curate.report import Findings
 from curate.resize import resized
 from curate.settings import CurateSettings
+from pipeline.checksums import write_checksums
 from pipeline.class_list import label_order
 from pipeline.dataset import Dataset
 from pipeline.durable import new_folder
@@ -116,6 +117,7 @@ def write_version(
                 (folder / path).write_bytes(data)
             bar.advance()
         exports.write_texts(folder, publication.pictures, publication.record)
+        write_checksums(folder)
 
 
 def commit(

@@ -1,11 +1,11 @@
 """Read and check a bundle's folder: what training writes and serving, evaluate and classify read."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.checksums import file_sha256
 from pipeline.errors import DamagedDataError, MissingInputError
 
 BUNDLE_NAME = "bundle.json"
@@ -25,18 +25,6 @@ class Bundle:
     def path(self, name: str) -> Path:
         """Return the path of one of the bundle's files."""
         return self.folder / name
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def hash_files(folder: Path) -> dict[str, str]:
-    """Return relative path -> SHA-256 of every file below a folder but bundle.json itself."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != BUNDLE_NAME)
-    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
 
 
 def find_bundle(model: Path) -> Path:

@@ -1,11 +1,9 @@
 """Check every stored file and every invariant of a data set, and change nothing."""
 
-import csv
-import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.checksums import altered_files, file_sha256
 from pipeline.dataset import Dataset, open_dataset
 from pipeline.errors import DamagedDataError
 from pipeline.manifest import Manifest
@@ -47,7 +45,7 @@ def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) 
         (*problems[:SHOWN], *more),
         exit_code=DamagedDataError.exit_code,
         problem=f"{len(problems)} problems in {dataset.root}, the first: {problems[0]}",
-        cure="restore the named files from a copy; scrape again collects what is lost",
+        cure="scrape or add again for raw files; remove a damaged version, then curate again",
     )
 
 
@@ -56,7 +54,7 @@ def file_problems(root: Path, image: ImageRow) -> list[str]:
     path = root / image.path
     if not path.is_file():
         return [f"{image.path} is missing"]
-    if hashlib.sha256(path.read_bytes()).hexdigest() != image.sha256:
+    if file_sha256(path) != image.sha256:
         return [f"{image.path} does not hash to its name"]
     return []
 
@@ -117,17 +115,13 @@ def orphan_files(dataset: Dataset, images: list[ImageRow]) -> list[Path]:
 
 
 def version_problems(dataset: Dataset) -> list[str]:
-    """Say what is wrong with the published version: rows without a file, files without a row."""
-    if not dataset.current.exists():
+    """Say what is wrong with the published version: a link to nothing, files altered or missing."""
+    if not dataset.current.is_symlink():
         return []
     folder = dataset.current.resolve()
+    if not folder.is_dir():
+        return [f"curated/current points to {folder.name}, which is missing"]
     try:
-        with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
-            rows = {row["path"] for row in csv.DictReader(file)}
-        json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError) as error:
-        return [f"version {folder.name}: its record cannot be read ({error})"]
-    files = {p.relative_to(folder).as_posix() for p in folder.glob("*/*/*") if p.is_file()}
-    missing = [f"version {folder.name}: {path} is missing" for path in sorted(rows - files)]
-    strange = [f"version {folder.name}: {path} has no row" for path in sorted(files - rows)]
-    return missing + strange
+        return [f"version {folder.name}: {problem}" for problem in altered_files(folder)]
+    except OSError as error:
+        return [f"version {folder.name}: its checksums cannot be read ({error.strerror})"]

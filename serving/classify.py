@@ -4,6 +4,9 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from pipeline.bundle import open_bundle
 from pipeline.durable import write_file
@@ -30,7 +33,11 @@ class Prediction:
 
 
 def classify(
-    *images: str, settings: ClassifySettings = _DEFAULTS, output: Output = Output()
+    *images: Annotated[
+        str, Parameter(help="Picture files, folders (searched to the bottom) or quoted globs.")
+    ],
+    settings: ClassifySettings = _DEFAULTS,
+    output: Output = Output(),
 ) -> Outcome:
     """Name what pictures show: IMAGES are files, folders (searched to the bottom) or quoted globs."""
     if not images:

@@ -1,6 +1,7 @@
 """The command line as a user meets it: two lines, the right exit code, clean JSON."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,6 +99,22 @@ def test_verify_finds_an_altered_and_a_missing_picture(added: Path) -> None:
     assert is_two_lines(answer)
     assert "does not hash to its name" in answer.stdout
     assert "is missing" in answer.stdout
+
+
+def test_verify_finds_an_altered_published_version_and_curate_mends_it(added: Path) -> None:
+    assert sceneset("curate", "--dataset", added, "--executor", "serial").returncode == 0
+    assert sceneset("verify", "--dataset", added).returncode == 0
+    version = (added / "curated" / "current").resolve()
+    next((version / "train").glob("*/*.jpg")).write_bytes(b"junk")
+    (version / "class_names.txt").unlink()
+    answer = sceneset("verify", "--dataset", added)
+    assert answer.returncode == 5
+    assert "is not the file that was published" in answer.stdout
+    assert "class_names.txt is missing" in answer.stdout
+    shutil.rmtree(version)
+    assert sceneset("verify", "--dataset", added).returncode == 5
+    assert sceneset("curate", "--dataset", added, "--executor", "serial").returncode == 0
+    assert sceneset("verify", "--dataset", added).returncode == 0
 
 
 def test_a_damaged_manifest_is_exit_5(added: Path) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.bundle import BUNDLE_NAME, FORMAT, hash_files
+from pipeline.bundle import BUNDLE_NAME, FORMAT
+from pipeline.checksums import hash_files
 from pipeline.durable import write_file
 from pipeline.errors import InterruptedRunError
 from pipeline.pictures import Fit
@@ -69,7 +70,7 @@ def write_preprocess(folder: Path, size: int, fit: Fit) -> None:
 
 def write_record(folder: Path, facts: Mapping[str, object]) -> None:
     """Write bundle.json: the facts, and the SHA-256 of every other file. Write it last."""
-    record = {"format": FORMAT, **facts, "files": hash_files(folder)}
+    record = {"format": FORMAT, **facts, "files": hash_files(folder, without=BUNDLE_NAME)}
     write_json(folder / BUNDLE_NAME, record)
 
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.bundle import file_sha256
+from pipeline.checksums import file_sha256
 from pipeline.durable import write_file
 from pipeline.manifest import now
 from training.answers import Answers, answer, load_model

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bundle import file_sha256
+from pipeline.checksums import file_sha256
 from pipeline.progress import Bar, Bars, Stopwatch
 from training.backbones import build_base
 from training.embed import cache_key, cached_embeddings, store_embeddings

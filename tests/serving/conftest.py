@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.bundle import hash_files
+from pipeline.checksums import hash_files
 
 # 1.6 kB: GlobalAveragePooling, Dense(3) with 8/255 times the identity, Softmax, at 32 px.
 MODEL = Path(__file__).with_name("mean_colour.tflite")
@@ -20,7 +20,7 @@ def write_bundle(folder: Path, names: list[str], size: int = 32) -> Path:
     shutil.copy(MODEL, folder / "model.tflite")
     (folder / "class_names.json").write_text(json.dumps(names))
     (folder / "preprocess.json").write_text(json.dumps({"size": size, "fit": "crop"}))
-    record = {"format": 1, "files": hash_files(folder)}
+    record = {"format": 1, "files": hash_files(folder, without="bundle.json")}
     (folder / "bundle.json").write_text(json.dumps(record))
     return folder
 
