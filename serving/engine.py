@@ -1,9 +1,5 @@
 """Run a bundle's model on LiteRT: bytes in, probabilities out, no TensorFlow."""
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any
 
@@ -12,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.bundle import Bundle
 from pipeline.errors import DamagedDataError
+from pipeline.native_output import STDERR, without_native_chatter
 from pipeline.pictures import Fit, load_square
 
 MODEL_NAME = "model.tflite"
@@ -31,7 +28,7 @@ class Engine:
         self._fit = _fit_of(bundle.fit)
         self._idle: SimpleQueue[Any] = SimpleQueue()
         path = bundle.path(MODEL_NAME)
-        with _without_native_chatter():
+        with without_native_chatter(STDERR):
             for _ in range(workers):
                 self._idle.put(_interpreter(str(path), bundle.size, len(bundle.class_names)))
 
@@ -83,18 +80,3 @@ def _misfit(path: str, why: str) -> DamagedDataError:
 
 def _fit_of(word: str) -> Fit:
     return "pad" if word == "pad" else "stretch" if word == "stretch" else "crop"
-
-
-@contextmanager
-def _without_native_chatter() -> Iterator[None]:
-    """Send to nowhere what LiteRT writes straight to file descriptor 2 when a model is loaded."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -1,14 +1,13 @@
 """Import TensorFlow and Keras once, without their chatter."""
 
-import contextlib
 import os
 import platform
-import sys
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from pipeline.native_output import STDERR, STDOUT, without_native_chatter
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ def load_backend() -> Backend:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with without_native_chatter(), warnings.catch_warnings():
+    with without_native_chatter(STDOUT, STDERR), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import tensorflow as tf  # noqa: PLC0415  seconds to import
     import keras  # noqa: PLC0415
@@ -50,26 +49,3 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "pillow": PIL.__version__,
     }
-
-
-@contextlib.contextmanager
-def without_native_chatter() -> Iterator[None]:
-    """Send to nowhere what native code writes straight to file descriptors 1 and 2.
-
-    TensorFlow logs before any log level is read, and its converter whatever the level.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = {number: os.dup(number) for number in (1, 2)}
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        for number in kept:
-            os.dup2(nowhere, number)
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for number, copy in kept.items():
-            os.dup2(copy, number)
-            os.close(copy)
-        os.close(nowhere)

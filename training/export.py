@@ -11,9 +11,10 @@ from pipeline.bundle import BUNDLE_NAME, FORMAT
 from pipeline.checksums import hash_files
 from pipeline.durable import write_file
 from pipeline.errors import InterruptedRunError
+from pipeline.native_output import STDERR, STDOUT, without_native_chatter
 from pipeline.pictures import Fit
 from pipeline.signals import stop_on_request
-from training.backend import load_backend, without_native_chatter
+from training.backend import load_backend
 
 KERAS_NAME = "model.keras"
 TFLITE_NAME = "model.tflite"
@@ -32,7 +33,7 @@ def write_tflite(folder: Path, model: Any) -> Path:  # noqa: ANN401
     A signal waits until the conversion ends: the converter would take it for an error of its own.
     """
     tf = load_backend().tf
-    with stop_on_request() as stop, without_native_chatter():
+    with stop_on_request() as stop, without_native_chatter(STDOUT, STDERR):
         data = tf.lite.TFLiteConverter.from_keras_model(model).convert()
     if stop.signal_number is not None:
         raise InterruptedRunError(stop.signal_number)
