@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from pipeline.errors import OK, PARTIAL
 from pipeline.progress import Outcome, Output, Stopwatch
+from pipeline.rows import STATUSES
 
 
 @Parameter(name="*")
@@ -92,9 +93,18 @@ def _train(settings: DemoSettings, output: Output) -> Outcome:
 _STAGES = (("scrape", _scrape), ("curate", _curate), ("train", _train))
 
 
+def _results(scraped: Outcome) -> dict[str, int]:
+    """Add up the classes: status -> number of results."""
+    rows = scraped.summary["classes"].values()
+    return {status: sum(row[status] for row in rows) for status in STATUSES}
+
+
 def _outcome(settings: DemoSettings, stages: dict[str, Outcome], watch: Stopwatch) -> Outcome:
     curated, trained = stages["curate"].summary, stages["train"].summary
     dropped = sum(curated["dropped"].values())
+    results = _results(stages["scrape"])
+    reasons = {k: n for k, n in results.items() if k != "kept" and n} | curated["dropped"]
+    left_out = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
     top1 = trained["metrics"]["top1"]
     summary = {name: run.summary for name, run in stages.items()}
     pages = (
@@ -105,7 +115,7 @@ def _outcome(settings: DemoSettings, stages: dict[str, Outcome], watch: Stopwatc
     return Outcome(
         summary=summary | {"kept": curated["kept"], "dropped": dropped, "top1": top1},
         lines=(
-            f"found {stages['scrape'].summary['kept']}, kept {curated['kept']}, dropped {dropped}",
+            f"found {sum(results.values())} results, kept {curated['kept']}; dropped: {left_out}",
             f"top-1 {top1:.3f} on {trained['test_pictures']} test pictures, trained {start}",
             f"{watch.total:.0f} s; look at {pages}",
         ),

@@ -34,7 +34,9 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
     dataset = open_dataset(settings.dataset)
     with run_lock(dataset.root, "curate"), Manifest(dataset.manifest_path) as manifest:
         number = exports.recover(dataset, _claimed(manifest))
-        run_id = manifest.start_run("curate", asdict(settings), features.versions())
+        run_id = manifest.start_run(
+            "curate", asdict(settings) | settings.shaping, features.versions()
+        )
         with progress_bars(output) as bars:
             run = _Run(dataset, manifest, settings, bars, Stopwatch(), run_id)
             with _failure_recorded(manifest, run_id):

@@ -25,7 +25,7 @@ class Before:
 
     def agrees(self, settings: CurateSettings, names: Sequence[str]) -> bool:
         """Say whether that run had the same values of these settings."""
-        return all(self.settings.get(name) == getattr(settings, name) for name in names)
+        return all(self.settings.get(name) == settings.shaping[name] for name in names)
 
 
 @dataclass(frozen=True)

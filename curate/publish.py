@@ -14,7 +14,7 @@ from curate.exports import PublishedPicture
 from curate.report import Findings
 from curate.resize import resized
 from curate.settings import CurateSettings
-from pipeline.checksums import write_checksums
+from pipeline.checksums import is_damaged, write_checksums
 from pipeline.class_list import label_order
 from pipeline.dataset import Dataset
 from pipeline.durable import new_folder
@@ -49,7 +49,7 @@ def prepare(
     version = exports.version_id(pictures)
     newest = exports.read_record(current) or {}
     same = ("version", version), ("settings", settings.shaping), ("class_names", list(class_names))
-    fresh = any(newest.get(name) != value for name, value in same)
+    fresh = any(newest.get(name) != value for name, value in same) or is_damaged(current)
     number = next_number if fresh else int(newest["number"])
     record = {
         "schema_version": exports.SCHEMA_VERSION,

@@ -4,7 +4,7 @@ Sources: cleanvision's issue_managers/image_property.py and image_property_issue
 """
 
 from collections.abc import Mapping
-from math import sqrt
+from math import ceil, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -56,12 +56,18 @@ class Scores(NamedTuple):
         return cls(dark, light, blurry, information, bool(grey), sharpness, int(colours))
 
 
+# A bigger picture is measured at a fraction of its size: 40 megapixels would take 1 GB.
+MANY_PIXELS = 4_000_000
+
+
 def score(image: Image.Image) -> Scores:
     """Measure an upright RGB picture.
 
     `sharpness` is the spread of the edges at 128 px, where copies of any size compare;
     `colour_range` is the widest range of any channel, 0 to 255.
     """
+    factor = ceil(sqrt(image.width * image.height / MANY_PIXELS))
+    image = image.reduce(factor) if factor > 1 else image
     pixels = np.asarray(image)
     red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
     # The root of a percentile is the percentile of the roots, and far cheaper.

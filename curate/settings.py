@@ -80,7 +80,8 @@ class CurateSettings:
     @property
     def shaping(self) -> dict[str, object]:
         """Return the settings that shape the result, and none that only shape the run."""
-        return {k: v for k, v in asdict(self).items() if k not in _SPEED_ONLY}
+        shaping = {k: v for k, v in asdict(self).items() if k not in _SPEED_ONLY}
+        return shaping | {"split": ",".join(str(share) for share in self.shares.values())}
 
 
 def _words(text: str) -> set[str]:

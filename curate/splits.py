@@ -1,8 +1,8 @@
 """Assign leak groups to train, val and test: by seeded hash, per class, and once for all."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from curate.conflicts import Key, key_of
@@ -57,21 +57,49 @@ def make_groups(
 def assign(groups: Sequence[Group], shares: Shares, seed: int) -> Assignment:
     """Assign every group; a class with a group for each split is in all of them.
 
-    A group stays where it was. One whose pictures were in several splits trains, as do those that
+    A group stays where it was, unless a class would miss a split for it. One whose pictures were in several splits trains, as do those that
     may only train, and those of a class that cannot be in every split. New groups go, in the order
     of their seeded hash, where their classes lack most: each class's shares hold within one group.
     """
     wanted = tuple(split for split in (*_FILLED, "train") if shares[split] > 0)
     number = Counter(c for group in groups for c in group.pictures)
     small = {c for c, groups_of_class in number.items() if groups_of_class < len(wanted)}
+    released: set[str] = set()
     while True:
-        filling = _Filling(groups, shares, seed, small)
+        loose = [replace(g, before=frozenset()) if g.id in released else g for g in groups]
+        filling = _Filling(loose, shares, seed, small)
         filling.cover(wanted)
         filling.fill()
         missed = filling.uncovered(wanted) - small
         if not missed:
             return Assignment(filling.splits, frozenset(small))
-        small |= missed
+        spare = set(_spare_groups(loose, filling.splits, missed, seed))
+        released |= spare
+        if not spare:
+            small |= missed
+
+
+def _spare_groups(
+    groups: Sequence[Group], splits: Mapping[str, Split], missed: set[int], seed: int
+) -> Iterator[str]:
+    """Yield for each class that misses a split the group it can best spare from another one.
+
+    That is one of the split with most of its groups; none is taken that would leave any of its
+    classes without a group there.
+    """
+    held = Counter((c, splits[g.id]) for g in groups for c in g.pictures)
+    able = [
+        g
+        for g in groups
+        if len(g.before) == 1
+        and not g.only_train
+        and all(held[c, splits[g.id]] > 1 for c in g.pictures)
+    ]
+    for class_id in sorted(missed):
+        own = [g for g in able if class_id in g.pictures]
+        if own:
+            best = min(own, key=lambda g: (-held[class_id, splits[g.id]], seeded(g.id, seed)))
+            yield best.id
 
 
 class _Filling:

@@ -24,13 +24,23 @@ def write_checksums(folder: Path) -> None:
     (folder / NAME).write_text("".join(lines), encoding="utf-8")
 
 
+def is_damaged(folder: Path) -> bool:
+    """Say whether any file below the folder is not what SHA256SUMS says."""
+    try:
+        return bool(altered_files(folder))
+    except OSError:
+        return True
+
+
 def altered_files(folder: Path) -> list[str]:
     """Say what differs from SHA256SUMS: files missing, altered or added. Raises OSError."""
     lines = (folder / NAME).read_text(encoding="utf-8").splitlines()
     expected = {line[66:]: line[:64] for line in lines}
     found = hash_files(folder, without=NAME)
     missing = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
-    added = [f"{name} has no checksum" for name in sorted(found.keys() - expected.keys())]
+    strange = sorted(found.keys() - expected.keys())
+    # File managers leave hidden files of their own wherever they are opened.
+    added = [f"{name} has no checksum" for name in strange if Path(name).name[0] != "."]
     altered = [
         f"{name} is not the file that was published"
         for name in sorted(expected.keys() & found.keys())

@@ -41,6 +41,9 @@ _CANNOT_WRITE = {
     errno.EDQUOT,
     errno.EFBIG,
     errno.ENAMETOOLONG,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EEXIST,
 }
 _SQLITE_CANNOT_WRITE = ("full", "readonly", "read-only", "unable to open", "disk i/o error")
 

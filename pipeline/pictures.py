@@ -88,6 +88,8 @@ def decode(data: bytes, *, at_least: int | None = None) -> Image.Image:
                 return _to_rgb(upright)
         except Image.DecompressionBombError as error:
             raise PictureError("too_large", str(error)) from error
+        except MemoryError as error:
+            raise PictureError("too_large", "not enough memory to decode it") from error
         except Exception as error:  # decoders raise whatever their format's damage leads to
             raise PictureError("truncated", str(error) or type(error).__name__) from error
 

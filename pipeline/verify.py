@@ -45,7 +45,7 @@ def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) 
         (*problems[:SHOWN], *more),
         exit_code=DamagedDataError.exit_code,
         problem=f"{len(problems)} problems in {dataset.root}, the first: {problems[0]}",
-        cure="scrape or add again for raw files; remove a damaged version, then curate again",
+        cure="scrape or add again puts raw files back; curate publishes a whole version again",
     )
 
 

@@ -86,7 +86,7 @@ def scrape_outcome(
             "added": added,
             "seconds": seconds,
         },
-        lines=(f"{news}: {kept} pictures of {len(classes)} classes kept in {dataset}",),
+        lines=(f"{news}: {kept} pictures of {_counted(len(classes))} kept in {dataset}",),
         exit_code=exit_code(reasons.values(), signal_number),
         problem=_problem(unfinished, gravest, trouble),
         cure=_CURES.get(gravest, "run the same command again to go on"),
@@ -98,5 +98,8 @@ def _problem(unfinished: list[str], gravest: StopReason, trouble: str) -> str:
         return ""
     names = ", ".join(unfinished[:5]) + (" ..." if len(unfinished) > 5 else "")  # noqa: PLR2004
     detail = f" ({trouble})" if trouble and gravest != "interrupted" else ""
-    classes = "1 class" if len(unfinished) == 1 else f"{len(unfinished)} classes"
-    return f"{gravest}: {classes} not finished: {names}{detail}"
+    return f"{gravest}: {_counted(len(unfinished))} not finished: {names}{detail}"
+
+
+def _counted(classes: int) -> str:
+    return "1 class" if classes == 1 else f"{classes} classes"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.pictures import EXTENSIONS
 
+LONGEST_NAME = 255
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".jpe", ".tif"}
 
 
@@ -36,7 +37,9 @@ def printable(name: str) -> str:
 
 def _sources(word: str) -> Iterator[Source]:
     path = Path(word)
-    if path.is_dir():
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
+        yield Source(printable(word), problem="the name is too long")
+    elif path.is_dir():
         yield from _pictures_in(path) or [
             Source(printable(word), problem="no picture files in this folder")
         ]

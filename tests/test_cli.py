@@ -111,7 +111,9 @@ def test_verify_finds_an_altered_published_version_and_curate_mends_it(added: Pa
     assert answer.returncode == 5
     assert "is not the file that was published" in answer.stdout
     assert "class_names.txt is missing" in answer.stdout
-    shutil.rmtree(version)
+    assert sceneset("curate", "--dataset", added, "--executor", "serial").returncode == 0
+    assert sceneset("verify", "--dataset", added).returncode == 0
+    shutil.rmtree((added / "curated" / "current").resolve())
     assert sceneset("verify", "--dataset", added).returncode == 5
     assert sceneset("curate", "--dataset", added, "--executor", "serial").returncode == 0
     assert sceneset("verify", "--dataset", added).returncode == 0

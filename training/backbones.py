@@ -5,6 +5,7 @@ import threading
 import urllib.error
 import urllib.request
 import warnings
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ def _download(address: str, path: Path) -> str | None:
     try:
         with urllib.request.urlopen(address, timeout=DOWNLOAD_SECONDS) as answer:  # noqa: S310
             data = answer.read()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         return _why(error)
     write_file(path, data)
     return None

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pipeline.bundle import BUNDLE_NAME
 from pipeline.dataset import Dataset, open_dataset, prepare_versions, run_lock
 from pipeline.durable import new_folder, swap_link
 from pipeline.errors import PARTIAL, InterruptedRunError, MissingInputError, UsageError
@@ -32,8 +33,11 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
     recipe = choose_recipe(settings, weights)
     if weights is None:
         output.say("no pretrained weights: the whole network is trained from scratch")
+    pictures = len(version.splits["train"])
+    output.say(f"training on {pictures} pictures of {len(version.class_names)} classes")
     _check_out(settings.out)
     with run_lock(settings.out, "train"):
+        link_newest(settings.out)
         with watch.step("import"):
             load_backend().keras.utils.set_random_seed(settings.seed)
         with recorded(dataset, settings) as record, progress_bars(output) as bars:
@@ -82,6 +86,16 @@ def _check_out(out: Path) -> None:
             raise UsageError(
                 f"--out {out} cannot be a folder: {path} is a file", cure="name a folder: --out DIR"
             )
+
+
+def link_newest(out: Path) -> None:
+    """Point `current` at the newest bundle, which a run killed at its very end left unlinked."""
+    bundles = [
+        int(p.parent.name) for p in out.glob(f"*/{BUNDLE_NAME}") if p.parent.name.isdecimal()
+    ]
+    current = out / "current"
+    if bundles and (not current.is_symlink() or current.readlink().name != str(max(bundles))):
+        swap_link(current, str(max(bundles)))
 
 
 def _outcome(bundle: Path, run: Run, watch: Stopwatch) -> Outcome:

@@ -1,22 +1,24 @@
 """Embed each picture once, and keep the embeddings on disk."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dataset import run_lock
 from pipeline.durable import new_folder, remove_parts
 
 FILE = "embeddings.npy"
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
-def cache_key(version_id: str, backbone: str, size: int, weights_sha256: str) -> str:
+def cache_key(version_id: str, backbone: str, size: int, weights_sha256: str, *, fit: str) -> str:
     """Name embeddings by everything that decides them."""
-    said = f"{version_id} {backbone} {size} {weights_sha256}"
+    said = f"{version_id} {backbone} {size} {fit} {weights_sha256}"
     return f"{backbone}-{size}-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
 
 
@@ -37,10 +39,7 @@ def store_embeddings(
     advance: Callable[[int], None],
 ) -> NDArray[np.float32]:
     """Embed batch after batch into a file that appears whole; return it mapped from disk."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_parts(folder.parent)
-    _remove(folder)
-    with new_folder(folder) as part:
+    with run_lock(folder.parent, "embedding"), _cleared(folder), new_folder(folder) as part:
         rows = np.lib.format.open_memmap(part / FILE, mode="w+", dtype=np.float32, shape=shape)
         start = 0
         for batch in batches:
@@ -54,7 +53,11 @@ def store_embeddings(
     return found
 
 
-def _remove(folder: Path) -> None:
+@contextmanager
+def _cleared(folder: Path) -> Iterator[None]:
+    """Make room for a folder: what killed runs left of it or of others goes."""
+    remove_parts(folder.parent)
     (folder / FILE).unlink(missing_ok=True)
     if folder.is_dir():
         folder.rmdir()
+    yield

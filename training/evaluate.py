@@ -26,12 +26,22 @@ def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output(
         raise MissingInputError(
             f"no picture to measure on in {source}", cure="name another --split or --folder"
         )
+    if settings.folder is None and not _is_own_split(settings, bundle):
+        output.say(
+            "the data set has changed since: its split may hold pictures the model trained on"
+        )
     model = load_model(bundle.path("model.keras"))
     with progress_bars(output) as bars:
         bar = bars.add("measuring", total=len(examples))
         answers = answer(model, examples, bundle.size, fit_of(bundle.fit), bar)
     metrics = measure(answers.probabilities, answers.labels, bundle.class_names)
     return _outcome(bundle, source, metrics, answers.unreadable, watch.total)
+
+
+def _is_own_split(settings: EvaluateSettings, bundle: Bundle) -> bool:
+    """Say whether the data set's version is the one that the bundle was trained on."""
+    version = read_version(open_dataset(settings.dataset))
+    return bool(bundle.record.get("dataset_version") == version.id)
 
 
 def folder_examples(folder: Path, names: Sequence[str]) -> list[Example]:

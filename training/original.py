@@ -9,7 +9,7 @@ import numpy as np
 from training.epochs import Epochs, compile_classifier, run_epochs
 from training.pictures import Example, Version, labels_of, picture_batches
 from training.settings import Plan
-from training.stream import Batch, stream
+from training.stream import Batch, own_errors, stream
 
 
 def train_from_files(
@@ -35,7 +35,8 @@ def train_from_files(
     }
     if val:
         data["validation_data"] = _stream(version, val, plan.batch_size, None)
-    run_epochs(network, data, epochs)
+    with own_errors():
+        run_epochs(network, data, epochs)
 
 
 def _stream(

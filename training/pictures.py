@@ -68,7 +68,7 @@ def read_version(dataset: Dataset) -> Version:
     try:
         record = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
         return _version(folder, record)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, csv.Error) as error:
         raise DamagedDataError(
             f"the version at {folder} cannot be read ({type(error).__name__}: {error})",
             cure=f"sceneset curate --dataset {dataset.root} publishes it anew",

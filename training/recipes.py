@@ -132,7 +132,7 @@ def _embeddings(setup: Setup, base: Any) -> NDArray[np.float32]:  # noqa: ANN401
     """Return the train pictures' features, then the validation pictures', float32[N, features]."""
     version, backbone = setup.version, setup.settings.backbone
     digest = file_sha256(setup.weights) if setup.weights else ""
-    name = cache_key(version.id, backbone, version.size, digest)
+    name = cache_key(version.id, backbone, version.size, digest, fit=version.fit)
     folder = setup.settings.dataset / "cache" / "embeddings" / name
     paths = version.paths("train") + version.paths("val")
     shape = (len(paths), int(base.output.shape[-1]))

@@ -17,6 +17,8 @@ TEMPLATES = Path(__file__).parent
 SHOWN_WRONG, SHOWN_RIGHT = 24, 12
 THUMB_SIDE = 96
 _WIDTH, _HEIGHT = 460.0, 180.0
+# Every character to which Markdown or HTML gives a meaning.
+_MARKUP = frozenset("\\`*_{}[]()<>#+!|&~\"'")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,13 @@ def render(name: str, facts: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
+    environment.filters["plain"] = plain
     return environment.get_template(name).render(facts)
+
+
+def plain(text: str) -> str:
+    """Return text that Markdown shows as it is: no markup, no HTML."""
+    return "".join(f"&#{ord(c)};" if c in _MARKUP else c for c in text)
 
 
 def percent(share: float | None) -> str:

@@ -157,3 +157,20 @@ def test_links_across_splits_are_told_by_kind() -> None:
     assert already_apart(loose, stood)
     assert not already_apart(copy, stood)
     assert not already_apart(inside, stood)
+
+
+def test_a_class_that_lost_its_only_test_group_spares_another_one() -> None:
+    old = {f"g{n}": "train" for n in range(8)} | {"v": "val"}
+    groups = [Group(name, {1: 1}, frozenset({split})) for name, split in old.items()]  # type: ignore[arg-type]
+    groups += [Group(f"b{n}", {2: 1}) for n in range(10)]
+    found = assign(groups, {"train": 0.8, "val": 0.1, "test": 0.1}, seed=0)
+    assert found.small == frozenset()
+    moved = [name for name, split in old.items() if found.splits[name] != split]
+    assert len(moved) == 1
+    assert found.splits[moved[0]] == "test"
+
+
+def test_a_class_that_grew_to_three_groups_is_in_every_split() -> None:
+    groups = [Group("a", {1: 1}, frozenset({"train"})), Group("b", {1: 1}, frozenset({"train"}))]
+    found = assign([*groups, Group("c", {1: 1})], {"train": 0.8, "val": 0.1, "test": 0.1}, seed=0)
+    assert set(found.splits.values()) == {"train", "val", "test"}

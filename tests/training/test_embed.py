@@ -35,7 +35,7 @@ def test_a_run_that_is_killed_while_embedding_leaves_nothing_behind(tmp_path: Pa
 
     with pytest.raises(KeyboardInterrupt):
         store_embeddings(tmp_path / "e", SHAPE, batches(), dies, lambda _: None)
-    assert list(tmp_path.iterdir()) == []
+    assert [p.name for p in tmp_path.iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "other shape", "other type"])
@@ -55,10 +55,11 @@ def test_embeddings_that_do_not_fit_are_made_again(tmp_path: Path, damage: str) 
 
 def test_anything_that_changes_the_features_changes_the_name() -> None:
     said = [
-        cache_key("v1", "mobilenet_v2", 160, "aa"),
-        cache_key("v2", "mobilenet_v2", 160, "aa"),
-        cache_key("v1", "other", 160, "aa"),
-        cache_key("v1", "mobilenet_v2", 224, "aa"),
-        cache_key("v1", "mobilenet_v2", 160, "bb"),
+        cache_key("v1", "mobilenet_v2", 160, "aa", fit="crop"),
+        cache_key("v2", "mobilenet_v2", 160, "aa", fit="crop"),
+        cache_key("v1", "other", 160, "aa", fit="crop"),
+        cache_key("v1", "mobilenet_v2", 224, "aa", fit="crop"),
+        cache_key("v1", "mobilenet_v2", 160, "bb", fit="crop"),
+        cache_key("v1", "mobilenet_v2", 160, "aa", fit="pad"),
     ]
     assert len(set(said)) == len(said)

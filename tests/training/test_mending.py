@@ -1,0 +1,43 @@
+"""Trouble in the middle of a training is told for what it is, and mended by the next run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import DamagedDataError
+from training.build import link_newest
+from training.report import plain
+from training.stream import Batch, own_errors, stream
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_damaged_picture_is_told_as_such_also_from_inside_tensorflow() -> None:
+    def batches() -> Iterator[Batch]:
+        yield np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, np.int64)
+        raise DamagedDataError("a picture is gone", cure="curate again")
+
+    with pytest.raises(DamagedDataError, match="a picture is gone"), own_errors():
+        list(stream(batches, 4, 2))
+
+
+def test_a_bundle_that_a_killed_run_left_unlinked_is_linked(tmp_path: Path) -> None:
+    for number in ("1", "2", "10", "11"):
+        (tmp_path / number).mkdir()
+    for number in ("1", "2", "10"):
+        (tmp_path / number / "bundle.json").write_text("{}")
+    link_newest(tmp_path)
+    assert (tmp_path / "current").resolve().name == "10"
+
+
+def test_a_model_folder_without_a_bundle_gets_no_link(tmp_path: Path) -> None:
+    link_newest(tmp_path / "none")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_is_neither_markup_nor_html_in_the_model_card() -> None:
+    shown = plain("<img src=x onerror=alert(1)> *bold* [link](x)")
+    assert not set("<>*[]()") & set(shown)
+    assert plain("Text document 🏖") == "Text document 🏖"
