@@ -1,57 +1,22 @@
-import csv
-import hashlib
 import io
 import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from curate_support import Adopt, Classes, recoded, rows_of, run, sha, splits_of, tree
 from PIL import Image
 from tests_support import draw_jpeg
 
 from curate import exports
-from curate.build import curate
-from curate.settings import CurateSettings
 from pipeline.dataset import Dataset
 from pipeline.errors import MissingInputError, UsageError
 from pipeline.manifest import Manifest
 from pipeline.pictures import decode
-from pipeline.progress import Outcome, Output
+from pipeline.progress import Output
 from pipeline.settings import DatasetSettings
 from pipeline.verify import verify
-
-Adopt = Callable[..., Dataset]
-Classes = dict[str, list[bytes]]
-
-
-def run(dataset: Dataset, **options: Any) -> Outcome:  # noqa: ANN401  any setting
-    settings = CurateSettings(dataset=dataset.root, executor="serial", **options)
-    return curate(settings=settings, output=Output(quiet=True))
-
-
-def rows_of(dataset: Dataset) -> list[dict[str, str]]:
-    text = (dataset.current / "manifest.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def splits_of(dataset: Dataset) -> dict[str, str]:
-    return {row["sha256"]: row["split"] for row in rows_of(dataset)}
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.*")}
-
-
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def recoded(data: bytes, quality: int = 40) -> bytes:
-    buffer = io.BytesIO()
-    Image.open(io.BytesIO(data)).save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
 
 
 def test_a_version_holds_what_its_manifest_says(adopt: Adopt, two_classes: Classes) -> None:

@@ -1,48 +1,12 @@
-import csv
-import hashlib
-import io
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
-from PIL import Image
+from curate_support import Adopt, Classes, recoded, rows_of, run, sha, tree
 
-from curate.build import curate
-from curate.settings import CurateSettings
-from pipeline.dataset import Dataset, run_lock
+from pipeline.dataset import run_lock
 from pipeline.errors import LockedError
 from pipeline.manifest import Manifest, now
-from pipeline.progress import Outcome, Output
 from pipeline.rows import OverrideRow
-
-Adopt = Callable[..., Dataset]
-Classes = dict[str, list[bytes]]
-
-
-def run(dataset: Dataset, **options: Any) -> Outcome:  # noqa: ANN401  any setting
-    settings = CurateSettings(dataset=dataset.root, executor="serial", **options)
-    return curate(settings=settings, output=Output(quiet=True))
-
-
-def rows_of(dataset: Dataset) -> list[dict[str, str]]:
-    text = (dataset.current / "manifest.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.*")}
-
-
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def recoded(data: bytes, quality: int = 40) -> bytes:
-    buffer = io.BytesIO()
-    Image.open(io.BytesIO(data)).save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
 
 
 def test_a_second_run_at_the_same_time_is_refused(adopt: Adopt, two_classes: Classes) -> None:
