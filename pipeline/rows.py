@@ -48,6 +48,7 @@ class SightingRow:
     licence: str = "unknown"
     licence_url: str = ""
     creator: str = ""
+    attribution: str = ""
     sha256: str | None = None
     status: Status
     reason: str = ""

@@ -52,4 +52,11 @@ MIGRATIONS = (
     CREATE TABLE tombstones (
         sha256 TEXT, site TEXT, page_url TEXT, reason TEXT NOT NULL, at TEXT NOT NULL);
     """,
+    """
+    ALTER TABLE sightings ADD COLUMN attribution TEXT NOT NULL DEFAULT '';
+    CREATE TABLE finished_queries (
+        engine TEXT NOT NULL, class_id INTEGER NOT NULL REFERENCES classes(id),
+        address TEXT NOT NULL, run_id INTEGER NOT NULL REFERENCES runs(id), at TEXT NOT NULL,
+        PRIMARY KEY (engine, class_id, address)) WITHOUT ROWID;
+    """,
 )

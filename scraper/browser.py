@@ -30,7 +30,7 @@ from scraper.driver import Choice
 from scraper.engines.results_page import ResultsPage
 from scraper.harvest import BrowserLost, Found, Stretch, Unreachable
 from scraper.network_log import NetworkLog
-from scraper.page_state import PageFacts
+from scraper.page_state import PageFacts, PageState, page_state
 from scraper.previews import Fetched
 from scraper.profiles import new_profile
 
@@ -79,8 +79,11 @@ class ChromiumPage:
         """Return the browser's own user agent."""
         return str(self._guard(lambda: self._driver.execute_script("return navigator.userAgent")))
 
-    def open(self, url: str) -> None:
-        """Load a page. Raises Unreachable when nothing answers, BrowserLost when it died."""
+    def open(self, url: str) -> PageState:
+        """Load a page and say what it is.
+
+        Raises Unreachable when nothing answers, BrowserLost when the browser died.
+        """
         self._read_log()  # what the last page still did
         self._log.clear()
         try:
@@ -98,6 +101,7 @@ class ChromiumPage:
         # An error status without a body is shown as an error page too, but it is an answer.
         if self._log.page_status is None and not self._is_readable():
             raise Unreachable("the browser shows its own error page")
+        return page_state(self._facts())
 
     def _is_readable(self) -> bool:
         """Stop loading and say whether a page of the web stands there."""
@@ -105,8 +109,7 @@ class ChromiumPage:
         told = str(self._guard(lambda: self._driver.execute_script(script)))
         return told.startswith("http") and not told.endswith("loading")
 
-    def facts(self) -> PageFacts:
-        """Say what kind of page it is."""
+    def _facts(self) -> PageFacts:
         strategies = [asdict(strategy) for strategy in self._engine.strategies]
         facts: dict[str, Any] = self._guard(
             lambda: self._driver.execute_script(self._page_facts, strategies)

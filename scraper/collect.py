@@ -16,14 +16,14 @@ from scraper.engines.results_page import ResultsPage
 from scraper.harvest import (
     BrowserLost,
     Found,
-    ResultsBrowser,
+    ResultsReader,
     StopReason,
     Unreachable,
     harvest,
 )
 from scraper.launch import start_browser, versions
 from scraper.outcome import combined, ends_the_run, scrape_outcome
-from scraper.page_state import page_state
+from scraper.page_state import PageState
 from scraper.politeness import Pace
 from scraper.previews import Fetched, Source, fetch
 from scraper.report import keep_page, write_report
@@ -74,10 +74,10 @@ class ScrapeRun:
     run_id: int
     stop: StopRequest
     say: Callable[[str], None]
-    new_browser: Callable[[ScrapeSettings, ResultsPage], ResultsBrowser] = start_browser
+    new_browser: Callable[[ScrapeSettings, ResultsPage], ResultsReader] = start_browser
     added: int = 0
     trouble: str = ""
-    _browser: ResultsBrowser | None = None
+    _browser: ResultsReader | None = None
     _started: bool = False
     _download: Source | None = None
     _pace: Pace = field(init=False)
@@ -163,10 +163,10 @@ class ScrapeRun:
         self, scene_class: SceneClass, query: str, store: ClassStore, bar: Bar
     ) -> StopReason:
         browser = self._running_browser()
-        url = self._engine.address(query, self.settings.search_url)
-        if not self._open(browser, url):
+        url = self._engine.address(query, template=self.settings.search_url)
+        state = self._open(browser, url)
+        if state is None:
             return "interrupted" if self.stop else "unreachable"
-        state = page_state(browser.facts())
         if state != "results":
             self._explain(state, scene_class, browser, url)
             return state
@@ -185,7 +185,7 @@ class ScrapeRun:
             self._explain(reason, scene_class, browser, url)
         return reason
 
-    def _running_browser(self) -> ResultsBrowser:
+    def _running_browser(self) -> ResultsReader:
         """Start a browser when none runs; one that never came up at all ends the run."""
         if self._browser is None:
             try:
@@ -209,21 +209,19 @@ class ScrapeRun:
         while not self.stop and monotonic() < end:
             sleep(min(0.1, max(0.0, end - monotonic())))
 
-    def _open(self, browser: ResultsBrowser, url: str) -> bool:
+    def _open(self, browser: ResultsReader, url: str) -> PageState | None:
         for attempt in range(TRIES_TO_REACH):
             self._pace.before_load()
             if self.stop:
-                return False
+                return None
             try:
-                browser.open(url)
+                return browser.open(url)
             except Unreachable as error:
                 self.trouble = f"nothing answers at {url}: {error}"
                 self._nap(attempt)
-            else:
-                return True
-        return False
+        return None
 
-    def _polite_request(self, browser: ResultsBrowser) -> Source:
+    def _polite_request(self, browser: ResultsReader) -> Source:
         if self._download is None:
             from scraper.download import Downloader  # noqa: PLC0415  requests loads here only
 
@@ -231,7 +229,7 @@ class ScrapeRun:
         return self._download
 
     def _explain(
-        self, state: str, scene_class: SceneClass, browser: ResultsBrowser, url: str
+        self, state: str, scene_class: SceneClass, browser: ResultsReader, url: str
     ) -> None:
         self.trouble = f"{url} shows no results: {state}"
         if state != "layout unknown":

@@ -1,13 +1,13 @@
 """Scroll one results page to its end: collect, decide, stop.
 
-The browser comes in as an argument; the decision to go on is a pure function.
+The reader comes in as an argument; the decision to go on is a pure function.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from scraper.page_state import PageFacts
+from scraper.page_state import PageState
 from scraper.previews import Fetched
 
 StopReason = Literal[
@@ -36,6 +36,10 @@ class Found:
     title: str
     site: str
     src: str
+    licence: str = "unknown"
+    licence_url: str = ""
+    creator: str = ""
+    attribution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Stretch:
     """What one scrolled stretch of the page gave.
 
     `unloaded` are results whose thumbnail still waits; their `src` is what the page's own
-    id-to-address map says.
+    id-to-address map says. `busy` says that the page still waits for an answer.
     """
 
     found: tuple[Found, ...]
@@ -53,36 +57,43 @@ class Stretch:
     clicked: bool
     end_shown: bool
     strategy: str
+    busy: bool = False
 
 
-class ResultsBrowser(Protocol):
-    """What harvesting needs of a browser."""
+class ResultsReader(Protocol):
+    """What harvesting needs of a browser, or of the client of an API."""
 
     @property
     def user_agent(self) -> str:
-        """Return the browser's own user agent."""
+        """Return the user agent that its requests carry."""
 
-    def open(self, url: str) -> None:
-        """Load a page. Raises Unreachable or BrowserLost."""
-
-    def facts(self) -> PageFacts:
-        """Say what kind of page it is."""
+    def open(self, url: str) -> PageState:
+        """Load a page and say what it is. Raises Unreachable, TryLater or BrowserLost."""
 
     def stretch(self) -> Stretch:
         """Scroll one stretch and report it."""
 
     def body(self, url: str) -> Fetched | None:
-        """Return the bytes the browser received for an address, None when it never asked."""
+        """Return the bytes that were received for an address, None when it was never asked for."""
 
     def snapshot(self) -> tuple[str, bytes]:
-        """Return the page's HTML and a PNG of it."""
+        """Return the page's text and a PNG of it, which is empty when nothing can be drawn."""
 
     def close(self) -> None:
-        """End the browser and everything it started."""
+        """End what was started."""
 
 
 class Unreachable(Exception):  # noqa: N818  a state of the world, named as the manifest names it
     """Nothing answers at the address."""
+
+
+class TryLater(Exception):  # noqa: N818  the same
+    """The server asks for patience; `seconds` is its Retry-After, 0 when it names none."""
+
+    def __init__(self, seconds: float) -> None:
+        """Keep how long it asks to wait."""
+        super().__init__(f"asked to wait {seconds:g} s")
+        self.seconds = seconds
 
 
 class BrowserLost(Exception):  # noqa: N818  the same
@@ -117,7 +128,7 @@ def why_stop(progress: Progress, stretch: Stretch, max_seconds: float) -> StopRe
 
 
 def harvest(
-    browser: ResultsBrowser,
+    reader: ResultsReader,
     keep: Callable[[tuple[Found, ...]], int],
     clock: Callable[[], float],
     max_seconds: float,
@@ -133,7 +144,7 @@ def harvest(
     quiet = 0
     seen = False
     while True:
-        stretch = browser.stretch()
+        stretch = reader.stretch()
         seen = seen or bool(stretch.found or stretch.unloaded)
         wanted = keep(stretch.found)
         quiet = 0 if stretch.found or stretch.grew else quiet + 1

@@ -1,11 +1,41 @@
 """Read Google Images. Class names die every year, attributes live on: only the latter stand here."""
 
+from scraper.engines.engine import Option
 from scraper.engines.results_page import ResultsPage, Strategy
+
+_COLOURS = (
+    "red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white", "black", "brown",
+)  # fmt: skip
 
 GOOGLE_IMAGES = ResultsPage(
     name="google",
     template="https://www.google.com/search?q={query}&udm=2&hl=en",
     terms="Google's terms of service limit automated queries: https://policies.google.com/terms",
+    options={
+        "language": Option(parameter="hl", values={"*": "{}"}),
+        "country": Option(parameter="gl", values={"*": "{}"}),
+        "size": Option(
+            parameter="tbs", values={"large": "isz:l", "medium": "isz:m", "small": "isz:i"}
+        ),
+        "type": Option(
+            parameter="tbs",
+            values={
+                kind: f"itp:{kind}" for kind in ("photo", "face", "clipart", "lineart", "animated")
+            },
+        ),
+        "colour": Option(
+            parameter="tbs",
+            values={"colour": "ic:color", "gray": "ic:gray", "transparent": "ic:trans"}
+            | {colour: f"ic:specific,isc:{colour}" for colour in _COLOURS},
+        ),
+        "age": Option(
+            parameter="tbs",
+            values={"day": "qdr:d", "week": "qdr:w", "month": "qdr:m", "year": "qdr:y"},
+        ),
+        "licence": Option(parameter="tbs", values={"creative-commons": "il:cl"}),
+        "safe": Option(parameter="safe", values={"on": "active", "off": "images"}),
+    },
+    variants=({"size": "large"}, {"size": "medium"}, {"age": "year"}, {"age": "month"}),
     strategies=(
         Strategy(
             name="docid and landing page",

@@ -1,7 +1,8 @@
-"""Describe a results page as data: its address, how its items are found, what its controls are."""
+"""Describe a results page as data: how its items are found, what its controls are."""
 
 from dataclasses import dataclass
-from urllib.parse import quote_plus
+
+from scraper.engines.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,17 +15,10 @@ class Strategy:
     seen: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResultsPage:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultsPage(Engine):
     """One engine whose results are read in a browser."""
 
-    name: str
-    template: str
-    terms: str
     strategies: tuple[Strategy, ...]
     more_controls: tuple[str, ...]
     end_texts: tuple[str, ...]
-
-    def address(self, query: str, template: str | None = None) -> str:
-        """Return the address of a query's results."""
-        return (template or self.template).replace("{query}", quote_plus(query))

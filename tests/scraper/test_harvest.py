@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from scraper.harvest import Found, Progress, Stretch, harvest, why_stop
-from scraper.page_state import PageFacts
+from scraper.page_state import PageState
 from scraper.previews import Fetched
 
 
@@ -39,9 +39,7 @@ class Script:
         self.played += 1
         return self.stretches[min(self.played, len(self.stretches)) - 1]
 
-    def open(self, url: str) -> None: ...
-
-    def facts(self) -> PageFacts:
+    def open(self, url: str) -> PageState:
         raise AssertionError
 
     def body(self, url: str) -> Fetched | None:
