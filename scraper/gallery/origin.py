@@ -3,26 +3,35 @@
 import errno
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import parse_qsl, urlsplit
 
 from pipeline.errors import SettingsError
 
 LOOPBACK = "127.0.0.1"
 IDLE_S = 60
+DRIP_S = 1.0
+MAX_FORM = 65536
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an origin answers: bytes, their content type and the HTTP status."""
+    """What an origin answers: bytes, their content type, the HTTP status and further headers.
+
+    `wait_s` seconds pass before it, for ever when None; one that `drips` comes byte by byte.
+    """
 
     data: bytes
     media_type: str
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    wait_s: float | None = 0
+    drips: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +42,23 @@ class Request:
     time: float
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as an origin answers it; `form` is None unless it is a POST."""
+
+    path: str
+    query: Mapping[str, str]
+    target: str
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+
+
 NOT_FOUND = Answer(b"not found\n", "text/plain; charset=utf-8", 404)
-Respond = Callable[[str, dict[str, str]], Answer]
+Respond = Callable[[Call], Answer]
 
 
 class Origin(ThreadingHTTPServer):
-    """One server on 127.0.0.1; `respond(path, query)` makes every answer."""
+    """One server on 127.0.0.1; `respond(call)` makes every answer."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -48,6 +68,7 @@ class Origin(ThreadingHTTPServer):
         self.respond = respond
         self.requests: list[Request] = []
         self.connections: set[socket.socket] = set()
+        self.closing = Event()
         try:
             super().__init__((LOOPBACK, port), _Handler)
         except OSError as error:
@@ -60,6 +81,7 @@ class Origin(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         """Stop listening and end every connection that a client keeps open."""
+        self.closing.set()
         super().server_close()
         for connection in list(self.connections):
             with suppress(OSError):
@@ -92,14 +114,41 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer one request."""
+        self._answer(None)
+
+    def do_POST(self) -> None:
+        """Answer one form."""
+        length = self.headers.get("Content-Length", "")
+        size = min(int(length), MAX_FORM) if length.isdecimal() else 0
+        body = self.rfile.read(size).decode("utf-8", "replace")
+        self._answer(dict(parse_qsl(body, keep_blank_values=True)))
+
+    def _answer(self, form: Mapping[str, str] | None) -> None:
         self.server.requests.append(Request(self.path, time.monotonic()))
         parts = urlsplit(self.path)
-        answer = self.server.respond(parts.path, dict(parse_qsl(parts.query)))
+        cookies = _cookies(self.headers.get("Cookie", ""))
+        call = Call(parts.path, dict(parse_qsl(parts.query)), self.path, cookies, form)
+        answer = self.server.respond(call)
+        if answer.wait_s != 0 and self.server.closing.wait(answer.wait_s):
+            self.close_connection = True
+            return
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.media_type)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.data)))
         self.end_headers()
-        self.wfile.write(answer.data)
+        self._send(answer)
+
+    def _send(self, answer: Answer) -> None:
+        if not answer.drips:
+            self.wfile.write(answer.data)
+            return
+        for position in range(len(answer.data)):
+            self.wfile.write(answer.data[position : position + 1])
+            self.wfile.flush()
+            if self.server.closing.wait(DRIP_S):
+                break
 
     def log_message(self, *_words: object) -> None:
         """Keep quiet: requests are counted, not printed."""
@@ -116,6 +165,12 @@ def serving(origin: Origin) -> Iterator[Origin]:
         origin.shutdown()
         origin.server_close()
         thread.join()
+
+
+def _cookies(header: str) -> dict[str, str]:
+    with suppress(CookieError):
+        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+    return {}
 
 
 def _port_error(port: int, error: OSError) -> SettingsError:

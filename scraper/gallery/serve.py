@@ -1,26 +1,33 @@
 """Serve a local replica of an image results page, for the `gallery` command and for tests."""
 
-import hashlib
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from pipeline.class_list import SceneClass, read_class_list
 from pipeline.durable import write_file
 from pipeline.progress import Outcome, Output
 from pipeline.signals import stop_on_request
 from scraper.gallery import page
+from scraper.gallery.blocks import Door
 from scraper.gallery.catalogue import Catalogue, Result, drawn_shelves, folder_shelves
+from scraper.gallery.consent import Choice, ConsentDesk
+from scraper.gallery.deck import dealt, hangs
 from scraper.gallery.drawing import Studio
-from scraper.gallery.origin import NOT_FOUND, Answer, Origin, Request, serving
-from scraper.gallery.ornaments import chip_picture, favicon
+from scraper.gallery.faults import Previews
+from scraper.gallery.origin import NOT_FOUND, Answer, Call, Origin, Request, Respond, serving
+from scraper.gallery.ornaments import chip_picture, decoy_picture, favicon
 from scraper.gallery.scenes import SCENES
+from scraper.gallery.seeds import seeded
 from scraper.gallery.settings import GallerySettings
+from scraper.gallery.truth import Record, records
+from scraper.gallery.view import View
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/json; charset=utf-8"
+LATE_S = (1.0, 2.0)
 _DEFAULTS = GallerySettings()
 
 
@@ -28,15 +35,23 @@ class Gallery:
     """A running gallery: where it is, what it serves and what was asked of it."""
 
     def __init__(self, settings: GallerySettings) -> None:
-        """Listen on both ports. Raises SettingsError or ClassListError."""
+        """Listen on every port. Raises SettingsError or ClassListError."""
         self._settings = settings
+        self.mix = settings.mix
         self._catalogue = open_catalogue(settings)
-        self.thumbs = Origin(0, self._respond_thumb)
-        try:
+        self._previews = Previews(self._catalogue, self.mix)
+        self._door = Door(self.mix, settings.loads_before_block, time.monotonic)
+        self._desk = ConsentDesk(self.mix, settings.seed)
+        self._failed: set[str] = set()
+        with ExitStack() as opened:
             self.pages = Origin(settings.port, self._respond_page)
-        except BaseException:
-            self.thumbs.server_close()
-            raise
+            opened.callback(self.pages.server_close)
+            self.thumbs = Origin(0, self._respond_thumb)
+            opened.callback(self.thumbs.server_close)
+            self.origins = [self.thumbs, self.pages]
+            if "consent" in self.mix:
+                self.origins.append(Origin(0, self._respond_consent))
+            opened.pop_all()
 
     @property
     def search_url(self) -> str:
@@ -45,77 +60,102 @@ class Gallery:
 
     @property
     def requests(self) -> list[Request]:
-        """Return every request to the pages and the thumbnails so far, oldest first."""
-        both = [*self.pages.requests, *self.thumbs.requests]
-        return sorted(both, key=lambda request: request.time)
+        """Return every request to any origin so far, oldest first."""
+        every = [request for origin in self.origins for request in origin.requests]
+        return sorted(every, key=lambda request: request.time)
+
+    @property
+    def consents(self) -> list[Choice]:
+        """Return what visitors chose on the consent page or dialog, oldest first."""
+        return list(self._desk.choices)
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Return the names of the classes that are served."""
         return tuple(self._catalogue.shelves)
 
-    def truth(self) -> dict[str, list[dict[str, str | None]]]:
-        """Return per class a record of every result; draws every class.
-
-        Keys: docid, url (of the thumbnail), page, title, sha256 (of the bytes), kind, and of: the
-        docid of the original that it is a copy of.
-        """
-        shelves = self._catalogue.shelves.values()
-        return {shelf.name: [self._record(result) for result in shelf.results] for shelf in shelves}
-
-    def _record(self, result: Result) -> dict[str, str | None]:
+    def truth(self) -> dict[str, list[Record]]:
+        """Return per class a record of every result that a visitor can see; draws every class."""
         return {
-            "docid": result.docid,
-            "url": page.thumb_url(self.thumbs.url, result),
-            "page": result.page,
-            "title": result.title,
-            "sha256": hashlib.sha256(self._catalogue.read(result)).hexdigest(),
-            "kind": result.kind,
-            "of": result.of,
+            name: records(
+                shelf.results,
+                self._previews,
+                self.mix,
+                batch=self._settings.batch,
+                thumbs=self.thumbs.url,
+            )
+            for name, shelf in self._catalogue.shelves.items()
         }
 
-    def _respond_page(self, path: str, query: dict[str, str]) -> Answer:
-        if path in {"/search", "/more"}:
-            return self._respond_search(path, query)
-        if path == "/truth.json":
-            return Answer(_json(self.truth()), JSON)
-        if path == "/":
-            return Answer(page.start_page(self.class_names, self._view()).encode(), HTML)
-        return NOT_FOUND
+    def _respond_page(self, call: Call) -> Answer:
+        respond: dict[str, Respond] = {
+            "/search": self._search,
+            "/more": self._more,
+            "/truth.json": lambda _: Answer(_json(self.truth()), JSON),
+            "/": self._start,
+        }
+        if "sorry" in self.mix:
+            respond["/sorry/index"] = self._door.sorry
+        if "consent-dialog" in self.mix:
+            respond["/choice"] = self._desk.chosen
+        chosen = respond.get(call.path)
+        return NOT_FOUND if chosen is None else chosen(call)
 
-    def _respond_search(self, path: str, query: dict[str, str]) -> Answer:
-        words = query.get("q", "")
-        results = self._catalogue.find(words)
-        if path == "/more":
-            start = query.get("start", "")
-            batch = self._batch(results, int(start) if start.isdecimal() else 0)
-            return Answer(_json(page.later_batch(batch, self._view(query.get("eid")))), JSON)
-        if not results:
+    def _start(self, _call: Call) -> Answer:
+        return Answer(page.start_page(self.class_names, self._view()).encode(), HTML)
+
+    def _stopped(self, call: Call) -> Answer | None:
+        search, desk = self.pages.url, self.origins[-1].url
+        return self._door.stops(call, search) or self._desk.stops(call, search, desk)
+
+    def _respond_consent(self, call: Call) -> Answer:
+        return self._desk.respond(call, self.pages.url, self.origins[-1].url)
+
+    def _search(self, call: Call) -> Answer:
+        if stopped := self._stopped(call):
+            return stopped
+        words = call.query.get("q", "")
+        deck = self._deck(words)
+        if not deck:
             return Answer(page.empty_page(words, self._view()).encode(), HTML)
         options = {"automatic": self._settings.automatic, "delay_ms": self._settings.delay_ms}
-        html = page.results_page(
-            words, self._batch(results, 0), len(results), self._view(), options
-        )
+        html = page.results_page(words, self._batch(deck, 0), len(deck), self._view(), options)
         return Answer(html.encode(), HTML)
 
-    def _batch(self, results: Sequence[Result], start: int) -> page.Batch:
-        end = start + self._settings.batch
-        return page.Batch(start, results[start:end], self._catalogue.read)
+    def _more(self, call: Call) -> Answer:
+        eid, start = call.query.get("eid", ""), call.query.get("start", "")
+        first = int(start) if start.isdecimal() else 0
+        if "failed-batch" in self.mix and eid not in self._failed:
+            self._failed.add(eid)
+            return Answer(b"internal error\n", "text/plain; charset=utf-8", 500)
+        batch = self._batch(self._deck(call.query.get("q", "")), first)
+        wait: float | None = 0
+        if hangs(first, self.mix, self._settings.batch):
+            wait = None
+        elif "late-batches" in self.mix:
+            wait = seeded("late", eid, start).uniform(*LATE_S)
+        return Answer(_json(page.later_batch(batch, self._view(eid))), JSON, wait_s=wait)
 
-    def _view(self, eid: str | None = None) -> page.View:
-        return page.View(eid or secrets.token_urlsafe(12), self.thumbs.url)
+    def _deck(self, words: str) -> tuple[Result, ...]:
+        return dealt(self._catalogue.find(words), self.mix, self._settings.batch)
 
-    def _respond_thumb(self, path: str, query: dict[str, str]) -> Answer:
-        if path == "/images":
-            result = self._catalogue.by_thumb(query.get("q", "").removeprefix("tbn:"))
-            if result is None:
-                return NOT_FOUND
-            data = self._catalogue.read(result)
-            return Answer(data, page.media_type(data))
-        if path == "/favicon":
-            return Answer(favicon(query.get("site", "")), "image/png")
-        if path == "/chip":
-            return Answer(chip_picture(query.get("words", "")), "image/jpeg")
+    def _batch(self, deck: tuple[Result, ...], start: int) -> page.Batch:
+        shown = deck[start : start + self._settings.batch]
+        return page.Batch(start, shown, self._previews.read, self._previews.earliest)
+
+    def _view(self, eid: str | None = None) -> View:
+        return View(eid or secrets.token_urlsafe(12), self.thumbs.url, self.mix)
+
+    def _respond_thumb(self, call: Call) -> Answer:
+        if call.path == "/images":
+            result = self._catalogue.by_thumb(call.query.get("q", "").removeprefix("tbn:"))
+            return NOT_FOUND if result is None else self._previews.of(result).answer
+        if call.path == "/favicon":
+            return Answer(favicon(call.query.get("site", "")), "image/png")
+        if call.path == "/chip":
+            return Answer(chip_picture(call.query.get("words", "")), "image/jpeg")
+        if call.path == "/decoy":
+            return Answer(decoy_picture(call.query.get("words", "")), "image/jpeg")
         return NOT_FOUND
 
 
@@ -143,7 +183,9 @@ def open_catalogue(settings: GallerySettings) -> Catalogue:
 def running_gallery(settings: GallerySettings = _DEFAULTS) -> Iterator[Gallery]:
     """Run a gallery in threads while the block runs. Raises SettingsError or ClassListError."""
     gallery = Gallery(settings)
-    with serving(gallery.thumbs), serving(gallery.pages):
+    with ExitStack() as running:
+        for origin in gallery.origins:
+            running.enter_context(serving(origin))
         if settings.truth is not None:
             write_file(settings.truth, _json(gallery.truth()))
         yield gallery

@@ -1,13 +1,20 @@
 """State what `gallery` can be told, with the defaults."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from pipeline.errors import SettingsError
+from scraper.gallery.behaviours import Behaviour, Mix, Vintage, described, mixed
 
 LAST_PORT = 65535
+
+
+def _separated(_type: Any, tokens: Sequence[Token]) -> tuple[str, ...]:  # noqa: ANN401  cyclopts' own
+    return tuple(word for token in tokens for word in token.value.split(",") if word)
 
 
 @Parameter(name="*")
@@ -35,6 +42,22 @@ class GallerySettings:
     """Longest wait before a preview in view is loaded, in milliseconds; the shortest is a sixth."""
     truth: Path | None = None
     """Write what is served, with its planted duplicates, to this JSON file; draws every class."""
+    vintage: Vintage = "2026"
+    """Year whose results page is served."""
+    behaviours: Annotated[
+        tuple[Behaviour, ...],
+        Parameter(
+            converter=_separated,
+            n_tokens=1,
+            negative="",
+            show_choices=False,
+            help=f"What makes the gallery hard to read, separated by commas. {described()}.",
+        ),
+    ] = ()
+    hostile: int | None = None
+    """Mix behaviours and vintage by this seed, of those that a careful reader can get past."""
+    loads_before_block: int = 3
+    """With the behaviour `sorry`: page loads in a minute that are answered."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
@@ -45,6 +68,7 @@ class GallerySettings:
             ("batch", 1, 1000),
             ("automatic", 0, 1000),
             ("delay_ms", 0, 10_000),
+            ("loads_before_block", 0, 1000),
         ):
             _within(name, getattr(self, name), least, most)
         if self.pictures is not None and not self.pictures.is_dir():
@@ -52,6 +76,12 @@ class GallerySettings:
                 f"--pictures {self.pictures} is not a folder",
                 cure="name a folder that holds one folder of pictures per class",
             )
+        _ = self.mix
+
+    @property
+    def mix(self) -> Mix:
+        """Return the vintage and the behaviours, with those that `hostile` draws."""
+        return mixed(self.vintage, self.behaviours, self.hostile)
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:

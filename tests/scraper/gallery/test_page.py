@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import json
 import re
 
@@ -9,11 +10,12 @@ from scraper.gallery.page import (
     COLUMNS,
     END_TEXT,
     Batch,
-    View,
     empty_page,
     later_batch,
     results_page,
+    start_page,
 )
+from scraper.gallery.view import View
 
 ITEM = re.compile(r'data-docid="([^"]+)" data-ref-docid="([^"]+)" data-lpage="([^"]+)"')
 OPTIONS = {"automatic": 2, "delay_ms": 0}
@@ -125,3 +127,26 @@ def test_the_page_without_results_has_a_search_box_and_no_item() -> None:
     assert 'name="q"' in html
     assert "did not match any image results" in html
     assert "data-docid" not in html
+
+
+# What the gallery of 2026 without behaviours wrote before it had any; a new digest is a new default.
+DEFAULT_DIGESTS = {
+    "page": "8734e87447c8ba5ce2b0d23d3242c2358e464a7becb0ab1cf6c91cf398c0f735",
+    "batch": "58c1c870932c84862848cf72880bcd5106eddcee6741efffa501f9ca75de82ef",
+    "empty": "c09cc003c31e098d42a53acfc224e86473445aba7bc8345e8b78efbb1a25b040",
+    "start": "2ce343df4917430a003d5bad42f0cd4f3eb9cde5980ccbd18a52b0d29af269ea",
+}
+
+
+def test_the_bytes_of_the_default_gallery_never_change() -> None:
+    view = View("page-load-1", "http://127.0.0.1:1")
+    options = {"automatic": 2, "delay_ms": 300}
+    first = Batch(0, _results(100, "A title é"), _read)
+    served = {
+        "page": results_page("beach", first, 250, view, options),
+        "batch": json.dumps(later_batch(Batch(100, _results(5, "A title é"), _read), view)),
+        "empty": empty_page("nothing", view),
+        "start": start_page(["Beach", "Cat"], view),
+    }
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in served.items()}
+    assert digests == DEFAULT_DIGESTS

@@ -1,0 +1,67 @@
+"""Ask for consent before any result is shown, and count what visitors chose."""
+
+from typing import Literal
+from urllib.parse import urlencode
+
+from scraper.gallery.behaviours import Mix
+from scraper.gallery.origin import NOT_FOUND, Answer, Call
+from scraper.gallery.page import render
+from scraper.gallery.seeds import seeded
+from scraper.gallery.texts import FOREIGN, TEXTS, Texts
+
+HTML = "text/html; charset=utf-8"
+COOKIE = "SOCS"
+OK = 200
+Choice = Literal["rejected", "accepted"]
+
+
+class ConsentDesk:
+    """The consent page, the consent dialog, and the choices made so far, oldest first."""
+
+    def __init__(self, mix: Mix, seed: int) -> None:
+        """Choose the language: never English, Japanese on a Japanese page."""
+        self.choices: list[Choice] = []
+        self._mix = mix
+        lang = "ja" if "japanese" in mix else seeded("consent", seed).choice(FOREIGN)
+        self._texts: Texts = TEXTS[lang]
+
+    def stops(self, call: Call, search: str, desk: str) -> Answer | None:
+        """Return what a visitor without a choice sees in place of results; None to let it pass.
+
+        `search` and `desk` are the addresses of the two origins.
+        """
+        if COOKIE in call.cookies:
+            return None
+        if "consent" in self._mix:
+            query = urlencode({"continue": search + call.target, "hl": self._texts.lang})
+            return Answer(b"", HTML, 302, {"Location": f"{desk}/m?{query}"})
+        if "consent-dialog" in self._mix:
+            words = call.query.get("q", "")
+            return Answer(render("dialog.html", query=words, text=self._texts).encode(), HTML)
+        return None
+
+    def respond(self, call: Call, search: str, desk: str) -> Answer:
+        """Answer on the consent page's own origin."""
+        if call.path == "/m" and call.form is None:
+            back = call.query.get("continue", search)
+            html = render("consent.html", text=self._texts, desk=desk, back=back)
+            return Answer(html.encode(), HTML)
+        if call.path == "/save" and call.form is not None:
+            return self._saved(call, call.form.get("continue", ""), search)
+        return NOT_FOUND
+
+    def _saved(self, call: Call, back: str, search: str) -> Answer:
+        chosen = self.chosen(call)
+        if chosen.status != OK:
+            return chosen
+        place = back if back.startswith(search + "/") else search
+        return Answer(b"", HTML, 303, {**chosen.headers, "Location": place})
+
+    def chosen(self, call: Call) -> Answer:
+        """Note a choice and set its cookie: `set_eom` is true to reject, false to accept."""
+        value = (call.form or {}).get("set_eom")
+        if value not in {"true", "false"}:
+            return Answer(b"set_eom is true or false\n", "text/plain", 400)
+        self.choices.append("rejected" if value == "true" else "accepted")
+        cookie = f"{COOKIE}={self.choices[-1]}; Path=/; Max-Age=3600; SameSite=Lax"
+        return Answer(b"", HTML, OK, {"Set-Cookie": cookie})
