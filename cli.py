@@ -27,6 +27,8 @@ COMMANDS = (
     ("train", "training.build:train", "Train a classifier on the published version; export it."),
     ("evaluate", "training.evaluate:evaluate", "Measure a bundle on a split or a folder."),
     ("classify", "serving.classify:classify", "Name what pictures show: top 3 with probabilities."),
+    ("export", "curate.export:export", "Write a published version in formats others read."),
+    ("forget", "curate.forget:forget", "Take pictures out for good, everywhere."),
     ("status", "pipeline.status:status", "Count what a data set holds."),
     ("verify", "pipeline.verify:verify", "Check every stored file and invariant of a data set."),
     ("doctor", "scraper.doctor:doctor", "Say what is installed and what is missing."),

@@ -1,38 +1,42 @@
 """Write a published version's files, and keep the folders of versions in order."""
 
-import csv
-import hashlib
-import io
-import json
 import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from curate.conflicts import Drop, Key
 from pipeline import durable
 from pipeline.dataset import Dataset
-from pipeline.rows import SPLITS, ClassRow, Split
+from pipeline.published import (
+    MANIFEST_NAME,
+    RECORD_NAME,
+    PublishedPicture,
+    manifest_csv,
+    numbers,
+    read_record,
+    record_json,
+    split_counts,
+    version_id,
+)
+from pipeline.rows import ClassRow, Split
 
+__all__ = [  # what describes a version stands in pipeline.published; the run reads it from here
+    "PublishedPicture",
+    "manifest_csv",
+    "numbers",
+    "picture_path",
+    "point_to",
+    "prune",
+    "read_record",
+    "recover",
+    "split_counts",
+    "version_id",
+    "version_texts",
+    "write_quarantine",
+    "write_texts",
+]
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedPicture:
-    """One row of manifest.csv; `class_name` is its column `class`."""
-
-    path: str
-    label: int
-    class_name: str
-    split: Split
-    sha256: str
-    group: str
-    width: int
-    height: int
-    page_url: str
-    site: str
-    engine: str
 
 
 def picture_path(split: Split, slug: str, sha256: str) -> str:
@@ -40,60 +44,24 @@ def picture_path(split: Split, slug: str, sha256: str) -> str:
     return f"{split}/{slug}/{sha256[:16]}.jpg"
 
 
-def version_id(pictures: Iterable[PublishedPicture]) -> str:
-    """Return the SHA-256 over the sorted hashes of every picture's SHA-256, class and split."""
-    leaves = sorted(
-        hashlib.sha256(f"{p.sha256}\0{p.class_name}\0{p.split}".encode()).digest() for p in pictures
-    )
-    return hashlib.sha256(b"".join(leaves)).hexdigest()
-
-
-def split_counts(
-    pictures: Iterable[PublishedPicture], class_names: Sequence[str]
-) -> dict[str, dict[str, int]]:
-    """Return class -> split -> number of pictures, zeros included."""
-    counts = {name: dict.fromkeys(map(str, SPLITS), 0) for name in class_names}
-    for picture in pictures:
-        counts[picture.class_name][picture.split] += 1
-    return counts
-
-
-def manifest_csv(pictures: Iterable[PublishedPicture]) -> bytes:
-    """Return manifest.csv: one row per picture, sorted by path."""
-    text = io.StringIO(newline="")
-    names = [field.name for field in fields(PublishedPicture)]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow("class" if name == "class_name" else name for name in names)
-    for picture in sorted(pictures, key=lambda p: p.path):
-        writer.writerow(asdict(picture).values())
-    return text.getvalue().encode()
-
-
 def write_texts(
     folder: Path, pictures: Sequence[PublishedPicture], record: Mapping[str, Any]
 ) -> None:
     """Write class_names.txt, manifest.csv and dataset.json."""
+    for name, data in version_texts(pictures, record).items():
+        (folder / name).write_bytes(data)
+
+
+def version_texts(
+    pictures: Sequence[PublishedPicture], record: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """Return file name -> content of a version's texts."""
     names = "".join(f"{name}\n" for name in record["class_names"])
-    (folder / "class_names.txt").write_bytes(names.encode())
-    (folder / "manifest.csv").write_bytes(manifest_csv(pictures))
-    text = json.dumps(record, ensure_ascii=False, indent=1)
-    (folder / "dataset.json").write_bytes(f"{text}\n".encode())
-
-
-def read_record(folder: Path) -> dict[str, Any] | None:
-    """Return a version's dataset.json, or None when there is none that can be read."""
-    try:
-        record = json.loads((folder / "dataset.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def numbers(versions: Path) -> list[int]:
-    """Return the numbers of the version folders, sorted."""
-    if not versions.is_dir():
-        return []
-    return sorted(int(p.name) for p in versions.iterdir() if p.name.isdecimal() and p.is_dir())
+    return {
+        "class_names.txt": names.encode(),
+        MANIFEST_NAME: manifest_csv(pictures),
+        RECORD_NAME: record_json(record),
+    }
 
 
 def recover(dataset: Dataset, claimed: Collection[int]) -> int:

@@ -30,6 +30,7 @@ EXTRAS = {
     "sklearn": "train",
     "matplotlib": "train",
     "ai_edge_litert": "serve",
+    "pyarrow": "formats",
     "ray": "ray",
 }
 

@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from pipeline.dataset import Dataset, open_dataset
 from pipeline.errors import DamagedDataError
@@ -10,13 +13,27 @@ from pipeline.manifest import Manifest
 from pipeline.progress import Outcome, Output
 from pipeline.rows import SPLITS, STATUSES, Status
 from pipeline.settings import DatasetSettings
+from pipeline.versions_diff import diff_lines, diff_versions
 
-_DEFAULTS = DatasetSettings()
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class StatusSettings(DatasetSettings):
+    """Which data set to look at, and whether to compare two of its versions."""
+
+    diff: Annotated[tuple[int, int] | None, Parameter(negative="")] = None
+    """Two published versions, by number: list what came, went, changed class or split."""
 
 
-def status(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: ARG001
-    """Count what a data set holds."""
+_DEFAULTS = StatusSettings()
+
+
+def status(*, settings: StatusSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: ARG001
+    """Count what a data set holds, or compare two published versions."""
     dataset = open_dataset(settings.dataset)
+    if settings.diff is not None:
+        diff = {"dataset": str(dataset.root), **diff_versions(dataset, settings.diff)}
+        return Outcome(diff, diff_lines(diff))
     with Manifest(dataset.manifest_path) as manifest:
         counts = manifest.sighting_counts()
         classes = {

@@ -1,0 +1,148 @@
+"""Export a published version in every format and read it back with the peers' own loaders.
+
+Each peer runs in an environment of its own, made from bench/peers.txt with `python -m venv` and pip
+(kept for the next time with --envs). Prints one JSON object: per format and loader whether pictures,
+labels, class order and bytes are those of the version. Exits with 1 when any differs.
+
+    python bench/read_exports.py DATASET [--envs DIR] [--only FORMAT]
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+from export_readers import READERS, Read
+
+from curate.formats import FORMATS
+from curate.formats.imagefolder import folder_names
+from pipeline.dataset import Dataset
+from pipeline.published import read_pictures, read_record
+
+PEERS = HERE / "peers.txt"
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
+
+
+def peers() -> dict[str, list[str]]:
+    """Return environment name -> requirements."""
+    lines = [line for line in PEERS.read_text().splitlines() if line and line[0] != "#"]
+    return {name: words.split() for name, words in (line.split(":", 1) for line in lines)}
+
+
+def environment(folder: Path, requirements: Sequence[str]) -> Path:
+    """Return the Python of an environment, made when it is not there just so."""
+    python, ready = folder / "bin" / "python", folder / "ready.txt"
+    wanted = " ".join(requirements)
+    if not ready.is_file() or ready.read_text() != wanted:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, *requirements], check=True, stdout=sys.stderr)
+        ready.write_text(wanted)
+    return python
+
+
+def expected(dataset: Dataset) -> dict[str, Any]:
+    """Return what every loader must find in the current version."""
+    splits: dict[str, list[list[Any]]] = {}
+    for picture in read_pictures(dataset.current):
+        data = (dataset.current / picture.path).read_bytes()
+        pair = [hashlib.sha256(data).hexdigest(), picture.label]
+        splits.setdefault(picture.split, []).append(pair)
+    record = read_record(dataset.current) or {}
+    return {
+        "class_names": record["class_names"],
+        "folders": list(folder_names(record["class_names"], record["folders"]).values()),
+        "splits": {split: sorted(pairs) for split, pairs in splits.items()},
+    }
+
+
+def export(dataset: Path, name: str, out: Path) -> dict[str, Any]:
+    """Run the export command."""
+    words = ["export", "--dataset", dataset, "--format", name, "--out", out, "--json"]
+    answer = subprocess.run(
+        [sys.executable, HERE.parent / "cli.py", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode:
+        raise SystemExit(f"export of {name} ended with {answer.returncode}: {answer.stderr}")
+    summary: dict[str, Any] = json.loads(answer.stdout)
+    return summary
+
+
+def problems(found: Mapping[str, Any], truth: Mapping[str, Any], name: str) -> list[str]:
+    """Say how what a loader found differs from the version."""
+    said = []
+    names = truth["folders" if name == "imagefolder" else "class_names"]
+    if found["class_names"] not in (None, names):
+        said.append(f"class names: {found['class_names']}")
+    for split in sorted(truth["splits"].keys() | found["splits"].keys()):
+        want = truth["splits"].get(split, [])
+        got = sorted(map(list, found["splits"].get(split, [])))
+        if len(got) != len(want):
+            said.append(f"{split}: {len(got)} pictures, not {len(want)}")
+        elif [pair[0] for pair in got] != [pair[0] for pair in want]:
+            said.append(f"{split}: other bytes")
+        elif got != want:
+            said.append(f"{split}: other labels")
+    return said
+
+
+def check(python: Path, reader: str, name: str, folder: Path, truth: Mapping[str, Any]) -> Read:
+    """Read an export with one loader; return the row of the result."""
+    began = perf_counter()
+    words = [python, HERE / "export_readers.py", reader, folder]
+    answer = subprocess.run(
+        words, capture_output=True, text=True, check=False, env=os.environ | QUIET
+    )
+    row = {"format": name, "loader": reader, "seconds": round(perf_counter() - began, 1)}
+    if answer.returncode:
+        return row | {"same": False, "problems": answer.stderr.strip().splitlines()[-1:]}
+    found = json.loads(answer.stdout.splitlines()[-1])
+    said = problems(found, truth, name)
+    pictures = sum(map(len, found["splits"].values()))
+    named = found["class_names"] is not None
+    return row | {"same": not said, "problems": said, "pictures": pictures, "names_read": named}
+
+
+def main() -> int:
+    """Check every format with every loader."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--envs", type=Path, help="where environments are made and kept")
+    parser.add_argument("--only", choices=list(FORMATS), help="check one format")
+    told = parser.parse_args()
+    requirements = peers()
+    truth = expected(Dataset(told.dataset))
+    exported, checks = {}, []
+    with tempfile.TemporaryDirectory() as scratch:
+        envs = told.envs or Path(scratch) / "envs"
+        for name in FORMATS:
+            if told.only in (None, name):
+                exported[name] = export(told.dataset, name, Path(scratch) / name)
+        for reader, env, name in READERS:
+            if name in exported:
+                python = environment(envs.resolve() / env, requirements[env])
+                checks.append(check(python, reader.__name__, name, Path(scratch) / name, truth))
+    facts = {n: {k: s[k] for k in ("files", "bytes", "seconds")} for n, s in exported.items()}
+    pictures = {split: len(pairs) for split, pairs in truth["splits"].items()}
+    result = {"pictures": pictures, "classes": len(truth["class_names"])}
+    print(
+        json.dumps(result | {"exports": facts, "peers": requirements, "checks": checks}, indent=1)
+    )
+    return 0 if all(row["same"] for row in checks) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""Run forget: take pictures out of everything that a data set holds, and refuse them ever after.
+
+The manifest goes first, in one transaction with the tombstones; then every file that the tombstones
+name goes. A run that is killed in between is completed by the next one.
+"""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from curate import forget_files, forget_versions
+from curate.forget_rows import ForgettingManifest, Found, Target
+from curate.forget_versions import Rewritten
+from pipeline.dataset import Dataset, open_dataset, run_lock
+from pipeline.progress import Outcome, Output, Stopwatch
+from pipeline.settings import DatasetSettings
+
+SHOWN = 10
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ForgetSettings(DatasetSettings):
+    """What to forget, just one of --site, --page and --sha256, and why."""
+
+    site: str | None = None
+    """Every picture found on this host or a host below it, such as example.org."""
+    page: str | None = None
+    """Every picture found on the page with this address."""
+    sha256: str | None = None
+    """The picture with this SHA-256."""
+    reason: str = ""
+    """Why; stands in the manifest's tombstones."""
+    models: Path = Path("models")
+    """Where to look for bundles that were trained on the pictures."""
+    dry_run: Annotated[bool, Parameter(negative="")] = False
+    """Only list what would go."""
+
+    @property
+    def target(self) -> Target:
+        """Return what is to be forgotten. Raises SettingsError."""
+        return Target(self.site, self.page, self.sha256 and self.sha256.lower())
+
+
+_DEFAULTS = ForgetSettings()
+
+
+def forget(*, settings: ForgetSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: ARG001  the command line reads it
+    """Take pictures out for good: raw files, rows, caches, reports and published versions.
+
+    Published versions keep their numbers and get new ids. What was taken out is never collected
+    again. Bundles and exports are listed, not changed. It does not ask: try --dry-run first.
+    """
+    target = settings.target
+    dataset = open_dataset(settings.dataset)
+    watch = Stopwatch()
+    if settings.dry_run:
+        with ForgettingManifest(dataset.manifest_path) as manifest:
+            found = manifest.find(target)
+            plan = _plan(dataset, manifest, found, settings)
+        return _outcome(plan | {"seconds": watch.total}, found)
+    with (
+        run_lock(dataset.root, "forget"),
+        forget_files.embeddings_held(dataset),
+        ForgettingManifest(dataset.manifest_path) as manifest,
+    ):
+        found = manifest.find(target)
+        ids = _concerned(dataset, manifest, found, target)
+        plan = _plan(dataset, manifest, found, settings)
+        manifest.forget(target, found, settings.reason, concerned=ids)
+        rewritten = _complete(dataset, manifest)
+    versions = [asdict(version) for version in rewritten]
+    return _outcome(plan | {"versions": versions, "seconds": watch.total}, found)
+
+
+def _plan(
+    dataset: Dataset, manifest: ForgettingManifest, found: Found, settings: ForgetSettings
+) -> dict[str, Any]:
+    """Return the command's JSON object as it stands before anything is removed."""
+    gone = found.sha256s | (manifest.forgotten() if manifest.unfinished() else set())
+    held = forget_versions.held(dataset, gone)
+    ids = _concerned(dataset, manifest, found, settings.target)
+    return {
+        "dataset": str(dataset.root),
+        "dry_run": settings.dry_run,
+        "target": {k: v for k, v in vars(settings.target).items() if v is not None},
+        "pictures": len({s.sha256 for s in found.sightings if s.sha256}),
+        "sha256s": sorted(found.sha256s),
+        "sightings": len(found.sightings),
+        "classes": dict(sorted(Counter(s.class_name for s in found.sightings).items())),
+        "raw_files": len(forget_files.raw_files(dataset, gone)),
+        "versions": [{"number": n, "removed": count} for n, count in held.items()],
+        "quarantine": len(forget_files.quarantine_links(dataset, gone)),
+        "reports": [path.name for path in forget_files.reports_of(dataset, gone)],
+        "caches": len(forget_files.caches(dataset)),
+        "copies": list(found.copies),
+        "bundles": forget_files.bundles_trained_on(settings.models, ids),
+        "exports": forget_files.exports_of(manifest.exports(), ids),
+    }
+
+
+def _concerned(
+    dataset: Dataset, manifest: ForgettingManifest, found: Found, target: Target
+) -> set[str]:
+    """Return the ids of all versions, kept or not, that held any of the pictures."""
+    ids = manifest.concerned_before(target) | found.versions
+    for number in forget_versions.held(dataset, found.sha256s):
+        ids |= forget_versions.ids_of(dataset, number)
+    successors = manifest.successors()
+    fresh = {successors[i] for i in ids & successors.keys()}
+    while fresh - ids:
+        ids |= fresh
+        fresh = {successors[i] for i in ids & successors.keys()}
+    return ids - {""}
+
+
+def _complete(dataset: Dataset, manifest: ForgettingManifest) -> list[Rewritten]:
+    """Remove every file that the tombstones name, whichever run put them there."""
+    gone = manifest.forgotten()
+    forget_files.sweep(dataset, gone)
+    rewritten = forget_versions.take_out(dataset, gone, _drops(manifest))
+    successors = forget_versions.successors(dataset)
+    for run_id in manifest.unfinished():
+        manifest.finish_run(run_id, "forgotten", {"rewritten": successors})
+    return rewritten
+
+
+def _drops(manifest: ForgettingManifest) -> dict[int, Counter[str]]:
+    """Return version number -> pictures that its run left out, by reason, as the rows say now."""
+    published = {
+        run.id: int(str((run.counts or {})["number"]))
+        for run in manifest.runs("curate")
+        if run.outcome == "published" and "number" in (run.counts or {})
+    }
+    drops: dict[int, Counter[str]] = {number: Counter() for number in published.values()}
+    rows = manifest.query(
+        "SELECT run_id, reason, count(*) FROM decisions WHERE verdict = 'drop' GROUP BY 1, 2"
+    )
+    for run_id, reason, count in rows:
+        if run_id in published:
+            drops[published[run_id]][reason] += count
+    return drops
+
+
+def _outcome(summary: dict[str, Any], found: Found) -> Outcome:
+    would = "would forget" if summary["dry_run"] else "forgot"
+    refused = "would be refused" if summary["dry_run"] else "is refused from now on"
+    what = " ".join(f"{name} {value}" for name, value in summary["target"].items())
+    counts = f"{summary['pictures']} pictures and {summary['sightings']} search results"
+    lines = [
+        f"{would} {counts}; {what} {refused}",
+        *_shown("picture", sorted(found.sha256s)),
+    ]
+    for version in summary["versions"]:
+        after = f", id now {version['after'][:12]}" if version.get("after") else ""
+        lines.append(f"version {version['number']}: {version['removed']} pictures out{after}")
+    lines.append(
+        f"{summary['raw_files']} raw files, {summary['quarantine']} links of quarantine,"
+        f" {summary['caches']} caches, reports: {', '.join(summary['reports']) or 'none'}"
+    )
+    lines += _shown("trained on it, train again:", summary["bundles"])
+    lines += _shown("holds it, export again:", [export["out"] for export in summary["exports"]])
+    lines += _shown("looks like it and stays; forget it too by --sha256", summary["copies"])
+    return Outcome(summary, tuple(lines))
+
+
+def _shown(what: str, names: list[str]) -> list[str]:
+    more = len(names) - SHOWN
+    tail = [f"{what} ... and {more} more (--json has all)"] if more > 0 else []
+    return [*(f"{what} {name}" for name in names[:SHOWN]), *tail]

@@ -1,0 +1,108 @@
+"""Remove what a data set's folders hold of forgotten pictures; find what was made of them."""
+
+import json
+import re
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from curate.export_folder import MARK
+from pipeline import durable
+from pipeline.bundle import BUNDLE_NAME
+from pipeline.dataset import LOCK_NAME, Dataset, run_lock
+
+_SHORT = 16
+_HEX_RUN = re.compile(rb"[0-9a-f]{16,64}")
+_TEXTS = {".html", ".json", ".csv", ".txt"}
+
+
+def raw_files(dataset: Dataset, gone: Collection[str]) -> list[Path]:
+    """Return the raw files of contents, whatever their ending."""
+    return [path for s in sorted(gone) for path in sorted((dataset.raw / s[:2]).glob(f"{s}.*"))]
+
+
+def quarantine_links(dataset: Dataset, gone: Collection[str]) -> list[Path]:
+    """Return the links of quarantine/ to contents."""
+    links = (path for path in dataset.quarantine.rglob("*") if path.is_symlink())
+    return sorted(path for path in links if path.readlink().stem in gone)
+
+
+def reports_of(dataset: Dataset, gone: Collection[str]) -> list[Path]:
+    """Return the reports that show or name contents."""
+    short = {sha256[:_SHORT].encode() for sha256 in gone}
+    folders = (p for p in dataset.report("").glob("*") if p.is_dir())
+    return sorted(folder for folder in folders if _names_any(folder, short))
+
+
+def _names_any(folder: Path, short: Collection[bytes]) -> bool:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            text = path.read_bytes() if path.suffix in _TEXTS else b""
+            runs = _HEX_RUN.findall(path.name.encode() + b"\n" + text)
+            if any(run[:_SHORT] in short for run in runs):
+                return True
+    return False
+
+
+def caches(dataset: Dataset) -> list[Path]:
+    """Return everything below cache/ that can be computed again."""
+    cache = dataset.root / "cache"
+    children = [p for p in cache.glob("*") if p.name != "embeddings"]
+    inside = [p for p in (cache / "embeddings").glob("*") if p.name != LOCK_NAME]
+    return sorted(children + inside)
+
+
+@contextmanager
+def embeddings_held(dataset: Dataset) -> Iterator[None]:
+    """Keep training from writing embeddings meanwhile. Raises LockedError."""
+    folder = dataset.root / "cache" / "embeddings"
+    with run_lock(folder, "forget") if folder.is_dir() else nullcontext():
+        yield
+
+
+def sweep(dataset: Dataset, gone: Collection[str]) -> None:
+    """Remove raw files, links, reports and caches of contents; what is gone already is no error."""
+    for path in (*raw_files(dataset, gone), *quarantine_links(dataset, gone)):
+        path.unlink(missing_ok=True)
+    for folder in dataset.quarantine.glob("*"):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    for path in (*reports_of(dataset, gone), *caches(dataset)):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    durable.remove_parts(dataset.root)
+    dataset.sweep_raw()
+
+
+def bundles_trained_on(models: Path, versions: Collection[str]) -> list[str]:
+    """Return the bundles below a folder that were trained on any of the versions, by their ids."""
+    found = set()
+    for path in models.glob(f"**/{BUNDLE_NAME}"):
+        if _json(path).get("dataset_version") in versions:
+            found.add(str(path.parent.resolve()))
+    return sorted(found)
+
+
+def exports_of(
+    exports: Collection[Mapping[str, Any]], versions: Collection[str]
+) -> list[dict[str, str]]:
+    """Return the exports of any of the versions that are still where they were written."""
+    found = {}
+    for export in exports:
+        out = str(export.get("out", ""))
+        there = _json(Path(out) / MARK)
+        if there.get("version") in versions:
+            found[out] = {"out": out, "format": str(there.get("format", ""))}
+    return [found[out] for out in sorted(found)]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,264 @@
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from curate_support import tree
+from export_support import drawn, exported, publish, truth
+from tests_support import draw_jpeg
+
+from curate.export_card import card, plain, yaml_lines
+from curate.export_source import find_version, open_version
+from curate.formats import FORMATS, FormatName
+from curate.formats.samples import Written
+from pipeline.checksums import altered_files
+from pipeline.dataset import Dataset, run_lock
+from pipeline.errors import (
+    DamagedDataError,
+    LockedError,
+    MissingExtraError,
+    MissingInputError,
+    SettingsError,
+    UsageError,
+)
+from pipeline.manifest import Manifest
+
+ROOT = Path(__file__).resolve().parents[2]
+WITHOUT_EXTRA = [name for name in FORMATS if name != "parquet"]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return publish(tmp_path / "set", drawn(["A", "B"]))
+
+
+def test_every_format_that_can_be_named_is_in_the_table() -> None:
+    assert list(FORMATS) == list(get_args(FormatName))
+
+
+@pytest.mark.parametrize("name", WITHOUT_EXTRA)
+def test_the_same_version_gives_the_same_bytes(dataset: Dataset, tmp_path: Path, name: str) -> None:
+    summary = exported(dataset, name, tmp_path / "one").summary
+    exported(dataset, name, tmp_path / "two")
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+    assert altered_files(tmp_path / "one") == []
+    assert summary["splits"] == {split: len(pairs) for split, pairs in truth(dataset).items()}
+    assert summary["files"] == sum(p.is_file() for p in (tmp_path / "one").rglob("*"))
+
+
+def test_parquet_too_gives_the_same_bytes(dataset: Dataset, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="needs the extra formats")
+    exported(dataset, "parquet", tmp_path / "one")
+    exported(dataset, "parquet", tmp_path / "two")
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_parquet_without_its_extra_is_two_lines_and_leaves_nothing(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    hide = (
+        "import sys\n"
+        "class Hide:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] == 'pyarrow':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Hide())\n"
+        "import cli\n"
+        "sys.exit(cli.main(sys.argv[1:]))"
+    )
+    words = ["export", "--dataset", dataset.root, "--format", "parquet", "--out", tmp_path / "out"]
+    answer = subprocess.run(
+        [sys.executable, "-c", hide, *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == MissingExtraError.exit_code
+    assert len(answer.stderr.strip().splitlines()) == 2
+    assert "pip install -e '.[formats]'" in answer.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["set"]
+
+
+def test_an_earlier_export_is_replaced_whole(dataset: Dataset, tmp_path: Path) -> None:
+    exported(dataset, "imagefolder", tmp_path / "out")
+    exported(dataset, "webdataset", tmp_path / "out")
+    assert not (tmp_path / "out" / "train").exists()
+    assert (tmp_path / "out" / "train-000000.tar").is_file()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "set"]
+
+
+@pytest.mark.parametrize("stray", ["mine.txt", "train/A/mine.jpg", ".git/config"])
+def test_a_folder_with_files_of_others_is_refused(
+    dataset: Dataset, tmp_path: Path, stray: str
+) -> None:
+    exported(dataset, "imagefolder", tmp_path / "out")
+    (tmp_path / "out" / stray).parent.mkdir(exist_ok=True)
+    (tmp_path / "out" / stray).write_text("mine")
+    with pytest.raises(UsageError, match="which no export wrote"):
+        exported(dataset, "webdataset", tmp_path / "out")
+    assert (tmp_path / "out" / stray).read_text() == "mine"
+    assert (tmp_path / "out" / "train").is_dir()
+
+
+def test_other_folders_and_files_are_refused(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.doc").touch()
+    with pytest.raises(UsageError, match="is a file"):
+        exported(dataset, "imagefolder", tmp_path / "file")
+    with pytest.raises(UsageError, match=r"thesis\.doc"):
+        exported(dataset, "imagefolder", tmp_path / "other")
+    with pytest.raises(UsageError, match="inside the data set"):
+        exported(dataset, "imagefolder", dataset.root / "raw")
+    with pytest.raises(UsageError, match="no export wrote"):
+        exported(dataset, "imagefolder", tmp_path)
+    (tmp_path / "other" / "thesis.doc").unlink()
+    exported(dataset, "imagefolder", tmp_path / "other")
+
+
+def test_a_full_disk_in_the_middle_leaves_the_export_before(tmp_path: Path) -> None:
+    large = {
+        name: [draw_jpeg(n, (1200, 900), 98) for n in range(k, k + 5)]
+        for k, name in ((0, "A"), (9, "B"))
+    }
+    dataset = publish(tmp_path / "set", large)
+    exported(dataset, "imagefolder", tmp_path / "out")
+    before = tree(tmp_path / "out")
+    limit = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (300000, 300000));"
+        "import cli; sys.exit(cli.main(sys.argv[1:]))"
+    )
+    words = ["export", "--dataset", dataset.root, "--format", "webdataset", "--out"]
+    answer = subprocess.run(
+        [sys.executable, "-c", limit, *words, tmp_path / "out"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 73
+    assert tree(tmp_path / "out") == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "set"]
+    with Manifest(dataset.manifest_path) as manifest:
+        assert [r.outcome for r in manifest.runs("export")] == ["exported", "failed"]
+
+
+def test_what_a_killed_export_left_is_swept(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / ".part-export-out" / "new").mkdir(parents=True)
+    (tmp_path / ".part-another").mkdir()
+    exported(dataset, "imagefolder", tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".part-another", "out", "set"]
+
+
+def test_a_damaged_version_is_not_exported(dataset: Dataset, tmp_path: Path) -> None:
+    next((dataset.current / "train").glob("*/*.jpg")).write_bytes(b"junk")
+    with pytest.raises(DamagedDataError, match="version 1 is damaged"):
+        exported(dataset, "imagefolder", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_version_that_is_not_there_is_named(dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="no published version 5") as caught:
+        exported(dataset, "imagefolder", tmp_path / "out", version=5)
+    assert "name one of 1" in caught.value.cure
+    dataset.current.unlink()
+    assert exported(dataset, "imagefolder", tmp_path / "out", version=1).summary["number"] == 1
+    with pytest.raises(MissingInputError, match="has no published version"):
+        exported(dataset, "imagefolder", tmp_path / "out")
+
+
+def test_wrong_settings_and_a_busy_data_set_are_refused(dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--shard-mb is 0"):
+        exported(dataset, "webdataset", tmp_path / "out", shard_mb=0)
+    with run_lock(dataset.root, "scrape"), pytest.raises(LockedError):
+        exported(dataset, "webdataset", tmp_path / "out")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="folders are exchanged at once on Linux only")
+def test_two_folders_change_places_without_one_being_missing(tmp_path: Path) -> None:
+    """Two plain renames would leave a moment in between; one exchange does not."""
+    for name in ("fresh", "place"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    code = (
+        "import sys; from pathlib import Path; from curate.export_folder import put_in_place\n"
+        "seen = []; sys.addaudithook(lambda event, _: seen.append(event))\n"
+        "put_in_place(*map(Path, sys.argv[1:])); print(seen.count('os.rename'))"
+    )
+    words = [sys.executable, "-c", code, tmp_path / "fresh", tmp_path / "place"]
+    answer = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert answer.stdout == "0\n"
+    assert (tmp_path / "place" / "fresh").exists()
+    assert (tmp_path / "fresh" / "place").exists()
+
+
+def test_the_published_files_are_copied_not_shared(dataset: Dataset, tmp_path: Path) -> None:
+    exported(dataset, "imagefolder", tmp_path / "out")
+    for path in (tmp_path / "out").rglob("*.jpg"):
+        assert path.stat().st_nlink == 1
+        path.write_bytes(b"changed")
+    assert altered_files(dataset.current.resolve()) == []
+
+
+def test_the_card_counts_and_names_sources_and_licences(tmp_path: Path) -> None:
+    dataset = publish(tmp_path / "set", drawn(["A|B", "<b>*x*"]), dropped={"near_duplicate": 7})
+    exported(dataset, "imagefolder", tmp_path / "out")
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "10 pictures of 2 classes" in text
+    assert "| 1 | A&#124;B | 3 | 1 | 1 |" in text
+    assert "&#60;b&#62;&#42;x&#42;" in text
+    assert "<b>" not in text
+    assert "| pages.example | 10 |" in text
+    assert "openverse (10)" in text
+    assert "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/) | 10 |" in text
+    assert "| near&#95;duplicate | 7 |" in text
+    assert "found between 2026-01-02 and 2026-01-02" in text
+    assert json.loads((tmp_path / "out" / "export.json").read_text())["splits"]["train"] == 6
+
+
+def test_a_card_without_known_licences_says_so(dataset: Dataset) -> None:
+    with Manifest(dataset.manifest_path) as manifest:
+        version = open_version(dataset, manifest, find_version(dataset, None), 10)
+        manifest._db.execute("UPDATE sightings SET licence = 'unknown', licence_url = ''")
+        unknown = open_version(dataset, manifest, find_version(dataset, None), 10)
+    assert 'license: "other"' in card(version, Written("how"))
+    assert 'license: "unknown"' in card(unknown, Written("how"))
+
+
+def test_text_cannot_be_markup_or_break_a_table() -> None:
+    assert plain("a|b\n# c `d`") == "a&#124;b &#35; c &#96;d&#96;"
+
+
+def test_front_matter_is_yaml() -> None:
+    lines = yaml_lines({"a": [{"b": 1, "c": ["é"]}], "d": {"0": "x: y"}, "e": {}})
+    assert lines == ["a:", "- b: 1", "  c:", '  - "é"', "d:", '  "0": "x: y"', "e: {}"]
+
+
+@pytest.mark.parametrize("step", [2, 6, 9, 12, 15])
+def test_a_killed_export_leaves_the_old_one_or_the_new_one(
+    dataset: Dataset, tmp_path: Path, step: int
+) -> None:
+    """Kill at a file system call of the replacement; then export again."""
+    exported(dataset, "imagefolder", tmp_path / "out")
+    old = hashlib.sha256(json.dumps(sorted(tree(tmp_path / "out"))).encode()).digest()
+    words = ["export", "--dataset", dataset.root, "--format", "webdataset", "--out"]
+    code = (
+        "import os, sys\n"
+        "left = int(sys.argv.pop(1))\n"
+        "def hook(event, args):\n"
+        "    global left\n"
+        "    if event in ('os.rename', 'os.mkdir', 'os.remove', 'os.rmdir', 'os.chmod'):\n"
+        "        left -= 1\n"
+        "        if left == 0: os._exit(9)\n"
+        "sys.addaudithook(hook)\n"
+        "import cli; sys.exit(cli.main(sys.argv[1:]))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(step), *map(os.fspath, words), tmp_path / "out"],
+        cwd=ROOT, capture_output=True, check=False, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert answer.returncode in {0, 9}
+    found = hashlib.sha256(json.dumps(sorted(tree(tmp_path / "out"))).encode()).digest()
+    whole = altered_files(tmp_path / "out") == []
+    assert whole
+    assert (found == old) == (tmp_path / "out" / "train").is_dir()
+    exported(dataset, "webdataset", tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "set"]
