@@ -1,23 +1,27 @@
 """Run curate: measure, decide, split, publish one version, report."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from curate import duplicates, exports, features
-from curate.conflicts import Reviewed, apply_overrides, key_of
-from curate.decisions import Decisions, decide, unfit
-from curate.duplicates import Link
-from curate.features import Features
+from curate import exports, features
+from curate.audit import audit, check
+from curate.conflicts import Drop, Key, Reviewed, apply_overrides, key_of
+from curate.damage import find_damage
+from curate.decisions import Decisions, Search, decide, unfit
+from curate.features import Closer, Features
+from curate.findings import Findings, report_data
+from curate.outliers import outliers
 from curate.partition import Before, Partition, partition
-from curate.publish import Publication, commit, prepare, write_version
-from curate.report import Findings, report_data, write_report
+from curate.publish import Publication, check_unclaimed, commit, prepare, write_version
+from curate.report import write_report
+from curate.search import search
 from curate.settings import CurateSettings
 from curate.summary import outcome_of, summarise
 from pipeline.dataset import Dataset, open_dataset, run_lock
-from pipeline.errors import InterruptedRunError, MissingInputError, UsageError
+from pipeline.errors import DamagedDataError, InterruptedRunError, MissingInputError, UsageError
 from pipeline.manifest import Manifest
 from pipeline.progress import Bar, Bars, Outcome, Output, Stopwatch, progress_bars
 
@@ -29,13 +33,16 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
     """Remove copies and unusable pictures, resize the rest, split it and publish a version.
 
     Raw pictures are never changed: what is left out is listed in the report and linked to from
-    quarantine/. Pictures keep their split when the set grows.
+    quarantine/. Pictures keep their split when the set grows. A class taken out of classes.txt
+    stays as long as the data set holds pictures of it.
     """
     dataset = open_dataset(settings.dataset)
     with run_lock(dataset.root, "curate"), Manifest(dataset.manifest_path) as manifest:
-        number = exports.recover(dataset, _claimed(manifest))
+        number = _recovered(dataset, manifest)
         run_id = manifest.start_run(
-            "curate", asdict(settings) | settings.shaping, features.versions()
+            "curate",
+            asdict(settings) | settings.shaping,
+            features.versions(exact=settings.exact_hash),
         )
         with progress_bars(output) as bars:
             run = _Run(dataset, manifest, settings, bars, Stopwatch(), run_id)
@@ -46,10 +53,15 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
     return outcome_of(summary)
 
 
-def _claimed(manifest: Manifest) -> set[int]:
-    """Return the numbers of the versions that committed runs published."""
-    counts: list[dict[str, Any]] = [run.counts or {} for run in manifest.runs("curate")]
-    return {int(c["number"]) for c in counts if "number" in c}
+def _recovered(dataset: Dataset, manifest: Manifest) -> int:
+    """Finish what a killed run left, and return the number of the next version."""
+    runs = manifest.runs("curate")
+    counts: list[dict[str, Any]] = [run.counts or {} for run in runs]
+    claimed = {int(c["number"]) for c in counts if "number" in c}
+    # A run that did not end well may have got as far as its folder, which the next one repeats.
+    killed = bool(runs) and runs[-1].outcome not in {"published", "unchanged"}
+    check_unclaimed(dataset, claimed, leftover_expected=killed)
+    return exports.recover(dataset, claimed)
 
 
 @contextmanager
@@ -77,23 +89,50 @@ class _Run:
     def find(self) -> Findings:
         """Decide about every picture and part what is kept."""
         reviewed = self._reviewed()
-        files = {p.sha256: self.dataset.root / p.path for p in reviewed.pictures}
         with self.watch.step("measure"):
-            features.measure_missing(
-                self.manifest, files, self.settings.executor, self._bar("measuring")
-            )
-            known = features.load(self.manifest, files)
+            files, damaged, known = self._measured(reviewed)
         with self.watch.step("search"):
-            links = self._links(reviewed, known, files)
+            out = unfit(reviewed.pictures, known, self.settings.min_side, damaged)
+            found = self._search(reviewed, out, known, files)
+        classes = {row.id: row for row in self.manifest.classes()}
         with self.watch.step("decide"):
-            classes = {row.id: row for row in self.manifest.classes()}
             names = {row.id: row.name for row in classes.values()}
-            decisions = decide(reviewed, known, links, self.settings, class_names=names)
+            decisions = decide(reviewed, known, found, self.settings, unfit=out, class_names=names)
         with self.watch.step("split"):
-            parts = partition(decisions, links, self.settings, self._before())
-            _check_splittable(decisions, parts)
-        raw_paths = {p.sha256: p.path for p in self.manifest.kept_pictures()}
-        return Findings(decisions, parts, raw_paths, classes)
+            parts = partition(decisions, found.links, self.settings, self._before())
+            _check_splittable(decisions, parts, len(damaged))
+        with self.watch.step("audit"):
+            crossings = audit(
+                parts.split_of,
+                known,
+                found.digests,
+                radius=self.settings.radius,
+                leak_radius=self.settings.leak_radius,
+                views=self.settings.views,
+            )
+            check(crossings)
+        return Findings(
+            decisions=decisions,
+            parts=parts,
+            links=found.links,
+            crossings=crossings,
+            damaged=damaged,
+            outliers=outliers(self.dataset.root, parts.split_of),
+            raw_paths={p.sha256: p.path for p in self.manifest.kept_pictures()},
+            classes=classes,
+            hashes=known.whole,
+        )
+
+    def _measured(self, reviewed: Reviewed) -> tuple[dict[str, Path], Mapping[str, str], Features]:
+        """Return the files that are whole, what is wrong with the others, and the measures."""
+        every = {p.sha256: self.dataset.root / p.path for p in reviewed.pictures}
+        damaged = find_damage(every)
+        files = {sha256: path for sha256, path in every.items() if sha256 not in damaged}
+        exact, executor = self.settings.exact_hash, self.settings.executor
+        features.measure_missing(
+            self.manifest, files, executor, self._bar("measuring"), exact=exact
+        )
+        return files, damaged, features.load(self.manifest, files, exact=exact)
 
     def publish(self, findings: Findings, number: int) -> Publication:
         """Write the version and record it, unless the newest version is just that."""
@@ -128,7 +167,8 @@ class _Run:
             drops = findings.decisions.drops
             exports.write_quarantine(self.dataset, drops, findings.raw_paths, findings.classes)
             summary = summarise(self.dataset, findings, publication, self.watch.seconds)
-            write_report(self.dataset, report_data(summary, findings))
+            data = report_data(summary, findings, publication.pictures)
+            write_report(self.dataset, data, self.settings.executor)
         return summarise(self.dataset, findings, publication, self.watch.seconds)
 
     def _reviewed(self) -> Reviewed:
@@ -140,24 +180,20 @@ class _Run:
             )
         return apply_overrides(pictures, self.manifest.latest_overrides())
 
-    def _links(self, reviewed: Reviewed, known: Features, files: dict[str, Path]) -> list[Link]:
-        out = unfit(reviewed.pictures, known, self.settings.min_side)
+    def _search(
+        self,
+        reviewed: Reviewed,
+        out: Mapping[Key, Drop],
+        known: Features,
+        files: Mapping[str, Path],
+    ) -> Search:
+        def look_closer(names: Iterable[str]) -> Closer:
+            wanted = {sha256: files[sha256] for sha256 in names}
+            executor = self.settings.executor
+            return features.closer(self.manifest, wanted, executor, self._bar("comparing"))
+
         usable = [p for p in reviewed.pictures if key_of(p) not in out]
-        links = duplicates.find_links(
-            {p.sha256 for p in usable},
-            known,
-            radius=self.settings.radius,
-            leak_radius=self.settings.leak_radius,
-            views=self.settings.views,
-        )
-        alike = duplicates.may_share_pixels(usable, known, links)
-        digests = features.pixel_digests(
-            self.manifest,
-            {sha256: files[sha256] for sha256 in alike},
-            self.settings.executor,
-            self._bar("comparing"),
-        )
-        return duplicates.with_pixels(links, digests)
+        return search(usable, known, self.settings, look_closer, kept=reviewed.kept)
 
     def _before(self) -> Before:
         rows = self.manifest.last_splits()
@@ -171,10 +207,15 @@ class _Run:
         return lambda total: self.bars.add(name, total)
 
 
-def _check_splittable(decisions: Decisions, parts: Partition) -> None:
-    """Raise UsageError when fewer than two classes can be in every split."""
+def _check_splittable(decisions: Decisions, parts: Partition, damaged: int) -> None:
+    """Raise when fewer than two classes can be in every split: for damage, or too few pictures."""
     classes = {p.class_id for p in decisions.kept}
     able = len(classes - parts.small)
+    if able < _LEAST_CLASSES and damaged:
+        raise DamagedDataError(
+            f"{damaged} raw files are missing or altered; with the others no set can be made",
+            cure="run verify; restore the files from a copy or scrape again",
+        )
     if able < _LEAST_CLASSES:
         dropped = ", ".join(f"{n} {reason}" for reason, n in decisions.counts().items())
         raise UsageError(

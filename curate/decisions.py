@@ -1,10 +1,11 @@
 """Decide about every picture of every class: keep it, or drop it for one reason."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from curate.best import enlarged, keep_best, ranked
 from curate.conflicts import (
     Conflict,
     Drop,
@@ -14,8 +15,9 @@ from curate.conflicts import (
     key_of,
     settle,
 )
-from curate.duplicates import Link, keep_best, ranked
+from curate.duplicates import Link
 from curate.features import Features
+from curate.fidelity import Fidelity
 from curate.quality import is_placeholder, issues_of, usual_sides
 from curate.settings import CurateSettings, Issue
 from pipeline.rows import DecisionRow, KeptPicture
@@ -48,9 +50,33 @@ class Decisions:
         return dict(sorted(numbers.items(), key=lambda item: (-item[1], item[0])))
 
 
-def unfit(pictures: Iterable[KeptPicture], features: Features, min_side: int) -> dict[Key, Drop]:
+@dataclass(frozen=True)
+class Search:
+    """What the search for copies found.
+
+    `aside` links each picture that a twin of its class stands for to that twin; `links` are among
+    the `standing` pictures; `fidelity` and `digests` are those of pictures with copies.
+    """
+
+    standing: list[KeptPicture]
+    aside: Mapping[Key, Link]
+    links: Sequence[Link]
+    fidelity: Mapping[str, Fidelity]
+    digests: Mapping[str, bytes]
+
+
+def unfit(
+    pictures: Iterable[KeptPicture],
+    features: Features,
+    min_side: int,
+    damaged: Collection[str] = (),
+) -> dict[Key, Drop]:
     """Return the pictures that cannot be used at all: broken, placeholders, too small."""
-    return {key_of(p): Drop(reason) for p in pictures if (reason := _unfit(p, features, min_side))}
+    return {
+        key_of(p): Drop(reason)
+        for p in pictures
+        if (reason := "broken" if p.sha256 in damaged else _unfit(p, features, min_side))
+    }
 
 
 def _unfit(
@@ -58,7 +84,8 @@ def _unfit(
 ) -> Literal["broken", "placeholder", "too_small", ""]:
     if picture.sha256 in features.broken:
         return "broken"
-    if is_placeholder(features.scores[picture.sha256], picture.width, picture.height):
+    scores = features.scores[picture.sha256]
+    if is_placeholder(scores, picture.width, picture.height, picture.format):
         return "placeholder"
     return "too_small" if min(picture.width, picture.height) < min_side else ""
 
@@ -66,35 +93,65 @@ def _unfit(
 def decide(
     reviewed: Reviewed,
     features: Features,
-    links: Sequence[Link],
+    search: Search,
     settings: CurateSettings,
     *,
+    unfit: Mapping[Key, Drop],
     class_names: Mapping[int, str],
 ) -> Decisions:
     """Settle conflicts between classes, keep the best of copies, drop the issues asked for."""
-    drops = reviewed.drops | unfit(reviewed.pictures, features, settings.min_side)
-    left = [p for p in reviewed.pictures if key_of(p) not in drops]
-    conflicts = find_conflicts(left, links)
+    drops = {**reviewed.drops, **unfit}
+    left = search.standing
+    conflicts = find_conflicts(left, search.links)
     order = {key_of(p): (p.rank, class_names[p.class_id], p.sha256) for p in left}
     settled = settle(
-        conflicts, settings.conflicts, order, copies=_copies(links), kept=reviewed.kept
+        conflicts, settings.conflicts, order, copies=_copies(search.links), kept=reviewed.kept
     )
     drops |= settled.drops
     left = [p for p in left if key_of(p) not in drops]
 
-    copies = _copies_within_classes(left, features, links, reviewed.kept)
-    for key, link in copies.items():
-        reason = "exact_duplicate" if link.kind == "pixels" else "near_duplicate"
-        drops[key] = Drop(reason, link.other(key[1]), link.distance)
+    copies = _copies_within_classes(left, search, reviewed.kept)
+    drops |= {key: _gives_way(key, link) for key, link in copies.items()}
+    drops, copies = _with_twins(drops, copies, search.aside)
     left = [p for p in left if key_of(p) not in drops]
 
-    issues = _issues(left, features)
+    issues = _issues(left, features, settings)
     for picture in left:
         found = [i for i in settings.dropped_issues if i in issues[picture.sha256]]
         if found and key_of(picture) not in reviewed.kept:
             drops[key_of(picture)] = Drop(found[0])
     kept = [p for p in left if key_of(p) not in drops]
     return Decisions(kept, drops, copies, conflicts, settled.only_train, issues)
+
+
+def _gives_way(key: Key, link: Link) -> Drop:
+    reason = "exact_duplicate" if link.kind == "pixels" else "near_duplicate"
+    return Drop(reason, link.other(key[1]), link.distance)
+
+
+def _with_twins(
+    drops: dict[Key, Drop], copies: dict[Key, Link], aside: Mapping[Key, Link]
+) -> tuple[dict[Key, Drop], dict[Key, Link]]:
+    """Let each picture put aside share the fate of its twin: kept by it, or out with it.
+
+    Twins have one hash, so what a twin is a copy of, its twins are, at the same distance.
+    """
+    all_drops, all_copies = dict(drops), dict(copies)
+    for key, link in aside.items():
+        twin = (key[0], link.second)
+        if twin not in copies and twin in drops:
+            all_drops[key] = drops[twin]
+            continue
+        all_copies[key] = _past_twin(link, copies[twin]) if twin in copies else link
+        all_drops[key] = _gives_way(key, all_copies[key])
+    return all_drops, all_copies
+
+
+def _past_twin(link: Link, twins: Link) -> Link:
+    """Return the link of a picture to what its twin is a copy of."""
+    of = twins.other(link.second)
+    kind = "whole" if twins.kind == "pixels" else twins.kind
+    return Link(link.first, of, twins.distance, kind, duplicate=True)
 
 
 def _copies(links: Iterable[Link]) -> dict[str, set[str]]:
@@ -107,28 +164,28 @@ def _copies(links: Iterable[Link]) -> dict[str, set[str]]:
 
 
 def _copies_within_classes(
-    pictures: Iterable[KeptPicture],
-    features: Features,
-    links: Iterable[Link],
-    kept: frozenset[Key],
+    pictures: Iterable[KeptPicture], search: Search, kept: frozenset[Key]
 ) -> dict[Key, Link]:
     """Return each picture that a better one of its class makes superfluous, with their link."""
     classes: dict[int, list[KeptPicture]] = defaultdict(list)
     for picture in pictures:
         classes[picture.class_id].append(picture)
-    duplicates = [link for link in links if link.duplicate]
-    return {
-        (class_id, sha256): link
-        for class_id, members in classes.items()
-        for sha256, link in keep_best(
-            ranked(members, features, {s for c, s in kept if c == class_id}), duplicates
-        ).items()
-        if (class_id, sha256) not in kept
-    }
+    duplicates = [link for link in search.links if link.duplicate]
+    grown = enlarged((x[:2] for x in duplicates if x.shows_the_same), search.fidelity)
+    copies: dict[Key, Link] = {}
+    for class_id, members in classes.items():
+        by_hand = {s for c, s in kept if c == class_id}
+        order = ranked(members, search.fidelity, by_hand=by_hand, enlarged=grown)
+        for sha256, link in keep_best(order, duplicates).items():
+            if sha256 not in by_hand:
+                copies[class_id, sha256] = link
+    return copies
 
 
-def _issues(pictures: Sequence[KeptPicture], features: Features) -> dict[str, list[Issue]]:
-    usual = usual_sides({p.sha256: (p.width, p.height) for p in pictures})
-    return {
-        p.sha256: issues_of(features.scores[p.sha256], p.width, p.height, usual) for p in pictures
-    }
+def _issues(
+    pictures: Sequence[KeptPicture], features: Features, settings: CurateSettings
+) -> dict[str, list[Issue]]:
+    limits = settings.limits
+    sizes = {p.sha256: (p.width, p.height) for p in pictures}
+    usual = usual_sides(sizes, limits["odd_size"])
+    return {s: issues_of(features.scores[s], *size, usual, limits) for s, size in sizes.items()}

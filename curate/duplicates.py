@@ -1,19 +1,21 @@
-"""Find pictures that are copies of each other, and keep the best of them."""
+"""Find pictures that are copies of each other, and those near enough to leak."""
 
-import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from curate.alignment import WHOLE, align, has_wider_border, is_frame
+from curate.alignment import (
+    align,
+    has_wider_border,
+    is_frame,
+    same_mirrored,
+    same_whole,
+)
 from curate.features import Features
 from curate.hashing import NO_HASH, VIEWS
 from curate.neighbours import cross_pairs, pairs_within
-from pipeline.rows import KeptPicture
-
-SAME_PIXELS_WITHIN = 2
 
 Kind = Literal["pixels", "whole", "mirrored", "crop", "border"]
 
@@ -37,6 +39,11 @@ class Link(NamedTuple):
         return self.kind in {"crop", "border"}
 
     @property
+    def shows_the_same(self) -> bool:
+        """Say whether both show all of one scene, so that their px can be compared."""
+        return self.kind != "crop"
+
+    @property
     def pair(self) -> tuple[str, str]:
         """Return both pictures, sorted."""
         return (self.first, self.second) if self.first < self.second else (self.second, self.first)
@@ -51,7 +58,7 @@ def find_links(
 ) -> list[Link]:
     """Return one link per pair of pictures that look alike, the strongest there is, sorted.
 
-    Whole pictures are copies within `radius`; mirrored and, with `views`, cropped ones when their
+    Pictures within `radius`, whole or with `views` also mirrored or cropped, are copies when their
     aligned thumbnails agree too. Whole and mirrored pictures within `leak_radius` are linked
     without being copies.
     """
@@ -74,7 +81,9 @@ def _whole_links(
 ) -> Iterator[Link]:
     hashes = np.array([features.whole[s] for s in names], np.uint64)
     for i, j, d in zip(*pairs_within(hashes, leak_radius), strict=True):
-        link = Link(names[i], names[j], int(d), "whole", bool(d <= radius))
+        first, second = features.thumbs[names[i]], features.thumbs[names[j]]
+        same = bool(d <= radius) and same_whole(first, second)
+        link = Link(names[i], names[j], int(d), "whole", same)
         yield _by_border(link, features) if link.duplicate else link
 
 
@@ -100,8 +109,8 @@ def _mirrored_links(
             closest[pair] = min(int(d), closest.get(pair, 64))
     for (i, j), d in closest.items():
         first, second = names[i], names[j]
-        flipped = features.thumbs[second][:, ::-1]
-        same = views and d <= radius and align(features.thumbs[first], flipped, WHOLE).is_copy
+        thumbs = features.thumbs[first], features.thumbs[second]
+        same = views and d <= radius and same_mirrored(*thumbs)
         yield Link(first, second, d, "mirrored", same)
 
 
@@ -143,75 +152,16 @@ def _view_candidates(
     return nearest
 
 
-def may_share_pixels(
-    pictures: Iterable[KeptPicture], features: Features, links: Iterable[Link]
-) -> set[str]:
-    """Return the pictures whose pixels are worth comparing.
-
-    Those are pictures of one size that are flat or hardly a bit apart (a JPEG decoded at a
-    fraction of its size strays by 2).
-    """
-    sizes = {p.sha256: sorted((p.width, p.height)) for p in pictures}
-    flat = {s for s in sizes if features.whole[s] == NO_HASH}
-    twins = (x[:2] for x in links if x.kind == "whole" and x.distance <= SAME_PIXELS_WITHIN)
-    return flat.union(*(pair for pair in twins if sizes[pair[0]] == sizes[pair[1]]))
-
-
-def with_pixels(links: Iterable[Link], digests: Mapping[str, bytes]) -> list[Link]:
+def with_pixels(
+    links: Iterable[Link], pictures: Iterable[str], digests: Mapping[str, bytes]
+) -> list[Link]:
     """Return the links and, for every pair with equal pixels, a link that says so instead."""
     best = {link.pair: link for link in links}
     sharing: dict[bytes, list[str]] = defaultdict(list)
-    for sha256 in sorted(digests):
+    for sha256 in sorted(set(pictures) & digests.keys()):
         sharing[digests[sha256]].append(sha256)
     for group in sharing.values():
         for k, first in enumerate(group):
             for second in group[k + 1 :]:
                 best[first, second] = Link(first, second, 0, "pixels", duplicate=True)
     return sorted(best.values())
-
-
-def ranked(
-    pictures: Iterable[KeptPicture], features: Features, kept_by_hand: set[str]
-) -> list[str]:
-    """Return pictures best first: chosen by a person, then pixels x sharpness, bytes, SHA-256."""
-
-    def badness(picture: KeptPicture) -> tuple[bool, float, int, str]:
-        detail = picture.width * picture.height * features.scores[picture.sha256].sharpness
-        return picture.sha256 not in kept_by_hand, -detail, -picture.bytes, picture.sha256
-
-    return [picture.sha256 for picture in sorted(pictures, key=badness)]
-
-
-def keep_best(order: Sequence[str], links: Iterable[Link]) -> dict[str, Link]:
-    """Return each dropped picture with the link to the kept one that it is a copy of.
-
-    Best first, a picture is kept and its direct neighbours are dropped: never the neighbours of a
-    dropped one. A crop waits until the pictures it is cut from are decided. The result does not
-    depend on the order of `links`.
-    """
-    place = {sha256: k for k, sha256 in enumerate(order)}
-    near: dict[str, list[Link]] = defaultdict(list)
-    waiting = dict.fromkeys(order, 0)
-    for link in sorted(links):
-        if link.first in place and link.second in place:
-            near[link.first].append(link)
-            near[link.second].append(link)
-            waiting[link.first] += link.directed
-    ready = [place[s] for s in order if not waiting[s]]
-    undecided = dict.fromkeys(order)
-    dropped: dict[str, Link] = {}
-    while undecided:
-        # Crops of each other in a circle: the best of them goes first.
-        best = order[heapq.heappop(ready)] if ready else next(iter(undecided))
-        if best not in undecided:
-            continue
-        decided = {best} | {x.other(best) for x in near[best] if x.other(best) in undecided}
-        dropped |= {x.other(best): x for x in near[best] if x.other(best) in decided}
-        for sha256 in sorted(decided):
-            del undecided[sha256]
-            for link in near[sha256]:
-                if link.directed and link.second == sha256:
-                    waiting[link.first] -= 1
-                    if not waiting[link.first]:
-                        heapq.heappush(ready, place[link.first])
-    return dropped

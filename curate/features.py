@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
 from itertools import islice
 from pathlib import Path
 
@@ -11,23 +13,26 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from curate import hashing, quality
+from curate import fidelity, hashing, quality
+from curate.chunks import FEW, map_chunked
+from curate.fidelity import Fidelity
 from pipeline.errors import DamagedDataError
 from pipeline.manifest import Manifest
 from pipeline.pictures import PictureError, decode
 from pipeline.progress import Bar
 from pipeline.rows import FeatureRow
-from pipeline.workers import Result, map_items
+from pipeline.workers import Result
 
 BATCH = 500
-_ALGORITHMS = {
+_FAST = {
     "phash": hashing.ALGORITHM,
     "views": hashing.VIEWS_ALGORITHM,
     "thumb": hashing.THUMB_ALGORITHM,
     "quality": quality.ALGORITHM,
 }
+_EXACT = {kind: f"{name}/full" for kind, name in _FAST.items()} | {"phash": hashing.EXACT_ALGORITHM}
 _BROKEN = ("broken", "decode/1")
-_PIXELS = ("pixels", "sha256/1")
+_CLOSER = {"pixels": "sha256/1", "fidelity": fidelity.ALGORITHM}
 
 
 @dataclass(frozen=True)
@@ -42,24 +47,43 @@ class Features:
     broken: Mapping[str, str]
 
 
-def versions() -> dict[str, object]:
+@dataclass(frozen=True)
+class Closer:
+    """What a full decode tells of pictures that have copies, by SHA-256."""
+
+    digests: Mapping[str, bytes]
+    fidelity: Mapping[str, Fidelity]
+
+
+def algorithms(*, exact: bool = False) -> dict[str, str]:
+    """Return feature kind -> algorithm version; `exact` is what --exact-hash asks for."""
+    return _EXACT if exact else _FAST
+
+
+def versions(*, exact: bool = False) -> dict[str, object]:
     """Return what the measures depend on: algorithms and libraries."""
-    return {**_ALGORITHMS, "pillow": PIL.__version__, "numpy": np.__version__}
+    used: dict[str, object] = {**algorithms(exact=exact), **_CLOSER}
+    if exact:
+        used["imagehash"] = metadata.version("imagehash")
+    return used | {"pillow": PIL.__version__, "numpy": np.__version__}
 
 
-def measure(path: str) -> dict[str, bytes]:
+def measure(path: str, *, exact: bool = False) -> dict[str, bytes]:
     """Decode a file once and return feature kind -> value; a broken picture has `broken` only.
 
-    Raises OSError when the file cannot be read.
+    `exact` decodes it in full and leaves the hash to imagehash. Raises OSError when the file
+    cannot be read.
     """
+    at_least = None if exact else hashing.DECODE_AT_LEAST
     try:
-        image = decode(Path(path).read_bytes(), at_least=hashing.DECODE_AT_LEAST)
+        image = decode(Path(path).read_bytes(), at_least=at_least)
     except PictureError as error:
         return {"broken": error.reason.encode()}
     grey = hashing.luma(image)
     pixels = hashing.shrink(grey, hashing.HASH_SIDE)
+    hashes = hashing.exact_phash(image) if exact else hashing.phash(pixels)
     return {
-        "phash": np.array(hashing.phash(pixels), ">u8").tobytes(),
+        "phash": np.array(hashes, ">u8").tobytes(),
         "views": hashing.view_hashes(grey).astype(">u8").tobytes(),
         "thumb": hashing.thumbnail(grey).tobytes(),
         "quality": quality.score(image).to_bytes(),
@@ -81,29 +105,45 @@ def pixel_digest(path: str) -> dict[str, bytes]:
     return {"pixels": digest.digest()}
 
 
+def measure_fidelity(path: str) -> dict[str, bytes]:
+    """Return the fidelity of a picture decoded in full; one that does not decode has the least."""
+    try:
+        image = decode(Path(path).read_bytes())
+    except PictureError:
+        return {"fidelity": fidelity.NOTHING.to_bytes()}
+    return {"fidelity": fidelity.fidelity(image).to_bytes()}
+
+
 def measure_missing(
-    manifest: Manifest, files: Mapping[str, Path], executor: str, make_bar: Callable[[int], Bar]
+    manifest: Manifest,
+    files: Mapping[str, Path],
+    executor: str,
+    make_bar: Callable[[int], Bar],
+    *,
+    exact: bool = False,
 ) -> int:
     """Measure the pictures (SHA-256 -> file) that lack a feature; return how many those were.
 
     What is measured is kept in batches, so that a killed run loses little. Raises
     DamagedDataError when a file is missing or cannot be read.
     """
-    known = [manifest.features(kind, algorithm).keys() for kind, algorithm in _ALGORITHMS.items()]
+    kinds = algorithms(exact=exact)
+    known = [manifest.features(kind, algorithm).keys() for kind, algorithm in kinds.items()]
     done = set[str].intersection(*map(set, known)) | manifest.features(*_BROKEN).keys()
     missing = sorted(files.keys() - done)
-    _measure_all(manifest, measure, [(s, files[s]) for s in missing], executor, make_bar)
+    work = _Work(partial(measure, exact=exact), kinds | dict([_BROKEN]))
+    _measure_all(manifest, work, [(s, files[s]) for s in missing], executor, make_bar)
     return len(missing)
 
 
-def load(manifest: Manifest, wanted: Iterable[str]) -> Features:
+def load(manifest: Manifest, wanted: Iterable[str], *, exact: bool = False) -> Features:
     """Return the features of the wanted pictures."""
     names = set(wanted)
 
     def stored(kind: str, algorithm: str) -> dict[str, bytes]:
         return {s: v for s, v in manifest.features(kind, algorithm).items() if s in names}
 
-    values = {kind: stored(kind, algorithm) for kind, algorithm in _ALGORITHMS.items()}
+    values = {kind: stored(kind, name) for kind, name in algorithms(exact=exact).items()}
     hashes = {s: np.frombuffer(v, ">u8") for s, v in values["phash"].items()}
     side = hashing.THUMB_SIDE
     return Features(
@@ -118,19 +158,40 @@ def load(manifest: Manifest, wanted: Iterable[str]) -> Features:
     )
 
 
-def pixel_digests(
+def closer(
     manifest: Manifest, files: Mapping[str, Path], executor: str, make_bar: Callable[[int], Bar]
-) -> dict[str, bytes]:
-    """Return the pixel digest of each picture (SHA-256 -> file), computing what is missing."""
-    known = manifest.features(*_PIXELS)
-    missing = [(s, files[s]) for s in sorted(files.keys() - known.keys())]
-    _measure_all(manifest, pixel_digest, missing, executor, make_bar)
-    return {s: v for s, v in manifest.features(*_PIXELS).items() if s in files}
+) -> Closer:
+    """Return digest and fidelity of each picture (SHA-256 -> file), measuring what is missing.
+
+    Of pictures with equal pixels one is measured.
+    """
+
+    def stored(kind: str, names: Iterable[str], work: _Work) -> dict[str, bytes]:
+        wanted = set(names)
+        known = manifest.features(kind, _CLOSER[kind])
+        missing = [(s, files[s]) for s in sorted(wanted - known.keys())]
+        _measure_all(manifest, work, missing, executor, make_bar)
+        known = manifest.features(kind, _CLOSER[kind]) if missing else known
+        return {s: v for s, v in known.items() if s in wanted}
+
+    kinds = _CLOSER | dict([_BROKEN])
+    digests = stored("pixels", files, _Work(pixel_digest, kinds, FEW))
+    first = {digest: sha256 for sha256, digest in sorted(digests.items(), reverse=True)}
+    values = stored("fidelity", first.values(), _Work(measure_fidelity, kinds, FEW))
+    measured = {s: Fidelity.from_bytes(v) for s, v in values.items()}
+    return Closer(digests, {s: measured[first[d]] for s, d in digests.items()})
+
+
+@dataclass(frozen=True)
+class _Work:
+    function: Callable[[str], dict[str, bytes]]
+    algorithms: Mapping[str, str]
+    few: int = 1
 
 
 def _measure_all(
     manifest: Manifest,
-    function: Callable[[str], dict[str, bytes]],
+    work: _Work,
     items: Sequence[tuple[str, Path]],
     executor: str,
     make_bar: Callable[[int], Bar],
@@ -139,18 +200,22 @@ def _measure_all(
         return
     bar = make_bar(len(items))
     names = {str(path): sha256 for sha256, path in items}
-    results = map_items(function, list(names), executor if len(items) > 1 else "serial")
+    results = map_chunked(work.function, list(names), executor, few=work.few)
     while batch := list(islice(results, BATCH)):
-        rows = [row for result in batch for row in _rows(result, names[result.item])]
+        rows = [
+            FeatureRow(names[result.item], kind, work.algorithms[kind], value)
+            for result in batch
+            for kind, value in _values(result).items()
+        ]
         with manifest.transaction():
             manifest.insert(rows)
         bar.advance(len(batch))
 
 
-def _rows(result: Result[str, dict[str, bytes]], sha256: str) -> list[FeatureRow]:
-    """Turn a result into rows; a picture that kills its decoder is broken."""
+def _values(result: Result[str, dict[str, bytes]]) -> dict[str, bytes]:
+    """Return feature kind -> value of a result; a picture that kills its decoder is broken."""
     if isinstance(result.error, BrokenProcessPool):
-        return [FeatureRow(sha256, *_BROKEN, b"the decoder died")]
+        return {"broken": b"the decoder died"}
     if isinstance(result.error, OSError):
         raise DamagedDataError(
             f"{result.item} cannot be read: {result.error.strerror}",
@@ -158,6 +223,4 @@ def _rows(result: Result[str, dict[str, bytes]], sha256: str) -> list[FeatureRow
         ) from result.error
     if result.error is not None:
         raise result.error
-    algorithms = _ALGORITHMS | dict([_BROKEN, _PIXELS])
-    values = result.value or {}
-    return [FeatureRow(sha256, kind, algorithms[kind], value) for kind, value in values.items()]
+    return result.value or {}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 ALGORITHM = "phash64/draft128/1"
+EXACT_ALGORITHM = "phash64/imagehash/1"
 VIEWS_ALGORITHM = "phash64/thumb64/22views/1"
 THUMB_ALGORITHM = "luma32/box/1"
 DECODE_AT_LEAST = 128
@@ -74,6 +75,25 @@ def phash(pixels: NDArray[np.uint8]) -> tuple[int, int]:
     whole = _DCT @ pixels.astype(np.float64) @ _DCT.T
     first, mirrored = _bits(np.stack([whole, whole * _MIRROR]))
     return int(first), int(mirrored)
+
+
+def exact_phash(image: Image.Image) -> tuple[int, int]:
+    """Return imagehash.phash of a picture decoded in full and of its mirror image, 0 when flat.
+
+    Raises ModuleNotFoundError when the extra is not installed.
+    """
+    import imagehash  # noqa: PLC0415  an extra
+
+    if shrink(luma(image), HASH_SIDE).std() < FLAT_STD:
+        return NO_HASH, NO_HASH
+    mirror = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    first, mirrored = (int(str(imagehash.phash(one)), 16) for one in (image, mirror))
+    return first, mirrored
+
+
+def hex_form(value: int) -> str:
+    """Return a hash as imagehash prints it: 16 hexadecimal digits."""
+    return f"{value:016x}"
 
 
 def view_hashes(grey: Image.Image) -> NDArray[np.uint64]:

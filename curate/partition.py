@@ -1,4 +1,4 @@
-"""Part the kept pictures into splits: group, assign, and audit what came of it."""
+"""Part the kept pictures into splits: group them, then assign the groups."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,7 @@ from curate.decisions import Decisions
 from curate.duplicates import Link
 from curate.leak_groups import Chain, largest_group, leak_groups
 from curate.settings import CurateSettings
-from curate.splits import already_apart, assign, leaks, make_groups, splits_before
-from pipeline.errors import SceneSetError
+from curate.splits import already_apart, assign, make_groups, splits_before
 from pipeline.rows import Split
 
 _ASSIGNS_ANEW = ("seed", "split")
@@ -38,17 +37,14 @@ class Partition:
     chains: Sequence[Chain]
     small: frozenset[int]
     moved: Sequence[tuple[Key, Split, Split]]
-    leaks: int
-    near_apart: int
 
 
 def partition(
     decisions: Decisions, links: Sequence[Link], settings: CurateSettings, before: Before
 ) -> Partition:
-    """Assign every kept picture to a split and prove that no copies are parted.
+    """Assign every kept picture to a split, copies and look-alikes together.
 
-    Pictures stay where they stood unless --seed or --split changed. Raises SceneSetError when a
-    pair of copies stands in two splits, which would be a bug: nothing is published then.
+    Pictures stay where they stood unless --seed or --split changed.
     """
     sticky = before.agrees(settings, _ASSIGNS_ANEW)
     replaced = {
@@ -66,8 +62,6 @@ def partition(
     assignment = assign(groups, settings.shares, settings.seed)
     group_of = {s: group.id for group, own in zip(groups, members, strict=True) for s in own}
     split_of = {s: assignment.splits[group] for s, group in group_of.items()}
-    copies, near = leaks(links, split_of)
-    _check(copies)
     return Partition(
         split_of=split_of,
         group_of=group_of,
@@ -75,8 +69,6 @@ def partition(
         chains=chains,
         small=assignment.small,
         moved=_moved(decisions, before, split_of),
-        leaks=len(copies),
-        near_apart=len(near),
     )
 
 
@@ -89,13 +81,3 @@ def _moved(
         for key in map(key_of, decisions.kept)
         if key in before.splits and before.splits[key] != split_of[key[1]]
     ]
-
-
-def _check(copies: Sequence[Link]) -> None:
-    """Raise when copies stand in two splits."""
-    if copies:
-        raise SceneSetError(
-            f"internal error: {len(copies)} pairs of copies stand in two splits, the first "
-            f"{copies[0].first[:16]} and {copies[0].second[:16]}; nothing was published",
-            cure="report it, with the report of the run before",
-        )

@@ -4,20 +4,21 @@ A run killed in between leaves the version before in place: a folder that no com
 is removed by the next run, a committed one that `current` does not point to yet is linked by it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from curate import exports
 from curate.exports import PublishedPicture
-from curate.report import Findings
+from curate.findings import Findings
 from curate.resize import resized
 from curate.settings import CurateSettings
 from pipeline.checksums import is_damaged, write_checksums
 from pipeline.class_list import label_order
 from pipeline.dataset import Dataset
 from pipeline.durable import new_folder
+from pipeline.errors import DamagedDataError
 from pipeline.manifest import Manifest
 from pipeline.progress import Bar
 from pipeline.rows import DecisionRow, SplitRow
@@ -36,6 +37,22 @@ class Publication:
     def version(self) -> str:
         """Return the version id."""
         return str(self.record["version"])
+
+
+def check_unclaimed(dataset: Dataset, claimed: Collection[int], *, leftover_expected: bool) -> None:
+    """Refuse to go on beside a whole version that the manifest knows nothing of.
+
+    What a killed run left is removed and made again. A version that no run explains was published
+    by a newer manifest than this one, or copied here: a person decides. Raises DamagedDataError.
+    """
+    unclaimed = [n for n in exports.numbers(dataset.versions) if n not in claimed]
+    whole = [n for n in unclaimed if exports.read_record(dataset.versions / str(n))]
+    if len(whole) > int(leftover_expected):
+        folder = dataset.versions / str(whole[0])
+        raise DamagedDataError(
+            f"{folder} holds a version that {dataset.manifest_path.name} knows nothing of",
+            cure=f"restore the newer {dataset.manifest_path.name}, or move that folder elsewhere",
+        )
 
 
 def prepare(

@@ -1,164 +1,65 @@
-"""Tell what curate did: report.json for programs, one self-contained page for people."""
+"""Tell what curate did: report.json for programs, one page with small pictures for people."""
 
+import base64
+import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from operator import itemgetter
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from curate.conflicts import Key, key_of
-from curate.decisions import Decisions
-from curate.partition import Partition
-from curate.report_page import PAGE
-from curate.settings import ISSUES
+from curate.thumbnails import FOLDER, name_of, write_thumbnails
 from pipeline.dataset import Dataset
 from pipeline.durable import write_file
-from pipeline.rows import ClassRow
 
-PAIRS_SHOWN = 60
-CONFLICTS_SHOWN = 60
-DROPS_SHOWN = 24
-ISSUES_SHOWN = 12
-GROUPS_SHOWN = 12
-GROUP_PICTURES_SHOWN = 12
-CONTACTS_SHOWN = 24
-MOVES_SHOWN = 100
-_RAW_FROM_PAGE = "../../"
+_PAGE = Path(__file__).with_name("report.html")
+_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 Json = dict[str, Any]
+# From a picture's path below the data set to what the page shows of it.
+Shown = Callable[[str], str]
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What a run found out, beyond its summary: the material of the report."""
-
-    decisions: Decisions
-    parts: Partition
-    raw_paths: Mapping[str, str]
-    classes: Mapping[int, ClassRow]
-
-
-def report_data(summary: Mapping[str, Any], findings: Findings) -> Json:
-    """Return everything the report shows as plain JSON; long lists are cut, with their length."""
-    return {
-        "summary": dict(summary),
-        "dropped_pictures": _dropped(findings),
-        "pairs": _cut(_pairs(findings), PAIRS_SHOWN),
-        "conflicts": _cut(_conflicts(findings), CONFLICTS_SHOWN),
-        "issues": _issues(findings),
-        "groups": _groups(findings),
-        "chains": [chain._asdict() for chain in findings.parts.chains],
-        "moved": _cut(_moved(findings), MOVES_SHOWN),
-        "near_pairs_apart": findings.parts.near_apart,
-        "contact_sheets": _contact_sheets(findings),
-    }
-
-
-def write_report(dataset: Dataset, data: Json) -> None:
-    """Write report.json and index.html, each whole."""
-    from jinja2 import Environment  # noqa: PLC0415  only this function needs it
-
+def write_report(dataset: Dataset, data: Json, executor: str) -> None:
+    """Write report.json, small pictures and index.html, the page last and whole."""
     folder = dataset.report("curate")
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(PAGE).render(data, raw=_RAW_FROM_PAGE)
+    raw = {Path(path).stem: dataset.root / path for path in raw_paths(data)}
+    seen = write_thumbnails(folder / FOLDER, raw, executor)
     text = json.dumps(data, ensure_ascii=False, indent=1)
     write_file(folder / "report.json", f"{text}\n".encode())
-    write_file(folder / "index.html", page.encode())
+    write_file(folder / "index.html", page(data, _shown_of(seen)).encode())
 
 
-def _cut(rows: list[Json], shown: int) -> Json:
-    return {"all": len(rows), "shown": rows[:shown]}
+def page(data: Json, shown_of: Shown) -> str:
+    """Return the page: it asks for nothing but the pictures beside it, and runs no script."""
+    from jinja2 import Environment  # noqa: PLC0415  only this function needs it
 
-
-def _pairs(findings: Findings) -> list[Json]:
-    """Return dropped copies beside the kept ones, the least alike first: those are the doubtful."""
-    rows = [
-        {
-            "class": findings.classes[class_id].name,
-            "kept": findings.raw_paths[link.other(sha256)],
-            "dropped": findings.raw_paths[sha256],
-            "distance": link.distance,
-            "kind": link.kind,
-        }
-        for (class_id, sha256), link in findings.decisions.copies.items()
-    ]
-    return sorted(rows, key=lambda r: (-r["distance"], r["class"], r["dropped"]))
-
-
-def _conflicts(findings: Findings) -> list[Json]:
-    def side(key: Key) -> Json:
-        drop = findings.decisions.drops.get(key)
-        return {
-            "class": findings.classes[key[0]].name,
-            "path": findings.raw_paths[key[1]],
-            "verdict": f"dropped: {drop.reason}" if drop else "kept",
-        }
-
-    return [
-        {"first": side(c.first), "second": side(c.second), "distance": c.distance, "kind": c.kind}
-        for c in findings.decisions.conflicts
-    ]
-
-
-def _dropped(findings: Findings) -> list[Json]:
-    """Return what was left out for a reason of its own (copies and conflicts have their lists)."""
-    paths: dict[str, list[str]] = defaultdict(list)
-    for (_, sha256), drop in sorted(findings.decisions.drops.items(), key=itemgetter(0)):
-        if drop.of_sha256 is None:
-            paths[drop.reason].append(findings.raw_paths[sha256])
-    return [
-        {"reason": reason, "all": len(found), "shown": found[:DROPS_SHOWN]}
-        for reason, found in sorted(paths.items())
-    ]
-
-
-def _issues(findings: Findings) -> list[Json]:
-    issues = findings.decisions.issues
-    found = {i: [s for s in sorted(issues) if i in issues[s]] for i in ISSUES}
-    return [
-        {
-            "issue": issue,
-            "all": len(pictures),
-            "shown": [findings.raw_paths[s] for s in pictures[:ISSUES_SHOWN]],
-        }
-        for issue, pictures in found.items()
-        if pictures
-    ]
-
-
-def _groups(findings: Findings) -> Json:
-    several = sorted(
-        (g for g in findings.parts.groups if len(g) > 1), key=lambda g: (-len(g), g[0])
+    template = _PAGE.read_text(encoding="utf-8")
+    style = _STYLE.search(template)
+    digest = hashlib.sha256((style[1] if style else "").encode()).digest()
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["shown"] = shown_of
+    return environment.from_string(template).render(
+        data, root="../../", style_hash=base64.b64encode(digest).decode()
     )
-    shown = [
-        {
-            "split": findings.parts.split_of[group[0]],
-            "all": len(group),
-            "shown": [findings.raw_paths[s] for s in group[:GROUP_PICTURES_SHOWN]],
-        }
-        for group in several[:GROUPS_SHOWN]
-    ]
-    return {"all": len(several), "shown": shown}
 
 
-def _moved(findings: Findings) -> list[Json]:
-    return [
-        {
-            "class": findings.classes[class_id].name,
-            "path": findings.raw_paths[sha256],
-            "from": before,
-            "to": after,
-        }
-        for (class_id, sha256), before, after in findings.parts.moved
-    ]
+def raw_paths(data: object) -> Iterator[str]:
+    """Yield every raw picture's path that the data name, wherever it stands."""
+    if isinstance(data, str):
+        if data.startswith("raw/"):
+            yield data
+    elif isinstance(data, Mapping):
+        for value in data.values():
+            yield from raw_paths(value)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            yield from raw_paths(value)
 
 
-def _contact_sheets(findings: Findings) -> list[Json]:
-    sheets: dict[str, list[str]] = defaultdict(list)
-    for class_id, sha256 in map(key_of, findings.decisions.kept):
-        sheets[findings.classes[class_id].name].append(findings.raw_paths[sha256])
-    return [
-        {"class": name, "all": len(paths), "shown": paths[:CONTACTS_SHOWN]}
-        for name, paths in sorted(sheets.items())
-    ]
+def _shown_of(seen: set[str]) -> Shown:
+    def shown(path: str) -> str:
+        sha256 = Path(path).stem
+        return f"{FOLDER}/{name_of(sha256)}" if sha256 in seen else ""
+
+    return shown

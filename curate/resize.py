@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+from curate.chunks import FEW, map_chunked
 from pipeline.errors import DamagedDataError
 from pipeline.pictures import Fit, decode, encode_jpeg, fit
-from pipeline.workers import map_items
 
 
 def resize_file(path: str, *, size: int, how: Fit) -> bytes:
@@ -24,7 +24,7 @@ def resized(
     """
     names = {str(path): sha256 for sha256, path in files.items()}
     work = partial(resize_file, size=size, how=how)
-    for result in map_items(work, list(names), executor):
+    for result in map_chunked(work, list(names), executor, few=FEW):
         if result.value is None:
             raise DamagedDataError(
                 f"{result.item} can no longer be decoded: {result.error}",

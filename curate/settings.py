@@ -18,8 +18,18 @@ Issue = Literal[
     "dark", "light", "blurry", "low_information", "odd_aspect_ratio", "odd_size", "grayscale"
 ]
 ISSUES: tuple[Issue, ...] = get_args(Issue)
+# As cleanvision has them: scores below are an issue; a size is odd so many interquartile ranges off.
+THRESHOLDS: dict[Issue, float] = {
+    "dark": 0.32,
+    "light": 0.05,
+    "blurry": 0.29,
+    "low_information": 0.3,
+    "odd_aspect_ratio": 0.35,
+    "odd_size": 3.0,
+}
 # Of 64 bits, of which random pictures share half: above this strangers match.
 MAX_RADIUS = 16
+_MOST = 100
 _SPEED_ONLY = ("dataset", "executor", "keep_versions")
 
 
@@ -48,6 +58,10 @@ class CurateSettings:
     """Shorter side in px below which a picture is dropped."""
     drop: str = ""
     """Issues that drop a picture: dark,light,blurry,low_information,odd_aspect_ratio,odd_size,grayscale."""
+    thresholds: str = ""
+    """Scores below which an issue is named, such as dark=0.32,blurry=0.29; the rest stay as they are."""
+    exact_hash: bool = False
+    """Hash with the imagehash package on fully decoded pictures: slower, at most 2 bits different."""
     keep_versions: int = 3
     """Published versions to keep, the newest included."""
     executor: str = "local"
@@ -65,6 +79,13 @@ class CurateSettings:
         parse_executor(self.executor)
         _check_shares(self.split)
         _check_issues(self.drop)
+        _check_thresholds(self.thresholds)
+
+    @property
+    def limits(self) -> dict[Issue, float]:
+        """Return the threshold of each quality issue that has one."""
+        given = dict(word.split("=") for word in _words(self.thresholds))
+        return {issue: float(given.get(issue, usual)) for issue, usual in THRESHOLDS.items()}
 
     @property
     def shares(self) -> dict[Split, float]:
@@ -112,3 +133,17 @@ def _check_issues(drop: str) -> None:
         raise SettingsError(
             f"--drop {unknown[0]!r} is not a quality issue", cure=f"name any of {', '.join(ISSUES)}"
         )
+
+
+def _check_thresholds(text: str) -> None:
+    for word in sorted(_words(text)):
+        name, _, value = word.partition("=")
+        try:
+            good = name in THRESHOLDS and 0 <= float(value) <= _MOST
+        except ValueError:
+            good = False
+        if not good:
+            raise SettingsError(
+                f"--thresholds {word!r} is not a threshold",
+                cure=f"give ISSUE=NUMBER, 0 to {_MOST}, of {', '.join(THRESHOLDS)}",
+            )

@@ -194,15 +194,3 @@ def already_apart(link: Link, before: Mapping[str, set[Split]]) -> bool:
     """Say whether a run has parted two look-alikes of a chain that are no copies."""
     first, second = before.get(link.first, set()), before.get(link.second, set())
     return not link.duplicate and bool(first) and bool(second) and first != second
-
-
-def leaks(links: Iterable[Link], splits: Mapping[str, Split]) -> tuple[list[Link], list[Link]]:
-    """Return the links that cross splits: those of copies, and the merely near ones."""
-    crossing = [
-        link
-        for link in links
-        if link.first in splits
-        and link.second in splits
-        and splits[link.first] != splits[link.second]
-    ]
-    return [x for x in crossing if x.duplicate], [x for x in crossing if not x.duplicate]

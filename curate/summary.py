@@ -4,14 +4,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from curate.findings import Findings
 from curate.publish import Publication
-from curate.report import Findings
 from pipeline.dataset import Dataset
-from pipeline.errors import OK, PARTIAL
+from pipeline.errors import OK, PARTIAL, DamagedDataError
 from pipeline.progress import Outcome
 from pipeline.rows import SPLITS
 
 _NAMED = 8
+_GROUPS_NAMED = 5
 
 
 def summarise(
@@ -31,8 +32,10 @@ def summarise(
         "kept": len(decisions.kept),
         "dropped": decisions.counts(),
         "splits": {split: splits[split] for split in SPLITS},
-        "leaks": parts.leaks,
-        "near_pairs_apart": parts.near_apart,
+        "leaks": sum(crossing.copies for crossing in findings.crossings),
+        "near_pairs_apart": sum(not crossing.copies for crossing in findings.crossings),
+        "largest_groups": largest_sizes(findings),
+        "damaged": sorted(findings.raw_paths[s] for s in findings.damaged),
         "moved": len(parts.moved),
         "conflicts": len(decisions.conflicts),
         "issues": dict(sorted(issues.items())),
@@ -50,10 +53,22 @@ def publication_images(findings: Findings) -> int:
     return len(findings.decisions.kept) + len(findings.decisions.drops)
 
 
+def largest_sizes(findings: Findings) -> list[int]:
+    """Return the sizes of the five largest groups of look-alikes, of two pictures at least."""
+    sizes = sorted(map(len, findings.parts.groups), reverse=True)
+    return [size for size in sizes[:_GROUPS_NAMED] if size > 1]
+
+
 def outcome_of(summary: Mapping[str, Any]) -> Outcome:
-    """Return what the command ends with: exit code 3 when classes are small or empty."""
+    """Return what the command ends with.
+
+    Exit code 5 when raw files are missing or altered, 3 when classes are small or empty.
+    """
     small, empty = summary["small_classes"], summary["classes_without_pictures"]
+    damaged = summary["damaged"]
     problems = []
+    if damaged:
+        problems.append(f"{len(damaged)} raw files are missing or altered: {_names(damaged)}")
     if small:
         problems.append(f"too few pictures for every split, all in train: {_names(small)}")
     if empty:
@@ -61,10 +76,16 @@ def outcome_of(summary: Mapping[str, Any]) -> Outcome:
     return Outcome(
         summary,
         _lines(summary),
-        exit_code=PARTIAL if problems else OK,
+        exit_code=DamagedDataError.exit_code if damaged else PARTIAL if problems else OK,
         problem="; ".join(problems),
-        cure="scrape or add more pictures of these classes, then curate again" if problems else "",
+        cure=_cure(summary) if problems else "",
     )
+
+
+def _cure(summary: Mapping[str, Any]) -> str:
+    if summary["damaged"]:
+        return "restore these files from a copy, or take them out with forget; then curate again"
+    return "scrape or add more pictures of these classes, then curate again"
 
 
 def _lines(summary: Mapping[str, Any]) -> tuple[str, ...]:
@@ -77,6 +98,9 @@ def _lines(summary: Mapping[str, Any]) -> tuple[str, ...]:
         f"{what} version {summary['number']} ({summary['version'][:12]}): {shares}",
         f"copies across splits: {summary['leaks']}; conflicts of classes: {summary['conflicts']}",
     ]
+    if summary["largest_groups"]:
+        sizes = ", ".join(map(str, summary["largest_groups"]))
+        lines.append(f"largest groups of look-alikes: {sizes} pictures")
     if summary["moved"]:
         lines.append(f"{summary['moved']} pictures moved to another split: see the report")
     return (*lines, f"report: {report}")

@@ -1,7 +1,7 @@
 """Embed each picture once, and keep the embeddings on disk."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from pipeline.dataset import run_lock
 from pipeline.durable import new_folder, remove_parts
 
 FILE = "embeddings.npy"
+NAMES = "pictures.txt"
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
@@ -37,8 +38,14 @@ def store_embeddings(
     batches: Iterable[NDArray[np.uint8]],
     embed: Embed,
     advance: Callable[[int], None],
+    *,
+    names: Sequence[str] = (),
 ) -> NDArray[np.float32]:
-    """Embed batch after batch into a file that appears whole; return it mapped from disk."""
+    """Embed batch after batch into a file that appears whole; return it mapped from disk.
+
+    `names` are the SHA-256 of the rows' pictures; they stand beside the rows for whoever compares
+    pictures by their features.
+    """
     with run_lock(folder.parent, "embedding"), _cleared(folder), new_folder(folder) as part:
         rows = np.lib.format.open_memmap(part / FILE, mode="w+", dtype=np.float32, shape=shape)
         start = 0
@@ -47,6 +54,7 @@ def store_embeddings(
             start += len(batch)
             advance(len(batch))
         rows.flush()
+        (part / NAMES).write_text("".join(f"{name}\n" for name in names), encoding="ascii")
     found = cached_embeddings(folder, shape)
     if found is None:
         raise OSError(f"{folder / FILE} is not what was written to it")
@@ -57,7 +65,8 @@ def store_embeddings(
 def _cleared(folder: Path) -> Iterator[None]:
     """Make room for a folder: what killed runs left of it or of others goes."""
     remove_parts(folder.parent)
-    (folder / FILE).unlink(missing_ok=True)
+    for name in (FILE, NAMES):
+        (folder / name).unlink(missing_ok=True)
     if folder.is_dir():
         folder.rmdir()
     yield

@@ -22,10 +22,11 @@ BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One picture file and its label."""
+    """One picture file, its label and, when it is known, the SHA-256 of the picture as found."""
 
     path: Path
     label: int
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def _version(folder: Path, record: dict[str, Any]) -> Version:
             label = int(row["label"])
             if names[label] != row["class"]:
                 raise ValueError(f"label {label} is {names[label]!r}, not {row['class']!r}")
-            splits[cast("Split", row["split"])].append(Example(folder / row["path"], label))
+            example = Example(folder / row["path"], label, row.get("sha256", ""))
+            splits[cast("Split", row["split"])].append(example)
     return Version(
         id=str(record["version"]),
         folder=folder,

@@ -141,7 +141,15 @@ def _embeddings(setup: Setup, base: Any) -> NDArray[np.float32]:  # noqa: ANN401
         return found
     bar = setup.bars.add("embedding", total=len(paths))
     batches = picture_batches(paths, version.size, version.fit)
-    return store_embeddings(folder, shape, batches, forward(embedder(base)), bar.advance)
+    examples = (*version.splits["train"], *version.splits["val"])
+    return store_embeddings(
+        folder,
+        shape,
+        batches,
+        forward(embedder(base)),
+        bar.advance,
+        names=[example.sha256 for example in examples],
+    )
 
 
 def _val_logits(network: Any, version: Version) -> NDArray[np.float64]:  # noqa: ANN401

@@ -86,6 +86,12 @@ def _jpeg() -> object:
     return jpeg
 
 
+@pytest.fixture(scope="session")
+def adopt_at() -> Adopt:
+    """Give `adopt_at(root, classes)`: class name -> picture bytes, into a data set there."""
+    return adopt_pictures
+
+
 @pytest.fixture
 def adopt(tmp_path: Path) -> Adopt:
     """Give `adopt(classes)`: class name -> picture bytes, into the data set tmp_path/set."""

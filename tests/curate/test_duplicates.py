@@ -1,16 +1,20 @@
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from curate import features
-from curate.duplicates import Link, find_links, keep_best, may_share_pixels, ranked, with_pixels
-from curate.features import Features
+from curate.best import enlarged, keep_best, ranked
+from curate.duplicates import Link, find_links, with_pixels
+from curate.fidelity import Fidelity, fidelity, is_enlarged
 from pipeline.dataset import Dataset
 from pipeline.manifest import Manifest
+from pipeline.pictures import decode
 from pipeline.progress import Bar, Bars
 from pipeline.rows import KeptPicture
 
@@ -74,21 +78,86 @@ def kept(sha256: str, **changes: int) -> KeptPicture:
     return KeptPicture(1, sha256, f"raw/{sha256}", "JPEG", **size, rank=0, page_url="", site="", engine="")  # fmt: skip  # type: ignore[arg-type]
 
 
-class FewScores(dict[str, object]):
-    sharpness = 10.0
+def better_of(first: Image.Image, second: Image.Image, **bytes_of: int) -> str:
+    """Rank two pictures, the first with the larger SHA-256, and return the winner."""
+    measured = {"b": fidelity(first), "a": fidelity(second)}
+    pictures = [kept(name, bytes=bytes_of.get(name, 9000)) for name in "ab"]
+    grown = enlarged([("a", "b")], measured)
+    assert grown == enlarged([("b", "a")], measured)
+    order = ranked(pictures, measured, enlarged=grown)
+    assert order == ranked(pictures[::-1], measured, enlarged=grown)
+    return {"b": "first", "a": "second"}[order[0]]
 
 
-@pytest.mark.parametrize(
-    "better",
-    [kept("b", width=300), kept("b", bytes=9001), kept("a")],
-    ids=["more pixels", "more bytes", "smaller SHA-256"],
-)
-def test_the_better_picture_ranks_first(better: KeptPicture) -> None:
-    worse = kept("a") if better.sha256 == "b" else kept("c")
-    scores = {p.sha256: FewScores() for p in (better, worse)}
-    known = Features({}, {}, {}, {}, scores, {})  # type: ignore[arg-type]
-    assert ranked([worse, better], known, set())[0] == better.sha256
-    assert ranked([worse, better], known, {worse.sha256})[0] == worse.sha256
+def again(image: Image.Image, quality: int = 90) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return decode(buffer.getvalue())
+
+
+WORSE: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "letterboxed": lambda p: again(ImageOps.expand(p, border=(0, 40), fill="black")),
+    "framed": lambda p: again(ImageOps.expand(p, border=30, fill="white")),
+    "upscaled": lambda p: again(p.resize((480, 360), Image.Resampling.BICUBIC)),
+    "slightly upscaled": lambda p: again(p.resize((320, 240), Image.Resampling.LANCZOS)),
+    "stretched": lambda p: again(p.resize((320, 180), Image.Resampling.BICUBIC)),
+    "squeezed": lambda p: again(p.resize((160, 180), Image.Resampling.LANCZOS)),
+    "half": lambda p: again(p.resize((120, 90), Image.Resampling.LANCZOS)),
+    "much compressed": lambda p: again(p, 15),
+    "compressed": lambda p: again(p, 35),
+    "brightened": lambda p: again(p.point(lambda v: min(255, int(v * 1.6)))),
+}
+
+
+@pytest.mark.parametrize("edit", WORSE)
+def test_the_native_whole_and_clean_copy_is_better(edit: str) -> None:
+    for seed in range(3):
+        native = photo_like(seed)
+        # The worse one has more bytes, so that these do not decide.
+        assert better_of(again(native), WORSE[edit](native), a=90_000) == "first"
+
+
+def photo_like(seed: int) -> Image.Image:
+    """Draw a picture whose spectrum falls off as a photo's does."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(180)[:, None], np.fft.fftfreq(240)[None])
+    waves = np.fft.fft2(rng.normal(size=(180, 240))) / np.maximum(frequency, 1 / 240) ** 1.1
+    values = np.fft.ifft2(waves).real
+    grey = np.clip(128 + 45 * (values - values.mean()) / values.std(), 0, 255)
+    return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+
+
+def test_bytes_then_the_sha256_decide_between_equals() -> None:
+    same = photo_like(1)
+    assert better_of(same, same, b=9001) == "first"
+    assert better_of(same, same) == "second"
+
+
+def test_what_a_person_kept_ranks_first() -> None:
+    measured = {"a": fidelity(photo_like(1)), "b": fidelity(WORSE["half"](photo_like(1)))}
+    assert ranked([kept("a"), kept("b")], measured, by_hand={"b"}) == ["b", "a"]
+
+
+def test_an_original_with_little_detail_is_no_enlargement_of_a_larger_one() -> None:
+    small, large = fidelity(photo_like(1)), fidelity(photo_like(1).resize((480, 360)))
+    assert not is_enlarged(small, large)
+    assert is_enlarged(large, small)
+
+
+def test_fidelity_survives_storage() -> None:
+    measure = fidelity(photo_like(2))
+    stored = Fidelity.from_bytes(measure.to_bytes())
+    assert stored[:2] == measure[:2]
+    assert stored[2:5] == pytest.approx(measure[2:5], rel=1e-6)
+    assert np.allclose(stored.across, measure.across)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (9, 9), (40, 1)])
+def test_tiny_and_plain_pictures_are_measured(size: tuple[int, int]) -> None:
+    for colour in ("black", "white"):
+        measure = fidelity(Image.new("RGB", size, colour))
+        assert (measure.width, measure.height) == size
+        assert np.isfinite(np.concatenate([measure[:5], measure.across, measure.down])).all()
 
 
 def links_of(dataset: Dataset, *, views: bool = True) -> tuple[list[Link], list[KeptPicture]]:
@@ -98,9 +167,8 @@ def links_of(dataset: Dataset, *, views: bool = True) -> tuple[list[Link], list[
         features.measure_missing(manifest, files, "serial", no_bar)
         known = features.load(manifest, files)
         links = find_links(files, known, radius=8, leak_radius=12, views=views)
-        alike = may_share_pixels(pictures, known, links)
-        digests = features.pixel_digests(manifest, {s: files[s] for s in alike}, "serial", no_bar)
-    return with_pixels(links, digests), pictures
+        closer = features.closer(manifest, files, "serial", no_bar)
+    return with_pixels(links, files, closer.digests), pictures
 
 
 def edits(picture: Image.Image) -> dict[str, Image.Image]:

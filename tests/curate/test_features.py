@@ -2,10 +2,12 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+import imagehash
 import pytest
 from PIL import Image
 
 from curate import features
+from curate.hashing import hex_form
 from pipeline.dataset import Dataset
 from pipeline.errors import DamagedDataError
 from pipeline.manifest import Manifest
@@ -71,9 +73,34 @@ def test_an_upright_copy_of_a_turned_picture_has_its_features(
     turned, upright = (str(tmp_path / f"{name}.png") for name in ("turned", "upright"))
     assert features.measure(turned) == features.measure(upright)
     assert features.pixel_digest(turned) == features.pixel_digest(upright)
+    assert features.measure_fidelity(turned) == features.measure_fidelity(upright)
 
 
 def test_bytes_that_do_not_decode_have_a_digest_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"nothing")
     digest = features.pixel_digest(str(tmp_path / "x"))["pixels"]
     assert digest == hashlib.sha256(b"nothing").digest()
+
+
+def test_the_exact_hash_is_measured_and_kept_apart_from_the_fast_one(dataset: Dataset) -> None:
+    with Manifest(dataset.manifest_path) as manifest:
+        files = files_of(manifest, dataset)
+        features.measure_missing(manifest, files, "serial", no_bar)
+        assert features.measure_missing(manifest, files, "serial", no_bar, exact=True) == 3
+        assert features.measure_missing(manifest, files, "serial", no_bar, exact=True) == 0
+        exact = features.load(manifest, files, exact=True)
+    for sha256, value in exact.whole.items():
+        assert hex_form(value) == str(imagehash.phash(Image.open(files[sha256])))
+    assert not set(features.algorithms().values()) & set(features.algorithms(exact=True).values())
+    assert "imagehash" in features.versions(exact=True)
+
+
+def test_equal_pixels_are_measured_once(dataset: Dataset, adopt: Callable[..., Dataset], two_classes: dict[str, list[bytes]]) -> None:  # fmt: skip
+    dataset = adopt({"A": [two_classes["A"][0] + bytes([k]) for k in range(5)]})
+    with Manifest(dataset.manifest_path) as manifest:
+        same = [p.sha256 for p in manifest.kept_pictures() if p.rank in range(5)]
+        files = {s: f for s, f in files_of(manifest, dataset).items() if s in same}
+        closer = features.closer(manifest, files, "serial", no_bar)
+        kept = manifest.query("SELECT count(*) FROM features WHERE kind = 'fidelity'")
+    assert len(closer.fidelity) == len(closer.digests) >= 5
+    assert kept[0][0] == len(set(closer.digests.values()))

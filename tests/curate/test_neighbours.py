@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.neighbours import BITS, Hashes, _bands, cross_pairs, pairs_within
+from curate.multi_index import BITS, Hashes, cut, near_pairs
+from curate.neighbours import cross_pairs, pairs_within
 
 RADII = st.integers(0, 16)
 
@@ -18,7 +19,58 @@ def clustered(seed: int, size: int, spread: int) -> Hashes:
     return hashes
 
 
+def uniform(seed: int, size: int) -> Hashes:
+    return np.random.default_rng(seed).integers(0, 2**64, size, dtype=np.uint64)
+
+
+def adversarial(seed: int, size: int, band: int, differing: int) -> Hashes:
+    """Return hashes that all share the bits outside of one stretch, and differ little inside.
+
+    Every band but one puts them into one bucket; pairs lie just within and just beyond radii.
+    """
+    rng = np.random.default_rng(seed)
+    hashes = np.full(size, rng.integers(0, 2**64, dtype=np.uint64))
+    for k in range(size):
+        places = rng.choice(16, min(16, differing), replace=False) + 16 * band
+        for place in places:
+            hashes[k] ^= np.uint64(1) << np.uint64(place % 64)
+    return hashes
+
+
+def boundary(seed: int, size: int) -> Hashes:
+    """Return hashes whose differences are spread evenly over 64 bits, so that no band is equal."""
+    rng = np.random.default_rng(seed)
+    hashes = np.repeat(rng.integers(0, 2**64, 1, dtype=np.uint64), size)
+    for k in range(1, size):
+        step = int(rng.integers(3, 9))
+        for bit in range(int(rng.integers(step)), BITS, step):
+            hashes[k] ^= np.uint64(1) << np.uint64(bit)
+    return hashes
+
+
+def sharing_low_bits(seed: int, size: int) -> Hashes:
+    """Return hashes that all fall into one bucket of the first bands."""
+    rng = np.random.default_rng(seed)
+    return (rng.integers(0, 2**12, size, dtype=np.uint64)) << np.uint64(52)
+
+
 HASHES = st.one_of(
+    st.builds(boundary, st.integers(0, 10**6), st.integers(1, 30)),
+    st.builds(sharing_low_bits, st.integers(0, 10**6), st.integers(0, 60)),
+    st.lists(st.integers(0, 63), max_size=20).map(
+        lambda bits: np.array(
+            [*(1 << b for b in bits), *(~(1 << b) % 2**64 for b in bits)], np.uint64
+        )
+    ),
+    st.builds(uniform, st.integers(0, 10**6), st.integers(0, 60)),
+    st.builds(
+        adversarial,
+        st.integers(0, 10**6),
+        st.integers(0, 50),
+        st.integers(0, 3),
+        st.integers(0, 9),
+    ),
+    st.builds(np.full, st.integers(0, 50), st.sampled_from([0, 5, 2**64 - 1]), st.just(np.uint64)),
     st.builds(clustered, st.integers(0, 10**6), st.integers(0, 60), st.sampled_from([0, 3, 8, 64])),
     st.lists(st.sampled_from([0, 1, 2**63, 2**64 - 1]), max_size=30).map(
         lambda values: np.array(values, np.uint64)
@@ -35,7 +87,7 @@ def listed(pairs: tuple[np.ndarray, ...]) -> list[tuple[int, int, int]]:
     return [(int(i), int(j), int(d)) for i, j, d in zip(*pairs, strict=True)]
 
 
-@pytest.mark.parametrize("brute_below", [0, 12_000], ids=["multi-index", "blocked"])
+@pytest.mark.parametrize("brute_below", [0, 10**6], ids=["multi-index", "blocked"])
 @given(hashes=HASHES, radius=RADII)
 @settings(max_examples=60, deadline=None)
 def test_pairs_equal_brute_force(hashes: Hashes, radius: int, brute_below: int) -> None:
@@ -43,7 +95,7 @@ def test_pairs_equal_brute_force(hashes: Hashes, radius: int, brute_below: int) 
     assert listed(pairs_within(hashes, radius, brute_below=brute_below)) == expected
 
 
-@pytest.mark.parametrize("brute_below", [0, 12_000], ids=["multi-index", "blocked"])
+@pytest.mark.parametrize("brute_below", [0, 10**6], ids=["multi-index", "blocked"])
 @given(a=HASHES, b=HASHES, radius=RADII)
 @settings(max_examples=60, deadline=None)
 def test_cross_pairs_equal_brute_force(a: Hashes, b: Hashes, radius: int, brute_below: int) -> None:
@@ -51,12 +103,26 @@ def test_cross_pairs_equal_brute_force(a: Hashes, b: Hashes, radius: int, brute_
     assert listed(cross_pairs(a, b, radius, brute_below=brute_below)) == brute(a, b, radius)
 
 
+@given(a=HASHES, b=HASHES, radius=st.integers(0, 16), count=st.integers(5, 16))
+@settings(max_examples=60, deadline=None)
+def test_every_number_of_bands_finds_the_same(
+    a: Hashes, b: Hashes, radius: int, count: int
+) -> None:
+    a, b = np.unique(a), np.unique(np.concatenate([b, a[::2] ^ np.uint64(5)]))
+    pairs = [
+        (int(i), int(j), int(d))
+        for found in near_pairs(a, b, radius, same=False, count=count)
+        for i, j, d in zip(*found, strict=True)
+    ]
+    assert sorted(pairs) == brute(a, b, radius)
+
+
 @given(hashes=HASHES.filter(len), radius=st.integers(0, 16), count=st.integers(3, 8))
 @settings(max_examples=40, deadline=None)
 def test_a_near_pair_stays_within_the_limit_of_some_band(
     hashes: Hashes, radius: int, count: int
 ) -> None:
-    bands = _bands(count, radius)
+    bands = cut(count, radius)
     assert sum(band.width for band in bands) == BITS
     for i, j, _ in brute(hashes, hashes, radius):
         differing = int(hashes[i] ^ hashes[j])
@@ -75,6 +141,19 @@ def test_columns_have_the_promised_types() -> None:
 def test_both_ways_agree_on_many_hashes() -> None:
     hashes = clustered(1, 4000, 9)
     fast = pairs_within(hashes, 12, brute_below=0)
-    slow = pairs_within(hashes, 12)
+    slow = pairs_within(hashes, 12, brute_below=10**6)
     assert len(fast.i) > 1000
     assert listed(fast) == listed(slow)
+
+
+def test_pairs_within_all_equal_hashes_are_every_pair() -> None:
+    pairs = pairs_within(np.zeros(1500, np.uint64), 8, brute_below=0)
+    assert len(pairs.i) == 1500 * 1499 // 2
+    assert not pairs.d.any()
+
+
+def test_many_pairs_are_found_across_chunks() -> None:
+    hashes = clustered(3, 6000, 4)
+    assert listed(cross_pairs(hashes, hashes[:2000], 8, brute_below=0)) == listed(
+        cross_pairs(hashes, hashes[:2000], 8, brute_below=10**6)
+    )

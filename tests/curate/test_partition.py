@@ -7,7 +7,6 @@ from curate.decisions import Decisions
 from curate.duplicates import Link
 from curate.partition import Before, Partition, partition
 from curate.settings import CurateSettings
-from curate.splits import leaks
 from pipeline.rows import KeptPicture, Split
 
 SETTINGS = CurateSettings()
@@ -35,21 +34,21 @@ def chain_of_twelve() -> tuple[list[str], list[Link]]:
 
 
 def parted(parts: Partition, links: list[Link]) -> int:
-    return len(leaks(links, parts.split_of)[1])
+    return sum(parts.split_of[x.first] != parts.split_of[x.second] for x in links)
 
 
 def test_a_chain_that_was_cut_stays_cut_when_the_set_grows() -> None:
     names, links = chain_of_twelve()
     first = partition(decisions(names), links, SETTINGS, NOTHING_BEFORE)
     assert first.chains
-    assert first.near_apart == parted(first, links) > 0
+    assert parted(first, links) > 0
     grown = [*names, *(f"{n:03}" for n in range(100, 1000))]
     second = partition(decisions(grown), links, SETTINGS, before(first.split_of))
     assert not second.chains
     assert second.moved == []
     wider = before(first.split_of, leak_radius=10)
     united = partition(decisions(grown), links, SETTINGS, wider)
-    assert united.near_apart == 0
+    assert parted(united, links) == 0
     assert {to for _, _, to in united.moved} == {"train"}
 
 
@@ -60,7 +59,7 @@ def test_copies_that_stood_apart_are_united_in_train_and_listed() -> None:
     link = near("00", "01", 4, duplicate=True)
     parts = partition(decisions(names), [link], SETTINGS, before(stood))
     assert parts.moved == [((1, "00"), "test", "train"), ((1, "01"), "val", "train")]
-    assert parts.leaks == 0
+    assert parted(parts, [link]) == 0
     assert parts.group_of["01"] == "00"
 
 

@@ -1,10 +1,13 @@
 import json
+import re
+import shutil
+from urllib.parse import unquote
 
 import pytest
 from curate_support import Adopt, Classes, recoded, rows_of, run, sha, tree
 
 from pipeline.dataset import run_lock
-from pipeline.errors import LockedError
+from pipeline.errors import DamagedDataError, LockedError
 from pipeline.manifest import Manifest, now
 from pipeline.rows import OverrideRow
 
@@ -74,12 +77,71 @@ def test_the_report_needs_nothing_from_outside(adopt: Adopt, two_classes: Classe
     run(dataset)
     folder = dataset.report("curate")
     page = (folder / "index.html").read_text()
-    assert "http" not in page
+    addresses = re.findall(r"(?:src|href)=.([^\"']+)", page)
+    assert addresses
+    assert not [a for a in addresses if ":" in a or a.startswith("/")]
+    assert "url(" not in page
     assert "<script" not in page
+    assert " style=" not in page
+    assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
     assert "&lt;b&gt;A&amp;" in page
     assert "<b>A&" not in page
     data = json.loads((folder / "report.json").read_text())
     assert data["pairs"]["all"] == 1
     shown = data["pairs"]["shown"][0]
     assert (folder / "../.." / shown["dropped"]).is_file()
+    for address in addresses:
+        assert address.startswith("#") or (folder / unquote(address)).is_file()
     assert [sheet["all"] for sheet in data["contact_sheets"]] == [10, 10]
+
+
+def test_a_whole_version_that_the_manifest_does_not_know_is_not_removed(
+    adopt: Adopt, two_classes: Classes
+) -> None:
+    dataset = adopt(two_classes)
+    run(dataset)
+    shutil.copytree(dataset.versions / "1", dataset.versions / "7")
+    with pytest.raises(DamagedDataError, match="7") as caught:
+        run(dataset)
+    assert "move" in caught.value.cure
+    assert (dataset.versions / "7" / "manifest.csv").is_file()
+
+
+def test_a_version_that_a_killed_run_left_is_made_again(adopt: Adopt, two_classes: Classes) -> None:
+    dataset = adopt(two_classes)
+    run(dataset)
+    shutil.copytree(dataset.versions / "1", dataset.versions / "2")
+    with Manifest(dataset.manifest_path) as manifest:
+        manifest.start_run("curate", {}, {})  # and never ended
+    run(dataset, size=64)
+    assert dataset.current.resolve().name == "3"
+    assert sorted(p.name for p in dataset.versions.iterdir()) == ["1", "3"]
+
+
+def test_small_copies_are_made_once_and_only_of_what_is_shown(
+    adopt: Adopt, two_classes: Classes
+) -> None:
+    dataset = adopt(two_classes)
+    run(dataset)
+    thumbs = dataset.report("curate") / "thumbs"
+    made = {path.name: path.stat().st_mtime_ns for path in thumbs.iterdir()}
+    assert set(made) == {f"{sha(d)[:16]}.jpg" for each in two_classes.values() for d in each}
+    (thumbs / "old.jpg").write_bytes(b"")
+    run(dataset, size=64)
+    assert {path.name: path.stat().st_mtime_ns for path in thumbs.iterdir()} == made
+
+
+def test_contact_sheets_show_before_and_after(adopt: Adopt, two_classes: Classes) -> None:
+    worse = recoded(two_classes["A"][0])
+    dataset = adopt(two_classes | {"A": [*two_classes["A"], worse]})
+    run(dataset)
+    data = json.loads((dataset.report("curate") / "report.json").read_text())
+    sheet = data["contact_sheets"][0]
+    assert (sheet["class"], sheet["found"], sheet["all"]) == ("A", 11, 10)
+    assert [p["path"] for p in sheet["before"] if not p["kept"]] == [
+        data["pairs"]["shown"][0]["dropped"]
+    ]
+    assert all((dataset.root / path).is_file() for path in sheet["after"])
+    assert sum(row["copies"] for row in data["distances"]) == 1
+    hashes = data["pairs"]["shown"][0]["hashes"]
+    assert all(re.fullmatch("[0-9a-f]{16}", text) for text in hashes)

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from curate.quality import Scores, is_placeholder, issues_of, score, usual_sides
+from curate.settings import THRESHOLDS, CurateSettings
 
 ANY_SIZE = (0.0, inf)
 
@@ -51,6 +52,16 @@ def test_a_size_far_from_the_others_is_odd() -> None:
     assert "odd_size" not in issues_of(fine, 110, 100, usual)
 
 
+def test_thresholds_are_settings() -> None:
+    scores = score(noise(0, 60))
+    limits = CurateSettings(thresholds="dark=0.1, odd_size=0.5").limits
+    assert "dark" in issues_of(scores, 120, 90, ANY_SIZE)
+    assert "dark" not in issues_of(scores, 120, 90, ANY_SIZE, limits)
+    assert limits["blurry"] == THRESHOLDS["blurry"]
+    sizes = {str(k): (100 + k, 100) for k in range(20)}
+    assert usual_sides(sizes, limits["odd_size"])[1] < usual_sides(sizes)[1]
+
+
 def test_scores_survive_storage() -> None:
     scores = score(noise(0, 256))
     again = Scores.from_bytes(scores.to_bytes())
@@ -71,3 +82,11 @@ def test_one_colour_or_a_pixel_trick_is_a_placeholder() -> None:
     assert is_placeholder(blank, 200, 200)
     assert is_placeholder(score(noise(0, 256)), 3000, 2)
     assert not is_placeholder(score(noise(0, 256)), 200, 200)
+
+
+def test_a_few_dark_steps_are_a_picture_where_the_format_loses_none() -> None:
+    dark = score(noise(0, 6))
+    assert not is_placeholder(dark, 200, 200, "PNG")
+    assert not is_placeholder(dark, 200, 200, "TIFF")
+    assert is_placeholder(dark, 200, 200, "JPEG")
+    assert is_placeholder(score(Image.new("RGB", (200, 200), "black")), 200, 200, "PNG")

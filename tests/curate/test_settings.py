@@ -36,6 +36,12 @@ def test_an_unknown_issue_or_executor_is_refused() -> None:
         CurateSettings(executor="many")
 
 
+@pytest.mark.parametrize("text", ["dark", "dark=x", "grayscale=1", "ugly=1", "dark=-1", "dark=nan"])
+def test_a_threshold_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="--thresholds"):
+        CurateSettings(thresholds=text)
+
+
 def test_settings_that_only_shape_the_run_do_not_shape_the_result() -> None:
     fast = CurateSettings(executor="serial", keep_versions=9)
     assert fast.shaping == CurateSettings().shaping != CurateSettings(seed=1).shaping

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.embed import FILE, cache_key, cached_embeddings, store_embeddings
+from training.embed import FILE, NAMES, cache_key, cached_embeddings, store_embeddings
 
 SHAPE = (5, 3)
 
@@ -27,6 +27,13 @@ def test_what_is_stored_is_read_back_without_being_computed(tmp_path: Path) -> N
     assert found is not None
     assert isinstance(found, np.memmap)
     assert np.array_equal(found, stored)
+
+
+def test_the_names_of_the_rows_stand_beside_them(tmp_path: Path) -> None:
+    names = [f"{n:064x}" for n in range(5)]
+    for _ in range(2):
+        store_embeddings(tmp_path / "e", SHAPE, batches(), mean_colour, lambda _: None, names=names)
+        assert (tmp_path / "e" / NAMES).read_text().split() == names
 
 
 def test_a_run_that_is_killed_while_embedding_leaves_nothing_behind(tmp_path: Path) -> None:

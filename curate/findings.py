@@ -1,0 +1,239 @@
+"""Put what a run found out into plain JSON: what the report shows."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from curate.audit import Crossing
+from curate.conflicts import Key, key_of
+from curate.decisions import Decisions
+from curate.duplicates import Link
+from curate.hashing import hex_form
+from curate.outliers import Outlier
+from curate.partition import Partition
+from curate.settings import ISSUES
+from pipeline.published import PublishedPicture
+from pipeline.rows import ClassRow
+
+COPIES_SHOWN = 60
+GROUP_COPIES_SHOWN = 5
+CONFLICTS_SHOWN = 60
+DROPS_SHOWN = 24
+ISSUES_SHOWN = 12
+GROUPS_SHOWN = 12
+GROUP_PICTURES_SHOWN = 12
+CONTACTS_SHOWN = 18
+MOVES_SHOWN = 100
+CROSSINGS_SHOWN = 60
+OUTLIERS_SHOWN = 36
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What a run found out, beyond its summary: the material of the report."""
+
+    decisions: Decisions
+    parts: Partition
+    links: Sequence[Link]
+    crossings: Sequence[Crossing]
+    damaged: Mapping[str, str]
+    outliers: Sequence[Outlier]
+    raw_paths: Mapping[str, str]
+    classes: Mapping[int, ClassRow]
+    hashes: Mapping[str, int]
+
+
+def report_data(
+    summary: Mapping[str, Any], findings: Findings, published: Sequence[PublishedPicture]
+) -> Json:
+    """Return everything the report shows as plain JSON; long lists are cut, with their length."""
+    parts = findings.parts
+    near = [_crossing(c, findings) for c in findings.crossings if not c.copies]
+    return {
+        "summary": dict(summary),
+        "damaged": _damaged(findings),
+        "dropped_pictures": _dropped(findings),
+        "pairs": _cut(_pairs(findings), COPIES_SHOWN),
+        "copies": _cut(_copies(findings), COPIES_SHOWN),
+        "distances": _distances(findings),
+        "conflicts": _cut(_conflicts(findings), CONFLICTS_SHOWN),
+        "issues": _issues(findings),
+        "outliers": _cut(_outliers(findings), OUTLIERS_SHOWN),
+        "groups": _groups(findings),
+        "chains": [chain._asdict() for chain in parts.chains],
+        "near_pairs_apart": len(near),
+        "near_pairs": _cut(near, CROSSINGS_SHOWN),
+        "moved": _cut(_moved(findings), MOVES_SHOWN),
+        "contact_sheets": _contact_sheets(findings, published, int(summary["number"])),
+    }
+
+
+def _cut(rows: list[Json], shown: int) -> Json:
+    return {"all": len(rows), "shown": rows[:shown]}
+
+
+def _damaged(findings: Findings) -> list[Json]:
+    found = sorted(findings.damaged.items())
+    return [{"file": Path(findings.raw_paths[s]).name, "what": what} for s, what in found]
+
+
+def _pairs(findings: Findings) -> list[Json]:
+    """Return dropped copies beside the kept ones, the least alike first: those are the doubtful."""
+    rows = [
+        {
+            "class": findings.classes[class_id].name,
+            "kept": findings.raw_paths[link.other(sha256)],
+            "dropped": findings.raw_paths[sha256],
+            "distance": link.distance,
+            "kind": link.kind,
+            "hashes": [hex_form(findings.hashes[s]) for s in (link.other(sha256), sha256)],
+        }
+        for (class_id, sha256), link in findings.decisions.copies.items()
+    ]
+    return sorted(rows, key=lambda r: (-r["distance"], r["class"], r["dropped"]))
+
+
+def _copies(findings: Findings) -> list[Json]:
+    """Return each kept picture with its dropped copies, those with the least alike first."""
+    groups: dict[tuple[str, str], list[Json]] = {}
+    for row in _pairs(findings):
+        groups.setdefault((row["class"], row["kept"]), []).append(row)
+    return [
+        {
+            "class": name,
+            "kept": kept,
+            "all": len(rows),
+            "shown": [
+                {key: row[key] for key in ("dropped", "distance", "kind")}
+                for row in rows[:GROUP_COPIES_SHOWN]
+            ],
+        }
+        for (name, kept), rows in groups.items()
+    ]
+
+
+def _distances(findings: Findings) -> list[Json]:
+    """Return how many dropped copies and how many mere look-alikes lie how many bits apart."""
+    copies = Counter(link.distance for link in findings.decisions.copies.values())
+    alike = Counter(link.distance for link in findings.links if not link.duplicate)
+    most = max([0, *copies, *alike])
+    return [{"bits": d, "copies": copies[d], "alike": alike[d]} for d in range(most + 1)]
+
+
+def _conflicts(findings: Findings) -> list[Json]:
+    def side(key: Key) -> Json:
+        drop = findings.decisions.drops.get(key)
+        return {
+            "class": findings.classes[key[0]].name,
+            "path": findings.raw_paths[key[1]],
+            "verdict": f"dropped: {drop.reason}" if drop else "kept",
+        }
+
+    return [
+        {"first": side(c.first), "second": side(c.second), "distance": c.distance, "kind": c.kind}
+        for c in findings.decisions.conflicts
+    ]
+
+
+def _dropped(findings: Findings) -> list[Json]:
+    """Return what was left out for a reason of its own (copies and conflicts have their lists)."""
+    paths: dict[str, list[str]] = defaultdict(list)
+    for (_, sha256), drop in sorted(findings.decisions.drops.items(), key=itemgetter(0)):
+        if drop.of_sha256 is None:
+            paths[drop.reason].append(findings.raw_paths[sha256])
+    return [
+        {"reason": reason, "all": len(found), "shown": found[:DROPS_SHOWN]}
+        for reason, found in sorted(paths.items())
+    ]
+
+
+def _issues(findings: Findings) -> list[Json]:
+    issues = findings.decisions.issues
+    found = {i: [s for s in sorted(issues) if i in issues[s]] for i in ISSUES}
+    return [
+        {
+            "issue": issue,
+            "all": len(pictures),
+            "shown": [findings.raw_paths[s] for s in pictures[:ISSUES_SHOWN]],
+        }
+        for issue, pictures in found.items()
+        if pictures
+    ]
+
+
+def _outliers(findings: Findings) -> list[Json]:
+    names = {s: findings.classes[c].name for c, s in map(key_of, findings.decisions.kept)}
+    return [
+        {
+            "class": names[outlier.sha256],
+            "path": findings.raw_paths[outlier.sha256],
+            "distance": round(outlier.distance, 3),
+        }
+        for outlier in findings.outliers
+    ]
+
+
+def _groups(findings: Findings) -> Json:
+    several = sorted(
+        (g for g in findings.parts.groups if len(g) > 1), key=lambda g: (-len(g), g[0])
+    )
+    shown = [
+        {
+            "split": findings.parts.split_of[group[0]],
+            "all": len(group),
+            "shown": [findings.raw_paths[s] for s in group[:GROUP_PICTURES_SHOWN]],
+        }
+        for group in several[:GROUPS_SHOWN]
+    ]
+    return {"all": len(several), "shown": shown}
+
+
+def _crossing(crossing: Crossing, findings: Findings) -> Json:
+    names = crossing.first, crossing.second
+    return {
+        "paths": [findings.raw_paths[s] for s in names],
+        "splits": [findings.parts.split_of[s] for s in names],
+        "distance": crossing.distance,
+        "kind": crossing.kind,
+    }
+
+
+def _moved(findings: Findings) -> list[Json]:
+    return [
+        {
+            "class": findings.classes[class_id].name,
+            "path": findings.raw_paths[sha256],
+            "from": before,
+            "to": after,
+        }
+        for (class_id, sha256), before, after in findings.parts.moved
+    ]
+
+
+def _contact_sheets(
+    findings: Findings, published: Iterable[PublishedPicture], number: int
+) -> list[Json]:
+    """Return for each class pictures as found, dropped ones too, and those that were published."""
+    before: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    kept = {key_of(p) for p in findings.decisions.kept}
+    for class_id, sha256 in sorted({*kept, *findings.decisions.drops}, key=itemgetter(1)):
+        name = findings.classes[class_id].name
+        before[name].append((findings.raw_paths[sha256], (class_id, sha256) in kept))
+    after: dict[str, list[str]] = defaultdict(list)
+    for picture in sorted(published, key=lambda p: p.sha256):
+        after[picture.class_name].append(f"curated/versions/{number}/{picture.path}")
+    return [
+        {
+            "class": name,
+            "found": len(pictures),
+            "all": len(after[name]),
+            "before": [{"path": path, "kept": stays} for path, stays in pictures[:CONTACTS_SHOWN]],
+            "after": after[name][:CONTACTS_SHOWN],
+        }
+        for name, pictures in sorted(before.items())
+    ]

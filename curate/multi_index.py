@@ -1,0 +1,246 @@
+"""Join 64-bit hashes that are near each other by multi-index hashing, with numpy alone.
+
+The 64 bits are cut into bands (Norouzi, Punjani, Fleet 2012). By the generalised pigeonhole
+principle two hashes within the radius nearly agree in at least one band, so only buckets of nearly
+equal bands are compared. A bucket is cut into pages of eight hashes, which numpy compares 8 x 8 at
+a time, 1,024 pairs of pages side by side: whatever the buckets' sizes, a comparison costs 1 ns.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations, pairwise
+from math import comb, exp
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+BITS = 64
+_THREADS = min(2, os.cpu_count() or 1)
+_PAGE = 8
+_TILE = 1_024
+_CHUNK = 1_000_000
+_PADDING = np.uint64(0)
+_BAND_COUNTS = range(3, 17)
+# Costs in comparisons of two hashes, as measured.
+_PAGE_PAIR_COST = _PAGE * _PAGE + 30
+_BUCKET_COST = 10
+_MASK_COST = 50_000
+
+Hashes = NDArray[np.uint64]
+Indices = NDArray[np.int64]
+Found = tuple[Indices, Indices, NDArray[np.uint8]]
+Ranges = tuple[Indices, Indices]
+
+
+class Band(NamedTuple):
+    """Some neighbouring bits of a hash, and in how many of them a pair may differ."""
+
+    shift: int
+    width: int
+    limit: int
+
+
+def near_pairs(
+    a: Hashes, b: Hashes, radius: int, *, same: bool, count: int | None = None
+) -> Iterator[Found]:
+    """Yield the pairs (i, j, distance) within the radius, each once, in no order.
+
+    Of one set (`same`: both are it) i < j. There are `count` bands, else as many as cost least.
+    """
+    bands = cut(count or best_count(len(a), len(b), radius), radius)
+    used = [number for number, band in enumerate(bands) if band.limit >= 0]
+    scratch = _Scratch()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        left = list(pool.map(lambda k: _paged(a, bands[k]), used))
+        right = left if same else list(pool.map(lambda k: _paged(b, bands[k]), used))
+        right = [pages.padded_otherwise() for pages in right]
+        joins = [
+            (_Join(page_a, page_b, bands[: number + 1], radius, same, scratch), mask)
+            for number, page_a, page_b in zip(used, left, right, strict=True)
+            for mask in masks(bands[number].width, bands[number].limit)
+        ]
+        yield from pool.map(lambda task: task[0].pairs(task[1]), joins)
+
+
+def cut(count: int, radius: int) -> list[Band]:
+    """Cut 64 bits: of each pair within the radius at least one band stays within its limit."""
+    most, spare = divmod(radius, count)
+    edges = [BITS * k // count for k in range(count + 1)]
+    return [
+        Band(low, high - low, most if k <= spare else most - 1)
+        for k, (low, high) in enumerate(pairwise(edges))
+    ]
+
+
+def best_count(size_a: int, size_b: int, radius: int) -> int:
+    """Return the number of bands that costs least when all buckets are about equally full."""
+
+    def pages(size: int, buckets: int) -> float:
+        occupied = buckets * (1 - exp(-size / buckets))
+        return max(occupied, size / _PAGE + occupied / 2)
+
+    def cost(count: int) -> float:
+        total = 0.0
+        for band in cut(count, radius):
+            buckets = 1 << band.width
+            number = sum(comb(band.width, k) for k in range(band.limit + 1))
+            pairs = pages(size_a, buckets) * pages(size_b, buckets) / buckets
+            step = _MASK_COST + min(size_a, buckets) * _BUCKET_COST + pairs * _PAGE_PAIR_COST
+            total += number * step + buckets * (number > 0)
+        return total
+
+    return min(_BAND_COUNTS, key=cost)
+
+
+@cache
+def masks(width: int, limit: int) -> tuple[int, ...]:
+    """Return every number of `width` bits with at most `limit` of them set."""
+    return tuple(
+        sum(1 << bit for bit in bits)
+        for weight in range(limit + 1)
+        for bits in combinations(range(width), weight)
+    )
+
+
+def products(a: Ranges, b: Ranges) -> Iterator[tuple[Indices, Indices, Indices]]:
+    """Yield the cross products of pairs of ranges (starts, sizes), a million elements at a time.
+
+    Each is: which pair of ranges, the place in a, the place in b.
+    """
+    (start_a, size_a), (start_b, size_b) = a, b
+    ends = np.cumsum(size_a * size_b)
+    begins = ends - size_a * size_b
+    total = int(ends[-1]) if len(ends) else 0
+    for low in range(0, total, _CHUNK):
+        high = min(low + _CHUNK, total)
+        first, last = np.searchsorted(ends, [low, high - 1], side="right")
+        part = slice(first, last + 1)
+        lengths = np.minimum(ends[part], high) - np.maximum(begins[part], low)
+        which = np.repeat(np.arange(first, last + 1), lengths)
+        row, column = np.divmod(np.arange(low, high) - begins[which], size_b[which])
+        yield which, start_a[which] + row, start_b[which] + column
+
+
+@dataclass(frozen=True)
+class _Pages:
+    """Hashes in buckets by a band's value: uint64[8, P]; unused places have member -1.
+
+    The pages of the bucket with value v are `counts[v]`, from `starts[v]` on.
+    """
+
+    hashes: Hashes
+    members: Indices
+    starts: Indices
+    counts: Indices
+
+    def padded_otherwise(self) -> "_Pages":
+        """Return the same pages with unused places as far from the former as can be."""
+        return replace(self, hashes=np.where(self.members < 0, ~_PADDING, self.hashes))
+
+
+def _paged(hashes: Hashes, band: Band) -> _Pages:
+    buckets = 1 << band.width
+    keys = _bits(hashes, band).astype(np.uint16 if buckets <= 1 << 16 else np.int64)
+    order = np.argsort(keys, kind="stable")
+    sizes = np.bincount(keys, minlength=buckets)
+    counts = -(-sizes // _PAGE)
+    starts = np.cumsum(counts) - counts
+    shifted = starts * _PAGE - (np.cumsum(sizes) - sizes)
+    places = np.arange(len(hashes)) + shifted[keys[order]]
+    paged = np.full(counts.sum() * _PAGE, _PADDING)
+    paged[places] = hashes[order]
+    members = np.full(len(paged), -1)
+    members[places] = order
+    return _Pages(_across(paged), _across(members), starts, counts)
+
+
+def _across(values: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(values.reshape(-1, _PAGE).T)
+
+
+def _bits(values: Hashes, band: Band) -> Hashes:
+    return (values >> np.uint64(band.shift)) & np.uint64((1 << band.width) - 1)
+
+
+class _Scratch(threading.local):
+    """Each thread's memory for comparisons, used again: fresh memory costs more than they do."""
+
+    def __init__(self) -> None:
+        self._left = np.empty(_PAGE * _TILE, np.uint64)
+        self._right = np.empty(_PAGE * _TILE, np.uint64)
+        self._differing = np.empty(_PAGE * _PAGE * _TILE, np.uint64)
+        self._distances = np.empty(_PAGE * _PAGE * _TILE, np.uint8)
+        self._near = np.empty(_PAGE * _PAGE * _TILE, np.bool_)
+
+    def differing(self, a: Hashes, b: Hashes, left: Indices, right: Indices) -> Hashes:
+        """Return pages `left` of a xor pages `right` of b, 8 x 8 hashes each: uint64[8, 8, T]."""
+        n = len(left)
+        x = self._left[: _PAGE * n].reshape(_PAGE, n)
+        y = self._right[: _PAGE * n].reshape(_PAGE, n)
+        a.take(left, axis=1, out=x, mode="clip")
+        b.take(right, axis=1, out=y, mode="clip")
+        differing = self._differing[: _PAGE * _PAGE * n].reshape(_PAGE, _PAGE, n)
+        np.bitwise_xor(x[:, None], y[None], out=differing)
+        return differing
+
+    def within(self, differing: Hashes, radius: int) -> Indices:
+        """Return the places of the values, in flat order, with at most `radius` bits set."""
+        n = differing.size
+        distances = np.bitwise_count(differing.reshape(-1), out=self._distances[:n])
+        near = np.less_equal(distances, radius, out=self._near[:n])
+        eights = np.flatnonzero(near.view(np.uint64))
+        places: Indices = (eights[:, None] * 8 + np.arange(8)).reshape(-1)
+        return places[near[places]]
+
+
+@dataclass(frozen=True)
+class _Join:
+    """Both sides in pages by the last of `bands`; pairs that earlier bands met are left out."""
+
+    a: _Pages
+    b: _Pages
+    bands: list[Band]
+    radius: int
+    same: bool
+    scratch: _Scratch
+
+    def pairs(self, mask: int) -> Found:
+        """Return the near pairs between buckets whose values differ by `mask`."""
+        empty = np.empty(0, np.int64)
+        met = [(empty, empty, np.empty(0, np.uint64)), *self._met(mask)]
+        i, j, differing = (np.concatenate(column) for column in zip(*met, strict=True))
+        keep = (i >= 0) & (j >= 0) & ((i < j) | (not self.same or mask > 0))
+        for band in self.bands[:-1]:
+            keep &= np.bitwise_count(_bits(differing, band)) > np.int64(band.limit)
+        i, j, d = i[keep], j[keep], np.bitwise_count(differing[keep])
+        return (np.minimum(i, j), np.maximum(i, j), d) if self.same else (i, j, d)
+
+    def _met(self, mask: int) -> Iterator[tuple[Indices, Indices, Hashes]]:
+        """Yield i, j and the xor of near pairs, unused places and pairs met before among them."""
+        for left, right in self._page_pairs(mask):
+            differing = self.scratch.differing(self.a.hashes, self.b.hashes, left, right)
+            hits = self.scratch.within(differing, self.radius)
+            if len(hits):
+                row, column, pair = np.unravel_index(hits, differing.shape)
+                i, j = self.a.members[row, left[pair]], self.b.members[column, right[pair]]
+                yield i, j, differing.reshape(-1)[hits]
+
+    def _page_pairs(self, mask: int) -> Iterator[tuple[Indices, Indices]]:
+        """Yield which page of a meets which page of b, a tile at a time."""
+        keys = np.flatnonzero(self.a.counts)
+        if self.same and mask:  # met from the side that lacks the mask's highest bit
+            keys = keys[(keys & (1 << mask.bit_length() - 1)) == 0]
+        keys = keys[self.b.counts[keys ^ mask] > 0]
+        ranges_a = self.a.starts[keys], self.a.counts[keys]
+        ranges_b = self.b.starts[keys ^ mask], self.b.counts[keys ^ mask]
+        for _, left, right in products(ranges_a, ranges_b):
+            if self.same and not mask:
+                once = left <= right
+                left, right = left[once], right[once]  # noqa: PLW2901  only half is wanted
+            for low in range(0, len(left), _TILE):
+                yield left[low : low + _TILE], right[low : low + _TILE]
