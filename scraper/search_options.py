@@ -1,9 +1,12 @@
 """State what a search can be narrowed to; each engine says which of it it knows."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from cyclopts import Parameter
+
+from pipeline.errors import SettingsError
 
 Size = Literal["large", "medium", "small"]
 Kind = Literal["photo", "face", "clipart", "lineart", "animated"]
@@ -13,6 +16,8 @@ Colour = Literal[
 ]  # fmt: skip
 Age = Literal["day", "week", "month", "year"]
 Licence = Literal["creative-commons", "commercial", "public-domain"]
+
+_TWO_LETTERS = re.compile(r"[A-Za-z]{2}")
 
 
 @Parameter(name="*")
@@ -36,6 +41,16 @@ class SearchOptions:
     """Only results that the engine lists under such a licence."""
     safe: bool | None = None
     """Leave out explicit results (--no-safe: don't); by default as the engine does."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a language or a country."""
+        for name, example in (("language", "en"), ("country", "us")):
+            value = getattr(self, name)
+            if value is not None and not _TWO_LETTERS.fullmatch(value):
+                raise SettingsError(
+                    f"--{name} {value!r} is not a code of two letters",
+                    cure=f"give --{name} two letters such as {example}",
+                )
 
     def asked(self) -> dict[str, str]:
         """Return option name -> value of what was asked for."""

@@ -1,7 +1,19 @@
-"""Read one results page or API each."""
+"""Read one results page or API each; a new engine is one file and one line here."""
 
+from scraper.engines.bing_images import BING_IMAGES
+from scraper.engines.engine import Engine
 from scraper.engines.google_images import GOOGLE_IMAGES
+from scraper.engines.openverse import OPENVERSE
+from scraper.engines.wikimedia_commons import WIKIMEDIA_COMMONS
 
-BROWSER_ENGINES = {page.name: page for page in (GOOGLE_IMAGES,)}
+ENGINES: dict[str, Engine] = {
+    engine.name: engine
+    for engine in (
+        GOOGLE_IMAGES,
+        BING_IMAGES,
+        OPENVERSE,
+        WIKIMEDIA_COMMONS,
+    )
+}
 
-__all__ = ["BROWSER_ENGINES"]
+__all__ = ["ENGINES"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
 
 from pipeline.errors import SettingsError
 
@@ -15,6 +15,7 @@ class Option:
 
     The key `*` of `values` takes any value and puts it in place of `{}`. Options that share a
     parameter are joined by `separator`. An empty `parameter` adds the text to the query itself.
+    A value that is sent as nothing is what the engine does anyway.
     """
 
     parameter: str
@@ -66,19 +67,20 @@ class Engine:
         words, parameters = [query], dict[str, str]()
         for name, value in (asked or {}).items():
             option = self.options[name]
-            sent = option.sent(value) or ""
+            sent = option.sent(value)
+            if not sent:
+                continue
             if not option.parameter:
                 words.append(sent)
             elif option.parameter in parameters:
                 parameters[option.parameter] += option.separator + sent
             else:
                 parameters[option.parameter] = sent
-        url = (template or self.template).replace("{query}", quote_plus(" ".join(words)))
-        return _with_parameters(url, parameters)
+        return with_parameters(_filled(template or self.template, " ".join(words)), parameters)
 
 
-def _with_parameters(url: str, parameters: Mapping[str, str]) -> str:
-    """Set parameters of an address; those it has already are replaced."""
+def with_parameters(url: str, parameters: Mapping[str, str]) -> str:
+    """Set parameters of an address; those it has already are replaced, all others stay."""
     if not parameters:
         return url
     parts = urlsplit(url)
@@ -86,3 +88,13 @@ def _with_parameters(url: str, parameters: Mapping[str, str]) -> str:
         pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in parameters
     ]
     return urlunsplit(parts._replace(query=urlencode([*kept, *parameters.items()], safe=":,")))
+
+
+def _filled(template: str, words: str) -> str:
+    """Put the words in place of {query}: a space is a plus in a query string only."""
+    path, mark, query = template.partition("?")
+    return (
+        path.replace("{query}", quote(words, safe=""))
+        + mark
+        + query.replace("{query}", quote_plus(words))
+    )

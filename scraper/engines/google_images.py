@@ -1,7 +1,7 @@
 """Read Google Images. Class names die every year, attributes live on: only the latter stand here."""
 
 from scraper.engines.engine import Option
-from scraper.engines.results_page import ResultsPage, Strategy
+from scraper.engines.results_page import REFUSAL_TEXTS, STRUCTURE, ResultsPage, Strategy
 
 _COLOURS = (
     "red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white", "black", "brown",
@@ -39,17 +39,32 @@ GOOGLE_IMAGES = ResultsPage(
     strategies=(
         Strategy(
             name="docid and landing page",
+            seen="2024-08 to 2026-07",
             item="[data-docid][data-lpage]",
             id_attribute="data-docid",
-            seen="2024-08 to 2026-07",
         ),
         Strategy(
             name="tbnid",
+            seen="2022-05",
             item="[data-ri][data-id][data-tbnid]:not([data-rel])",
             id_attribute="data-tbnid",
-            seen="2022-05",
+        ),
+        STRUCTURE,
+        Strategy(
+            name="imgres links",
+            seen="2020 to 2026, pages without scripts",
+            kind="links",
+            item='a[href*="/imgres?"]',
+            last_resort=True,
         ),
     ),
-    more_controls=('[jsname="oHxHid"]', 'input[type="button"][value="Show more results"]'),
+    more_controls=(
+        '[jsname="oHxHid"]',
+        '[jsname="a79Lwf"]',
+        'input[type="button"][value="Show more results"]',
+    ),
     end_texts=("Looks like you've reached the end", "The rest of the results might not be"),
+    end_attributes=("data-emptymessage", "data-endedmessage"),
+    refusal_controls=("#W0wltc",),
+    refusal_texts=REFUSAL_TEXTS,
 )

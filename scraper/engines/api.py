@@ -1,0 +1,173 @@
+"""Describe an engine's API as data, and read its answers: JSON in, results out."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any
+
+from scraper.engines.engine import Engine, with_parameters
+from scraper.harvest import Found
+
+MAX_TEXT = 1000
+MAX_HTML = 5_000
+_HIDDEN = re.compile(r"<(style|script)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_BLOCK = re.compile(r"</?(?:br|div|p|li|ul|ol|tr|td|th|table)\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+_REQUIRED = ("result_id", "src")
+_ADDRESSES = frozenset({"page_url", "licence_url", "src"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """Go on by page numbers: where they stand in an answer, how many may be asked for."""
+
+    parameter: str
+    number: str
+    count: str
+    most: int
+
+    def following(self, answer: object) -> dict[str, str]:
+        """Return the parameters of the next page, none at the end."""
+        number, count = look(answer, self.number), look(answer, self.count)
+        if not isinstance(number, int) or not isinstance(count, int):
+            return {}
+        return {self.parameter: str(number + 1)} if 0 < number < min(count, self.most) else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """Go on by the parameters that the answer itself names."""
+
+    at: str
+
+    def following(self, answer: object) -> dict[str, str]:
+        """Return the parameters of the next page, none at the end."""
+        named = look(answer, self.at)
+        if not isinstance(named, dict):
+            return {}
+        return {str(name): text for name, value in named.items() if (text := _plain(value))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiEngine(Engine):
+    """One engine whose results come from a public API as JSON.
+
+    Names are dotted paths into the JSON. `results` is the list of results; `empty_sign` stands in
+    an answer that leaves it out because there are none. `fields` says for each field of Found where
+    its words stand in a result; `html` names those that hold HTML; `spelled` gives some words
+    another spelling. `order` is where a result's rank stands, if the list is not in order.
+    `busy_codes` are error codes that ask for patience. `previews_per_minute` is how many previews
+    the source gives in a minute, None for any number.
+    """
+
+    results: str
+    fields: Mapping[str, tuple[str, ...]]
+    paging: Pages | Token
+    html: frozenset[str] = frozenset()
+    spelled: Mapping[str, str] = field(default_factory=dict)
+    order: str = ""
+    empty_sign: str = ""
+    error_code: str = ""
+    busy_codes: frozenset[str] = frozenset()
+    previews_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiPage:
+    """One answer's results, and the address of the next one, None at the end."""
+
+    found: tuple[Found, ...]
+    following: str | None
+
+
+class Busy(Exception):  # noqa: N818  a state of the world, as Unreachable is
+    """The answer is an error that asks for patience."""
+
+
+class UnknownAnswer(Exception):  # noqa: N818  the same
+    """The answer is not made as the engine's description says."""
+
+
+def read_answer(engine: ApiEngine, answer: object, url: str) -> ApiPage:
+    """Return the results of an answer that came from `url`. Raises Busy or UnknownAnswer."""
+    code = look(answer, engine.error_code) if engine.error_code else None
+    if code is not None:
+        if _plain(code) in engine.busy_codes:
+            raise Busy(_plain(code))
+        raise UnknownAnswer(f"the API answers with the error {_plain(code) or '?'}")
+    records = look(answer, engine.results)
+    if records is None and engine.empty_sign and look(answer, engine.empty_sign) is not None:
+        records = []
+    if not isinstance(records, list):
+        raise UnknownAnswer(f"the answer has no list {engine.results}")
+    found = [result for record in _in_order(engine, records) if (result := _found(engine, record))]
+    if records and not found:
+        wanted = ", ".join(".".join(engine.fields[name]) for name in _REQUIRED)
+        raise UnknownAnswer(f"no result has what is needed: {wanted}")
+    following = engine.paging.following(answer)
+    return ApiPage(tuple(found), with_parameters(url, following) if following else None)
+
+
+def look(value: object, path: str) -> Any:  # noqa: ANN401  JSON is anything
+    """Return what stands at a dotted path of a JSON value, None when nothing does."""
+    for step in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
+
+
+def without_markup(text: str) -> str:
+    """Return the words of a piece of HTML: tags, styles and scripts left out, entities resolved."""
+    shown = _BLOCK.sub(" ", _HIDDEN.sub(" ", text[:MAX_HTML]))
+    return unescape(_TAG.sub("", shown))
+
+
+def _in_order(engine: ApiEngine, records: list[Any]) -> list[Any]:
+    if not engine.order:
+        return records
+    ranks = [look(record, engine.order) for record in records]
+    if not all(isinstance(rank, int) for rank in ranks):
+        return records
+    return [record for _, record in sorted(zip(ranks, records, strict=True), key=lambda p: p[0])]
+
+
+def _found(engine: ApiEngine, record: object) -> Found | None:
+    """Return a result, None when it lacks its id or its preview's address."""
+    values = {name: _words(engine, record, name) for name in engine.fields}
+    if not all(values[name] for name in _REQUIRED):
+        return None
+    whole = {"page_url": "", "title": "", "site": ""} | values
+    whole["licence"] = whole.get("licence") or "unknown"
+    whole["attribution"] = whole.get("attribution") or _attribution(whole)
+    return Found(**whole)
+
+
+def _words(engine: ApiEngine, record: object, name: str) -> str:
+    parts = [_plain(look(record, path)) for path in engine.fields[name]]
+    if name in engine.html:
+        parts = [without_markup(part) for part in parts]
+    if name == "licence":
+        parts = [engine.spelled.get(part, part) for part in parts]
+    text = " ".join(" ".join(parts).split())
+    if name in _ADDRESSES:
+        return text if text.startswith(("http://", "https://")) else ""
+    return text[:MAX_TEXT]
+
+
+def _plain(value: object) -> str:
+    """Return a string or a whole number as text that any encoding can hold; else nothing."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value).encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+
+
+def _attribution(values: Mapping[str, str]) -> str:
+    """Credit a work that comes without a line of its own: title, creator, licence, source."""
+    title, creator = values["title"], values.get("creator", "")
+    credit = f'"{title}" by {creator}' if creator else f'"{title}"'
+    return ", ".join(part for part in (credit, values["licence"], values["page_url"]) if part)
