@@ -139,6 +139,22 @@ class Manifest(Database):
             (query, rank, *sighting, query),
         )
 
+    def finish_query(self, engine: str, class_id: int, address: str, run_id: int) -> None:
+        """Note that a search gave all it has, so that the next run need not load it again."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO finished_queries (engine, class_id, address, run_id, at)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (engine, class_id, address, run_id, now()),
+        )
+
+    def finished_addresses(self, engine: str, class_id: int) -> set[str]:
+        """Return the addresses of the searches of a class that gave all they have."""
+        rows = self.query(
+            "SELECT address FROM finished_queries WHERE engine = ? AND class_id = ?",
+            (engine, class_id),
+        )
+        return {address for (address,) in rows}
+
     def known_results(self, engine: str, class_id: int) -> dict[str, tuple[str, int]]:
         """Return result id -> (status, attempts) of one class on one engine."""
         rows = self.query(

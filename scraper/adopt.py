@@ -19,7 +19,7 @@ from pipeline.pictures import MAX_BYTES
 from pipeline.progress import Bar, Outcome, Output, Stopwatch, progress_bars
 from pipeline.signals import StopRequest, stop_on_request
 from scraper.harvest import Found, StopReason
-from scraper.outcome import combined, scrape_outcome
+from scraper.outcome import ClassResult, combined, scrape_outcome
 from scraper.previews import Fetched
 from scraper.report import write_report
 from scraper.settings import AddSettings
@@ -51,23 +51,21 @@ def add(
         known = {row.name: SceneClass(row.name, row.queries) for row in manifest.classes()}
         ids = manifest.adopt_classes(known.get(n, SceneClass(n, (n,))) for n in folders)
         run_id = manifest.start_run("add", asdict(settings) | {"folder": str(folder)}, {})
-        reasons: dict[str, StopReason] = {}
-        added = 0
+        results: dict[str, ClassResult] = {}
         with stop_on_request() as stop, progress_bars(output) as bars:
             for name, place in folders.items():
                 files = sorted(p for p in place.rglob("*") if p.is_file())
                 store = _store(dataset, manifest, ids[name], run_id, len(files))
-                reasons[name] = _adopt_class(store, files, bars.add(name, len(files)), stop)
-                added += store.added
+                reason = _adopt_class(store, files, bars.add(name, len(files)), stop)
+                results[name] = ClassResult(reason, store.added)
         outcome = scrape_outcome(
             dataset=dataset.root,
             counts={name: manifest.sighting_counts().get(ids[name], {}) for name in folders},
-            reasons=reasons,
-            added=added,
+            results=results,
             seconds=watch.total,
             signal_number=stop.signal_number,
         )
-        manifest.finish_run(run_id, combined(reasons.values()), outcome.summary)
+        manifest.finish_run(run_id, combined(r.reason for r in results.values()), outcome.summary)
         write_report(dataset, manifest, outcome.summary, ENGINE)
     return outcome
 

@@ -18,23 +18,29 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    "--remote-debugging-pipe",
     f"--window-size={WINDOW}",
 )
 
 
 def chromium_options(browser: str | None, profile: Path, *, headful: bool) -> ChromeOptions:
     """Return the options of a browser that is quiet, tied to its driver and has its own profile."""
-    options = ChromeOptions()
-    for flag in _FLAGS:
-        options.add_argument(flag)
+    options = grid_options(headful=headful)
+    options.add_argument("--remote-debugging-pipe")
     options.add_argument(f"--user-data-dir={profile}")
-    if not headful:
-        options.add_argument("--headless=new")
     if sys.platform == "linux" and os.geteuid() == 0:
         options.add_argument("--no-sandbox")
     if browser:
         options.binary_location = browser
+    return options
+
+
+def grid_options(*, headful: bool) -> ChromeOptions:
+    """Return the options of a quiet browser on a machine that is not ours."""
+    options = ChromeOptions()
+    for flag in _FLAGS:
+        options.add_argument(flag)
+    if not headful:
+        options.add_argument("--headless=new")
     options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
     return options
 

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from pipeline.errors import EXTRAS, BrowserMissingError
 from pipeline.progress import Outcome, Output
-from scraper.driver import FETCHERS, Choice, ask_version, choose, is_debian_root
+from scraper.driver import Choice, ask_version, choose, fetchers, is_debian_root
 
 DEBIAN_PACKAGES = ("chromium", "chromium-driver")
 _DISTRIBUTIONS = {
@@ -67,7 +67,7 @@ def _browser(output: Output, *, install: bool) -> tuple[Choice | None, BrowserMi
         if install and is_debian_root():
             _install_on_debian(output)
     try:
-        return choose(None, os.environ, shutil.which, fetchers=FETCHERS if install else ()), None
+        return choose(None, os.environ, shutil.which, fetchers=fetchers if install else tuple), None
     except BrowserMissingError as error:
         return None, error
 

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pipeline.errors import BrowserMissingError
+from scraper.online import is_online
 
 BROWSERS = (
     "chromium",
@@ -67,12 +69,13 @@ def choose(
     environment: Mapping[str, str],
     which: Which,
     ask: Ask = ask_version,
-    fetchers: "Iterable[Fetcher]" = (),
+    fetchers: Callable[[], Iterable[Fetcher]] = tuple,
 ) -> Choice:
     """Choose a driver: as asked, from the environment, on the path, else fetched.
 
     The driver on the path counts only when its major version equals the browser's.
-    `fetchers` get the browser and return a choice or None, in turn. Raises
+    `fetchers` are asked for only when nothing is installed; they get the browser and return a
+    choice or None, in turn. Raises
     BrowserMissingError when the asked driver does not exist, or when nothing is found and
     nothing may be fetched.
     """
@@ -90,7 +93,7 @@ def choose(
     for candidate in browsers:
         if on_path and driver_major and major(ask(candidate)) == driver_major:
             return Choice(on_path, candidate, "installed")
-    for fetch in fetchers:
+    for fetch in fetchers():
         choice = fetch(browser)
         if choice:
             return choice
@@ -137,8 +140,11 @@ def fetch_with_webdriver_manager(browser: str | None) -> Choice | None:
     return Choice(str(path), browser, "fetched by webdriver-manager")
 
 
-def fetch_with_selenium_manager(browser: str | None) -> Choice | None:
-    """Let Selenium Manager download a driver, and a browser when there is none."""
+def fetch_with_selenium_manager(browser: str | None, *, offline: bool = False) -> Choice | None:
+    """Let Selenium Manager download a driver, and a browser when there is none.
+
+    With `offline` it looks only at what it downloaded before.
+    """
     from selenium.common.exceptions import WebDriverException  # noqa: PLC0415  an extra
     from selenium.webdriver.common.selenium_manager import SeleniumManager  # noqa: PLC0415
 
@@ -146,6 +152,8 @@ def fetch_with_selenium_manager(browser: str | None) -> Choice | None:
     arguments = ["--browser", "chrome", "--timeout", "60"]
     if browser:
         arguments += ["--browser-path", browser]
+    if offline:
+        arguments += ["--offline"]
     try:
         paths = SeleniumManager().binary_paths(arguments)
     except (WebDriverException, OSError):
@@ -154,7 +162,11 @@ def fetch_with_selenium_manager(browser: str | None) -> Choice | None:
     return Choice(str(driver), browser or found, "fetched by Selenium Manager") if driver else None
 
 
-FETCHERS = (fetch_with_webdriver_manager, fetch_with_selenium_manager)
+def fetchers() -> tuple[Fetcher, ...]:
+    """Return who may fetch a driver: offline only from what was downloaded before."""
+    if is_online(os.environ):
+        return fetch_with_webdriver_manager, fetch_with_selenium_manager
+    return (partial(fetch_with_selenium_manager, offline=True),)
 
 
 def is_debian_root() -> bool:

@@ -24,7 +24,9 @@ StopReason = Literal[
     "interrupted",
 ]
 QUIET_STEPS = 3
-LOST_STEPS = 30
+VAIN_CLICKS = 4
+BUSY_STEPS = 8
+LOST_STEPS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Stretch:
     """What one scrolled stretch of the page gave.
 
     `unloaded` are results whose thumbnail still waits; their `src` is what the page's own
-    id-to-address map says. `busy` says that the page still waits for an answer.
+    id-to-address map says. `retrying` says that some of them may still load, `busy` that the page
+    waits for an answer, `last_resort` that only a last resort found the results.
     """
 
     found: tuple[Found, ...]
@@ -58,6 +61,8 @@ class Stretch:
     end_shown: bool
     strategy: str
     busy: bool = False
+    retrying: bool = False
+    last_resort: bool = False
 
 
 class ResultsReader(Protocol):
@@ -112,19 +117,28 @@ class Progress:
 def why_stop(progress: Progress, stretch: Stretch, max_seconds: float) -> StopReason | None:
     """Say why to stop after a stretch, or None to go on.
 
-    The end counts as reached when it is shown and no thumbnail waits, or when nothing came for
-    several steps and nothing is left to click. A control that is clicked in vain is a stall.
+    The end counts as reached when it is shown, the page waits for nothing and no thumbnail may
+    still load, or when nothing came for several steps and nothing is left to click. An answer that
+    never comes, or a control that is clicked in vain, is a stall.
     """
     if progress.wanted <= 0:
         return "target reached"
     if progress.seconds > max_seconds:
         return "budget"
-    if stretch.grew or not stretch.at_bottom:
-        return "stalled" if progress.quiet_steps >= LOST_STEPS else None
-    ended = stretch.end_shown and not stretch.clicked and not stretch.unloaded
-    if ended or progress.quiet_steps >= QUIET_STEPS:
-        return "stalled" if stretch.clicked and not stretch.end_shown else "end of results"
-    return None
+    patience = _patience(stretch)
+    if patience is not None:
+        return "stalled" if progress.quiet_steps >= patience else None
+    ended = stretch.end_shown and not stretch.retrying
+    return "end of results" if ended or progress.quiet_steps >= QUIET_STEPS else None
+
+
+def _patience(stretch: Stretch) -> int | None:
+    """Return how many steps without news to bear while more may come, None when nothing may."""
+    if not stretch.at_bottom or stretch.grew:
+        return LOST_STEPS
+    if stretch.busy:
+        return BUSY_STEPS
+    return VAIN_CLICKS if stretch.clicked else None
 
 
 def harvest(
@@ -133,26 +147,33 @@ def harvest(
     clock: Callable[[], float],
     max_seconds: float,
     interrupted: Callable[[], bool],
+    *,
+    note: Callable[[Stretch], None] = lambda _stretch: None,
 ) -> StopReason:
     """Work through a loaded results page and return why it ended.
 
-    `keep` stores the results of a stretch and returns how many pictures are still wanted.
+    `keep` stores the results of a stretch and returns how many pictures are still wanted; `note`
+    is told of every stretch.
     Thumbnails that the page never loaded are handed over last, with their mapped address. A page
     that was taken for results but gives not one is of an unknown layout.
     """
     began = clock()
     quiet = 0
-    seen = False
+    seen: set[str] = set()
     while True:
         stretch = reader.stretch()
-        seen = seen or bool(stretch.found or stretch.unloaded)
+        note(stretch)
+        known = len(seen)
+        seen.update(found.result_id for found in (*stretch.found, *stretch.unloaded))
         wanted = keep(stretch.found)
-        quiet = 0 if stretch.found or stretch.grew else quiet + 1
+        quiet = 0 if stretch.found or len(seen) > known else quiet + 1
         if interrupted():
             return "interrupted"
         reason = why_stop(Progress(wanted, quiet, clock() - began), stretch, max_seconds)
         if reason in {"end of results", "stalled"} and stretch.unloaded:
             wanted = keep(stretch.unloaded)
+            if interrupted():
+                return "interrupted"
             reason = "target reached" if wanted <= 0 else reason
         if reason is not None:
             return reason if seen else "layout unknown"

@@ -1,44 +1,124 @@
-"""Read the browser's own record of its requests: which address was which request, with what status."""
+"""Read the browser's own record of its requests: what became of each, what is still under way."""
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+End = Literal["running", "finished", "failed"]
+_BATCHES = frozenset({"XHR", "Fetch"})
 
 
+@dataclass(slots=True)
+class Received:
+    """What became of one request: HTTP status, decoded bytes so far, how it ended.
+
+    `withheld` says that the answer came and the browser did not give it to the page.
+    """
+
+    request_id: str
+    kind: str
+    status: int | None = None
+    size: int = 0
+    end: End = "running"
+    withheld: bool = False
+
+
+@dataclass
 class NetworkLog:
-    """The picture requests of one page load, from the driver's performance log."""
+    """The requests of one page load, from the driver's performance log."""
 
-    def __init__(self) -> None:
-        """Know nothing yet."""
-        self.page_status: int | None = None
-        self._request_of: dict[str, str] = {}
-        self._status_of: dict[str, int] = {}
+    page_status: int | None = None
+    page_headers: dict[str, str] = field(default_factory=dict)
+    page_addresses: list[str] = field(default_factory=list)
+    _frame: str | None = None
+    _of_url: dict[str, Received] = field(default_factory=dict)
+    _of_id: dict[str, Received] = field(default_factory=dict)
+
+    @property
+    def busy(self) -> bool:
+        """Say whether the page still waits for an answer to a request of its scripts."""
+        return any(r.kind in _BATCHES and r.end == "running" for r in self._of_id.values())
 
     def clear(self) -> None:
         """Forget the last page."""
         self.page_status = None
-        self._request_of.clear()
-        self._status_of.clear()
+        self._frame = None
+        for record in (self.page_headers, self.page_addresses, self._of_url, self._of_id):
+            record.clear()
 
     def read(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Take in log entries, each with a JSON `message` of the DevTools protocol."""
         for entry in entries:
             event = json.loads(entry["message"])["message"]
-            self._note(event["method"], event["params"])
+            note = _NOTES.get(event["method"])
+            if note is not None:
+                note(self, event["params"])
 
-    def find(self, url: str) -> tuple[str, int | None] | None:
-        """Return request id and HTTP status of an address, None when it was never asked for."""
-        request_id = self._request_of.get(url)
-        return None if request_id is None else (request_id, self._status_of.get(request_id))
+    def find(self, url: str) -> Received | None:
+        """Return what became of the picture at an address, None when it was never asked for."""
+        return self._of_url.get(url)
 
-    def _note(self, method: str, params: Mapping[str, Any]) -> None:
-        kind = params.get("type")
-        if method == "Network.requestWillBeSent" and kind == "Image":
-            self._request_of[params["request"]["url"]] = params["requestId"]
-        elif method == "Network.responseReceived" and kind == "Image":
-            self._request_of.setdefault(params["response"]["url"], params["requestId"])
-            self._status_of[params["requestId"]] = int(params["response"]["status"])
-        elif method == "Network.responseReceived" and kind == "Document":
-            of_the_web = params["response"]["url"].startswith("http")
-            if of_the_web and self.page_status is None:
-                self.page_status = int(params["response"]["status"])
+    def _sent(self, params: Mapping[str, Any]) -> None:
+        kind, url = params.get("type", ""), params["request"]["url"]
+        if kind == "Document":
+            self._document_sent(params, url)
+        elif (kind == "Image" and url.startswith("http")) or kind in _BATCHES:
+            received = Received(params["requestId"], kind)
+            self._of_id[received.request_id] = received
+            if kind == "Image":
+                self._of_url[url] = received
+
+    def _document_sent(self, params: Mapping[str, Any], url: str) -> None:
+        frame = params.get("frameId")
+        if self._frame is None:
+            self._frame = frame
+        if frame == self._frame and url.startswith("http"):
+            self.page_addresses.append(url)
+
+    def _answered(self, params: Mapping[str, Any]) -> None:
+        response = params["response"]
+        if params.get("type") == "Document":
+            self._document_answered(params, response)
+            return
+        received = self._of_id.get(params["requestId"])
+        if received is not None:
+            received.status = int(response["status"])
+            if received.kind == "Image":
+                self._of_url.setdefault(response["url"], received)
+
+    def _document_answered(self, params: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+        """Keep the answer of the page itself, not of a frame in it; the last one counts."""
+        if not response["url"].startswith("http"):
+            return
+        if self.page_status is None or (self._frame and params.get("frameId") == self._frame):
+            self.page_status = int(response["status"])
+            headers = response.get("headers", {})
+            self.page_headers = {name.lower(): str(value) for name, value in headers.items()}
+
+    def _grew(self, params: Mapping[str, Any]) -> None:
+        received = self._of_id.get(params["requestId"])
+        if received is not None:
+            received.size += int(params["dataLength"])
+
+    def _finished(self, params: Mapping[str, Any]) -> None:
+        received = self._of_id.get(params["requestId"])
+        if received is not None:
+            received.end = "finished"
+
+    def _failed(self, params: Mapping[str, Any]) -> None:
+        received = self._of_id.get(params["requestId"])
+        if received is not None:
+            received.end = "failed"
+            blocked = "BLOCKED" in params.get("errorText", "")
+            received.withheld = blocked or bool(params.get("canceled"))
+
+
+_NOTES = {
+    "Network.requestWillBeSent": NetworkLog._sent,  # noqa: SLF001  the class's own table
+    "Network.responseReceived": NetworkLog._answered,  # noqa: SLF001  the same
+    "Network.dataReceived": NetworkLog._grew,  # noqa: SLF001  the same
+    "Network.loadingFinished": NetworkLog._finished,  # noqa: SLF001  the same
+    "Network.requestServedFromCache": NetworkLog._finished,  # noqa: SLF001  the same
+    "Network.loadingFailed": NetworkLog._failed,  # noqa: SLF001  the same
+}

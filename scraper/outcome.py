@@ -1,15 +1,16 @@
 """Sum up a run: why it ended, what it counts, which exit code it deserves."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import BLOCKED, OK, PARTIAL
 from pipeline.progress import Outcome
 from pipeline.rows import STATUSES
-from scraper.harvest import StopReason
+from scraper.class_table import class_table
+from scraper.harvest import StopReason, Stretch
 
 DONE = frozenset({"target reached", "end of results"})
-_ENDS_THE_RUN = frozenset({"blocked", "consent", "unreachable", "interrupted"})
 # The first of these that any query or class met describes the whole.
 _GRAVEST_FIRST: tuple[StopReason, ...] = (
     "interrupted",
@@ -37,9 +38,22 @@ _CURES: dict[StopReason, str] = {
 }
 
 
-def ends_the_run(reason: StopReason) -> bool:
-    """Say whether no further class should be tried after this one."""
-    return reason in _ENDS_THE_RUN
+@dataclass
+class ClassResult:
+    """How one class ended."""
+
+    reason: StopReason = "target reached"
+    added: int = 0
+    trouble: str = ""
+    strategies: set[str] = field(default_factory=set)
+    last_resorts: set[str] = field(default_factory=set)
+
+    def note(self, stretch: Stretch) -> None:
+        """Remember by which strategy results were found."""
+        if stretch.strategy and (stretch.found or stretch.unloaded):
+            self.strategies.add(stretch.strategy)
+            if stretch.last_resort:
+                self.last_resorts.add(stretch.strategy)
 
 
 def combined(reasons: Iterable[StopReason]) -> StopReason:
@@ -62,21 +76,18 @@ def scrape_outcome(
     *,
     dataset: Path,
     counts: Mapping[str, Mapping[str, int]],
-    reasons: Mapping[str, StopReason],
-    added: int,
+    results: Mapping[str, ClassResult],
     seconds: float,
     signal_number: int | None = None,
-    trouble: str = "",
 ) -> Outcome:
-    """Build the outcome of `scrape` and `add` from each class's counts and reason."""
-    classes = {
-        name: {status: counts[name].get(status, 0) for status in STATUSES}
-        | {"stopped_because": reasons[name]}
-        for name in reasons
-    }
-    kept = sum(counts[name].get("kept", 0) for name in reasons)
+    """Build the outcome of `scrape` and `add` from each class's counts and how it ended."""
+    reasons = {name: result.reason for name, result in results.items()}
+    classes = {name: _summary(counts[name], result) for name, result in results.items()}
+    kept = sum(counts[name].get("kept", 0) for name in results)
+    added = sum(result.added for result in results.values())
     unfinished = [name for name, reason in reasons.items() if reason not in DONE]
     gravest = combined(reasons[name] for name in unfinished)
+    trouble = next((results[n].trouble for n in unfinished if reasons[n] == gravest), "")
     news = f"{added} new" if added else "nothing new"
     return Outcome(
         summary={
@@ -85,12 +96,31 @@ def scrape_outcome(
             "kept": kept,
             "added": added,
             "seconds": seconds,
+            "strategies": {name: sorted(r.strategies) for name, r in results.items()},
+            "warnings": [line for name, r in results.items() for line in _warnings(name, r)],
         },
-        lines=(f"{news}: {kept} pictures of {_counted(len(classes))} kept in {dataset}",),
+        lines=(
+            f"{news}: {kept} pictures of {_counted(len(classes))} kept in {dataset}",
+            *class_table(classes),
+        ),
         exit_code=exit_code(reasons.values(), signal_number),
         problem=_problem(unfinished, gravest, trouble),
         cure=_CURES.get(gravest, "run the same command again to go on"),
     )
+
+
+def _summary(counts: Mapping[str, int], result: ClassResult) -> dict[str, object]:
+    return {
+        **{status: counts.get(status, 0) for status in STATUSES},
+        "stopped_because": result.reason,
+    }
+
+
+def _warnings(name: str, result: ClassResult) -> list[str]:
+    last = sorted(result.last_resorts)
+    if not last:
+        return []
+    return [f"{name}: only a last resort read the page ({', '.join(last)}); look at the pictures"]
 
 
 def _problem(unfinished: list[str], gravest: StopReason, trouble: str) -> str:

@@ -1,20 +1,31 @@
 """Read one results page at a time in a browser: what it is, what it shows, the bytes it got."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Protocol
 
+from pipeline.pictures import MAX_BYTES
 from scraper.engines.results_page import ResultsPage
-from scraper.harvest import BrowserLost, Found, Stretch, Unreachable
-from scraper.network_log import NetworkLog
-from scraper.page_state import PageFacts, PageState, page_state
+from scraper.harvest import BrowserLost, Found, Stretch, TryLater, Unreachable
+from scraper.network_log import NetworkLog, Received
+from scraper.page_state import UNAVAILABLE, PageFacts, PageState, is_sorry, page_state
 from scraper.previews import Fetched
+from scraper.retry_after import retry_after
 
 STRETCH_MS = 6000
 PATIENCE_MS = 1200
 BATCH = 100
 HTTP_ERRORS = 400
+POLL_S = 0.05
+LATE_S = 3.0
+LATE_LOOKS = 2
+LATE_LOG_S = 0.3
+LATE_BYTES_S = 3.0
+CONSENT_S = 10.0
+REFUSALS = 3
 _SCRIPTS = Path(__file__).parent
 
 
@@ -46,13 +57,28 @@ class Tab(Protocol):
 class PageReader:
     """Read the results pages of one engine, one after another, in one browser."""
 
-    def __init__(self, tab: Tab, engine: ResultsPage) -> None:
-        """Load the scripts that look at a page."""
+    def __init__(
+        self,
+        tab: Tab,
+        engine: ResultsPage,
+        clock: Callable[[], float] = monotonic,
+        nap: Callable[[float], None] = sleep,
+        *,
+        patience_ms: int = PATIENCE_MS,
+    ) -> None:
+        """Load the scripts that look at a page; `patience_ms` is for what a page shows late."""
         self._tab = tab
         self._engine = engine
+        self._clock = clock
+        self._nap = nap
+        self._patience_ms = patience_ms
         self._log = NetworkLog()
-        self._read_page = (_SCRIPTS / "read_page.js").read_text(encoding="utf-8")
-        self._page_facts = (_SCRIPTS / "page_facts.js").read_text(encoding="utf-8")
+        self._busy = False
+        self._late_s = LATE_BYTES_S
+        self._last_resorts = {s.name for s in engine.strategies if s.last_resort}
+        self._read_page = _script("read_page.js")
+        self._page_facts = _script("page_facts.js")
+        self._refuse_consent = _script("refuse_consent.js")
 
     @property
     def user_agent(self) -> str:
@@ -60,37 +86,34 @@ class PageReader:
         return str(self._tab.run("return navigator.userAgent"))
 
     def open(self, url: str) -> PageState:
-        """Load a page and say what it is.
+        """Load a page, refuse consent if it asks for it, and say what it is.
 
-        Raises Unreachable when nothing answers, BrowserLost when the browser died.
+        Raises Unreachable when nothing answers, TryLater when the server asks for patience,
+        BrowserLost when the browser died.
         """
         self._read_log()  # what the last page still did
         self._log.clear()
-        if not self._tab.open(url) and not self._is_readable():
-            raise Unreachable("the page does not end loading")
-        self._read_log()
-        # An error status without a body is shown as an error page too, but it is an answer.
-        if self._log.page_status is None and not self._is_readable():
-            raise Unreachable("the browser shows its own error page")
-        return page_state(self._facts())
+        self._busy = False
+        self._late_s = LATE_BYTES_S
+        self._load(url)
+        facts = self._settled_facts()
+        for _ in range(REFUSALS):
+            if not facts.consent or page_state(facts) == "blocked" or not self._refuse():
+                break
+            facts = self._settled_facts()
+        state = page_state(facts)
+        if facts.status == UNAVAILABLE and state == "blocked" and not facts.captcha:
+            asked = self._log.page_headers.get("retry-after")
+            raise TryLater(retry_after(asked, datetime.now(UTC)) or 0.0)
+        return state
 
     def stretch(self) -> Stretch:
         """Scroll one stretch and report it. Raises BrowserLost."""
-        engine = self._engine
-        settings = {
-            "strategies": [
-                {"name": s.name, "item": s.item, "id": s.id_attribute} for s in engine.strategies
-            ],
-            "more": engine.more_controls,
-            "endTexts": engine.end_texts,
-            "batch": BATCH,
-            "milliseconds": STRETCH_MS,
-            "patience": PATIENCE_MS,
-        }
-        report: dict[str, Any] = self._tab.run_async(self._read_page, settings)
+        report: dict[str, Any] = self._tab.run_async(self._read_page, self._settings())
         if "error" in report:
             raise BrowserLost(report["error"])
         self._read_log()
+        self._busy = self._log.busy
         return Stretch(
             found=tuple(_found(record) for record in report["records"]),
             unloaded=tuple(_found(record) for record in report["unloaded"]),
@@ -99,20 +122,31 @@ class PageReader:
             clicked=report["clicked"],
             end_shown=report["end"],
             strategy=report["strategy"],
+            busy=self._busy,
+            retrying=report["retrying"],
+            last_resort=report["strategy"] in self._last_resorts,
         )
 
     def body(self, url: str) -> Fetched | None:
-        """Return the bytes the browser received for an address, None when it never asked."""
-        request = self._log.find(url)
-        if request is None:
+        """Return the bytes the browser received for an address, None when it has none to give.
+
+        An answer that is not complete counts as a timeout: half a picture is none.
+        """
+        received = self._log.find(url)
+        if received is None:
             return None
-        request_id, status = request
-        data = self._tab.response_body(request_id)
-        if data is None:
-            return None
-        if (status or 200) < HTTP_ERRORS:
-            return Fetched(data, status)
-        return Fetched(None, status, "http_error")
+        self._await_end(received)
+        if received.size > MAX_BYTES:
+            return Fetched(None, received.status, "too_large")
+        if received.status is not None and received.status >= HTTP_ERRORS:
+            return Fetched(None, received.status, "http_error")
+        if received.end == "running":
+            return Fetched(None, received.status, "timeout")
+        if received.end == "failed":
+            return None if received.withheld else Fetched(None, received.status, "http_error")
+        data = self._tab.response_body(received.request_id)
+        gone = data is None or (not data and received.size > 0)
+        return None if gone else Fetched(data, received.status)
 
     def snapshot(self) -> tuple[str, bytes]:
         """Return the page's HTML and a PNG of it."""
@@ -122,21 +156,95 @@ class PageReader:
         """End the browser."""
         self._tab.close()
 
-    def _is_readable(self) -> bool:
-        """Stop loading and say whether a page of the web stands there."""
-        script = "window.stop(); return location.protocol + document.readyState"
-        told = str(self._tab.run(script))
+    def _load(self, url: str) -> None:
+        """Load a page. An error status without a body shows an error page too, but answers."""
+        loaded, trouble = False, "the page does not end loading"
+        try:
+            loaded = self._tab.open(url)
+        except Unreachable as error:
+            trouble = str(error)
+        self._read_log()
+        log = self._log
+        if loaded and log.page_status is not None:
+            return
+        refused = (log.page_status or 0) >= HTTP_ERRORS or any(map(is_sorry, log.page_addresses))
+        if not self._is_readable(stop=not loaded) and not refused:
+            raise Unreachable("the browser shows its own error page" if loaded else trouble)
+
+    def _is_readable(self, *, stop: bool) -> bool:
+        """Say whether a page of the web stands there; `stop` its loading first."""
+        script = "if (arguments[0]) window.stop(); return location.protocol + document.readyState"
+        told = str(self._tab.run(script, stop))
         return told.startswith("http") and not told.endswith("loading")
 
+    def _settled_facts(self) -> PageFacts:
+        """Look at a page that shows nothing yet again, while it waits and shortly after."""
+        until = self._clock() + LATE_S
+        facts = self._facts()
+        looks = 0
+        while _may_change(facts) and self._clock() < until:
+            looks = LATE_LOOKS if self._log.busy else looks - 1
+            if looks < 0:
+                break
+            self._nap(POLL_S)
+            facts = self._facts()
+        return facts
+
+    def _refuse(self) -> bool:
+        """Refuse consent and wait until the page no longer asks; say whether it could."""
+        if not self._tab.run(self._refuse_consent, self._settings()):
+            return False
+        until = self._clock() + CONSENT_S
+        while self._clock() < until:
+            self._nap(POLL_S)
+            if not self._facts().consent:
+                return True
+        return False
+
     def _facts(self) -> PageFacts:
-        strategies = [asdict(strategy) for strategy in self._engine.strategies]
-        facts: dict[str, Any] = self._tab.run(self._page_facts, strategies)
+        facts: dict[str, Any] = self._tab.run(self._page_facts, self._settings())
         self._read_log()
-        return PageFacts(**facts, status=self._log.page_status)
+        log = self._log
+        return PageFacts(**facts, status=log.page_status, passed=tuple(log.page_addresses))
+
+    def _await_end(self, received: Received) -> None:
+        """Wait for the end of an answer: a moment for the log, and some seconds a page for slow ones."""
+        began = self._clock()
+        until = began + max(LATE_LOG_S, self._late_s)
+        while received.end == "running" and received.size <= MAX_BYTES and self._clock() < until:
+            self._read_log()
+            if received.end == "running":
+                self._nap(POLL_S)
+        self._late_s -= self._clock() - began
 
     def _read_log(self) -> None:
         self._log.read(self._tab.network_log())
 
+    def _settings(self) -> dict[str, Any]:
+        engine = self._engine
+        return {
+            "strategies": [asdict(strategy) for strategy in engine.strategies],
+            "more": engine.more_controls,
+            "endTexts": engine.end_texts,
+            "endAttributes": engine.end_attributes,
+            "refusalControls": engine.refusal_controls,
+            "refusalTexts": engine.refusal_texts,
+            "batch": BATCH,
+            "milliseconds": STRETCH_MS,
+            "patience": self._patience_ms,
+            "busy": self._busy,
+        }
+
+
+def _may_change(facts: PageFacts) -> bool:
+    return page_state(facts) in {"nothing found", "layout unknown"} or facts.empty_main
+
 
 def _found(record: dict[str, Any]) -> Found:
     return Found(record["id"], record["page"], record["title"], record["site"], record["src"])
+
+
+def _script(name: str) -> str:
+    """Return a script behind the functions that all of them share."""
+    parts = [(_SCRIPTS / one).read_text(encoding="utf-8") for one in ("find_items.js", name)]
+    return "\n".join(parts)

@@ -15,7 +15,11 @@ MANY_PICTURES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFacts:
-    """What a loaded page says about itself; `status` is its HTTP status when known."""
+    """What a loaded page says about itself.
+
+    `status` is its HTTP status when known, `passed` every address on the way to it; `empty_main`
+    says that it has a place for results and not a word in it.
+    """
 
     url: str
     title: str
@@ -25,21 +29,34 @@ class PageFacts:
     javascript_wall: bool
     big_pictures: int
     search_box: bool
+    empty_main: bool = False
     status: int | None = None
+    passed: tuple[str, ...] = ()
 
 
 def page_state(facts: PageFacts) -> PageState:
     """Classify a page by its facts."""
-    parts = urlsplit(facts.url)
-    host = parts.hostname or ""
-    if facts.captcha or facts.status in REFUSALS or parts.path.startswith("/sorry"):
+    refused = facts.captcha or facts.status in REFUSALS
+    if refused or any(is_sorry(url) for url in (facts.url, *facts.passed)):
         return "blocked"
     if facts.items > 0:
         return "results"
-    if facts.consent or host.startswith("consent."):
+    if facts.consent or (urlsplit(facts.url).hostname or "").startswith("consent."):
         return "consent"
     if facts.javascript_wall or facts.status == UNAVAILABLE:
         return "blocked"
-    if facts.big_pictures < MANY_PICTURES and facts.search_box:
-        return "nothing found"
-    return "layout unknown"
+    return _without_results(facts)
+
+
+def _without_results(facts: PageFacts) -> PageState:
+    if facts.big_pictures >= MANY_PICTURES:
+        return "layout unknown"
+    if facts.empty_main:
+        return "blocked"
+    return "nothing found" if facts.search_box else "layout unknown"
+
+
+def is_sorry(url: str) -> bool:
+    """Say whether an address is that of a block page."""
+    parts = urlsplit(url)
+    return (parts.hostname or "").startswith("sorry.") or parts.path.startswith("/sorry")

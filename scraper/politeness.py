@@ -4,9 +4,11 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 
 MINUTE_S = 60.0
 JITTER = 0.25
+LONGEST_WAIT_S = 60.0
 
 
 def next_wait(now: float, loads: deque[float], pause: float, per_minute: int | None) -> float:
@@ -21,9 +23,19 @@ def next_wait(now: float, loads: deque[float], pause: float, per_minute: int | N
     return max(0.0, wait)
 
 
+def backoff(asked: float, attempt: int, pause: float) -> float | None:
+    """Return the seconds to wait after a server asked for patience; None when it asks too much.
+
+    `asked` is its Retry-After, 0 when it named none: then the wait doubles with each `attempt`,
+    counted from 0, starting at `pause` but at least one second.
+    """
+    wait = asked or max(1.0, pause) * 2**attempt
+    return wait if wait <= LONGEST_WAIT_S else None
+
+
 @dataclass
 class Pace:
-    """Wait as `next_wait` says; clock and sleep come in as functions."""
+    """Wait as `next_wait` says, for all browsers together; clock and sleep come in as functions."""
 
     pause: float
     per_minute: int | None
@@ -31,6 +43,7 @@ class Pace:
     sleep: Callable[[float], None]
     random: random.Random
     loads: deque[float] = field(init=False)
+    _turn: Lock = field(init=False, default_factory=Lock)
 
     def __post_init__(self) -> None:
         """Remember as many loads as the limit counts."""
@@ -38,8 +51,9 @@ class Pace:
 
     def before_load(self) -> None:
         """Wait until the next page may be loaded, and note that it is."""
-        pause = self.pause * self.random.uniform(1 - JITTER, 1 + JITTER)
-        wait = next_wait(self.clock(), self.loads, pause, self.per_minute)
-        if wait > 0:
-            self.sleep(wait)
-        self.loads.append(self.clock())
+        with self._turn:
+            pause = self.pause * self.random.uniform(1 - JITTER, 1 + JITTER)
+            wait = next_wait(self.clock(), self.loads, pause, self.per_minute)
+            if wait > 0:
+                self.sleep(wait)
+            self.loads.append(self.clock())

@@ -13,7 +13,7 @@ from pipeline.pictures import Header, PictureError, decode, read_header
 MIN_SIDE = 32
 PLACEHOLDER_SIDE = 2
 OK_STATUS = 200
-Reason = Literal["http_error", "timeout", "no_bytes"]
+Reason = Literal["http_error", "timeout", "no_bytes", "too_large"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +41,18 @@ Source = Callable[[str], Fetched | None]
 def fetch(src: str, sources: tuple[Source, ...]) -> Fetched:
     """Return a preview's bytes: from its data URI, else from the first source that has them.
 
-    A source that answers None has never heard of the address; the next one is asked. An error
-    status is final only when no later source does better.
+    A source that answers None, or that has no bytes and no reason, is followed by the next one. An
+    error, a timeout or too large an answer is final: a dead address is asked for once.
     """
     if src.startswith("data:"):
-        data = data_uri_bytes(src)
-        return Fetched(data) if data is not None else Fetched(None)
+        return Fetched(data_uri_bytes(src))
     last = Fetched(None)
     if not src.startswith(("http://", "https://")):
         return last
     for source in sources:
-        answer = source(src)
-        if answer is not None and answer.data is not None:
-            return answer
-        last = answer or last
+        last = source(src) or last
+        if last.data is not None or last.reason != "no_bytes":
+            break
     return last
 
 

@@ -1,11 +1,17 @@
-"""Give each browser a profile folder of its own, and sweep those that killed runs left."""
+"""Give each browser a profile folder of its own, and sweep what killed runs left."""
 
 import os
 import shutil
+import signal
+import subprocess
 import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 PROFILE_PREFIX = "sceneset-browser-"
+LIST_S = 5
+Processes = Iterable[tuple[int, str]]
 
 
 def new_profile(folder: Path) -> Path:
@@ -14,12 +20,47 @@ def new_profile(folder: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{PROFILE_PREFIX}{os.getpid()}-", dir=folder))
 
 
-def sweep_profiles(folder: Path) -> None:
-    """Remove the browser profiles that killed runs left behind."""
-    for profile in folder.glob(f"{PROFILE_PREFIX}*-*"):
-        owner = profile.name.removeprefix(PROFILE_PREFIX).partition("-")[0]
-        if owner.isdecimal() and not _is_alive(int(owner)):
-            shutil.rmtree(profile, ignore_errors=True)
+def sweep_profiles(folder: Path, processes: Callable[[], Processes] | None = None) -> None:
+    """Remove the browser profiles that killed runs left behind, and browsers that still use them.
+
+    On Linux browsers end with the run that started them; elsewhere a killed run leaves them.
+    """
+    orphaned = [profile for profile in folder.glob(f"{PROFILE_PREFIX}*-*") if _is_orphan(profile)]
+    if not orphaned:
+        return
+    for process_id in users_of(orphaned, (processes or running_processes)()):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(process_id, signal.SIGKILL)
+    for profile in orphaned:
+        shutil.rmtree(profile, ignore_errors=True)
+
+
+def users_of(profiles: Iterable[Path], processes: Processes) -> list[int]:
+    """Return the ids of processes whose command line names one of the profiles."""
+    options = [f"--user-data-dir={profile}" for profile in profiles]
+    return [
+        process_id
+        for process_id, command in processes
+        if any(option in command.split() for option in options)
+    ]
+
+
+def running_processes() -> list[tuple[int, str]]:
+    """Return (id, command line) of every process; none where `ps` is missing."""
+    words = ["ps", "-axww", "-o", "pid=,command="]
+    try:
+        listed = subprocess.run(  # noqa: S603  fixed words
+            words, capture_output=True, text=True, timeout=LIST_S, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    pairs = (line.strip().partition(" ") for line in listed.splitlines())
+    return [(int(pid), command) for pid, _, command in pairs if pid.isdecimal()]
+
+
+def _is_orphan(profile: Path) -> bool:
+    owner = profile.name.removeprefix(PROFILE_PREFIX).partition("-")[0]
+    return owner.isdecimal() and not _is_alive(int(owner))
 
 
 def _is_alive(process_id: int) -> bool:

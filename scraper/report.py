@@ -1,17 +1,36 @@
 """Write the page that shows what a scrape brought in, and why a class is short."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.dataset import Dataset
 from pipeline.durable import write_file
 from pipeline.manifest import Manifest
-from pipeline.rows import KeptPicture
 from scraper.outcome import DONE
 
-SHOWN_PER_CLASS = 14
-TEMPLATE = Path(__file__).with_name("report.html")
+SHOWN_PER_CLASS = 48
+WORDS_PER_CLASS = 8
+_FOLDER = Path(__file__).parent
+_COUNTED = {
+    "queries": ("query", "query <> ''"),
+    "sites": ("site", "site <> ''"),
+    "reasons": ("reason", "reason <> ''"),
+    "licences": ("licence", "licence <> 'unknown'"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One preview on a contact sheet."""
+
+    path: str
+    title: str
+    site: str
+    rank: int
 
 
 def write_report(
@@ -19,41 +38,64 @@ def write_report(
 ) -> None:
     """Write reports/scrape/index.html and report.json of a data set."""
     names = {row.id: row.name for row in manifest.classes()}
-    reasons = dict(
-        manifest.query(
-            "SELECT reason, count(*) FROM sightings WHERE reason <> '' GROUP BY 1 ORDER BY 2 DESC"
-        )
-    )
-    report = dict(summary) | {"reasons": reasons, "engine": engine}
-    page = render(report, best_ranked(manifest.kept_pictures(), names))
+    report = dict(summary) | {
+        "engine": engine,
+        "found": {name: _found(manifest, class_id) for class_id, name in names.items()},
+    }
+    page = render(report, {name: _sheet(manifest, i) for i, name in names.items()})
     folder = dataset.report("scrape")
     write_file(folder / "index.html", page.encode())
     write_file(folder / "report.json", json.dumps(report, ensure_ascii=False, indent=2).encode())
 
 
-def keep_page(dataset: Dataset, slug: str, html: str, png: bytes) -> Path:
-    """Keep a page that could not be read, as HTML and as a picture; return the HTML's path."""
+def keep_page(dataset: Dataset, slug: str, text: str, png: bytes) -> Path:
+    """Keep a page that could not be read, as text and as a picture; return the text's path."""
     place = dataset.report("scrape") / f"{slug}.html"
-    write_file(place, html.encode())
-    write_file(place.with_suffix(".png"), png)
+    write_file(place, text.encode(errors="replace"))
+    if png:
+        write_file(place.with_suffix(".png"), png)
     return place
 
 
-def best_ranked(
-    pictures: Sequence[KeptPicture], names: Mapping[int, str]
-) -> dict[str, list[KeptPicture]]:
-    """Return class name -> its best-ranked pictures, classes by name."""
-    strips: dict[str, list[KeptPicture]] = {name: [] for name in sorted(names.values())}
-    for picture in sorted(pictures, key=lambda p: (p.rank, p.sha256)):
-        strip = strips[names[picture.class_id]]
-        if len(strip) < SHOWN_PER_CLASS:
-            strip.append(picture)
-    return {name: strip for name, strip in strips.items() if strip}
-
-
-def render(report: Mapping[str, object], strips: Mapping[str, Sequence[KeptPicture]]) -> str:
-    """Return the page's HTML; every text is escaped."""
+def render(report: Mapping[str, object], sheets: Mapping[str, Sequence[Shown]]) -> str:
+    """Return the page's HTML: every text escaped, no script, no address but the pictures'."""
     from jinja2 import Environment  # noqa: PLC0415  only a finished run needs it
 
-    template = Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(**report, total=report["kept"], strips=strips, done=DONE)
+    style = (_FOLDER / "report.css").read_text(encoding="utf-8")
+    template = (_FOLDER / "report.html").read_text(encoding="utf-8")
+    return (
+        Environment(autoescape=True)
+        .from_string(template)
+        .render(
+            report=report,
+            sheets=sheets,
+            done=DONE,
+            style=style,
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        )
+    )
+
+
+def _found(manifest: Manifest, class_id: int) -> dict[str, dict[str, int]]:
+    """Return what -> word -> number of results, the most frequent first."""
+    return {
+        what: dict(
+            manifest.query(
+                f"SELECT {column}, count(*) n FROM sightings WHERE class_id = ? AND {wanted}"  # noqa: S608  own words
+                f" GROUP BY 1 ORDER BY n DESC, 1 LIMIT {WORDS_PER_CLASS}",
+                (class_id,),
+            )
+        )
+        for what, (column, wanted) in _COUNTED.items()
+    }
+
+
+def _sheet(manifest: Manifest, class_id: int) -> list[Shown]:
+    """Return the best-ranked pictures of a class."""
+    rows = manifest.query(
+        "SELECT i.path, s.title, s.site, min(s.rank) FROM sightings s JOIN images i USING (sha256)"
+        " WHERE s.class_id = ? AND s.status = 'kept' GROUP BY i.sha256"
+        " ORDER BY 4, i.sha256 LIMIT ?",
+        (class_id, SHOWN_PER_CLASS),
+    )
+    return [Shown(*row) for row in rows]

@@ -3,15 +3,19 @@
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
 from pipeline.dataset import DEFAULT_ROOT
 from pipeline.errors import SettingsError
+from scraper.engines import ENGINES
+from scraper.engines.results_page import ResultsPage
+from scraper.search_options import SearchOptions
 
 GENTLE_PER_MINUTE = 20
+_ANYTHING = SearchOptions()
 
 
 @Parameter(name="*")
@@ -25,10 +29,17 @@ class ScrapeSettings:
     """The data set's folder; made when missing."""
     per_class: int = 300
     """Pictures to keep of each class."""
-    engine: Literal["google"] = "google"
-    """Where to search."""
+    engine: str = "google"
+    """Where to search: google or bing in a browser, openverse or wikimedia-commons by their APIs."""
+    search: SearchOptions = _ANYTHING
     search_url: str | None = None
     """Template of the results page, with {query}; any replica or mirror can stand in."""
+    variants: bool = True
+    """Search on for other sizes and ages when a query's own results end before --per-class."""
+    browsers: int = 1
+    """Browsers at work at once, each a class at a time; the pace stays that of one."""
+    grid: str | None = None
+    """Address of a Selenium Grid that runs the browsers, such as http://127.0.0.1:4444."""
     pause: float = 2.0
     """Seconds between page loads, varied by a quarter either way."""
     max_per_minute: int | None = None
@@ -37,6 +48,8 @@ class ScrapeSettings:
     """Times a result whose bytes could not be had is tried, over all runs."""
     max_seconds: float = 300.0
     """Seconds spent on one query, at most."""
+    contact: str | None = None
+    """Address by which an API's keepers can reach you; sent with every request to an API."""
     driver: Path | None = None
     """The chromedriver to use; by default one that fits the installed browser is found."""
     headful: Annotated[bool, Parameter(negative="")] = False
@@ -48,13 +61,16 @@ class ScrapeSettings:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
-        for name in ("per_class", "attempts", "max_per_minute"):
+        for name in ("per_class", "attempts", "max_per_minute", "browsers"):
             if getattr(self, name) is not None:
                 _at_least(name, getattr(self, name), 1)
         _at_least("pause", self.pause, 0)
         _at_least("max_seconds", self.max_seconds, 1)
         if self.search_url is not None:
             _check_template(self.search_url)
+        if self.grid is not None:
+            _check_grid(self.grid)
+        _check_engine(self)
 
     @property
     def loads_per_minute(self) -> int | None:
@@ -88,3 +104,30 @@ def _check_template(template: str) -> None:
             f"--search-url {template!r} is no template of a results page",
             cure="give one such as 'http://127.0.0.1:8099/search?q={query}'",
         )
+
+
+def _check_grid(address: str) -> None:
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise SettingsError(
+            f"--grid {address!r} is no address of a Selenium Grid",
+            cure="give one such as http://127.0.0.1:4444",
+        )
+
+
+def _check_engine(settings: ScrapeSettings) -> None:
+    engine = ENGINES.get(settings.engine)
+    if engine is None:
+        raise SettingsError(
+            f"--engine {settings.engine!r} does not exist",
+            cure=f"give --engine one of {', '.join(ENGINES)}",
+        )
+    engine.check(settings.search.asked())
+    if isinstance(engine, ResultsPage):
+        return
+    for name, given in (("driver", settings.driver), ("grid", settings.grid)):
+        if given is not None:
+            raise SettingsError(
+                f"--{name} {given}: engine {engine.name} needs no browser",
+                cure=f"leave --{name} out",
+            )

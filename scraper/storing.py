@@ -12,6 +12,8 @@ from pipeline.rows import ImageRow, SightingRow, Status
 from scraper.harvest import Found
 from scraper.previews import Fetched, Judged, judge
 
+Tombstone = tuple[str | None, str | None, str | None]
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -22,7 +24,7 @@ class Refused:
     pages: frozenset[str]
 
     @classmethod
-    def of(cls, tombstones: Iterable[tuple[str | None, str | None, str | None]]) -> "Refused":
+    def of(cls, tombstones: Iterable[Tombstone]) -> "Refused":
         """Gather the manifest's tombstones."""
         rows = list(tombstones)
         return cls(
@@ -31,10 +33,15 @@ class Refused:
             frozenset(r[2] for r in rows if r[2]),
         )
 
-    def refuses(self, sha256: str, page_url: str) -> bool:
-        """Say whether this content, or the page it stands on, was taken out."""
-        host = urlsplit(page_url).hostname or ""
-        return sha256 in self.sha256s or page_url in self.pages or host in self.sites
+    def refuses(self, sha256: str, page_url: str, site: str = "") -> bool:
+        """Say whether this content, its page or its site, also as a parent domain, was taken out."""
+        host = _host(page_url)
+        parents = {host.split(".", n)[-1] for n in range(host.count(".") + 1)}
+        return (
+            sha256 in self.sha256s
+            or page_url in self.pages
+            or not self.sites.isdisjoint({site, *parents})
+        )
 
 
 @dataclass
@@ -64,6 +71,7 @@ class ClassStore:
     query: str = ""
     position: int = 0
     added: int = 0
+    new_results: int = 0
 
     def __post_init__(self) -> None:
         """Load what earlier runs know of this class."""
@@ -78,6 +86,11 @@ class ClassStore:
         }
         held = 0 if self.fresh else len(self.held - gone)
         self.wanted = max(0, self.target - held)
+
+    @property
+    def owes(self) -> bool:
+        """Say whether a known result is still to be tried again, or its lost file to be replaced."""
+        return bool(self.lost) or any(map(self._is_due, self.known))
 
     def begin(self, query: str) -> None:
         """Start a query's results at rank 1."""
@@ -116,6 +129,7 @@ class ClassStore:
                 del self.lost[result.result_id]
                 self._adopt(judged, batch)
             return
+        self.new_results += result.result_id not in self.known
         row = self._row(result, fetched, judged)
         batch.rows.append(row)
         self.known[row.result_id] = (row.status, row.attempts)
@@ -132,8 +146,12 @@ class ClassStore:
             result_id=result.result_id,
             title=result.title,
             page_url=result.page_url,
-            site=result.site or urlsplit(result.page_url).hostname or "",
+            site=result.site or _host(result.page_url),
             thumb_url="inline" if result.src.startswith("data:") else result.src,
+            licence=result.licence,
+            licence_url=result.licence_url,
+            creator=result.creator,
+            attribution=result.attribution,
             sha256=judged.sha256 if judged and status in {"kept", "duplicate"} else None,
             status=status,
             reason=reason,
@@ -150,7 +168,7 @@ class ClassStore:
             return "failed", fetched.reason
         if judged.header is None:
             return "rejected", judged.reason
-        if self.refused.refuses(judged.sha256, result.page_url):
+        if self.refused.refuses(judged.sha256, result.page_url, result.site):
             return "rejected", "forgotten"
         return ("duplicate" if judged.sha256 in self.held else "kept"), ""
 
@@ -192,3 +210,11 @@ class Batch:
     images: list[ImageRow] = field(default_factory=list)
     files: dict[Path, bytes] = field(default_factory=dict)
     seen: list[tuple[str, int]] = field(default_factory=list)
+
+
+def _host(url: str) -> str:
+    """Return the host of an address, nothing when it has none or is no address at all."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

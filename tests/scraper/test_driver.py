@@ -45,7 +45,7 @@ def test_a_driver_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_driver_of_another_version_is_not_taken_and_fetchers_are_asked_in_turn() -> None:
     there = which(chromium="/bin/chromium", chromedriver="/old/chromedriver")
     fetched = Choice("/fetched", "/bin/chromium", "fetched")
-    assert choose(None, {}, there, ask, [lambda _: None, lambda _: fetched]) == fetched
+    assert choose(None, {}, there, ask, lambda: (lambda _: None, lambda _: fetched)) == fetched
     with pytest.raises(BrowserMissingError, match=r"version 120, but /bin/chromium has 156"):
         choose(None, {}, there, ask)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests_support import draw_jpeg
+from tests_support import draw_jpeg, processes_with
 
 from pipeline.manifest import Manifest
 from pipeline.progress import Outcome, Output
@@ -161,18 +161,6 @@ def start(gallery_url: str, tmp_path: Path) -> subprocess.Popen[str]:
     return process
 
 
-def chromium_of(tmp_profile_sign: str) -> list[int]:
-    """Return the ids of processes whose command line holds a sign."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if tmp_profile_sign.encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
-
-
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
@@ -190,17 +178,23 @@ def test_a_run_ended_by_a_signal_loses_nothing_and_the_next_goes_on(
     assert outcome.summary["kept"] == len(digests)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
-def test_no_browser_outlives_a_killed_run(
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_neither_a_browser_nor_its_profile_outlives_a_killed_run(
     folders: tuple[Gallery, set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     process = start(folders[0].search_url, tmp_path)
     sign = f"{tmp_path}/sceneset-browser-"
-    assert chromium_of(sign)
+    assert processes_with(sign)
     process.kill()
     process.communicate()
     deadline = time.monotonic() + 10
-    while chromium_of(sign) and time.monotonic() < deadline:
+    while (processes_with(sign) or profiles(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert chromium_of(sign) == []
+    assert processes_with(sign) == []
+    assert profiles(tmp_path) == []
+
+
+def profiles(folder: Path) -> list[Path]:
+    """Return the browser profiles in a folder."""
+    return list(folder.glob("sceneset-browser-*"))

@@ -90,9 +90,11 @@ def test_an_end_marker_does_not_end_a_page_that_still_gives() -> None:
     pages = [
         stretch("a", end_shown=True, grew=True),
         stretch("b", end_shown=True, clicked=True),
-        stretch("c", end_shown=True),
+        stretch("c", end_shown=True, busy=True),
+        stretch("d", end_shown=True, retrying=True, unloaded=found("e")),
+        stretch("e", end_shown=True),
     ]
-    assert run(pages) == ("end of results", ["a", "b", "c"])
+    assert run(pages) == ("end of results", ["a", "b", "c", "d", "e"])
 
 
 def test_enough_is_enough() -> None:
@@ -106,6 +108,24 @@ def test_a_page_without_an_end_marker_ends_after_three_quiet_steps() -> None:
 
 def test_clicking_in_vain_is_a_stall() -> None:
     assert run([stretch("a"), stretch(clicked=True)])[0] == "stalled"
+
+
+def test_a_batch_that_never_comes_is_a_stall_even_when_an_end_is_shown() -> None:
+    assert run([stretch("a"), stretch(busy=True, end_shown=True)])[0] == "stalled"
+
+
+def test_a_late_batch_is_waited_for() -> None:
+    pages = [stretch("a"), *[stretch(busy=True)] * 5, stretch("b", end_shown=True)]
+    assert run(pages) == ("end of results", ["a", "b"])
+
+
+def test_a_failed_batch_is_asked_for_again_by_its_control() -> None:
+    pages = [stretch("a", clicked=True), stretch(clicked=True), stretch(clicked=True, grew=True)]
+    assert run([*pages, stretch("b"), stretch(end_shown=True)]) == ("end of results", ["a", "b"])
+
+
+def test_a_page_that_grows_for_ever_without_results_is_a_stall() -> None:
+    assert run([stretch("a"), stretch(grew=True)])[0] == "stalled"
 
 
 def test_thumbnails_that_never_load_are_taken_from_the_pages_map() -> None:
@@ -127,8 +147,40 @@ def test_a_request_to_stop_comes_after_the_stretch_is_stored() -> None:
     assert run([stretch("a")], interrupted=lambda: True) == ("interrupted", ["a"])
 
 
-@pytest.mark.parametrize("quiet", [30, 31])
-def test_scrolling_without_news_is_given_up(quiet: int) -> None:
-    middle = stretch(at_bottom=False)
-    assert why_stop(Progress(5, quiet, 1.0), middle, 100) == "stalled"
-    assert why_stop(Progress(5, quiet - 5, 1.0), middle, 100) is None
+MIDDLE = stretch(at_bottom=False)
+BOTTOM = stretch()
+
+
+@pytest.mark.parametrize(
+    ("quiet", "last", "reason"),
+    [
+        (0, MIDDLE, None),
+        (9, MIDDLE, None),
+        (10, MIDDLE, "stalled"),
+        (9, stretch(grew=True), None),
+        (10, stretch(grew=True), "stalled"),
+        (2, BOTTOM, None),
+        (3, BOTTOM, "end of results"),
+        (0, stretch(end_shown=True), "end of results"),
+        (0, stretch(end_shown=True, unloaded=found("a")), "end of results"),
+        (0, stretch(end_shown=True, retrying=True), None),
+        (3, stretch(end_shown=True, retrying=True), "end of results"),
+        (0, stretch(end_shown=True, at_bottom=False), None),
+        (0, stretch(end_shown=True, clicked=True), None),
+        (3, stretch(end_shown=True, clicked=True), None),
+        (4, stretch(clicked=True), "stalled"),
+        (0, stretch(end_shown=True, busy=True), None),
+        (7, stretch(end_shown=True, busy=True), None),
+        (8, stretch(end_shown=True, busy=True), "stalled"),
+    ],
+)
+def test_when_to_stop_is_decided_by_what_the_page_shows_and_does(
+    quiet: int, last: Stretch, reason: str | None
+) -> None:
+    assert why_stop(Progress(5, quiet, 1.0), last, 100) == reason
+
+
+@pytest.mark.parametrize("last", [MIDDLE, BOTTOM, stretch(busy=True), stretch(grew=True)])
+def test_target_and_budget_come_before_everything_else(last: Stretch) -> None:
+    assert why_stop(Progress(0, 99, 999.0), last, 100) == "target reached"
+    assert why_stop(Progress(1, 99, 999.0), last, 100) == "budget"

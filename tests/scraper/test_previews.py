@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests_support import draw_jpeg
 
+from pipeline.pictures import MAX_BYTES
 from scraper.previews import Fetched, data_uri_bytes, fetch, judge
 
 GIF_1X1 = base64.b64decode("R0lGODlhAQABAIAAAP///////yH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==")
@@ -24,25 +25,59 @@ def test_a_malformed_data_uri_gives_nothing(uri: str) -> None:
     assert data_uri_bytes(uri) is None
 
 
+class Asked:
+    """A source with one answer; it counts how often it is asked."""
+
+    def __init__(self, answer: Fetched | None) -> None:
+        self.answer = answer
+        self.times = 0
+
+    def __call__(self, url: str) -> Fetched | None:
+        self.times += 1
+        return self.answer
+
+
+BYTES = Fetched(b"bytes", 200)
+URL = "https://t.example/1"
+
+
 def test_sources_are_asked_in_turn_until_one_has_the_bytes() -> None:
-    asked: list[str] = []
+    never_heard, nothing, first, second = (
+        Asked(None),
+        Asked(Fetched(None)),
+        Asked(BYTES),
+        Asked(BYTES),
+    )
+    assert fetch(URL, (never_heard, nothing, first, second)) == BYTES
+    assert [s.times for s in (never_heard, nothing, first, second)] == [1, 1, 1, 0]
 
-    def never_heard(url: str) -> Fetched | None:
-        asked.append("first")
-        return None
 
-    def not_found(url: str) -> Fetched | None:
-        asked.append("second")
-        return Fetched(None, 404, "http_error")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Fetched(None, 404, "http_error"),
+        Fetched(None, None, "http_error"),
+        Fetched(None, 200, "timeout"),
+        Fetched(None, 200, "too_large"),
+    ],
+)
+def test_an_address_that_failed_is_not_asked_for_again(answer: Fetched) -> None:
+    again = Asked(BYTES)
+    assert fetch(URL, (Asked(answer), again)) == answer
+    assert again.times == 0
 
-    def has_it(url: str) -> Fetched | None:
-        asked.append("third")
-        return Fetched(b"bytes", 200)
 
-    assert fetch("https://t.example/1", (never_heard, not_found, has_it)).data == b"bytes"
-    assert asked == ["first", "second", "third"]
-    assert fetch("https://t.example/1", (not_found, never_heard)).http_status == 404
-    assert fetch("blob:nothing", (has_it,)) == Fetched(None)
+def test_an_address_that_no_source_knows_has_no_bytes() -> None:
+    assert fetch(URL, (Asked(None),)) == Fetched(None, None, "no_bytes")
+
+
+@pytest.mark.parametrize(
+    "src", ["blob:https://x.example/1", "", "file:///etc/passwd", "/thumb/1.jpg"]
+)
+def test_only_addresses_of_the_web_are_asked_for(src: str) -> None:
+    source = Asked(BYTES)
+    assert fetch(src, (source,)) == Fetched(None)
+    assert source.times == 0
 
 
 @pytest.mark.parametrize(
@@ -60,6 +95,12 @@ def test_what_is_no_useful_picture_is_told_with_its_reason(data: bytes, reason: 
     judged = judge(data)
     assert judged.header is None
     assert judged.reason == reason
+
+
+def test_a_picture_over_the_size_limit_is_refused_undecoded() -> None:
+    data = draw_jpeg(1)
+    judged = judge(data + bytes(MAX_BYTES))
+    assert (judged.header, judged.reason) == (None, "too_large")
 
 
 def test_a_good_preview_is_kept_as_it_is() -> None:

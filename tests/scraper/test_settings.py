@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from pipeline.errors import SettingsError
+from scraper.engines import ENGINES
+from scraper.search_options import SearchOptions
 from scraper.settings import ScrapeSettings
 
 
@@ -31,6 +35,12 @@ def test_an_asked_limit_always_holds_and_no_pause_means_no_limit_of_ours(
         {"search_url": "http://host/search"},
         {"search_url": "ftp://host/{query}"},
         {"search_url": "{query}"},
+        {"browsers": 0},
+        {"grid": "127.0.0.1:4444"},
+        {"engine": "altavista"},
+        {"search": SearchOptions(licence="public-domain")},
+        {"engine": "openverse", "grid": "http://127.0.0.1:4444"},
+        {"engine": "openverse", "driver": Path("chromedriver")},
     ],
     ids=str,
 )
@@ -38,3 +48,14 @@ def test_values_that_cannot_work_are_refused_with_a_cure(values: dict[str, objec
     with pytest.raises(SettingsError) as refusal:
         ScrapeSettings(**values)  # type: ignore[arg-type]
     assert refusal.value.cure
+
+
+def test_the_help_names_every_engine() -> None:
+    text = Path("scraper/settings.py")
+    root = Path(__file__).resolve().parents[2]
+    assert all(name in (root / text).read_text() for name in ENGINES)
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+def test_every_engine_can_be_asked_for(name: str) -> None:
+    assert ScrapeSettings(engine=name).engine == name

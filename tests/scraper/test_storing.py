@@ -194,3 +194,24 @@ def test_a_request_to_stop_is_heard_within_a_stretch(manifest: Manifest, tmp_pat
     asked = iter([False, False, True])
     stopped = store(manifest, tmp_path, interrupted=lambda: next(asked))
     assert stopped.keep(results(9), bytes_of) == 2
+
+
+@pytest.mark.parametrize(
+    ("page", "site", "refused"),
+    [
+        ("https://a.example/1", "", True),
+        ("https://pictures.a.example/1", "", True),
+        ("https://nota.example/1", "", False),
+        ("", "a.example", True),
+        ("http://[broken/1", "", False),
+        ("", "", False),
+    ],
+)
+def test_a_forgotten_site_is_refused_with_its_subdomains(
+    page: str,
+    site: str,
+    *,
+    refused: bool,
+) -> None:
+    forgotten = Refused.of([(None, "a.example", None)])
+    assert forgotten.refuses("0" * 64, page, site) == refused

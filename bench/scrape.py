@@ -1,0 +1,218 @@
+"""Measure the scraper on a local results page beside the two usual ways of doing it, in one run.
+
+The usual ways, both with real Chromium: click each thumbnail without sleeps and take the address
+that it shows; scroll, then ask each element for its address. Both fetch the addresses again with
+`requests`. Then ours with 1, 2 and 4 browsers, and a whole run of 36 classes. Every picture that
+counts is compared with the served bytes. Prints one JSON object.
+
+    python bench/scrape.py [--whole] [--previews 1000]
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import resource
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import requests
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver import Remote
+from selenium.webdriver.common.by import By
+
+from pipeline.manifest import Manifest
+from pipeline.progress import Output
+from scraper.browser import local_driver
+from scraper.collect import scrape
+from scraper.driver import choose
+from scraper.gallery.serve import Gallery, running_gallery
+from scraper.gallery.settings import GallerySettings
+from scraper.settings import ScrapeSettings
+
+ITEMS = "[data-docid][data-lpage]"
+TIMEOUT_S = 10
+CLASSES, PER_CLASS = 36, 300
+PREVIEW = (246, 184)
+Way = Callable[[Remote, set[str]], None]
+
+
+def draw(folder: Path, number: int, first: int = 0) -> set[str]:
+    """Draw `number` different JPEGs of preview size; return their SHA-256."""
+    folder.mkdir(parents=True)
+    digests = set()
+    for seed in range(first, first + number):
+        coarse = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        image = Image.fromarray(coarse).resize(PREVIEW, Image.Resampling.BICUBIC)
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=88)
+        (folder / f"{seed:05}.jpg").write_bytes(buffer.getvalue())
+        digests.add(hashlib.sha256(buffer.getvalue()).hexdigest())
+    return digests
+
+
+def take(address: str | None, found: set[str]) -> None:
+    """Fetch an address as the usual ways do; they cannot fetch data URIs."""
+    if address and address.startswith("http"):
+        content = requests.get(address, timeout=TIMEOUT_S).content
+        found.add(hashlib.sha256(content).hexdigest())
+
+
+def click_each(driver: Remote, found: set[str]) -> None:
+    """Click each thumbnail as it comes into reach, take the address it then shows."""
+    done = 0
+    while True:
+        items = driver.find_elements(By.CSS_SELECTOR, f"{ITEMS} [role=button]")
+        for item in items[done:]:
+            driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", item)
+            try:
+                item.click()
+                take(item.find_element(By.TAG_NAME, "img").get_attribute("src"), found)
+            except WebDriverException:
+                continue
+        if len(items) == done and not _more(driver):
+            return
+        done = len(items)
+
+
+def element_by_element(driver: Remote, found: set[str]) -> None:
+    """Scroll to the end, then ask each element for its fields and fetch its address."""
+    height, idle = 0, 0
+    while idle < 3:  # noqa: PLR2004  as the popular scripts wait
+        driver.execute_script("window.scrollTo(0, document.body.scrollHeight)")
+        now = int(driver.execute_script("return document.body.scrollHeight"))
+        idle = idle + 1 if now == height and not _more(driver) else 0
+        height = now
+    for item in driver.find_elements(By.CSS_SELECTOR, ITEMS):
+        image = item.find_element(By.TAG_NAME, "img")
+        image.get_attribute("alt")
+        item.get_attribute("data-lpage")
+        take(image.get_attribute("src"), found)
+
+
+def _more(driver: Remote) -> bool:
+    for control in driver.find_elements(By.CSS_SELECTOR, '[aria-label="More results"]'):
+        if control.is_displayed():
+            control.click()
+            return True
+    return False
+
+
+def usual(gallery: Gallery, served: set[str], way: Way) -> dict[str, float]:
+    """Time one of the usual ways; only pictures with the served bytes count."""
+    found: set[str] = set()
+    began = perf_counter()
+    started = local_driver(choose(None, os.environ, shutil.which))
+    try:
+        started.driver.get(gallery.search_url.replace("{query}", "Bench"))
+        way(started.driver, found)
+    finally:
+        seconds = perf_counter() - began
+        started.driver.quit()
+        started.sweep()
+    return _figures(seconds, found, served)
+
+
+def ours(
+    gallery: Gallery, work: Path, served: dict[str, set[str]], browsers: int
+) -> dict[str, float]:
+    """Time our scrape of some classes; browser start and the writing of every file included."""
+    (work / "classes.txt").write_text("\n".join(served))
+    dataset = work / f"set{browsers}-{len(served)}"
+    settings = ScrapeSettings(
+        classes=work / "classes.txt",
+        dataset=dataset,
+        per_class=max(map(len, served.values())) + 1,
+        search_url=gallery.search_url,
+        pause=0,
+        variants=False,
+        browsers=browsers,
+    )
+    asked = len(gallery.thumbs.requests)
+    began = perf_counter()
+    scrape(settings=settings, output=Output(quiet=True))
+    seconds = perf_counter() - began
+    with Manifest(dataset / "manifest.db") as manifest:
+        found = {image.sha256 for image in manifest.images()}
+    previews = [r for r in gallery.thumbs.requests[asked:] if r.path.startswith("/images")]
+    figures = _figures(seconds, found, set().union(*served.values()))
+    return figures | {"requests_per_preview": round(len(previews) / max(1, len(found)), 3)}
+
+
+def _figures(seconds: float, found: set[str], served: set[str]) -> dict[str, float]:
+    good = found & served
+    return {
+        "seconds": round(seconds, 2),
+        "found": len(found),
+        "identical_bytes": len(good),
+        "yield": round(len(good) / len(served), 4),
+        "previews_per_second": round(len(good) / seconds, 1),
+    }
+
+
+def side_by_side(work: Path, previews: int) -> dict[str, object]:
+    """Measure the usual ways and ours on one page, then ours with more browsers on four."""
+    served = {"Bench": draw(work / "pictures" / "Bench", previews)}
+    four = {
+        f"Part {n}": draw(work / "parts" / f"Part {n}", previews // 4, 10_000 * n)
+        for n in range(1, 5)
+    }
+    figures: dict[str, object] = {"served": previews}
+    settings = GallerySettings(port=0, pictures=work / "pictures", delay_ms=60)
+    with running_gallery(settings) as gallery:
+        mine = ours(gallery, work, served, 1)
+        click = usual(gallery, served["Bench"], click_each)
+        loop = usual(gallery, served["Bench"], element_by_element)
+    figures |= {"ours": mine, "click_each": click, "element_by_element": loop}
+    for name, other in (("click_each", click), ("element_by_element", loop)):
+        rate = max(other["previews_per_second"], 0.1)
+        figures[f"rate_over_{name}"] = round(mine["previews_per_second"] / rate, 1)
+    settings = GallerySettings(port=0, pictures=work / "parts", delay_ms=60)
+    with running_gallery(settings) as gallery:
+        for browsers in (1, 2, 4):
+            figures[f"four_classes_{browsers}_browsers"] = ours(gallery, work, four, browsers)
+    return figures
+
+
+def whole(work: Path) -> dict[str, object]:
+    """Measure a run of 36 classes of 300 pictures: seconds, and our process's memory at its peak.
+
+    The gallery runs in this process too, so the peak is an upper limit.
+    """
+    served = {
+        f"Class {n:02}": draw(work / "whole" / f"Class {n:02}", PER_CLASS, 1000 * n)
+        for n in range(CLASSES)
+    }
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with running_gallery(GallerySettings(port=0, pictures=work / "whole", delay_ms=60)) as gallery:
+        figures: dict[str, object] = dict(ours(gallery, work, served, 1))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return figures | {"peak_rss_mb": peak // 1024, "rss_before_mb": before // 1024}
+
+
+def main() -> None:
+    """Measure and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--previews", type=int, default=1000)
+    parser.add_argument("--whole", action="store_true", help="also run 36 classes of 300")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        figures = side_by_side(work, options.previews)
+        if options.whole:
+            figures["whole"] = whole(work)
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()

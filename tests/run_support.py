@@ -1,0 +1,144 @@
+"""A run without a browser: a reader that plays pages back, and everything it needs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests_support import draw_jpeg
+
+from pipeline.class_list import SceneClass
+from pipeline.dataset import Dataset, create_dataset
+from pipeline.manifest import Manifest
+from pipeline.progress import Bars
+from pipeline.signals import StopRequest
+from scraper.collect import collect, make_run
+from scraper.engines.engine import Engine
+from scraper.halt import Halt
+from scraper.harvest import Found, Stretch
+from scraper.outcome import ClassResult
+from scraper.page_state import PageState
+from scraper.previews import Fetched
+from scraper.run import Run
+from scraper.settings import ScrapeSettings
+
+TEMPLATE = "https://search.example/?q={query}"
+Page = list[str] | PageState | Exception
+
+
+def result(name: str) -> Found:
+    """Return a result whose preview is at an address that ends in a number."""
+    return Found(name, f"https://site.example/{name}", name, "", f"https://t.example/{name}")
+
+
+def picture(url: str) -> Fetched:
+    """Return the drawn picture of an address."""
+    return Fetched(draw_jpeg(sum(url.encode()) * 31 % 9973), 200)
+
+
+@dataclass
+class PlayedReader:
+    """Play back a page per address: its results, a state, or what opening it raises."""
+
+    pages: Mapping[str, Page | list[Page]]
+    opened: list[str] = field(default_factory=list)
+    during_stretch: Callable[[], None] = lambda: None
+    user_agent: str = "played"
+    strategy: str = "played"
+    closed: int = 0
+    _left: list[str] = field(default_factory=list)
+
+    def open(self, url: str) -> PageState:
+        """Load what is next at an address."""
+        self.opened.append(url)
+        page = self.pages.get(url, "nothing found")
+        if isinstance(page, list) and page and not isinstance(page[0], str):
+            page = page.pop(0) if len(page) > 1 else page[0]  # type: ignore[assignment]
+        if isinstance(page, Exception):
+            raise page
+        if isinstance(page, str):
+            return page
+        self._left = list(page)  # type: ignore[arg-type]
+        return "results"
+
+    def stretch(self) -> Stretch:
+        """Give everything that is left."""
+        self.during_stretch()
+        found, self._left = tuple(result(name) for name in self._left), []
+        return Stretch(found, (), True, False, False, True, self.strategy)
+
+    def body(self, url: str) -> Fetched | None:
+        """Return a picture."""
+        return picture(url)
+
+    def snapshot(self) -> tuple[str, bytes]:
+        """Return an empty page."""
+        return "<html></html>", b"png"
+
+    def close(self) -> None:
+        """Count it."""
+        self.closed += 1
+
+
+@dataclass
+class PlayedLauncher:
+    """Hand out readers, made by a function."""
+
+    make: Callable[[], PlayedReader]
+    readers: list[PlayedReader] = field(default_factory=list)
+
+    def new_reader(self) -> PlayedReader:
+        """Make one more."""
+        self.readers.append(self.make())
+        return self.readers[-1]
+
+    def new_downloader(self, user_agent: str) -> Callable[[str], Fetched]:
+        """Return a source that finds nothing."""
+        return lambda _url: Fetched(None)
+
+    def end_all(self) -> None:
+        """End them."""
+        for reader in self.readers:
+            reader.close()
+
+
+ENGINE = Engine(name="played", template=TEMPLATE, terms="none")
+
+
+@dataclass
+class Stage:
+    """A data set and what is needed to run on it again and again."""
+
+    root: Path
+    launcher: PlayedLauncher
+    engine: Engine = ENGINE
+    naps: list[float] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    request: StopRequest = field(default_factory=StopRequest)
+
+    def scrape(self, *lines: tuple[str, tuple[str, ...]], **more: object) -> dict[str, ClassResult]:
+        """Run once over classes given as (name, queries)."""
+        settings = ScrapeSettings(dataset=self.root, pause=0, **more)  # type: ignore[arg-type]
+        classes = tuple(SceneClass(name, queries) for name, queries in lines)
+        dataset = create_dataset(self.root)
+        with self._run(settings, dataset, classes) as (run, ids):
+            return collect(run, classes, ids, Bars(None))
+
+    @contextmanager
+    def _run(
+        self, settings: ScrapeSettings, dataset: Dataset, classes: tuple[SceneClass, ...]
+    ) -> Iterator[tuple[Run, dict[str, int]]]:
+        with Manifest(dataset.manifest_path) as manifest:
+            ids = manifest.adopt_classes(classes)
+            run = make_run(
+                settings,
+                dataset,
+                manifest.start_run("scrape", {}, {}),
+                halt=Halt(self.request),
+                say=self.said.append,
+                nap=self.naps.append,
+                launcher=self.launcher,
+                engine=self.engine,
+                tombstones=manifest.tombstones(),
+            )
+            yield run, ids
