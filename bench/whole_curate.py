@@ -2,7 +2,8 @@
 
 The previews are drawn, or cut from the pictures of DIR; a tenth are re-encoded, shrunken or
 slightly cropped copies. imagededup hashes, searches and decides. `same_part` is just that with our
-functions: the base hash from luma, all pairs within 10 bits, keep the best. `curate` is the
+functions: the base hash from luma, all pairs within 10 bits, keep the best; `decode_only` is the
+limit of that: Pillow decoding the same luma and nothing more. `curate` is the
 command: it also compares mirrored and cropped views, scores quality, settles conflicts, splits,
 resizes, audits and reports; `curate_to_decision` are its steps up to the decision. Both sides use
 two processes. Prints one JSON object.
@@ -109,16 +110,36 @@ def base_hashes(paths: Sequence[str]) -> list[int]:
     return hashes
 
 
+def decoded(paths: Sequence[str]) -> None:
+    """Decode what `base_hashes` decodes, and nothing more."""
+    for path in paths:
+        with Image.open(path) as image:
+            image.draft("L", (hashing.DECODE_AT_LEAST,) * 2)
+            image.load()
+
+
+def chunked(paths: Sequence[Path]) -> list[list[str]]:
+    """Return the paths in portions for the workers."""
+    names = [str(path) for path in paths]
+    return [names[low : low + CHUNK] for low in range(0, len(names), CHUNK)]
+
+
+def decode_limit(paths: Sequence[Path]) -> float:
+    """Return the seconds that decoding alone takes: no way of hashing with Pillow is faster."""
+    began = perf_counter()
+    list(map_items(decoded, chunked(paths), "local:2"))
+    return perf_counter() - began
+
+
 def same_part(paths: Sequence[Path]) -> dict[str, float]:
     """Hash, search and decide with our functions; return the seconds of each and the drops."""
     began = perf_counter()
-    names = [str(path) for path in paths]
-    chunks = [names[low : low + CHUNK] for low in range(0, len(names), CHUNK)]
-    results = list(map_items(base_hashes, chunks, "local:2"))
+    results = list(map_items(base_hashes, chunked(paths), "local:2"))
     hashes = np.array([value for result in results for value in result.value or ()], np.uint64)
     hashed = perf_counter()
     pairs = pairs_within(hashes, PEER_RADIUS)
     searched = perf_counter()
+    names = [str(path) for path in paths]
     order = sorted(names, key=lambda name: (-Path(name).stat().st_size, name))
     links = [
         Link(names[i], names[j], int(d), "whole", duplicate=True)
@@ -177,8 +198,9 @@ def best(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
 def measured(paths: Sequence[Path], work: Path, peer: Peer, repeat: int) -> dict[str, Any]:
     """Let all take turns."""
     peer.make()
-    ours, peers, curates = [], [], []
+    ours, peers, curates, limits = [], [], [], []
     for k in range(repeat):
+        limits.append(decode_limit(paths))
         ours.append(same_part(paths))
         peers.append(peer_part(peer, paths[0].parent))
         curates.append(whole(paths, work / f"set{k}"))
@@ -194,6 +216,8 @@ def measured(paths: Sequence[Path], work: Path, peer: Peer, repeat: int) -> dict
         "curate_to_decision_times_faster": round(peer_s["total_s"] / curate_s["to_decision_s"], 2),
         "whole_curate_times_faster": round(peer_s["total_s"] / curate_s["total_s"], 2),
         "target_same_part": TARGET,
+        "decode_only_s": round(min(limits), 2),
+        "decode_only_times_faster": round(peer_s["total_s"] / min(limits), 1),
         "load_average": os.getloadavg(),
     }
 

@@ -18,7 +18,8 @@ from pipeline.manifest import Manifest, now
 from pipeline.pictures import MAX_BYTES
 from pipeline.progress import Bar, Outcome, Output, Stopwatch, progress_bars
 from pipeline.signals import StopRequest, stop_on_request
-from scraper.harvest import Found, StopReason
+from scraper.found import Found
+from scraper.harvest import StopReason
 from scraper.outcome import ClassResult, combined, scrape_outcome
 from scraper.previews import Fetched
 from scraper.report import write_report

@@ -10,8 +10,9 @@ from typing import Protocol
 from pipeline.errors import SettingsError
 from scraper.bounded_http import Answer, BoundedSession, Limits, NoAnswer
 from scraper.engines.api import ApiEngine, ApiPage, Busy, UnknownAnswer, read_answer
+from scraper.found import Found
 from scraper.guarded_connection import Guard
-from scraper.harvest import Found, Stretch, TryLater, Unreachable
+from scraper.harvest import Stretch, TryLater, Unreachable
 from scraper.page_state import PageState
 from scraper.previews import Fetched
 from scraper.retry_after import retry_after

@@ -6,15 +6,8 @@ from pipeline.class_list import SceneClass
 from pipeline.errors import BrowserMissingError
 from pipeline.manifest import Manifest, now
 from pipeline.progress import Bar
-from scraper.harvest import (
-    BrowserLost,
-    Found,
-    ResultsReader,
-    StopReason,
-    TryLater,
-    Unreachable,
-    harvest,
-)
+from scraper.found import Found
+from scraper.harvest import BrowserLost, ResultsReader, StopReason, TryLater, Unreachable, harvest
 from scraper.outcome import ClassResult, combined
 from scraper.page_state import PageState
 from scraper.politeness import backoff

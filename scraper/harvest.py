@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from scraper.found import Found
 from scraper.page_state import PageState
 from scraper.previews import Fetched
 
@@ -27,21 +28,6 @@ QUIET_STEPS = 3
 VAIN_CLICKS = 4
 BUSY_STEPS = 8
 LOST_STEPS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One result as the page shows it; `src` is a data URI or the thumbnail's address."""
-
-    result_id: str
-    page_url: str
-    title: str
-    site: str
-    src: str
-    licence: str = "unknown"
-    licence_url: str = ""
-    creator: str = ""
-    attribution: str = ""
 
 
 @dataclass(frozen=True, slots=True)

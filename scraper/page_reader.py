@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from pipeline.pictures import MAX_BYTES
 from scraper.engines.results_page import ResultsPage
-from scraper.harvest import BrowserLost, Found, Stretch, TryLater, Unreachable
+from scraper.found import Found
+from scraper.harvest import BrowserLost, Stretch, TryLater, Unreachable
 from scraper.network_log import NetworkLog, Received
 from scraper.page_state import UNAVAILABLE, PageFacts, PageState, is_sorry, page_state
 from scraper.previews import Fetched
@@ -19,6 +20,7 @@ STRETCH_MS = 6000
 PATIENCE_MS = 1200
 BATCH = 100
 HTTP_ERRORS = 400
+ENDLESS = "the page does not end loading"
 POLL_S = 0.05
 LATE_S = 3.0
 LATE_LOOKS = 2
@@ -95,13 +97,15 @@ class PageReader:
         self._log.clear()
         self._busy = False
         self._late_s = LATE_BYTES_S
-        self._load(url)
+        loaded = self._load(url)
         facts = self._settled_facts()
         for _ in range(REFUSALS):
             if not facts.consent or page_state(facts) == "blocked" or not self._refuse():
                 break
             facts = self._settled_facts()
         state = page_state(facts)
+        if not loaded and state == "layout unknown":
+            raise Unreachable(ENDLESS)
         if facts.status == UNAVAILABLE and state == "blocked" and not facts.captcha:
             asked = self._log.page_headers.get("retry-after")
             raise TryLater(retry_after(asked, datetime.now(UTC)) or 0.0)
@@ -156,9 +160,12 @@ class PageReader:
         """End the browser."""
         self._tab.close()
 
-    def _load(self, url: str) -> None:
-        """Load a page. An error status without a body shows an error page too, but answers."""
-        loaded, trouble = False, "the page does not end loading"
+    def _load(self, url: str) -> bool:
+        """Load a page; return False when it did not end loading but stands there.
+
+        An error status without a body shows an error page too, but is an answer.
+        """
+        loaded, trouble = False, ENDLESS
         try:
             loaded = self._tab.open(url)
         except Unreachable as error:
@@ -166,10 +173,11 @@ class PageReader:
         self._read_log()
         log = self._log
         if loaded and log.page_status is not None:
-            return
+            return True
         refused = (log.page_status or 0) >= HTTP_ERRORS or any(map(is_sorry, log.page_addresses))
         if not self._is_readable(stop=not loaded) and not refused:
             raise Unreachable("the browser shows its own error page" if loaded else trouble)
+        return loaded or refused
 
     def _is_readable(self, *, stop: bool) -> bool:
         """Say whether a page of the web stands there; `stop` its loading first."""
@@ -215,7 +223,8 @@ class PageReader:
             self._read_log()
             if received.end == "running":
                 self._nap(POLL_S)
-        self._late_s -= self._clock() - began
+        if received.end == "running":
+            self._late_s -= self._clock() - began
 
     def _read_log(self) -> None:
         self._log.read(self._tab.network_log())

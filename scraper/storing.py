@@ -9,7 +9,7 @@ from pipeline.dataset import Dataset
 from pipeline.durable import write_files
 from pipeline.manifest import Manifest
 from pipeline.rows import ImageRow, SightingRow, Status
-from scraper.harvest import Found
+from scraper.found import Found
 from scraper.previews import Fetched, Judged, judge
 
 Tombstone = tuple[str | None, str | None, str | None]
@@ -165,7 +165,7 @@ class ClassStore:
         self, result: Found, fetched: Fetched, judged: Judged | None
     ) -> tuple[Status, str]:
         if judged is None:
-            return "failed", fetched.reason
+            return ("rejected" if fetched.reason == "too_large" else "failed"), fetched.reason
         if judged.header is None:
             return "rejected", judged.reason
         if self.refused.refuses(judged.sha256, result.page_url, result.site):

@@ -14,8 +14,9 @@ from pipeline.progress import Bars
 from pipeline.signals import StopRequest
 from scraper.collect import collect, make_run
 from scraper.engines.engine import Engine
+from scraper.found import Found
 from scraper.halt import Halt
-from scraper.harvest import Found, Stretch
+from scraper.harvest import Stretch
 from scraper.outcome import ClassResult
 from scraper.page_state import PageState
 from scraper.previews import Fetched

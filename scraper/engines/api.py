@@ -7,7 +7,7 @@ from html import unescape
 from typing import Any
 
 from scraper.engines.engine import Engine, with_parameters
-from scraper.harvest import Found
+from scraper.found import Found
 
 MAX_TEXT = 1000
 MAX_HTML = 5_000

@@ -33,7 +33,7 @@ GOOGLE_IMAGES = ResultsPage(
             values={"day": "qdr:d", "week": "qdr:w", "month": "qdr:m", "year": "qdr:y"},
         ),
         "licence": Option(parameter="tbs", values={"creative-commons": "il:cl"}),
-        "safe": Option(parameter="safe", values={"on": "active", "off": "images"}),
+        "safe": Option(parameter="safe", values={"on": "active", "off": "off"}),
     },
     variants=({"size": "large"}, {"size": "medium"}, {"age": "year"}, {"age": "month"}),
     strategies=(

@@ -11,7 +11,8 @@ import pytest
 
 from scraper.engines.google_images import GOOGLE_IMAGES
 from scraper.engines.results_page import ResultsPage
-from scraper.harvest import Found, StopReason, Stretch, harvest
+from scraper.found import Found
+from scraper.harvest import StopReason, Stretch, harvest
 from scraper.page_reader import PageReader, Tab
 from scraper.page_state import PageState
 from scraper.previews import Fetched

@@ -10,9 +10,10 @@ from scraper.api_reader import ApiReader, HttpClient, user_agent
 from scraper.bounded_http import Answer, Limits, NoAnswer
 from scraper.engines.api import ApiEngine, Pages
 from scraper.engines.wikimedia_commons import WIKIMEDIA_COMMONS
+from scraper.found import Found
 from scraper.gallery.origin import Answer as Served
 from scraper.gallery.origin import Call, Origin, serving
-from scraper.harvest import Found, TryLater, Unreachable, harvest
+from scraper.harvest import TryLater, Unreachable, harvest
 
 ENGINE = ApiEngine(
     name="example",

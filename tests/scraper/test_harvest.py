@@ -2,7 +2,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from scraper.harvest import Found, Progress, Stretch, harvest, why_stop
+from scraper.found import Found
+from scraper.harvest import Progress, Stretch, harvest, why_stop
 from scraper.page_state import PageState
 from scraper.previews import Fetched
 

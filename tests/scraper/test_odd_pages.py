@@ -355,7 +355,9 @@ def test_an_end_that_is_not_seen_yet_ends_nothing(site: Site, visit: Visitor, ma
     control = '<a jsname="oHxHid" onclick="more()">More</a>'
     page = grows(control, batches=3).replace("a title", END) + marker
     site.made["x"] = Answer(page.encode(), HTML)
-    assert len(visit(site.url("x")).found) == 3 + 9
+    seen = visit(site.url("x"))
+    assert len(seen.found) == 3 + 9
+    assert not seen.last.end_shown
 
 
 def test_an_end_in_the_pages_own_words_is_believed(site: Site, visit: Visitor) -> None:

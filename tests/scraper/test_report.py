@@ -10,7 +10,7 @@ from run_support import PlayedLauncher, PlayedReader, Stage
 
 from pipeline.dataset import Dataset
 from pipeline.manifest import Manifest
-from scraper.harvest import Found
+from scraper.found import Found
 from scraper.outcome import scrape_outcome
 from scraper.report import keep_page, write_report
 

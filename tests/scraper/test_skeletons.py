@@ -14,8 +14,8 @@ from tests_support import draw_jpeg
 from pipeline.manifest import Manifest
 from pipeline.progress import Output
 from scraper.collect import scrape
+from scraper.found import Found
 from scraper.gallery.origin import NOT_FOUND, Answer, Call, Origin, serving
-from scraper.harvest import Found
 from scraper.previews import Fetched, fetch, judge
 from scraper.settings import ScrapeSettings
 

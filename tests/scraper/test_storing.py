@@ -7,7 +7,8 @@ from tests_support import draw_jpeg
 from pipeline.class_list import SceneClass
 from pipeline.dataset import Dataset
 from pipeline.manifest import Manifest, now
-from scraper.harvest import BrowserLost, Found
+from scraper.found import Found
+from scraper.harvest import BrowserLost
 from scraper.previews import Fetched
 from scraper.storing import ClassStore, Refused
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.errors import SettingsError
 from scraper.engines.api import UnknownAnswer, read_answer
 from scraper.engines.openverse import OPENVERSE
-from scraper.harvest import Found
+from scraper.found import Found
 
 URL = OPENVERSE.address("golden hour")
 JSON = st.recursive(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.errors import SettingsError
 from scraper.engines.api import Busy, UnknownAnswer, read_answer, without_markup
 from scraper.engines.wikimedia_commons import WIKIMEDIA_COMMONS
-from scraper.harvest import Found
+from scraper.found import Found
 
 URL = WIKIMEDIA_COMMONS.address("golden hour")
 FILES = "https://upload.wikimedia.org/wikipedia/commons"
