@@ -164,7 +164,9 @@ def figures(folder: Path, work: Path) -> dict[str, Any]:
         "directly_slowest": slowest,
         "passed": judged == len(files)
         and not found["kept_without_decision"]
-        and not any(one["exit_code"] not in {OK, PARTIAL} or one["traceback"] for one in odd.values())
+        and not any(
+            one["exit_code"] not in {OK, PARTIAL} or one["traceback"] for one in odd.values()
+        )
         and max(*growth.values(), most["growth_mb"]) < LIMIT_MB
         and slowest["seconds"] < SLOW_S
         and not any(one["verdict"].startswith("escaped") for one in direct),

@@ -3,7 +3,7 @@
 The previews are drawn, or cut from the pictures of DIR; a tenth are re-encoded, shrunken or
 slightly cropped copies. imagededup hashes, searches and decides. `same_part` is just that with our
 functions: the base hash from luma, all pairs within 10 bits, keep the best; `decode_only` is the
-limit of that: Pillow decoding the same luma and nothing more. `curate` is the
+limit of that: the same workers decoding the same luma and nothing more. `curate` is the
 command: it also compares mirrored and cropped views, scores quality, settles conflicts, splits,
 resizes, audits and reports; `curate_to_decision` are its steps up to the decision. Both sides use
 two processes. Prints one JSON object.
@@ -125,7 +125,7 @@ def chunked(paths: Sequence[Path]) -> list[list[str]]:
 
 
 def decode_limit(paths: Sequence[Path]) -> float:
-    """Return the seconds that decoding alone takes: no way of hashing with Pillow is faster."""
+    """Return the seconds that decoding alone takes, the workers' start included."""
     began = perf_counter()
     list(map_items(decoded, chunked(paths), "local:2"))
     return perf_counter() - began

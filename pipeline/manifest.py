@@ -3,11 +3,9 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, fields
-from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.class_list import SceneClass, slug_of
-from pipeline.database import Database
 from pipeline.errors import ClassListError
 from pipeline.rows import (
     ClassRow,
@@ -20,6 +18,7 @@ from pipeline.rows import (
     SightingRow,
     SplitRow,
 )
+from pipeline.searches import Searches, now
 
 _TABLES: dict[type[Any], str] = {
     ImageRow: "images",
@@ -31,12 +30,10 @@ _TABLES: dict[type[Any], str] = {
 }
 
 
-def now() -> str:
-    """Return the time in UTC as ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+__all__ = ["Manifest", "now"]
 
 
-class Manifest(Database):
+class Manifest(Searches):
     """Rows in, rows out; every method is one statement or one transaction."""
 
     def insert(self, rows: Sequence[Any]) -> None:
@@ -138,22 +135,6 @@ class Manifest(Database):
             " WHERE engine = ? AND class_id = ? AND result_id = ? AND query <> ?",
             (query, rank, *sighting, query),
         )
-
-    def finish_query(self, engine: str, class_id: int, address: str, run_id: int) -> None:
-        """Note that a search gave all it has, so that the next run need not load it again."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO finished_queries (engine, class_id, address, run_id, at)"
-            " VALUES (?, ?, ?, ?, ?)",
-            (engine, class_id, address, run_id, now()),
-        )
-
-    def finished_addresses(self, engine: str, class_id: int) -> set[str]:
-        """Return the addresses of the searches of a class that gave all they have."""
-        rows = self.query(
-            "SELECT address FROM finished_queries WHERE engine = ? AND class_id = ?",
-            (engine, class_id),
-        )
-        return {address for (address,) in rows}
 
     def known_results(self, engine: str, class_id: int) -> dict[str, tuple[str, int]]:
         """Return result id -> (status, attempts) of one class on one engine."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pipeline.errors import InterruptedRunError
 
 PR_SET_PDEATHSIG = 1
+# Loaded here: between fork and exec a loader's lock may be held by a thread that is gone.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _ASKING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -58,5 +60,5 @@ def interrupts_held() -> Iterator[None]:
 
 def end_with_parent() -> None:
     """Ask Linux to kill this process when the thread that started it ends, however it ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

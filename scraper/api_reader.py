@@ -1,18 +1,16 @@
 """Read an engine's API answer by answer, as a results page is read stretch by stretch."""
 
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Protocol
 
-from pipeline.errors import SettingsError
 from scraper.bounded_http import Answer, BoundedSession, Limits, NoAnswer
 from scraper.engines.api import ApiEngine, ApiPage, Busy, UnknownAnswer, read_answer
 from scraper.found import Found
 from scraper.guarded_connection import Guard
-from scraper.harvest import Stretch, TryLater, Unreachable
+from scraper.harvest import Refused, Stretch, TryLater, Unreachable
 from scraper.page_state import PageState
 from scraper.previews import Fetched
 from scraper.retry_after import retry_after
@@ -22,7 +20,6 @@ PATIENCE = 2
 MAX_SNAPSHOT = 1_000_000
 _OK, _TOO_MANY, _UNAVAILABLE, _SERVER_ERROR = 200, 429, 503, 500
 _REFUSALS = frozenset({401, 403})
-_CONTACT = re.compile(r"[!-'*-~]([ -'*-~]*[!-'*-~])?")  # printable ASCII without parentheses
 
 
 class Client(Protocol):
@@ -98,7 +95,7 @@ class ApiReader:
         self._page, self._following, self._seen = None, None, set()
         try:
             self._page = self._fetch(url)
-        except _Refused:
+        except Refused:
             return "blocked"
         except UnknownAnswer:
             return "layout unknown"
@@ -110,7 +107,7 @@ class ApiReader:
         """Report the next answer's results.
 
         One that cannot be had is tried again by the next call; as a page whose control is clicked
-        in vain, it ends as a stall.
+        in vain, it ends as a stall. Raises Refused when the server will not go on.
         """
         page, self._page = self._page or self._next_page(), None
         if page is None:
@@ -141,7 +138,7 @@ class ApiReader:
             return self._fetch(self._following)
         except TryLater as asked:
             self._nap(min(asked.seconds, LONGEST_NAP_S))
-        except (Unreachable, UnknownAnswer, _Refused):
+        except (Unreachable, UnknownAnswer):
             pass
         return None
 
@@ -162,7 +159,7 @@ class ApiReader:
     def _judge(self, status: int, asked: float) -> None:
         self._refused = self._refused + 1 if status == _TOO_MANY else 0
         if status in _REFUSALS or self._refused > PATIENCE:
-            raise _Refused(str(status))
+            raise Refused(f"HTTP status {status}")
         if status in {_TOO_MANY, _UNAVAILABLE}:
             raise TryLater(asked)
         if status >= _SERVER_ERROR:
@@ -183,20 +180,8 @@ class ApiReader:
         )
 
 
-class _Refused(Exception):  # noqa: N818  a state of the world, as Unreachable is
-    """The API refuses to answer this client."""
-
-
 def user_agent(contact: str | None) -> str:
-    """Name the tool, its version, a contact and the library, in the order Wikimedia asks for.
-
-    Raises SettingsError for a contact that no header can hold.
-    """
-    if contact is not None and not _CONTACT.fullmatch(contact):
-        raise SettingsError(
-            f"--contact {contact!r} cannot be sent: it is not plain text without parentheses",
-            cure="give an e-mail address or the address of a page about you",
-        )
+    """Name the tool, its version, a contact and the library, in the order Wikimedia asks for."""
     tool = f"sceneset/{_version('sceneset')}"
     return f"{tool} ({contact or 'no contact given'}) requests/{_version('requests')}"
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from selenium.common.exceptions import (
@@ -44,10 +44,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A driver that runs, and how to be rid of it and all it started by force."""
+    """A driver that runs, and how to be rid of it and all it started by force, if we can."""
 
     driver: Remote
-    sweep: Callable[[], None]
+    sweep: Callable[[], None] | None
 
 
 def local_driver(choice: Choice, *, headful: bool = False, patience: float = COMMAND_S) -> Started:
@@ -92,7 +92,7 @@ def grid_driver(address: str, *, headful: bool = False) -> Started:
         raise BrowserLost(
             f"the Grid at {address} gives no browser: {_first_line(error)}"
         ) from error
-    return Started(driver, lambda: None)
+    return Started(driver, None)
 
 
 def _connect(address: str, options: ChromeOptions, patience: float, *, ours: bool) -> Remote:
@@ -112,6 +112,8 @@ class Browser:
         self._driver = started.driver
         self._sweep = started.sweep
         self._lost = False
+        self._closing = Lock()
+        self._closed = False
         try:
             self._guard(self._prepare)
         except BaseException:
@@ -171,12 +173,20 @@ class Browser:
             return html, b""
 
     def close(self) -> None:
-        """End browser and driver, by force after five seconds or when they are lost."""
-        if not self._lost:
+        """End browser and driver, by force after five seconds or when they are lost.
+
+        A browser of a Grid is always asked to quit, so that its slot is free again.
+        """
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        if not self._lost or self._sweep is None:
             thread = Thread(target=self._quit, daemon=True)
             thread.start()
             thread.join(QUIT_S)
-        self._sweep()
+        if self._sweep is not None:
+            self._sweep()
 
     def _quit(self) -> None:
         with suppress(WebDriverException, HTTPError, OSError):

@@ -15,6 +15,7 @@ from pipeline.signals import stop_on_request
 from scraper.class_run import Worker
 from scraper.engines import ENGINES
 from scraper.engines.engine import Engine
+from scraper.equipment import OneReaderFewer
 from scraper.halt import Halt
 from scraper.launch import Launcher, versions
 from scraper.outcome import ClassResult, combined, scrape_outcome
@@ -58,6 +59,7 @@ def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -
             results=results,
             seconds=watch.total,
             signal_number=stop.signal_number,
+            wanted=None if settings.variants else settings.per_class,
         )
         manifest.finish_run(
             run_id, combined(result.reason for result in results.values()), outcome.summary
@@ -79,14 +81,15 @@ def collect(
     results: dict[str, ClassResult] = {}
     team = min(run.settings.browsers, len(classes))
     with ThreadPoolExecutor(team, thread_name_prefix="browser") as pool:
-        futures = [pool.submit(_work, run, todo, ids, bars, results) for _ in range(team)]
         try:
-            _wait(futures)
+            _wait([pool.submit(_work, run, todo, ids, bars, results) for _ in range(team)])
+            _work(run, todo, ids, bars, results)  # what a worker gave back after the others ended
         except BaseException:
             run.halt.meet("interrupted")
             run.launcher.end_all()
             raise
-    return {scene_class.name: results[scene_class.name] for scene_class in classes}
+    left = ClassResult("browser lost", trouble="no browser started for it")
+    return {scene_class.name: results.get(scene_class.name, left) for scene_class in classes}
 
 
 def make_run(
@@ -136,7 +139,10 @@ def _work(
     bars: Bars,
     results: dict[str, ClassResult],
 ) -> None:
-    """Collect classes until none is left; a run that halts gives the rest its reason."""
+    """Collect classes until none is left; a run that halts gives the rest its reason.
+
+    A worker that gets no browser gives its class back; the others go on without it.
+    """
     with Manifest(run.dataset.manifest_path) as manifest:
         worker = Worker(run, manifest)
         try:
@@ -145,7 +151,12 @@ def _work(
                 if run.halt.reason:
                     results[scene_class.name] = ClassResult(run.halt.reason)
                     continue
-                result = _one(run, worker, scene_class, ids[scene_class.name], bars)
+                try:
+                    result = _one(run, worker, scene_class, ids[scene_class.name], bars)
+                except OneReaderFewer as error:
+                    run.say(f"one browser fewer: {error}")
+                    todo.put(scene_class)
+                    return
                 results[scene_class.name] = result
                 run.halt.meet(result.reason)
         except Empty:

@@ -82,7 +82,7 @@ def choose(
     browsers = find_browsers(which)
     browser = browsers[0] if browsers else None
     named = (
-        [str(asked)] if asked else [environment[v] for v in DRIVER_VARIABLES if v in environment]
+        [str(asked)] if asked else [environment[v] for v in DRIVER_VARIABLES if environment.get(v)]
     )
     for driver in named:
         if not Path(driver).is_file():

@@ -28,6 +28,7 @@ class Guard:
     resolve: Resolve = socket.getaddrinfo
     expired: bool = field(default=False, init=False)
     _handle: socket.socket | None = field(default=None, init=False)
+    _current: object = field(default=None, init=False)
 
     def addresses(self, host: str, port: int) -> list[str]:
         """Return where to connect for a host. Raises OSError when one address is not public."""
@@ -50,13 +51,15 @@ class Guard:
     def deadline(self, seconds: float) -> Iterator[None]:
         """End the connection that is in use when the block takes longer; `expired` tells."""
         self.expired = False
-        timer = Timer(seconds, self._expire)
+        self._current = current = object()
+        timer = Timer(seconds, self._expire, (current,))
         timer.daemon = True
         timer.start()
         try:
             yield
         finally:
             timer.cancel()
+            self._current = None
             self._let_go()
 
     def _let_go(self) -> None:
@@ -64,7 +67,10 @@ class Guard:
         if handle is not None:
             handle.close()
 
-    def _expire(self) -> None:
+    def _expire(self, deadline: object) -> None:
+        """End the request that this deadline belongs to, not the one after it."""
+        if self._current is not deadline:
+            return
         self.expired = True
         self._cut()
 

@@ -20,6 +20,11 @@ class Halt:
         self._lock = Lock()
 
     @property
+    def asked(self) -> bool:
+        """Say whether the user asked to stop."""
+        return bool(self._request) or self._met == "interrupted"
+
+    @property
     def reason(self) -> StopReason | None:
         """Return why no further page may be loaded, None while all is well."""
         return "interrupted" if self._request else self._met

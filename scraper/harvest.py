@@ -62,7 +62,7 @@ class ResultsReader(Protocol):
         """Load a page and say what it is. Raises Unreachable, TryLater or BrowserLost."""
 
     def stretch(self) -> Stretch:
-        """Scroll one stretch and report it."""
+        """Scroll one stretch and report it. Raises Refused or BrowserLost."""
 
     def body(self, url: str) -> Fetched | None:
         """Return the bytes that were received for an address, None when it was never asked for."""
@@ -85,6 +85,10 @@ class TryLater(Exception):  # noqa: N818  the same
         """Keep how long it asks to wait."""
         super().__init__(f"asked to wait {seconds:g} s")
         self.seconds = seconds
+
+
+class Refused(Exception):  # noqa: N818  the same
+    """The server refuses to go on in the middle of its results."""
 
 
 class BrowserLost(Exception):  # noqa: N818  the same

@@ -17,9 +17,11 @@ from scraper.engines.engine import Engine
 from scraper.engines.results_page import ResultsPage
 from scraper.harvest import ResultsReader
 from scraper.politeness import Pace
-from scraper.previews import Source
 from scraper.public_address import is_private_site
+from scraper.run import Download
 from scraper.settings import ScrapeSettings
+
+END_S = 10
 
 
 @dataclass
@@ -36,6 +38,11 @@ class Launcher:
     _lock: Lock = field(default_factory=Lock)
     _readers: list[ResultsReader] = field(default_factory=list)
 
+    @property
+    def has_started(self) -> bool:
+        """Say whether any reader came up in this run."""
+        return bool(self._readers)
+
     def new_reader(self) -> ResultsReader:
         """Start a reader of the engine. Raises BrowserMissingError or BrowserLost."""
         with self._lock:
@@ -43,7 +50,7 @@ class Launcher:
             self._readers.append(reader)
         return reader
 
-    def new_downloader(self, user_agent: str) -> Source:
+    def new_downloader(self, user_agent: str) -> Download:
         """Return what fetches a preview with one polite request."""
         from scraper.download import Downloader  # noqa: PLC0415  requests loads here only
 

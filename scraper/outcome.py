@@ -28,10 +28,10 @@ _GRAVEST_FIRST: tuple[StopReason, ...] = (
 _CURES: dict[StopReason, str] = {
     "interrupted": "run the same command again to go on",
     "blocked": "wait some hours, raise --pause, then run the same command to go on",
-    "consent": "open the page once with --headful and answer it, then run the same command",
+    "consent": "try another --country, or another --engine: its question has no known no",
     "unreachable": "check the address and the network, then run the same command to go on",
     "browser lost": "run the same command again to go on",
-    "layout unknown": "look at the page kept under reports/scrape; its selectors need mending",
+    "layout unknown": "look at the page kept under reports/scrape/pages; its selectors need mending",
     "stalled": "run the same command again to go on",
     "budget": "raise --max-seconds, or run the same command again to go on",
     "nothing found": "give those classes other queries: `Name: query | query`",
@@ -79,8 +79,12 @@ def scrape_outcome(
     results: Mapping[str, ClassResult],
     seconds: float,
     signal_number: int | None = None,
+    wanted: int | None = None,
 ) -> Outcome:
-    """Build the outcome of `scrape` and `add` from each class's counts and how it ended."""
+    """Build the outcome of `scrape` and `add` from each class's counts and how it ended.
+
+    `wanted` is how many pictures each class should have, None when any number will do.
+    """
     reasons = {name: result.reason for name, result in results.items()}
     classes = {name: _summary(counts[name], result) for name, result in results.items()}
     kept = sum(counts[name].get("kept", 0) for name in results)
@@ -89,6 +93,7 @@ def scrape_outcome(
     gravest = combined(reasons[name] for name in unfinished)
     trouble = next((results[n].trouble for n in unfinished if reasons[n] == gravest), "")
     news = f"{added} new" if added else "nothing new"
+    warnings = [line for name, result in results.items() for line in _warnings(name, result)]
     return Outcome(
         summary={
             "dataset": str(dataset),
@@ -97,11 +102,13 @@ def scrape_outcome(
             "added": added,
             "seconds": seconds,
             "strategies": {name: sorted(r.strategies) for name, r in results.items()},
-            "warnings": [line for name, r in results.items() for line in _warnings(name, r)],
+            "warnings": warnings,
         },
         lines=(
             f"{news}: {kept} pictures of {_counted(len(classes))} kept in {dataset}",
             *class_table(classes),
+            *warnings,
+            *_hint(reasons, counts, wanted),
         ),
         exit_code=exit_code(reasons.values(), signal_number),
         problem=_problem(unfinished, gravest, trouble),
@@ -114,6 +121,23 @@ def _summary(counts: Mapping[str, int], result: ClassResult) -> dict[str, object
         **{status: counts.get(status, 0) for status in STATUSES},
         "stopped_because": result.reason,
     }
+
+
+def _hint(
+    reasons: Mapping[str, StopReason], counts: Mapping[str, Mapping[str, int]], wanted: int | None
+) -> list[str]:
+    """Say what may bring more when all that was found is less than wanted."""
+    short = [
+        name
+        for name, reason in reasons.items()
+        if wanted and reason == "end of results" and counts[name].get("kept", 0) < wanted
+    ]
+    if not short:
+        return []
+    verb = "has" if len(short) == 1 else "have"
+    return [
+        f"{_counted(len(short))} {verb} fewer than {wanted}: --variants or more queries find more"
+    ]
 
 
 def _warnings(name: str, result: ClassResult) -> list[str]:

@@ -27,10 +27,11 @@ def backoff(asked: float, attempt: int, pause: float) -> float | None:
     """Return the seconds to wait after a server asked for patience; None when it asks too much.
 
     `asked` is its Retry-After, 0 when it named none: then the wait doubles with each `attempt`,
-    counted from 0, starting at `pause` but at least one second.
+    counted from 0, starting at `pause` but at least one second, up to a minute.
     """
-    wait = asked or max(1.0, pause) * 2**attempt
-    return wait if wait <= LONGEST_WAIT_S else None
+    if asked:
+        return asked if asked <= LONGEST_WAIT_S else None
+    return min(max(1.0, pause) * 2.0**attempt, LONGEST_WAIT_S)
 
 
 @dataclass

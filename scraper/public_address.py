@@ -7,7 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 Resolve = Callable[..., list[tuple[Any, ...]]]
-_TRANSLATED = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+# RFC 6052, RFC 8215 and the obsolete forms of RFC 4291 and RFC 2765: the last 32 bits are IPv4.
+_TRANSLATED = tuple(
+    IPv6Network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")
+)
 
 
 def is_public(address: str) -> bool:
@@ -19,7 +22,7 @@ def is_public(address: str) -> bool:
         ip = ip_address(address)
     except ValueError:
         return False
-    return all(part.is_global and not part.is_multicast for part in _parts(ip))
+    return all(map(_is_global, _parts(ip)))
 
 
 def resolved(host: str, port: int, resolve: Resolve = socket.getaddrinfo) -> list[str]:
@@ -38,11 +41,16 @@ def is_private_site(url: str, resolve: Resolve = socket.getaddrinfo) -> bool:
     return bool(addresses) and not all(is_public(address) for address in addresses)
 
 
+def _is_global(ip: IPv4Address | IPv6Address) -> bool:
+    local = isinstance(ip, IPv6Address) and ip.is_site_local
+    return ip.is_global and not ip.is_multicast and not local
+
+
 def _parts(ip: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
     if isinstance(ip, IPv4Address):
         return [ip]
     if ip.ipv4_mapped is not None:
         return [ip.ipv4_mapped]
-    if ip in _TRANSLATED:
-        return [IPv4Address(int(ip) & 0xFFFFFFFF)]
+    if any(ip in network for network in _TRANSLATED):
+        return [ip, IPv4Address(int(ip) & 0xFFFFFFFF)]
     return [ip] if ip.sixtofour is None else [ip, ip.sixtofour]

@@ -38,19 +38,24 @@ def write_report(
 ) -> None:
     """Write reports/scrape/index.html and report.json of a data set."""
     names = {row.id: row.name for row in manifest.classes()}
+    folder = dataset.report("scrape")
     report = dict(summary) | {
         "engine": engine,
+        "unread": {
+            row.name: f"pages/{row.slug}.html"
+            for row in manifest.classes()
+            if (folder / "pages" / f"{row.slug}.html").exists()
+        },
         "found": {name: _found(manifest, class_id) for class_id, name in names.items()},
     }
     page = render(report, {name: _sheet(manifest, i) for i, name in names.items()})
-    folder = dataset.report("scrape")
     write_file(folder / "index.html", page.encode())
     write_file(folder / "report.json", json.dumps(report, ensure_ascii=False, indent=2).encode())
 
 
 def keep_page(dataset: Dataset, slug: str, text: str, png: bytes) -> Path:
     """Keep a page that could not be read, as text and as a picture; return the text's path."""
-    place = dataset.report("scrape") / f"{slug}.html"
+    place = dataset.report("scrape") / "pages" / f"{slug}.html"
     write_file(place, text.encode(errors="replace"))
     if png:
         write_file(place.with_suffix(".png"), png)

@@ -1,5 +1,6 @@
 """State what `scrape` and `add` can be told, with the defaults."""
 
+import re
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -15,6 +16,14 @@ from scraper.engines.results_page import ResultsPage
 from scraper.search_options import SearchOptions
 
 GENTLE_PER_MINUTE = 20
+CONTACT = re.compile(r"[!-'*-~]([ -'*-~]*[!-'*-~])?")  # printable ASCII without parentheses
+_VAIN_IN_A_BROWSER = {"contact": "is read in a browser, which names itself"}
+_VAIN_FOR_AN_API = {
+    "driver": "needs no browser",
+    "grid": "needs no browser",
+    "headful": "needs no browser",
+    "browsers": "is asked by one client at a time",
+}
 _ANYTHING = SearchOptions()
 
 
@@ -34,7 +43,7 @@ class ScrapeSettings:
     search: SearchOptions = _ANYTHING
     search_url: str | None = None
     """Template of the results page, with {query}; any replica or mirror can stand in."""
-    variants: bool = True
+    variants: Annotated[bool, Parameter(negative="")] = False
     """Search on for other sizes and ages when a query's own results end before --per-class."""
     browsers: int = 1
     """Browsers at work at once, each a class at a time; the pace stays that of one."""
@@ -98,8 +107,7 @@ def _at_least(name: str, value: float, least: float) -> None:
 
 
 def _check_template(template: str) -> None:
-    parts = urlsplit(template)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or "{query}" not in template:
+    if not _is_address(template) or "{query}" not in template:
         raise SettingsError(
             f"--search-url {template!r} is no template of a results page",
             cure="give one such as 'http://127.0.0.1:8099/search?q={query}'",
@@ -107,12 +115,19 @@ def _check_template(template: str) -> None:
 
 
 def _check_grid(address: str) -> None:
-    parts = urlsplit(address)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
+    if not _is_address(address):
         raise SettingsError(
             f"--grid {address!r} is no address of a Selenium Grid",
             cure="give one such as http://127.0.0.1:4444",
         )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _check_engine(settings: ScrapeSettings) -> None:
@@ -123,11 +138,22 @@ def _check_engine(settings: ScrapeSettings) -> None:
             cure=f"give --engine one of {', '.join(ENGINES)}",
         )
     engine.check(settings.search.asked())
-    if isinstance(engine, ResultsPage):
-        return
-    for name, given in (("driver", settings.driver), ("grid", settings.grid)):
-        if given is not None:
-            raise SettingsError(
-                f"--{name} {given}: engine {engine.name} needs no browser",
-                cure=f"leave --{name} out",
-            )
+    in_a_browser = isinstance(engine, ResultsPage)
+    vain = _VAIN_IN_A_BROWSER if in_a_browser else _VAIN_FOR_AN_API
+    for name, why in vain.items():
+        _refuse_vain(settings, name, f"engine {engine.name} {why}")
+    if settings.grid is not None:
+        _refuse_vain(settings, "driver", "a Grid has its own drivers")
+    if settings.contact is not None and not CONTACT.fullmatch(settings.contact):
+        raise SettingsError(
+            f"--contact {settings.contact!r} cannot be sent: only plain text without parentheses can",
+            cure="give an e-mail address or the address of a page about you",
+        )
+
+
+def _refuse_vain(settings: ScrapeSettings, name: str, why: str) -> None:
+    """Refuse an option that would do nothing."""
+    given = getattr(settings, name)
+    if given != ScrapeSettings.__dataclass_fields__[name].default:
+        shown = "" if given is True else f" {given}"
+        raise SettingsError(f"--{name}{shown}: {why}", cure=f"leave --{name} out")

@@ -12,6 +12,7 @@ from pipeline.rows import ImageRow, SightingRow, Status
 from scraper.found import Found
 from scraper.previews import Fetched, Judged, judge
 
+LOST_ATTEMPTS = 4
 Tombstone = tuple[str | None, str | None, str | None]
 
 
@@ -63,7 +64,6 @@ class ClassStore:
     refused: Refused
     now: Callable[[], str]
     fresh: bool = False
-    interrupted: Callable[[], bool] = bool
     known: dict[str, tuple[str, int]] = field(init=False)
     held: set[str] = field(init=False)
     lost: dict[str, str] = field(init=False)
@@ -72,6 +72,7 @@ class ClassStore:
     position: int = 0
     added: int = 0
     new_results: int = 0
+    met: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Load what earlier runs know of this class."""
@@ -90,13 +91,24 @@ class ClassStore:
     @property
     def owes(self) -> bool:
         """Say whether a known result is still to be tried again, or its lost file to be replaced."""
-        return bool(self.lost) or any(map(self._is_due, self.known))
+        return any(map(self._is_due, self.known))
 
-    def begin(self, query: str) -> None:
-        """Start a query's results at rank 1."""
+    def begin(self, query: str, *, after_known: bool = False) -> None:
+        """Start a query's results at rank 1, or after those that it is known to have."""
         self.query, self.position = query, 0
+        if after_known:
+            self.position = self.manifest.last_rank(self.engine, self.class_id, query)
 
-    def keep(self, found: Iterable[Found], fetch: Callable[[str], Fetched]) -> int:
+    def give_up_what_no_page_shows(self) -> None:
+        """Count a vain attempt for results that are due and that no page of this run showed."""
+        self._count_vain([n for n in self.known if self._is_due(n) and n not in self.met])
+
+    def keep(
+        self,
+        found: Iterable[Found],
+        fetch: Callable[[str], Fetched],
+        interrupted: Callable[[], bool] = bool,
+    ) -> int:
         """Fetch, judge and store results until no more are wanted; return how many were kept.
 
         Results of earlier runs are passed over, but failed ones are tried again while attempts
@@ -107,19 +119,28 @@ class ClassStore:
         kept_before = self.added
         try:
             for result in found:
-                if self.wanted <= 0 or self.interrupted():
+                if self.wanted <= 0 or interrupted():
                     break
                 self.position += 1
                 if self._is_due(result.result_id):
                     self._take(result, fetch(result.src), batch)
                 batch.seen.append((result.result_id, self.position))
+                self.met.add(result.result_id)
         finally:
             self._commit(batch)
         return self.added - kept_before
 
     def _is_due(self, result_id: str) -> bool:
         status, attempts = self.known.get(result_id, ("failed", 0))
-        return result_id in self.lost or (status == "failed" and attempts < self.attempts)
+        if result_id in self.lost:
+            return attempts < max(self.attempts, LOST_ATTEMPTS)
+        return status == "failed" and attempts < self.attempts
+
+    def _count_vain(self, result_ids: list[str]) -> None:
+        for name in result_ids:
+            status, attempts = self.known[name]
+            self.known[name] = (status, attempts + 1)
+        self.manifest.count_attempt(self.engine, self.class_id, result_ids)
 
     def _take(self, result: Found, fetched: Fetched, batch: "Batch") -> None:
         judged = judge(fetched.data) if fetched.data is not None else None
@@ -128,6 +149,8 @@ class ClassStore:
             if judged is not None and judged.sha256 == lost:
                 del self.lost[result.result_id]
                 self._adopt(judged, batch)
+            else:
+                self._count_vain([result.result_id])
             return
         self.new_results += result.result_id not in self.known
         row = self._row(result, fetched, judged)
@@ -144,9 +167,9 @@ class ClassStore:
             query=self.query,
             rank=self.position,
             result_id=result.result_id,
-            title=result.title,
-            page_url=result.page_url,
-            site=result.site or _host(result.page_url),
+            title=_plain(result.title),
+            page_url=_plain(result.page_url),
+            site=_plain(result.site or _host(result.page_url)),
             thumb_url="inline" if result.src.startswith("data:") else result.src,
             licence=result.licence,
             licence_url=result.licence_url,
@@ -210,6 +233,11 @@ class Batch:
     images: list[ImageRow] = field(default_factory=list)
     files: dict[Path, bytes] = field(default_factory=dict)
     seen: list[tuple[str, int]] = field(default_factory=list)
+
+
+def _plain(text: str) -> str:
+    """Return text that any encoding can hold: no lone surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _host(url: str) -> str:

@@ -1,5 +1,6 @@
 """A run without a browser: a reader that plays pages back, and everything it needs."""
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ def result(name: str) -> Found:
 
 def picture(url: str) -> Fetched:
     """Return the drawn picture of an address."""
-    return Fetched(draw_jpeg(sum(url.encode()) * 31 % 9973), 200)
+    return Fetched(draw_jpeg(zlib.crc32(url.encode())), 200)
 
 
 @dataclass
@@ -47,6 +48,8 @@ class PlayedReader:
     user_agent: str = "played"
     strategy: str = "played"
     closed: int = 0
+    step: int = 10_000
+    bodies: Callable[[str], Fetched] | None = picture
     _left: list[str] = field(default_factory=list)
 
     def open(self, url: str) -> PageState:
@@ -63,14 +66,15 @@ class PlayedReader:
         return "results"
 
     def stretch(self) -> Stretch:
-        """Give everything that is left."""
+        """Give the next results."""
         self.during_stretch()
-        found, self._left = tuple(result(name) for name in self._left), []
-        return Stretch(found, (), True, False, False, True, self.strategy)
+        names, self._left = self._left[: self.step], self._left[self.step :]
+        found, more = tuple(result(name) for name in names), bool(self._left)
+        return Stretch(found, (), not more, more, False, not more, self.strategy)
 
     def body(self, url: str) -> Fetched | None:
-        """Return a picture."""
-        return picture(url)
+        """Return a picture, when there are any."""
+        return self.bodies(url) if self.bodies else None
 
     def snapshot(self) -> tuple[str, bytes]:
         """Return an empty page."""
@@ -81,21 +85,45 @@ class PlayedReader:
         self.closed += 1
 
 
+class NoDownload:
+    """Find nothing, politely."""
+
+    def __init__(self, answer: Fetched) -> None:
+        """Answer the same every time."""
+        self.answer = answer
+        self.asked: list[str] = []
+
+    def __call__(self, url: str) -> Fetched:
+        """Answer."""
+        self.asked.append(url)
+        return self.answer
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 @dataclass
 class PlayedLauncher:
     """Hand out readers, made by a function."""
 
     make: Callable[[], PlayedReader]
     readers: list[PlayedReader] = field(default_factory=list)
+    download: NoDownload = field(default_factory=lambda: NoDownload(Fetched(None)))
+
+    @property
+    def has_started(self) -> bool:
+        """Say whether any reader was handed out."""
+        return bool(self.readers)
 
     def new_reader(self) -> PlayedReader:
         """Make one more."""
         self.readers.append(self.make())
         return self.readers[-1]
 
-    def new_downloader(self, user_agent: str) -> Callable[[str], Fetched]:
-        """Return a source that finds nothing."""
-        return lambda _url: Fetched(None)
+    def new_downloader(self, user_agent: str) -> NoDownload:
+        """Return the one download."""
+        del user_agent
+        return self.download
 
     def end_all(self) -> None:
         """End them."""
@@ -116,6 +144,7 @@ class Stage:
     naps: list[float] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     request: StopRequest = field(default_factory=StopRequest)
+    halt: Halt = field(default_factory=lambda: Halt(StopRequest()))
 
     def scrape(self, *lines: tuple[str, tuple[str, ...]], **more: object) -> dict[str, ClassResult]:
         """Run once over classes given as (name, queries)."""
@@ -129,13 +158,14 @@ class Stage:
     def _run(
         self, settings: ScrapeSettings, dataset: Dataset, classes: tuple[SceneClass, ...]
     ) -> Iterator[tuple[Run, dict[str, int]]]:
+        self.halt = Halt(self.request)
         with Manifest(dataset.manifest_path) as manifest:
             ids = manifest.adopt_classes(classes)
             run = make_run(
                 settings,
                 dataset,
                 manifest.start_run("scrape", {}, {}),
-                halt=Halt(self.request),
+                halt=self.halt,
                 say=self.said.append,
                 nap=self.naps.append,
                 launcher=self.launcher,

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import SettingsError
 from scraper.api_reader import ApiReader, HttpClient, user_agent
 from scraper.bounded_http import Answer, Limits, NoAnswer
 from scraper.engines.api import ApiEngine, Pages
@@ -13,7 +12,7 @@ from scraper.engines.wikimedia_commons import WIKIMEDIA_COMMONS
 from scraper.found import Found
 from scraper.gallery.origin import Answer as Served
 from scraper.gallery.origin import Call, Origin, serving
-from scraper.harvest import TryLater, Unreachable, harvest
+from scraper.harvest import Refused, TryLater, Unreachable, harvest
 
 ENGINE = ApiEngine(
     name="example",
@@ -187,7 +186,7 @@ def test_a_page_that_fails_in_between_is_tried_again() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [Answer(429, b"", "99999"), Answer(403, b""), Answer(200, b"{"), NoAnswer("x", "timeout")],
+    [Answer(200, b"{"), NoAnswer("x", "timeout")],
 )
 def test_a_page_that_fails_for_good_is_a_stall_and_keeps_what_there_is(
     answer: Answer | NoAnswer,
@@ -196,6 +195,18 @@ def test_a_page_that_fails_for_good_is_a_stall_and_keeps_what_there_is(
     reader.open(URL)
     assert harvested(reader) == ("stalled", ["a"])
     assert len(client.asked) < 8
+    assert max(waits.naps, default=0) <= 60
+
+
+@pytest.mark.parametrize("answer", [Answer(429, b"", "99999"), Answer(403, b""), Answer(401, b"")])
+def test_a_refusal_in_the_middle_is_raised_after_what_there_is(answer: Answer) -> None:
+    reader, client, waits = reader_of(page(1, 2, "a"), answer)
+    reader.open(URL)
+    assert [found.result_id for found in reader.stretch().found] == ["a"]
+    with pytest.raises(Refused):
+        for _ in range(4):
+            reader.stretch()
+    assert len(client.asked) <= 4
     assert max(waits.naps, default=0) <= 60
 
 
@@ -322,9 +333,3 @@ def test_the_user_agent_names_the_tool_its_version_and_a_contact() -> None:
     assert contact == "(https://example.org/me)"
     assert library.startswith("requests/2.")
     assert "(no contact given)" in user_agent(None)
-
-
-@pytest.mark.parametrize("contact", ["", " ", "a\r\nX: 1", "bücher", "(me)", "x\0"])
-def test_a_contact_that_no_header_can_hold_is_refused(contact: str) -> None:
-    with pytest.raises(SettingsError, match="--contact"):
-        user_agent(contact)

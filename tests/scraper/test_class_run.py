@@ -5,12 +5,13 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from run_support import ENGINE, PlayedLauncher, PlayedReader, Stage
+from run_support import ENGINE, NoDownload, PlayedLauncher, PlayedReader, Stage, picture
 
 from pipeline.errors import BrowserMissingError
 from pipeline.manifest import Manifest
 from scraper.engines.engine import Engine, Option
-from scraper.harvest import BrowserLost, TryLater, Unreachable
+from scraper.harvest import BrowserLost, Refused, TryLater, Unreachable
+from scraper.previews import Fetched
 
 AT = "https://search.example/?q="
 WITH_VARIANTS = Engine(
@@ -51,13 +52,25 @@ def test_fresh_loads_it_again(tmp_path: Path) -> None:
     assert len(opened(played)) == 2
 
 
-def test_a_result_that_failed_makes_its_search_due_again(tmp_path: Path) -> None:
-    played = stage(tmp_path, {AT + "Beach": names(0, 3)})
-    played.launcher.make().body = lambda _url: None  # type: ignore[method-assign]
+def test_a_result_that_failed_makes_its_search_due_again_while_attempts_last(
+    tmp_path: Path,
+) -> None:
+    reader = PlayedReader({AT + "Beach": names(0, 3)}, bodies=None)
+    played = Stage(tmp_path / "set", PlayedLauncher(lambda: reader))
+    for _ in range(3):
+        played.scrape(("Beach", ("Beach",)), attempts=2)
+    assert len(reader.opened) == 2
+
+
+def test_a_failed_result_that_left_its_page_is_given_up_in_time(tmp_path: Path) -> None:
+    reader = PlayedReader({AT + "Beach": names(0, 3)}, bodies=None)
+    played = Stage(tmp_path / "set", PlayedLauncher(lambda: reader))
     played.scrape(("Beach", ("Beach",)), attempts=2)
-    played.scrape(("Beach", ("Beach",)), attempts=2)
-    played.scrape(("Beach", ("Beach",)), attempts=2)
-    assert len(opened(played)) == 2
+    reader.pages = {AT + "Beach": names(10, 3)}
+    reader.bodies = picture
+    for _ in range(4):
+        played.scrape(("Beach", ("Beach",)), attempts=2)
+    assert len(reader.opened) == 2
 
 
 def test_a_higher_target_goes_on_where_the_target_had_ended(tmp_path: Path) -> None:
@@ -74,7 +87,7 @@ def test_variants_go_on_until_one_brings_nothing_new(tmp_path: Path) -> None:
         AT + "Beach&s=m": names(0, 5),
     }
     played = stage(tmp_path, pages, WITH_VARIANTS)
-    result = played.scrape(("Beach", ("Beach",)))["Beach"]
+    result = played.scrape(("Beach", ("Beach",)), variants=True)["Beach"]
     assert (result.reason, result.added) == ("end of results", 5)
     assert opened(played) == list(pages)
     with Manifest(tmp_path / "set" / "manifest.db") as manifest:
@@ -83,16 +96,18 @@ def test_variants_go_on_until_one_brings_nothing_new(tmp_path: Path) -> None:
         ]
 
 
-def test_variants_are_left_alone_when_asked_or_when_the_target_is_reached(tmp_path: Path) -> None:
+def test_variants_are_left_alone_unless_asked_for_and_when_the_target_is_reached(
+    tmp_path: Path,
+) -> None:
     played = stage(tmp_path, {AT + "Beach": names(0, 3)}, WITH_VARIANTS)
-    played.scrape(("Beach", ("Beach",)), variants=False)
-    played.scrape(("Night", ("Beach",)), per_class=3)
+    played.scrape(("Beach", ("Beach",)))
+    played.scrape(("Night", ("Beach",)), per_class=3, variants=True)
     assert opened(played) == [AT + "Beach"] * 2
 
 
 def test_a_query_without_results_has_no_variants(tmp_path: Path) -> None:
     played = stage(tmp_path, {}, WITH_VARIANTS)
-    assert played.scrape(("Quux", ("Quux",)))["Quux"].reason == "nothing found"
+    assert played.scrape(("Quux", ("Quux",)), variants=True)["Quux"].reason == "nothing found"
     assert opened(played) == [AT + "Quux"]
 
 
@@ -109,6 +124,7 @@ def test_too_long_a_wait_or_too_many_are_a_block(tmp_path: Path, asked: float) -
     results = played.scrape(("Beach", ("Beach",)), ("Night", ("Night",)))
     assert [result.reason for result in results.values()] == ["blocked", "blocked"]
     assert f"{asked:g} s" in results["Beach"].trouble
+    assert sum(played.naps) < 3
     assert AT + "Night" not in opened(played)
 
 
@@ -197,3 +213,147 @@ def test_the_strategy_that_found_the_results_is_remembered(tmp_path: Path) -> No
     results = played.scrape(("Beach", ("Beach",)), ("Night", ("Night",)))
     assert results["Beach"].strategies == {"played"}
     assert results["Night"].strategies == set()
+
+
+def variant_pages() -> dict[str, object]:
+    return {
+        AT + "Beach": names(0, 10),
+        AT + "Beach&s=l": names(5, 15),
+        AT + "Beach&s=m": names(15, 15),
+    }
+
+
+def test_a_variant_that_was_cut_by_the_target_is_gone_on_with(tmp_path: Path) -> None:
+    pages = variant_pages()
+    reader = PlayedReader(pages, step=5)  # type: ignore[arg-type]
+    played = Stage(tmp_path / "set", PlayedLauncher(lambda: reader), WITH_VARIANTS)
+    assert played.scrape(("Beach", ("Beach",)), variants=True, per_class=17)["Beach"].added == 17
+    more = played.scrape(("Beach", ("Beach",)), variants=True, per_class=60)["Beach"]
+    assert (more.reason, more.added) == ("end of results", 13)
+
+
+def test_once_all_is_found_no_further_run_loads_anything(tmp_path: Path) -> None:
+    played = stage(tmp_path, variant_pages(), WITH_VARIANTS)
+    played.scrape(("Beach", ("Beach",)), variants=True)
+    loaded = len(opened(played))
+    for _ in range(3):
+        played.scrape(("Beach", ("Beach",)), variants=True)
+    assert len(opened(played)) == loaded
+
+
+def test_a_variant_without_results_does_not_keep_the_next_from_being_tried(tmp_path: Path) -> None:
+    pages = variant_pages() | {AT + "Beach&s=l": "nothing found"}
+    played = stage(tmp_path, pages, WITH_VARIANTS)
+    result = played.scrape(("Beach", ("Beach",)), variants=True)["Beach"]
+    assert (result.reason, result.added) == ("end of results", 25)
+    played.scrape(("Beach", ("Beach",)), variants=True)
+    assert opened(played) == list(pages)
+
+
+def test_fresh_goes_through_variants_too(tmp_path: Path) -> None:
+    reader = PlayedReader(variant_pages(), step=5)  # type: ignore[arg-type]
+    played = Stage(tmp_path / "set", PlayedLauncher(lambda: reader), WITH_VARIANTS)
+    played.scrape(("Beach", ("Beach",)), variants=True, per_class=15)
+    assert (
+        played.scrape(("Beach", ("Beach",)), variants=True, per_class=30, resume=False)[
+            "Beach"
+        ].added
+        == 15
+    )
+
+
+def ranks(tmp_path: Path) -> dict[str, int]:
+    with Manifest(tmp_path / "set" / "manifest.db") as manifest:
+        return dict(manifest.query("SELECT result_id, rank FROM sightings"))
+
+
+def test_ranks_go_on_over_variants_and_start_anew_with_a_new_browser(tmp_path: Path) -> None:
+    made: list[PlayedReader] = []
+
+    def make() -> PlayedReader:
+        reader = PlayedReader(variant_pages(), step=5)  # type: ignore[arg-type]
+        made.append(reader)
+        if len(made) == 1:
+            steps = iter(range(9))
+
+            def die() -> None:
+                if next(steps) == 1:
+                    raise BrowserLost("tab crashed")
+
+            reader.during_stretch = die
+        return reader
+
+    Stage(tmp_path / "set", PlayedLauncher(make), WITH_VARIANTS).scrape(
+        ("Beach", ("Beach",)), variants=True
+    )
+    found = ranks(tmp_path)
+    assert [found[f"r{n}"] for n in range(10)] == list(range(1, 11))
+    assert found["r10"] > 10
+
+
+@pytest.mark.parametrize("state", ["blocked", "consent"])
+def test_no_further_query_of_a_class_is_loaded_after_a_block(tmp_path: Path, state: str) -> None:
+    played = stage(tmp_path, {AT + "a": state, AT + "b": names(0, 2)})
+    assert played.scrape(("Beach", ("a", "b")))["Beach"].reason == state
+    assert opened(played) == [AT + "a"]
+
+
+def test_previews_that_are_refused_three_times_in_a_row_are_a_block(tmp_path: Path) -> None:
+    reader = PlayedReader({AT + "Beach": names(0, 50)}, bodies=None)
+    launcher = PlayedLauncher(lambda: reader, download=NoDownload(Fetched(None, 429, "http_error")))
+    played = Stage(tmp_path / "set", launcher)
+    result = played.scrape(("Beach", ("Beach",)), ("Night", ("Night",)))
+    assert [r.reason for r in result.values()] == ["blocked", "blocked"]
+    assert len(launcher.download.asked) == 3
+    assert "previews are refused" in result["Beach"].trouble
+
+
+def test_a_source_that_refuses_in_the_middle_is_a_block_and_what_is_there_stays(
+    tmp_path: Path,
+) -> None:
+    reader = PlayedReader({AT + "Beach": names(0, 9)}, step=3)
+    steps = iter(range(9))
+
+    def refuse() -> None:
+        if next(steps) == 2:
+            raise Refused("HTTP status 403")
+
+    reader.during_stretch = refuse
+    played = Stage(tmp_path / "set", PlayedLauncher(lambda: reader))
+    result = played.scrape(("Beach", ("Beach",)))["Beach"]
+    assert (result.reason, result.added) == ("blocked", 6)
+    assert "403" in result.trouble
+
+
+def test_a_browser_that_does_not_come_up_beside_others_leaves_its_class_to_them(
+    tmp_path: Path,
+) -> None:
+    made: list[PlayedReader] = []
+
+    def make() -> PlayedReader:
+        if made:
+            raise BrowserLost("no free slot")
+        made.append(PlayedReader({AT + name: names(10 * n, 3) for n, name in enumerate("ABCD")}))
+        return made[0]
+
+    played = Stage(tmp_path / "set", PlayedLauncher(make))
+    results = played.scrape(*((name, (name,)) for name in "ABCD"), browsers=2)
+    assert [r.added for r in results.values()] == [3, 3, 3, 3]
+
+
+def test_a_block_elsewhere_does_not_drop_what_a_page_has_shown(tmp_path: Path) -> None:
+    halted: list[Stage] = []
+
+    def block() -> None:
+        halted[0].halt.meet("blocked")
+
+    reader = PlayedReader({AT + "Beach": names(0, 3)}, during_stretch=block)
+    played = Stage(tmp_path / "set", PlayedLauncher(lambda: reader))
+    halted.append(played)
+    assert played.scrape(("Beach", ("Beach",)))["Beach"].added == 3
+
+
+def test_waiting_does_not_outlast_the_time_for_a_query(tmp_path: Path) -> None:
+    played = stage(tmp_path, {AT + "Beach": TryLater(50)})
+    assert played.scrape(("Beach", ("Beach",)), max_seconds=20)["Beach"].reason == "blocked"
+    assert sum(played.naps) < 3

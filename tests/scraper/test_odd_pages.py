@@ -193,7 +193,7 @@ def test_a_run_says_how_a_page_ended_and_keeps_one_it_cannot_read(
     outcome = ended(site, tmp_path, query)
     assert outcome.summary["classes"]["class 0"]["stopped_because"] == reason  # type: ignore[index]
     assert outcome.exit_code == code
-    kept = (tmp_path / "set" / "reports" / "scrape" / "class 0.html").exists()
+    kept = (tmp_path / "set" / "reports" / "scrape" / "pages" / "class 0.html").exists()
     assert kept == (reason == "layout unknown")
 
 

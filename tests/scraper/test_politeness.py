@@ -4,7 +4,7 @@ from collections import deque
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scraper.politeness import Pace, next_wait
+from scraper.politeness import Pace, backoff, next_wait
 
 
 def test_the_first_page_waits_for_nothing() -> None:
@@ -41,3 +41,14 @@ def test_no_window_of_a_minute_is_ever_too_full(
         time[0] += seconds
     for first, later in zip(loads, loads[per_minute:], strict=False):
         assert later - first >= 60 - 1e-6
+
+
+def test_a_wait_is_as_long_as_asked_unless_that_is_too_long() -> None:
+    assert backoff(7, 0, 2.0) == 7
+    assert backoff(3600, 0, 2.0) is None
+
+
+def test_without_a_word_the_wait_doubles_up_to_a_minute_whatever_the_pause() -> None:
+    assert [backoff(0, attempt, 0.0) for attempt in range(3)] == [1, 2, 4]
+    assert [backoff(0, attempt, 45.0) for attempt in range(3)] == [45, 60, 60]
+    assert backoff(0, 0, 300.0) == 60

@@ -59,13 +59,15 @@ def test_the_policy_allows_this_style_and_pictures_and_nothing_else(tmp_path: Pa
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
     assert f"default-src 'none'; img-src 'self' file:; style-src 'sha256-{digest}'" in page
     assert "style=" not in page
-    assert not re.search(r'(src|href)="(?!\.\./\.\./raw/|#)', page)
+    assert not re.search(r'(src|href)="(?!\.\./\.\./raw/|#|pages/)', page)
 
 
 def test_every_class_tells_why_it_stopped_what_read_it_and_where_pictures_come_from(
     tmp_path: Path,
 ) -> None:
+    keep_page(Dataset(tmp_path), "Night", "<p>", b"")
     page, report = written(tmp_path)
+    assert 'href="pages/Night.html"' in page
     assert "nothing found" in page
     assert "last resort" in page
     assert report["found"][EVIL]["sites"] == {EVIL: 2}  # type: ignore[index]

@@ -41,6 +41,15 @@ def test_an_asked_limit_always_holds_and_no_pause_means_no_limit_of_ours(
         {"search": SearchOptions(licence="public-domain")},
         {"engine": "openverse", "grid": "http://127.0.0.1:4444"},
         {"engine": "openverse", "driver": Path("chromedriver")},
+        {"engine": "openverse", "headful": True},
+        {"engine": "openverse", "browsers": 2},
+        {"engine": "openverse", "contact": "(me)"},
+        {"contact": "me@site.example"},
+        {"grid": "http://127.0.0.1:4444", "driver": Path("chromedriver")},
+        {"grid": "http://["},
+        {"grid": "http://127.0.0.1:99999999"},
+        {"search_url": "http://[/?q={query}"},
+        {"search_url": "http://host:abc/?q={query}"},
     ],
     ids=str,
 )
@@ -59,3 +68,9 @@ def test_the_help_names_every_engine() -> None:
 @pytest.mark.parametrize("name", sorted(ENGINES))
 def test_every_engine_can_be_asked_for(name: str) -> None:
     assert ScrapeSettings(engine=name).engine == name
+
+
+@pytest.mark.parametrize("contact", ["", " ", "a\r\nX: 1", "bücher", "(me)", "x\0"])
+def test_a_contact_that_no_header_can_hold_is_refused(contact: str) -> None:
+    with pytest.raises(SettingsError, match="--contact"):
+        ScrapeSettings(engine="openverse", contact=contact)

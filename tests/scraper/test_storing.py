@@ -193,8 +193,7 @@ def test_a_lost_file_is_put_back_by_the_next_run(
 
 def test_a_request_to_stop_is_heard_within_a_stretch(manifest: Manifest, tmp_path: Path) -> None:
     asked = iter([False, False, True])
-    stopped = store(manifest, tmp_path, interrupted=lambda: next(asked))
-    assert stopped.keep(results(9), bytes_of) == 2
+    assert store(manifest, tmp_path).keep(results(9), bytes_of, lambda: next(asked)) == 2
 
 
 @pytest.mark.parametrize(
