@@ -1,11 +1,11 @@
 """Read one results page at a time in a browser: what it is, what it shows, the bytes it got."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.pictures import MAX_BYTES
 from scraper.engines.results_page import ResultsPage
@@ -15,6 +15,7 @@ from scraper.network_log import NetworkLog, Received
 from scraper.page_state import UNAVAILABLE, PageFacts, PageState, is_sorry, page_state
 from scraper.previews import Fetched
 from scraper.retry_after import retry_after
+from scraper.tab import Tab
 
 STRETCH_MS = 6000
 PATIENCE_MS = 1200
@@ -29,31 +30,6 @@ LATE_BYTES_S = 3.0
 CONSENT_S = 10.0
 REFUSALS = 3
 _SCRIPTS = Path(__file__).parent
-
-
-class Tab(Protocol):
-    """What reading a page needs of a browser; every method may raise BrowserLost."""
-
-    def open(self, url: str) -> bool:
-        """Load a page; return False when it did not end loading in time. Raises Unreachable."""
-
-    def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  what scripts return
-        """Run a script in the page and return its value."""
-
-    def run_async(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  the same
-        """Run a script that calls back and return what it calls back with."""
-
-    def network_log(self) -> Sequence[Mapping[str, Any]]:
-        """Return the log of DevTools messages since the last call."""
-
-    def response_body(self, request_id: str) -> bytes | None:
-        """Return the bytes that were received for a request, None when they are gone."""
-
-    def snapshot(self) -> tuple[str, bytes]:
-        """Return the page's HTML and a PNG of it."""
-
-    def close(self) -> None:
-        """End the browser."""
 
 
 class PageReader:

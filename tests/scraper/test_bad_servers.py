@@ -20,6 +20,7 @@ from scraper.settings import ScrapeSettings
 pytestmark = pytest.mark.browser
 BOMB = gzip.compress(bytes(64_000_000))
 BIG = 60_000_000
+END = "<p>Looks like you've reached the end</p>"
 ITEM = (
     '<div data-docid="{n}" data-lpage="https://site.example/{n}">'
     '<img width=246 height=164 src="{src}"></div>'
@@ -32,7 +33,7 @@ def items(*previews: str) -> bytes:
         ITEM.format(n=f"{name}{n}", src=f"/preview?q={name}&n={n}")
         for n, name in enumerate(previews)
     )
-    return f'<input name="q"><div id="rso">{rows}</div>'.encode()
+    return f'<input name="q"><div id="rso">{rows}</div>{END}'.encode()
 
 
 PAGES = {

@@ -1,7 +1,7 @@
 """The scraper against every behaviour of the gallery, in real Chromium: all of it, and no more."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,16 @@ ENDED: dict[Behaviour, tuple[str, int]] = {
 }
 TESTED_APART: set[Behaviour] = {"sorry", "dripping"}
 HOSTILE_SEEDS = (0, 1, 3, 4, 6)
+# Read in every run of the tests; the other behaviours and mixes wait for `make test-slow`.
+ALWAYS = {
+    "bad-bytes", "consent", "decoys", "failed-batch", "no-attributes", "renamed", "soft-block",
+    "virtualised",
+}  # fmt: skip
+
+
+def apart(values: Sequence[Any], always: Container[Any]) -> list[Any]:
+    """Mark as slow what need not be read in every run."""
+    return [v if v in always else pytest.param(v, marks=pytest.mark.slow) for v in values]
 
 
 @dataclass(frozen=True)
@@ -136,7 +146,7 @@ def _mixed(serve: Serve, tmp_path: Path) -> Callable[..., tuple[Gallery, Seen]]:
 Mixed = Callable[..., tuple[Gallery, Seen]]
 
 
-@pytest.mark.parametrize("name", sorted(set(BEHAVIOURS) - TESTED_APART))
+@pytest.mark.parametrize("name", apart(sorted(set(BEHAVIOURS) - TESTED_APART), ALWAYS))
 def test_every_result_is_read_and_nothing_else(mixed: Mixed, name: Behaviour) -> None:
     gallery, seen = mixed(name)
     reason, code = ENDED.get(name, ("end of results", OK))
@@ -151,6 +161,7 @@ def test_every_vintage_is_read(mixed: Mixed, vintage: Vintage) -> None:
     assert (seen.reason, seen.outcome.exit_code) == ("end of results", OK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vintage", ["2022", "2024"])
 def test_older_vintages_are_read_through_decoys_failures_and_a_virtual_list(
     mixed: Mixed, vintage: Vintage
@@ -159,18 +170,20 @@ def test_older_vintages_are_read_through_decoys_failures_and_a_virtual_list(
     assert (seen.reason, seen.outcome.exit_code) == ("end of results", OK)
 
 
+@pytest.mark.slow
 def test_decoys_are_told_from_results_without_attributes(mixed: Mixed) -> None:
     _, seen = mixed("decoys", "no-attributes")
     assert (seen.reason, seen.outcome.exit_code) == ("end of results", OK)
 
 
-@pytest.mark.parametrize("seed", HOSTILE_SEEDS)
+@pytest.mark.parametrize("seed", apart(HOSTILE_SEEDS, {0, 3}))
 def test_a_hostile_mix_is_read_whole(mixed: Mixed, seed: int) -> None:
     gallery, seen = mixed(hostile=seed)
     assert (seen.reason, seen.outcome.exit_code) == ("end of results", OK)
     assert "accepted" not in gallery.consents
 
 
+@pytest.mark.slow
 def test_a_dripping_preview_times_out_and_the_others_are_read(mixed: Mixed) -> None:
     _, seen = mixed("dripping")
     assert (seen.reason, seen.outcome.exit_code) == ("end of results", OK)
