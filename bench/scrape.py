@@ -3,7 +3,8 @@
 The usual ways, both with real Chromium: click each thumbnail without sleeps and take the address
 that it shows; scroll, then ask each element for its address. Both fetch the addresses again with
 `requests`. Then ours with 1, 2 and 4 browsers, and a whole run of 36 classes. Every picture that
-counts is compared with the served bytes. Prints one JSON object.
+counts is compared with the served bytes. The page is served by a process of its own. Prints one JSON
+object.
 
     python bench/scrape.py [--whole] [--previews 1000]
 """
@@ -15,9 +16,13 @@ import json
 import os
 import resource
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
@@ -36,10 +41,9 @@ from pipeline.progress import Output
 from scraper.browser import local_driver
 from scraper.collect import scrape
 from scraper.driver import choose
-from scraper.gallery.serve import Gallery, running_gallery
-from scraper.gallery.settings import GallerySettings
 from scraper.settings import ScrapeSettings
 
+ROOT = Path(__file__).resolve().parents[1]
 ITEMS = "[data-docid][data-lpage]"
 TIMEOUT_S = 10
 CLASSES, PER_CLASS = 36, 300
@@ -59,6 +63,38 @@ def draw(folder: Path, number: int, first: int = 0) -> set[str]:
         (folder / f"{seed:05}.jpg").write_bytes(buffer.getvalue())
         digests.add(hashlib.sha256(buffer.getvalue()).hexdigest())
     return digests
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """A gallery that runs in a process of its own."""
+
+    url: str
+
+    @property
+    def search_url(self) -> str:
+        """Return the template of the results page's address."""
+        return self.url + "/search?q={query}"
+
+    def preview_requests(self) -> int:
+        """Return how many previews were asked for so far."""
+        paths = requests.get(self.url + "/requests.json", timeout=TIMEOUT_S).json()
+        return sum(path.startswith("/images") for path in paths)
+
+
+@contextmanager
+def served_gallery(pictures: Path) -> Iterator[Gallery]:
+    """Serve a folder of class folders while the block runs."""
+    words = [sys.executable, str(ROOT / "cli.py"), "gallery", "--port", "0", "--delay-ms", "60"]
+    process = subprocess.Popen(
+        [*words, "--pictures", str(pictures)], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        told = process.stderr.readline() if process.stderr else ""
+        yield Gallery(told.removeprefix("search: ").partition("/search")[0])
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate()
 
 
 def take(address: str | None, found: set[str]) -> None:
@@ -138,15 +174,15 @@ def ours(
         variants=False,
         browsers=browsers,
     )
-    asked = len(gallery.thumbs.requests)
+    asked = gallery.preview_requests()
     began = perf_counter()
     scrape(settings=settings, output=Output(quiet=True))
     seconds = perf_counter() - began
     with Manifest(dataset / "manifest.db") as manifest:
         found = {image.sha256 for image in manifest.images()}
-    previews = [r for r in gallery.thumbs.requests[asked:] if r.path.startswith("/images")]
+    asked = gallery.preview_requests() - asked
     figures = _figures(seconds, found, set().union(*served.values()))
-    return figures | {"requests_per_preview": round(len(previews) / max(1, len(found)), 3)}
+    return figures | {"requests_per_preview": round(asked / max(1, len(found)), 3)}
 
 
 def _figures(seconds: float, found: set[str], served: set[str]) -> dict[str, float]:
@@ -168,8 +204,7 @@ def side_by_side(work: Path, previews: int) -> dict[str, object]:
         for n in range(1, 5)
     }
     figures: dict[str, object] = {"served": previews}
-    settings = GallerySettings(port=0, pictures=work / "pictures", delay_ms=60)
-    with running_gallery(settings) as gallery:
+    with served_gallery(work / "pictures") as gallery:
         mine = ours(gallery, work, served, 1)
         click = usual(gallery, served["Bench"], click_each)
         loop = usual(gallery, served["Bench"], element_by_element)
@@ -177,24 +212,20 @@ def side_by_side(work: Path, previews: int) -> dict[str, object]:
     for name, other in (("click_each", click), ("element_by_element", loop)):
         rate = max(other["previews_per_second"], 0.1)
         figures[f"rate_over_{name}"] = round(mine["previews_per_second"] / rate, 1)
-    settings = GallerySettings(port=0, pictures=work / "parts", delay_ms=60)
-    with running_gallery(settings) as gallery:
+    with served_gallery(work / "parts") as gallery:
         for browsers in (1, 2, 4):
             figures[f"four_classes_{browsers}_browsers"] = ours(gallery, work, four, browsers)
     return figures
 
 
 def whole(work: Path) -> dict[str, object]:
-    """Measure a run of 36 classes of 300 pictures: seconds, and our process's memory at its peak.
-
-    The gallery runs in this process too, so the peak is an upper limit.
-    """
+    """Measure a run of 36 classes of 300 pictures: seconds, and our process's memory at its peak."""
     served = {
         f"Class {n:02}": draw(work / "whole" / f"Class {n:02}", PER_CLASS, 1000 * n)
         for n in range(CLASSES)
     }
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with running_gallery(GallerySettings(port=0, pictures=work / "whole", delay_ms=60)) as gallery:
+    with served_gallery(work / "whole") as gallery:
         figures: dict[str, object] = dict(ours(gallery, work, served, 1))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return figures | {"peak_rss_mb": peak // 1024, "rss_before_mb": before // 1024}

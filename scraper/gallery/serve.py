@@ -92,6 +92,7 @@ class Gallery:
             "/search": self._search,
             "/more": self._more,
             "/truth.json": lambda _: Answer(_json(self.truth()), JSON),
+            "/requests.json": lambda _: Answer(_json([r.path for r in self.requests]), JSON),
             "/": self._start,
         }
         if "sorry" in self.mix:
