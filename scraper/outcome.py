@@ -10,6 +10,7 @@ from pipeline.rows import STATUSES
 from scraper.class_table import class_table
 from scraper.harvest import StopReason, Stretch
 
+SHOWN = 5
 DONE = frozenset({"target reached", "end of results"})
 # The first of these that any query or class met describes the whole.
 _GRAVEST_FIRST: tuple[StopReason, ...] = (
@@ -93,7 +94,7 @@ def scrape_outcome(
     gravest = combined(reasons[name] for name in unfinished)
     trouble = next((results[n].trouble for n in unfinished if reasons[n] == gravest), "")
     news = f"{added} new" if added else "nothing new"
-    warnings = [line for name, result in results.items() for line in _warnings(name, result)]
+    warnings = _warnings(results)
     return Outcome(
         summary={
             "dataset": str(dataset),
@@ -140,19 +141,27 @@ def _hint(
     ]
 
 
-def _warnings(name: str, result: ClassResult) -> list[str]:
-    last = sorted(result.last_resorts)
-    if not last:
-        return []
-    return [f"{name}: only a last resort read the page ({', '.join(last)}); look at the pictures"]
+def _warnings(results: Mapping[str, ClassResult]) -> list[str]:
+    """Say which classes were read by a last resort only, a line per resort."""
+    by_resort: dict[str, list[str]] = {}
+    for name, result in results.items():
+        for resort in sorted(result.last_resorts):
+            by_resort.setdefault(resort, []).append(name)
+    return [
+        f"only a last resort ({resort}) read the pages of {_listed(names)}; look at the pictures"
+        for resort, names in by_resort.items()
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")
 
 
 def _problem(unfinished: list[str], gravest: StopReason, trouble: str) -> str:
     if not unfinished:
         return ""
-    names = ", ".join(unfinished[:5]) + (" ..." if len(unfinished) > 5 else "")  # noqa: PLR2004
     detail = f" ({trouble})" if trouble and gravest != "interrupted" else ""
-    return f"{gravest}: {_counted(len(unfinished))} not finished: {names}{detail}"
+    return f"{gravest}: {_counted(len(unfinished))} not finished: {_listed(unfinished)}{detail}"
 
 
 def _counted(classes: int) -> str:
