@@ -55,12 +55,14 @@ def _worth(measure: Fidelity) -> tuple[int, ...]:
     )
 
 
-def keep_best(order: Sequence[str], links: Iterable[Link]) -> dict[str, Link]:
+def keep_best(
+    order: Sequence[str], links: Iterable[Link], *, by_hand: Collection[str] = ()
+) -> dict[str, Link]:
     """Return each dropped picture with the link to the kept one that it is a copy of.
 
     Best first, a picture is kept and its direct neighbours are dropped: never the neighbours of a
-    dropped one. A crop waits until the pictures it is cut from are decided. The result does not
-    depend on the order of `links`.
+    dropped one. A crop waits until the pictures it is cut from are decided. What a person kept
+    `by_hand` never waits and is never dropped. The result does not depend on the order of `links`.
     """
     place = {sha256: k for k, sha256 in enumerate(order)}
     near: dict[str, list[Link]] = defaultdict(list)
@@ -69,7 +71,7 @@ def keep_best(order: Sequence[str], links: Iterable[Link]) -> dict[str, Link]:
         if link.first in place and link.second in place:
             near[link.first].append(link)
             near[link.second].append(link)
-            waiting[link.first] += link.directed
+            waiting[link.first] += link.directed and link.first not in by_hand
     ready = [place[s] for s in order if not waiting[s]]
     undecided = dict.fromkeys(order)
     dropped: dict[str, Link] = {}
@@ -78,12 +80,16 @@ def keep_best(order: Sequence[str], links: Iterable[Link]) -> dict[str, Link]:
         best = order[heapq.heappop(ready)] if ready else next(iter(undecided))
         if best not in undecided:
             continue
-        decided = {best} | {x.other(best) for x in near[best] if x.other(best) in undecided}
-        dropped |= {x.other(best): x for x in near[best] if x.other(best) in decided}
-        for sha256 in sorted(decided):
+        out = {
+            other: link
+            for link in near[best]
+            if (other := link.other(best)) in undecided and other not in by_hand
+        }
+        dropped |= out
+        for sha256 in sorted({best, *out}):
             del undecided[sha256]
             for link in near[sha256]:
-                if link.directed and link.second == sha256:
+                if link.directed and link.second == sha256 and link.first not in by_hand:
                     waiting[link.first] -= 1
                     if not waiting[link.first]:
                         heapq.heappush(ready, place[link.first])

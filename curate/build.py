@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from curate import exports, features
+from curate import exports, features, forget_versions
 from curate.audit import audit, check
 from curate.conflicts import Drop, Key, Reviewed, apply_overrides, key_of
 from curate.damage import find_damage
@@ -55,6 +55,7 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
 
 def _recovered(dataset: Dataset, manifest: Manifest) -> int:
     """Finish what a killed run left, and return the number of the next version."""
+    forget_versions.restore(dataset)
     runs = manifest.runs("curate")
     counts: list[dict[str, Any]] = [run.counts or {} for run in runs]
     claimed = {int(c["number"]) for c in counts if "number" in c}
@@ -92,7 +93,9 @@ class _Run:
         with self.watch.step("measure"):
             files, damaged, known = self._measured(reviewed)
         with self.watch.step("search"):
-            out = unfit(reviewed.pictures, known, self.settings.min_side, damaged)
+            out = unfit(
+                reviewed.pictures, known, self.settings.min_side, damaged, kept=reviewed.kept
+            )
             found = self._search(reviewed, out, known, files)
         classes = {row.id: row for row in self.manifest.classes()}
         with self.watch.step("decide"):

@@ -70,20 +70,26 @@ def unfit(
     features: Features,
     min_side: int,
     damaged: Collection[str] = (),
+    *,
+    kept: Collection[Key] = (),
 ) -> dict[Key, Drop]:
-    """Return the pictures that cannot be used at all: broken, placeholders, too small."""
-    return {
-        key_of(p): Drop(reason)
-        for p in pictures
-        if (reason := "broken" if p.sha256 in damaged else _unfit(p, features, min_side))
-    }
+    """Return the pictures that cannot be used: broken; placeholders and too small, unless `kept`.
+
+    What a person kept is dropped only where there is no whole picture.
+    """
+    drops: dict[Key, Drop] = {}
+    for picture in pictures:
+        key = key_of(picture)
+        if picture.sha256 in damaged or picture.sha256 in features.broken:
+            drops[key] = Drop("broken")
+        elif key not in kept and (reason := _unwanted(picture, features, min_side)):
+            drops[key] = Drop(reason)
+    return drops
 
 
-def _unfit(
+def _unwanted(
     picture: KeptPicture, features: Features, min_side: int
-) -> Literal["broken", "placeholder", "too_small", ""]:
-    if picture.sha256 in features.broken:
-        return "broken"
+) -> Literal["placeholder", "too_small", ""]:
     scores = features.scores[picture.sha256]
     if is_placeholder(scores, picture.width, picture.height, picture.format):
         return "placeholder"
@@ -176,9 +182,8 @@ def _copies_within_classes(
     for class_id, members in classes.items():
         by_hand = {s for c, s in kept if c == class_id}
         order = ranked(members, search.fidelity, by_hand=by_hand, enlarged=grown)
-        for sha256, link in keep_best(order, duplicates).items():
-            if sha256 not in by_hand:
-                copies[class_id, sha256] = link
+        best = keep_best(order, duplicates, by_hand=by_hand)
+        copies |= {(class_id, sha256): link for sha256, link in best.items()}
     return copies
 
 

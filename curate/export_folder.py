@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,24 +16,10 @@ from pipeline.checksums import NAME as CHECKSUMS
 from pipeline.errors import UsageError
 
 MARK = "export.json"
+ASIDE = "-old"
 _AT_FDCWD = -100
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2
 _UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
-
-
-def put_in_place(fresh: Path, place: Path) -> None:
-    """Move a folder to `place` by one rename; what was there comes to stand at `fresh`.
-
-    Where the system cannot exchange two folders at once, `place` is missing for a moment.
-    """
-    if not place.exists():
-        fresh.rename(place)
-    elif not _exchanged(fresh, place):
-        aside = fresh.with_name(f"{fresh.name}-old")
-        place.rename(aside)
-        fresh.rename(place)
-        aside.rename(fresh)
-    durable.sync_folder(place.parent)
 
 
 def _exchanged(first: Path, second: Path) -> bool:
@@ -49,6 +35,27 @@ def _exchanged(first: Path, second: Path) -> bool:
     if code in _UNKNOWN:
         return False
     raise OSError(code, os.strerror(code), str(second))
+
+
+def put_in_place(
+    fresh: Path, place: Path, *, exchange: Callable[[Path, Path], bool] = _exchanged
+) -> None:
+    """Move a folder to `place` by one rename; what was there comes to stand at `fresh`.
+
+    Where the system cannot `exchange` two folders at once, `place` is missing for a moment.
+    """
+    if not place.exists():
+        fresh.rename(place)
+    elif not exchange(fresh, place):
+        aside = fresh.with_name(f"{fresh.name}{ASIDE}")
+        place.rename(aside)
+        try:
+            fresh.rename(place)
+        except BaseException:
+            aside.rename(place)
+            raise
+        aside.rename(fresh)
+    durable.sync_folder(place.parent)
 
 
 def check_replaceable(out: Path, *, keep_out_of: Path) -> None:

@@ -1,5 +1,6 @@
 """Read a published version with what the manifest knows of its pictures' origins."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pipeline.errors import DamagedDataError, MissingInputError
 from pipeline.manifest import Manifest
 from pipeline.published import PublishedPicture, numbers, read_pictures, read_record
 from pipeline.rows import SPLITS
+from pipeline.verify import FORGET_AGAIN
 
 
 def find_version(dataset: Dataset, number: int | None) -> Path:
@@ -35,7 +37,8 @@ def find_version(dataset: Dataset, number: int | None) -> Path:
 def open_version(dataset: Dataset, manifest: Manifest, folder: Path, shard_bytes: int) -> Version:
     """Open a version after checking every file of it.
 
-    Raises DamagedDataError when a file is missing or altered, or there is no picture.
+    Raises DamagedDataError when a file is missing or altered, there is no picture, or one of them
+    is forgotten.
     """
     _check(folder)
     number = int(folder.name)
@@ -46,6 +49,7 @@ def open_version(dataset: Dataset, manifest: Manifest, folder: Path, shard_bytes
             f"version {number} of {dataset.root} holds no picture or no dataset.json",
             cure=f"sceneset curate --dataset {dataset.root}",
         )
+    _check_forgotten(manifest, number, pictures)
     origins = _origins(manifest)
     samples = [Sample(p, folder / p.path, _origin(origins, p)) for p in pictures]
     return Version(
@@ -71,6 +75,17 @@ def _check(folder: Path) -> None:
             f"version {folder.name} is damaged: {problems[0]}",
             cure="sceneset curate publishes it again; sceneset verify lists everything",
         )
+
+
+def _check_forgotten(manifest: Manifest, number: int, pictures: Iterable[PublishedPicture]) -> None:
+    """Refuse a version that a forget which was cut short has yet to take pictures out of."""
+    forgotten = {sha256 for sha256, _, _ in manifest.tombstones()}
+    for picture in pictures:
+        if picture.sha256 in forgotten:
+            raise DamagedDataError(
+                f"version {number} still holds {picture.sha256}, which is forgotten",
+                cure=FORGET_AGAIN,
+            )
 
 
 def _origins(manifest: Manifest) -> dict[tuple[str, str], Origin]:

@@ -5,6 +5,7 @@ name goes. A run that is killed in between is completed by the next one.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from curate import forget_files, forget_versions
-from curate.forget_rows import ForgettingManifest, Found, Target
+from curate.forget_rows import ForgettingManifest, Found
+from curate.forget_target import Target, host_name
 from curate.forget_versions import Rewritten
 from pipeline.dataset import Dataset, open_dataset, run_lock
 from pipeline.progress import Outcome, Output, Stopwatch
@@ -42,7 +44,8 @@ class ForgetSettings(DatasetSettings):
     @property
     def target(self) -> Target:
         """Return what is to be forgotten. Raises SettingsError."""
-        return Target(self.site, self.page, self.sha256 and self.sha256.lower())
+        site = self.site if self.site is None else host_name(self.site)
+        return Target(site, self.page, self.sha256 and self.sha256.lower())
 
 
 _DEFAULTS = ForgetSettings()
@@ -56,6 +59,7 @@ def forget(*, settings: ForgetSettings = _DEFAULTS, output: Output = Output()) -
     """
     target = settings.target
     dataset = open_dataset(settings.dataset)
+    forget_files.check_inside(dataset)
     watch = Stopwatch()
     if settings.dry_run:
         with ForgettingManifest(dataset.manifest_path) as manifest:
@@ -150,8 +154,9 @@ def _outcome(summary: dict[str, Any], found: Found) -> Outcome:
     refused = "would be refused" if summary["dry_run"] else "is refused from now on"
     what = " ".join(f"{name} {value}" for name, value in summary["target"].items())
     counts = f"{summary['pictures']} pictures and {summary['sightings']} search results"
+    first = f"{would} {counts}" if _matched(summary) else "nothing matched"
     lines = [
-        f"{would} {counts}; {what} {refused}",
+        f"{first}; {what} {refused}",
         *_shown("picture", sorted(found.sha256s)),
     ]
     for version in summary["versions"]:
@@ -165,6 +170,10 @@ def _outcome(summary: dict[str, Any], found: Found) -> Outcome:
     lines += _shown("holds it, export again:", [export["out"] for export in summary["exports"]])
     lines += _shown("looks like it and stays; forget it too by --sha256", summary["copies"])
     return Outcome(summary, tuple(lines))
+
+
+def _matched(summary: Mapping[str, Any]) -> bool:
+    return any(summary[name] for name in ("sightings", "raw_files", "versions", "quarantine"))
 
 
 def _shown(what: str, names: list[str]) -> list[str]:

@@ -12,10 +12,28 @@ from curate.export_folder import MARK
 from pipeline import durable
 from pipeline.bundle import BUNDLE_NAME
 from pipeline.dataset import LOCK_NAME, Dataset, run_lock
+from pipeline.errors import UsageError
 
 _SHORT = 16
 _HEX_RUN = re.compile(rb"[0-9a-f]{16,64}")
 _TEXTS = {".html", ".json", ".csv", ".txt"}
+
+
+def check_inside(dataset: Dataset) -> None:
+    """Raise UsageError when a folder that forget removes from lies outside of the data set.
+
+    What a link into another data set leads to is not this one's to remove.
+    """
+    root = dataset.root.resolve()
+    curated = dataset.versions.parent
+    folders = (dataset.raw, curated, dataset.versions, dataset.root / "cache", dataset.report(""))
+    for folder in (*folders, dataset.quarantine):
+        for path in (folder, *(p for p in folder.glob("*") if p.is_symlink() and p.is_dir())):
+            if not path.resolve().is_relative_to(root):
+                raise UsageError(
+                    f"{path} leads out of the data set {dataset.root}, to {path.resolve()}",
+                    cure="replace the link by a folder of the data set's own, then forget again",
+                )
 
 
 def raw_files(dataset: Dataset, gone: Collection[str]) -> list[Path]:

@@ -3,57 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
+from curate.forget_target import Target
 from pipeline.errors import SettingsError
 from pipeline.manifest import Manifest, now
 
 STAGE = "forget"
-_HEX_DIGITS = frozenset("0123456789abcdef")
-_SHA256_LENGTH = 64
 _OF_A_PICTURE = ("features", "decisions", "splits", "overrides", "images")
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is to be forgotten: just one of site, page and sha256 is given."""
-
-    site: str | None = None
-    page: str | None = None
-    sha256: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse anything but one good value."""
-        given = [value for value in (self.site, self.page, self.sha256) if value is not None]
-        if len(given) != 1:
-            raise SettingsError(
-                f"{len(given)} of --site, --page and --sha256 are given", cure="give just one"
-            )
-        if self.site is not None and (not self.site or set(self.site) & set("/:? ")):
-            raise SettingsError(f"--site {self.site!r} is not a host name", cure="example.org")
-        if self.page is not None and not urlsplit(self.page).netloc:
-            raise SettingsError(f"--page {self.page!r} is not an address", cure="https://...")
-        if self.sha256 is not None and (
-            len(self.sha256) != _SHA256_LENGTH or not set(self.sha256) <= _HEX_DIGITS
-        ):
-            raise SettingsError(
-                f"--sha256 {self.sha256!r} is not 64 hexadecimal digits",
-                cure="copy it from manifest.csv, or from the name of the file in raw/",
-            )
-
-    def hosts(self, site: str, page_url: str) -> set[str]:
-        """Return the hosts of a sighting that belong to the site: itself or below it."""
-        wanted = (self.site or "").casefold()
-        found = {site.casefold(), (urlsplit(page_url).hostname or "").casefold()}
-        return {h for h in found if wanted and (h == wanted or h.endswith(f".{wanted}"))}
-
-    def matches(self, sighting: "Sighting") -> bool:
-        """Say whether a sighting is what is to be forgotten."""
-        if self.sha256 is not None:
-            return sighting.sha256 == self.sha256
-        if self.page is not None:
-            return sighting.page_url == self.page
-        return bool(self.hosts(sighting.site, sighting.page_url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +34,19 @@ class Found:
     versions: frozenset[str]
 
 
+def matches(target: Target, sighting: Sighting) -> bool:
+    """Say whether a sighting is what is to be forgotten."""
+    if target.sha256 is not None:
+        return sighting.sha256 == target.sha256
+    if target.page is not None:
+        return sighting.page_url == target.page
+    return bool(target.hosts(sighting.site, sighting.page_url))
+
+
 def select(target: Target, sightings: Iterable[Sighting]) -> list[Sighting]:
     """Return the sightings that match, and all others of the same contents."""
     sightings = list(sightings)
-    matched = [s for s in sightings if target.matches(s)]
+    matched = [s for s in sightings if matches(target, s)]
     contents = {s.sha256 for s in matched if s.sha256 is not None}
     named = {s.id for s in matched}
     return [s for s in sightings if s.id in named or s.sha256 in contents]
@@ -91,12 +56,20 @@ class ForgettingManifest(Manifest):
     """A manifest from which pictures can be taken out for good."""
 
     def find(self, target: Target) -> Found:
-        """Return all that the manifest holds of a target."""
+        """Return all that the manifest holds of a target.
+
+        Raises SettingsError for a site without a dot that is no host of the data set.
+        """
         rows = self.query(
             "SELECT s.id, s.sha256, s.page_url, s.site, c.name FROM sightings s"
             " JOIN classes c ON c.id = s.class_id ORDER BY s.id"
         )
         sightings = select(target, (Sighting(*row) for row in rows))
+        if target.site is not None and "." not in target.site and not sightings:
+            raise SettingsError(
+                f"--site {target.site!r} has no dot and is no host of this data set",
+                cure="give the whole name, as in --site pictures.example.org",
+            )
         contents = {s.sha256 for s in sightings if s.sha256 is not None}
         if target.sha256 is not None:
             contents.add(target.sha256)
@@ -104,7 +77,7 @@ class ForgettingManifest(Manifest):
         return Found(
             frozenset(contents),
             sightings,
-            frozenset(hosts | ({target.site.casefold()} if target.site else set())),
+            frozenset(hosts | target.refused_hosts()),
             self._copies(contents),
             frozenset(self._versions(contents)),
         )

@@ -9,7 +9,7 @@ from hashlib import sha256 as sha256_of
 from pathlib import Path
 from typing import Any
 
-from curate.export_folder import put_in_place
+from curate.export_folder import ASIDE, put_in_place
 from curate.exports import point_to, version_texts
 from pipeline import durable
 from pipeline.checksums import NAME as CHECKSUMS
@@ -27,6 +27,7 @@ from pipeline.published import (
 )
 
 BEFORE = "versions_before"
+_FRESH = f"{durable.PART_PREFIX}forget-"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def take_out(
     version as before or as after, but for one of which nothing is left: that goes, and `current`
     points to the newest other, or is gone too.
     """
+    restore(dataset)
     durable.remove_parts(dataset.versions)
     done = []
     for number in held(dataset, gone):
@@ -77,6 +79,18 @@ def take_out(
         else:
             done.append(_rewrite(dataset, number, pictures, gone, drops=drops.get(number)))
     return done
+
+
+def restore(dataset: Dataset) -> None:
+    """Put back versions that a kill left missing between two renames, as they were if there is one.
+
+    Call with the lock held, before parts are removed.
+    """
+    for ending in (ASIDE, ""):
+        for part in dataset.versions.glob(f"{_FRESH}*"):
+            number = part.name.removeprefix(_FRESH).removesuffix(ending)
+            if number.isdecimal() and not (dataset.versions / number).exists():
+                part.rename(dataset.versions / number)
 
 
 def _going(folder: Path, gone: Collection[str]) -> list[Path]:
@@ -122,7 +136,7 @@ def _rewrite(
         return Rewritten(number, before, "", removed)
     left = _labelled(left)
     record = _reduced(record, left, removed, drops)
-    fresh = dataset.versions / f"{durable.PART_PREFIX}forget-{number}"
+    fresh = dataset.versions / f"{_FRESH}{number}"
     with durable.new_folder(fresh) as part:
         _fill(part, folder, {p.path for p in pictures} - {p.path for p in left}, left, record)
     put_in_place(fresh, folder)
@@ -145,7 +159,7 @@ def _reduced(
     """Return a version's record without the pictures that went."""
     names = list(label_order({p.class_name for p in left}))
     dropped = dict(sorted(drops.items())) if drops is not None else record.get("dropped", {})
-    earlier = record.get("forgotten", {}).get("pictures", 0)
+    earlier = _forgotten(record).get("pictures")
     return {
         **record,
         "version": version_id(left),
@@ -156,14 +170,21 @@ def _reduced(
         "kept": len(left),
         "dropped": dropped,
         "forgotten": {
-            "pictures": earlier + removed,
+            "pictures": (earlier if isinstance(earlier, int) else 0) + removed,
             BEFORE: [*_ids_before(record), record.get("version", "")],
         },
     }
 
 
 def _ids_before(record: Mapping[str, Any]) -> list[str]:
-    return list(record.get("forgotten", {}).get(BEFORE, []))
+    before = _forgotten(record).get(BEFORE)
+    return list(map(str, before)) if isinstance(before, list) else []
+
+
+def _forgotten(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a record says was forgotten before, or nothing when it says so in no known way."""
+    said = record.get("forgotten")
+    return said if isinstance(said, dict) else {}
 
 
 def _fill(
@@ -210,6 +231,6 @@ def _remove(dataset: Dataset, number: int) -> None:
             point_to(dataset, others[-1])
         else:
             dataset.current.unlink()
-    aside = dataset.versions / f"{durable.PART_PREFIX}forget-{number}"
+    aside = dataset.versions / f"{durable.PART_PREFIX}removed-{number}"
     (dataset.versions / str(number)).rename(aside)
     shutil.rmtree(aside)

@@ -91,7 +91,7 @@ def read_pictures(folder: Path) -> list[PublishedPicture]:
     path = folder / MANIFEST_NAME
     try:
         return parse_manifest_csv(path.read_bytes())
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise DamagedDataError(
             f"{path} cannot be read: {error}", cure="sceneset curate publishes a whole version"
         ) from error

@@ -1,6 +1,6 @@
 """Check every stored file and every invariant of a data set, and change nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from pipeline.checksums import altered_files, file_sha256
@@ -8,10 +8,14 @@ from pipeline.dataset import Dataset, open_dataset
 from pipeline.errors import DamagedDataError
 from pipeline.manifest import Manifest
 from pipeline.progress import Outcome, Output, Stopwatch, progress_bars
+from pipeline.published import numbers, read_pictures
 from pipeline.rows import ImageRow
 from pipeline.settings import DatasetSettings
 
 SHOWN = 20
+FORGET_AGAIN = "run the same forget again"
+_CURE = "scrape or add again puts raw files back; curate publishes a whole version again"
+_NAME_DIGITS = 16
 _DEFAULTS = DatasetSettings()
 
 
@@ -22,6 +26,7 @@ def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) 
     with Manifest(dataset.manifest_path) as manifest:
         images = manifest.images()
         problems = list(manifest_problems(manifest))
+        forgotten = {sha256 for sha256, _, _ in manifest.tombstones() if sha256}
         with progress_bars(output) as bars:
             bar = bars.add("hashing", total=len(images))
             for image in images:
@@ -29,6 +34,8 @@ def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) 
                 bar.advance()
     orphans = orphan_files(dataset, images)
     problems += version_problems(dataset)
+    unforgotten = forgotten_problems(dataset, forgotten)
+    problems += unforgotten
     summary = {
         "dataset": str(dataset.root),
         "images": len(images),
@@ -44,8 +51,8 @@ def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) 
         summary,
         (*problems[:SHOWN], *more),
         exit_code=DamagedDataError.exit_code,
-        problem=f"{len(problems)} problems in {dataset.root}, the first: {problems[0]}",
-        cure="scrape or add again puts raw files back; curate publishes a whole version again",
+        problem=f"{len(problems)} problems in {dataset.root}, the first: {(unforgotten or problems)[0]}",
+        cure=FORGET_AGAIN if unforgotten else _CURE,
     )
 
 
@@ -125,3 +132,25 @@ def version_problems(dataset: Dataset) -> list[str]:
         return [f"version {folder.name}: {problem}" for problem in altered_files(folder)]
     except OSError as error:
         return [f"version {folder.name}: its checksums cannot be read ({error.strerror})"]
+
+
+def forgotten_problems(dataset: Dataset, forgotten: Collection[str]) -> list[str]:
+    """Say which contents are still in raw/ or a published version that were to be forgotten."""
+    raw = {path.stem for path in dataset.raw.glob("*/*")} if forgotten else set()
+    problems = [f"raw/ still holds {sha256}, which is forgotten" for sha256 in raw & {*forgotten}]
+    for number in numbers(dataset.versions):
+        held = held_of(dataset.versions / str(number), forgotten)
+        problems += [f"version {number} still holds {s}, which is forgotten" for s in held]
+    return sorted(problems)
+
+
+def held_of(version: Path, contents: Collection[str]) -> list[str]:
+    """Return which contents a version holds: by manifest.csv, or by file names if it is damaged."""
+    if not contents:
+        return []
+    try:
+        held = {picture.sha256 for picture in read_pictures(version)}
+    except DamagedDataError:
+        names = {path.stem for path in version.rglob("*")}
+        return sorted(sha256 for sha256 in contents if sha256[:_NAME_DIGITS] in names)
+    return sorted(held & set(contents))

@@ -16,6 +16,7 @@ from pipeline.errors import MissingInputError, UsageError
 from pipeline.manifest import Manifest
 from pipeline.pictures import decode
 from pipeline.progress import Output
+from pipeline.rows import OverrideRow
 from pipeline.settings import DatasetSettings
 from pipeline.verify import verify
 
@@ -45,6 +46,32 @@ def test_the_summary_adds_up(adopt: Adopt, two_classes: Classes) -> None:
     assert summary["kept"] == sum(summary["splits"].values()) == 20  # type: ignore[attr-defined]
     assert summary["leaks"] == 0
     assert {"measure", "search", "publish"} <= set(summary["seconds"])  # type: ignore[call-overload]
+
+
+def test_what_a_person_kept_is_published_however_small_or_plain(
+    adopt: Adopt, two_classes: Classes
+) -> None:
+    unwanted = [encoded(Image.new("RGB", (90, 90), "red")), encoded(drawn_small()), b"no picture"]
+    dataset = adopt(two_classes | {"A": [*two_classes["A"], *unwanted]})
+    reasons = {"placeholder": 1, "too_small": 1, "broken": 1}
+    assert run(dataset).summary["dropped"] == reasons
+    with Manifest(dataset.manifest_path) as manifest:
+        a = next(row.id for row in manifest.classes() if row.name == "A")
+        manifest.insert([OverrideRow(sha(d), a, "keep", None, "", "2026") for d in unwanted])
+    assert run(dataset).summary["dropped"] == {"broken": 1}
+    published = {row["sha256"] for row in rows_of(dataset)}
+    assert {sha(data) in published for data in unwanted[:2]} == {True}
+
+
+def encoded(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def drawn_small() -> Image.Image:
+    noise = np.random.default_rng(1).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    return Image.fromarray(noise)
 
 
 def test_the_same_pictures_and_seed_give_the_same_bytes(

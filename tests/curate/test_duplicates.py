@@ -73,6 +73,24 @@ def test_crops_of_each_other_in_a_circle_leave_one() -> None:
     assert len(keep_best("abc", [crop("a", "b"), crop("b", "c"), crop("c", "a")])) == 2
 
 
+def test_two_copies_kept_by_hand_both_stay_and_both_drop_their_others() -> None:
+    links = [whole("a", "b"), whole("b", "c"), crop("b", "d")]
+    dropped = keep_best("abcd", links, by_hand={"a", "b"})
+    assert dropped == {"c": links[1], "d": links[2]}
+
+
+@given(links=LINKS, by_hand=st.frozensets(st.sampled_from(NAMES)))
+def test_what_a_person_kept_stays_and_no_other_copy_does(
+    links: list[Link], by_hand: frozenset[str]
+) -> None:
+    order = sorted(NAMES, key=lambda name: (name not in by_hand, name))
+    dropped = keep_best(order, links, by_hand=by_hand)
+    left = set(NAMES) - dropped.keys()
+    assert by_hand <= left
+    assert not [link for link in links if set(link.pair) <= left and not set(link.pair) <= by_hand]
+    assert all(link.other(name) in left for name, link in dropped.items())
+
+
 def kept(sha256: str, **changes: int) -> KeptPicture:
     size = {"width": 200, "height": 100, "bytes": 9000} | changes
     return KeptPicture(1, sha256, f"raw/{sha256}", "JPEG", **size, rank=0, page_url="", site="", engine="")  # fmt: skip  # type: ignore[arg-type]

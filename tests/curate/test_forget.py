@@ -12,14 +12,16 @@ from forget_support import COPY, GONE, PAGE, PICTURES, SITE, WANTED, fill, versi
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curate.export_folder import put_in_place
 from curate.forget import ForgetSettings, forget
-from curate.forget_rows import ForgettingManifest, Sighting, Target, select
-from pipeline.checksums import altered_files
+from curate.forget_rows import ForgettingManifest, Sighting, matches, select
+from curate.forget_target import Target, host_name
+from pipeline.checksums import altered_files, write_checksums
 from pipeline.dataset import Dataset, run_lock
-from pipeline.errors import LockedError, SettingsError
+from pipeline.errors import DamagedDataError, LockedError, SettingsError, UsageError
 from pipeline.manifest import Manifest
 from pipeline.progress import Outcome, Output
-from pipeline.published import numbers, read_pictures, read_record, version_id
+from pipeline.published import numbers, read_pictures, read_record, record_json, version_id
 from pipeline.settings import DatasetSettings
 from pipeline.verify import verify
 
@@ -251,14 +253,30 @@ def test_a_busy_data_set_is_refused_and_untouched(dataset: Dataset) -> None:
     assert (dataset.root / dataset.raw_name(GONE, "jpg")).is_file()
 
 
+NO_HOSTS = (
+    "",
+    " ",
+    ".",
+    ".example.org",
+    "*.example.org",
+    "user@host.org",
+    "a..b",
+    "a.b\n",
+    "a.\0b",
+)
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [
         ({}, "0 of --site"),
         ({"site": "a.b", "page": "https://a.b/"}, "2 of --site"),
         ({"site": "https://a.b"}, "is not a host name"),
-        ({"site": ""}, "is not a host name"),
+        *(({"site": site}, "is not a host name") for site in NO_HOSTS),
+        ({"site": "com"}, "has no dot"),
+        ({"site": "example"}, "has no dot"),
         ({"page": "a.b"}, "is not an address"),
+        ({"page": "http://[bad/x"}, "is not an address"),
         ({"sha256": "abc"}, "64 hexadecimal digits"),
         ({"sha256": "g" * 64}, "64 hexadecimal digits"),
     ],
@@ -283,14 +301,126 @@ def test_what_stays_shares_no_content_and_no_host_with_what_goes(rows: list[Sigh
     gone = select(target, rows)
     stays = [row for row in rows if row not in gone]
     contents = {row.sha256 for row in gone} - {None}
-    assert not any(row.sha256 in contents or target.matches(row) for row in stays)
-    assert all(row.sha256 in contents or target.matches(row) for row in gone)
+    assert not any(row.sha256 in contents or matches(target, row) for row in stays)
+    assert all(row.sha256 in contents or matches(target, row) for row in gone)
 
 
 def test_a_site_is_its_host_and_those_below() -> None:
     target = Target(site="a.org")
     assert target.hosts("A.org", "https://www.a.org:80/x") == {"a.org", "www.a.org"}
     assert target.hosts("xa.org", "https://a.org.example/") == set()
+
+
+@pytest.mark.parametrize("spelt", [" Example.ORG. ", "example.org"])
+def test_a_site_is_found_however_it_is_spelt(spelt: str) -> None:
+    assert host_name(spelt) == "example.org"
+
+
+def test_a_site_of_other_letters_is_one_with_its_ascii_spelling() -> None:
+    target = Target(site=host_name("B\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example"))
+    assert target.site == "xn--bcher-kva.example"
+    assert target.refused_hosts() == {target.site, "b\xfccher.example"}
+    assert target.hosts("a.b\xfccher.example", f"https://{target.site}/") == {
+        "a.b\xfccher.example",
+        target.site,
+    }
+
+
+def test_a_site_without_a_dot_is_just_that_host_of_the_data_set(dataset: Dataset) -> None:
+    assert Target(site="org").hosts("a.org", "https://org/") == {"org"}
+    with Manifest(dataset.manifest_path) as manifest:
+        manifest._db.execute("UPDATE sightings SET site = 'shelf' WHERE site = ?", [SITE])
+    assert forgotten(dataset, site="shelf").summary["pictures"] == 1
+
+
+def test_a_stored_address_that_is_none_stops_nobody(dataset: Dataset) -> None:
+    with Manifest(dataset.manifest_path) as manifest:
+        manifest._db.execute("UPDATE sightings SET page_url = 'http://[bad/x' WHERE class_id = 2")
+    assert forgotten(dataset, site=SITE).summary["pictures"] == 1
+
+
+def test_a_site_that_matches_nothing_is_said_to(dataset: Dataset) -> None:
+    lines = forgotten(dataset, site="nowhere.example").lines
+    assert lines[0] == "nothing matched; site nowhere.example is refused from now on"
+    assert "nothing matched" not in forgotten(dataset, site=SITE).lines[0]
+
+
+def test_a_manifest_with_a_field_too_long_to_read_is_damage(dataset: Dataset) -> None:
+    (dataset.versions / "1" / "manifest.csv").write_text("x" * 200_000)
+    with pytest.raises(DamagedDataError, match="cannot be read"):
+        read_pictures(dataset.versions / "1")
+    forgotten(dataset, sha256=GONE)
+    assert not list((dataset.versions / "1").rglob(f"{GONE[:16]}*"))
+
+
+@pytest.mark.parametrize("said", [None, 3, "x", {"pictures": "many", "versions_before": 7}])
+def test_a_record_that_says_nothing_known_of_what_was_forgotten_stops_nobody(
+    dataset: Dataset, said: object
+) -> None:
+    record = read_record(dataset.current) or {}
+    (dataset.current / "dataset.json").write_bytes(record_json(record | {"forgotten": said}))
+    write_checksums(dataset.current.resolve())
+    forgotten(dataset, sha256=GONE)
+    before = [record["version"]]
+    assert (read_record(dataset.current) or {})["forgotten"] == {
+        "pictures": 1,
+        "versions_before": before,
+    }
+    assert is_sound(dataset)
+
+
+@pytest.mark.parametrize(
+    "name", ["raw", "curated", "curated/versions", "cache", "reports", "quarantine", "raw/00"]
+)
+def test_a_folder_that_leads_into_another_data_set_is_refused(
+    dataset: Dataset, place: Path, name: str
+) -> None:
+    folder, other = dataset.root / name, place / "other"
+    folder.mkdir(exist_ok=True)
+    folder.rename(other)
+    folder.symlink_to(other)
+    before = sorted(place.rglob("*"))
+    with pytest.raises(UsageError, match="leads out of the data set"):
+        forgotten(dataset, sha256=GONE)
+    assert sorted(place.rglob("*")) == before
+    with Manifest(dataset.manifest_path) as manifest:
+        assert manifest.tombstones() == []
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_version_left_missing_between_two_renames_is_put_back(
+    dataset: Dataset, *, both: bool
+) -> None:
+    """Where folders cannot be exchanged, a kill leaves the version aside."""
+    shutil.copytree(dataset.versions / "2", dataset.versions / ".part-forget-2")
+    if both:
+        (dataset.versions / "2").rename(dataset.versions / ".part-forget-2-old")
+    else:
+        shutil.rmtree(dataset.versions / "2")
+    forgotten(dataset, sha256=GONE)
+    assert numbers(dataset.versions) == [1, 2]
+    assert is_nowhere(dataset)
+    assert is_sound(dataset)
+    assert list(dataset.versions.glob(".part-*")) == []
+
+
+def test_curate_puts_back_a_version_left_missing_between_two_renames(dataset: Dataset) -> None:
+    (dataset.versions / "2").rename(dataset.versions / ".part-forget-2-old")
+    run(dataset, size=48)
+    assert 2 in numbers(dataset.versions)
+    assert is_sound(dataset)
+
+
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one_there(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "old").touch()
+    with pytest.raises(FileNotFoundError):
+        put_in_place(tmp_path / "missing", place, exchange=lambda _fresh, _place: False)
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == [
+        "place",
+        "place/old",
+    ]
 
 
 KILLED = """
