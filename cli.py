@@ -124,7 +124,10 @@ def _print_outcome(outcome: "Outcome", output: "Output", name: str) -> None:
     if outcome.problem:
         print(f"{name}: {outcome.problem}\n  try: {outcome.cure}", file=sys.stderr)
     if output.json:
-        print(json.dumps(outcome.summary, ensure_ascii=False))
+        told = dict(outcome.summary)
+        if outcome.problem:
+            told |= {"error": outcome.problem, "cure": outcome.cure, "exit_code": outcome.exit_code}
+        print(json.dumps(told, ensure_ascii=False))
         return
     for line in outcome.lines:
         print(line)

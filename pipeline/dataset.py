@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import durable
-from pipeline.errors import LockedError, MissingInputError, UsageError
+from pipeline.errors import CannotWriteError, LockedError, MissingInputError, UsageError
 
 DEFAULT_ROOT = Path("datasets/scenes")
 LOCK_NAME = ".lock"
@@ -68,7 +68,12 @@ def create_dataset(root: Path) -> Dataset:
                 f"the data set path {root} cannot be a folder: {path} is {kind}",
                 cure="name a folder: --dataset DIR",
             )
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:  # a file system in which no folder can be made, such as /proc
+        raise CannotWriteError(
+            f"no folder can be made at {root}", cure="name another: --dataset DIR"
+        ) from None
     return Dataset(root)
 
 

@@ -17,6 +17,7 @@ CHUNK = 65536
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+MAX_WORDS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +154,11 @@ class _Decoder:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0] or type(error).__name__
+    """Say what went wrong, without the library's nested wording where the case is a common one."""
+    text = (str(error).splitlines() or [""])[0] or type(error).__name__
+    known = {
+        "NameResolutionError": "no such host is known",
+        "not on the public internet": "its host is not on the public internet",
+        "refused": "the connection is refused",
+    }
+    return next((words for sign, words in known.items() if sign in text), text[:MAX_WORDS])

@@ -60,6 +60,7 @@ def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -
             seconds=watch.total,
             signal_number=stop.signal_number,
             wanted=None if settings.variants else settings.per_class,
+            fresh=not settings.resume,
         )
         manifest.finish_run(
             run_id, combined(result.reason for result in results.values()), outcome.summary

@@ -11,6 +11,8 @@ from scraper.class_table import class_table
 from scraper.harvest import StopReason, Stretch
 
 SHOWN = 5
+AGAIN = "run the same command again to go on"
+FRESH = " (without --fresh, which would collect as many again)"
 DONE = frozenset({"target reached", "end of results"})
 # The first of these that any query or class met describes the whole.
 _GRAVEST_FIRST: tuple[StopReason, ...] = (
@@ -27,13 +29,13 @@ _GRAVEST_FIRST: tuple[StopReason, ...] = (
     "target reached",
 )
 _CURES: dict[StopReason, str] = {
-    "interrupted": "run the same command again to go on",
+    "interrupted": AGAIN,
     "blocked": "wait some hours, raise --pause, then run the same command to go on",
     "consent": "try another --country, or another --engine: its question has no known no",
     "unreachable": "check the address and the network, then run the same command to go on",
-    "browser lost": "run the same command again to go on",
+    "browser lost": AGAIN,
     "layout unknown": "look at the page kept under reports/scrape/pages; its selectors need mending",
-    "stalled": "run the same command again to go on",
+    "stalled": AGAIN,
     "budget": "raise --max-seconds, or run the same command again to go on",
     "nothing found": "give those classes other queries: `Name: query | query`",
 }
@@ -81,10 +83,12 @@ def scrape_outcome(
     seconds: float,
     signal_number: int | None = None,
     wanted: int | None = None,
+    fresh: bool = False,
 ) -> Outcome:
     """Build the outcome of `scrape` and `add` from each class's counts and how it ended.
 
-    `wanted` is how many pictures each class should have, None when any number will do.
+    `wanted` is how many pictures each class should have, None when any number will do; `fresh`
+    says that the run collected new ones whatever was there.
     """
     reasons = {name: result.reason for name, result in results.items()}
     classes = {name: _summary(counts[name], result) for name, result in results.items()}
@@ -94,7 +98,7 @@ def scrape_outcome(
     gravest = combined(reasons[name] for name in unfinished)
     trouble = next((results[n].trouble for n in unfinished if reasons[n] == gravest), "")
     news = f"{added} new" if added else "nothing new"
-    warnings = _warnings(results)
+    warnings = _warnings(results) + _failed(counts, results)
     return Outcome(
         summary={
             "dataset": str(dataset),
@@ -113,7 +117,7 @@ def scrape_outcome(
         ),
         exit_code=exit_code(reasons.values(), signal_number),
         problem=_problem(unfinished, gravest, trouble),
-        cure=_CURES.get(gravest, "run the same command again to go on"),
+        cure=_CURES.get(gravest, AGAIN) + (FRESH if fresh and unfinished else ""),
     )
 
 
@@ -131,7 +135,9 @@ def _hint(
     short = [
         name
         for name, reason in reasons.items()
-        if wanted and reason == "end of results" and counts[name].get("kept", 0) < wanted
+        if wanted
+        and reason == "end of results"
+        and counts[name].get("kept", 0) + counts[name].get("failed", 0) < wanted
     ]
     if not short:
         return []
@@ -151,6 +157,17 @@ def _warnings(results: Mapping[str, ClassResult]) -> list[str]:
         f"only a last resort ({resort}) read the pages of {_listed(names)}; look at the pictures"
         for resort, names in by_resort.items()
     ]
+
+
+def _failed(
+    counts: Mapping[str, Mapping[str, int]], results: Mapping[str, ClassResult]
+) -> list[str]:
+    """Say how many previews could not be had; the next run tries them again."""
+    failed = {name: counts[name].get("failed", 0) for name in results}
+    names = [name for name, number in failed.items() if number]
+    if not names:
+        return []
+    return [f"{sum(failed.values())} previews of {_listed(names)} could not be had: {AGAIN}"]
 
 
 def _listed(names: list[str]) -> str:

@@ -82,6 +82,8 @@ class PageReader:
         state = page_state(facts)
         if not loaded and state == "layout unknown":
             raise Unreachable(ENDLESS)
+        if state in {"layout unknown", "nothing found"} and (facts.status or 0) >= HTTP_ERRORS:
+            raise Unreachable(f"the server answers with HTTP status {facts.status}")
         if facts.status == UNAVAILABLE and state == "blocked" and not facts.captcha:
             asked = self._log.page_headers.get("retry-after")
             raise TryLater(retry_after(asked, datetime.now(UTC)) or 0.0)

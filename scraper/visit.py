@@ -22,6 +22,7 @@ from scraper.run import Run, Search
 
 TRIES_TO_REACH = 3
 REFUSED_PREVIEWS = 3
+UNANSWERED_PREVIEWS = 10
 _REFUSALS = frozenset({429, 503})
 Arrival = PageState | StopReason
 
@@ -39,11 +40,12 @@ class Visit:
     result: ClassResult
     trouble: str = ""
     _refused: int = field(default=0, init=False)
+    _unanswered: int = field(default=0, init=False)
 
     def make(self) -> StopReason:
         """Open the page and harvest it. Raises BrowserLost."""
         self.search.begin()
-        self.trouble, self._refused = "", 0
+        self.trouble, self._refused, self._unanswered = "", 0, 0
         reader = self.equipment.reader()
         state = self._open(reader)
         if state == "results":
@@ -93,25 +95,30 @@ class Visit:
         return self._why_cut() if reason == "interrupted" else reason
 
     def _why_cut(self) -> StopReason:
-        if self._previews_refused():
+        if self._refused >= REFUSED_PREVIEWS:
             self.trouble = f"{self.search.address}: previews are refused"
             return "blocked"
+        if self._unanswered >= UNANSWERED_PREVIEWS:
+            self.trouble = f"{self.search.address}: previews are not answered any more"
+            return "unreachable"
         return self.run.halt.reason or "budget"
 
     def _fetched(self, reader: ResultsReader, src: str) -> Fetched:
-        """Fetch a preview, and count refusals in a row."""
+        """Fetch a preview; count refusals, and requests without an answer, in a row."""
         fetched = fetch(src, (reader.body, self.equipment.downloader()))
-        refused = fetched.data is None and fetched.http_status in _REFUSALS
-        self._refused = self._refused + 1 if refused else 0
+        status, failed = fetched.http_status, fetched.data is None
+        self._refused = self._refused + 1 if failed and status in _REFUSALS else 0
+        silent = failed and status is None and fetched.reason == "http_error"
+        self._unanswered = self._unanswered + 1 if silent else 0
         return fetched
 
-    def _previews_refused(self) -> bool:
-        return self._refused >= REFUSED_PREVIEWS
+    def _previews_end(self) -> bool:
+        return self._refused >= REFUSED_PREVIEWS or self._unanswered >= UNANSWERED_PREVIEWS
 
     def _stop_storing(self) -> bool:
         """Say whether to leave even results that are here already: not for a block elsewhere."""
         late = monotonic() > self.search.deadline
-        return late or self.run.halt.asked or self._previews_refused()
+        return late or self.run.halt.asked or self._previews_end()
 
     def _explain(self, state: Arrival, reader: ResultsReader) -> None:
         """Say what the page showed in place of results; keep one that cannot be read."""

@@ -357,3 +357,13 @@ def test_waiting_does_not_outlast_the_time_for_a_query(tmp_path: Path) -> None:
     played = stage(tmp_path, {AT + "Beach": TryLater(50)})
     assert played.scrape(("Beach", ("Beach",)), max_seconds=20)["Beach"].reason == "blocked"
     assert sum(played.naps) < 3
+
+
+def test_previews_that_nobody_answers_any_more_end_the_class_as_unreachable(tmp_path: Path) -> None:
+    reader = PlayedReader({AT + "Beach": names(0, 50)}, bodies=None)
+    launcher = PlayedLauncher(
+        lambda: reader, download=NoDownload(Fetched(None, None, "http_error"))
+    )
+    result = Stage(tmp_path / "set", launcher).scrape(("Beach", ("Beach",)))["Beach"]
+    assert result.reason == "unreachable"
+    assert len(launcher.download.asked) == 10
