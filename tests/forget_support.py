@@ -1,17 +1,24 @@
 """Make a data set that has something of everything that forget must find."""
 
 import json
+import shutil
 from pathlib import Path
 
+import pytest
 from curate_support import recoded, run, sha
 from export_support import exported
 from tests_support import draw_jpeg
 
+from curate.forget import ForgetSettings, forget
+from pipeline.checksums import altered_files
 from pipeline.class_list import SceneClass
 from pipeline.dataset import Dataset, create_dataset
 from pipeline.manifest import Manifest
-from pipeline.published import read_record
+from pipeline.progress import Outcome, Output
+from pipeline.published import numbers, read_record
 from pipeline.rows import ImageRow, SightingRow
+from pipeline.settings import DatasetSettings
+from pipeline.verify import verify
 
 PICTURES = {name: [draw_jpeg(100 * k + n) for n in range(8)] for k, name in enumerate("AB")}
 WANTED, COPY = PICTURES["A"][0], recoded(PICTURES["A"][0])
@@ -76,3 +83,45 @@ def _keep(dataset: Dataset, manifest: Manifest, data: bytes, row: SightingRow) -
 
 def version_of(dataset: Dataset, number: int) -> str:
     return str((read_record(dataset.versions / str(number)) or {})["version"])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fill(tmp_path_factory.mktemp("forget"))
+
+
+@pytest.fixture
+def place(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "place", symlinks=True))
+
+
+@pytest.fixture
+def dataset(place: Path) -> Dataset:
+    return Dataset(place / "set")
+
+
+def forgotten(dataset: Dataset, **options: object) -> Outcome:
+    settings = ForgetSettings(
+        dataset=dataset.root,
+        models=dataset.root.parent / "models",
+        **options,  # type: ignore[arg-type]
+    )
+    return forget(settings=settings, output=Output(quiet=True))
+
+
+def is_sound(dataset: Dataset) -> bool:
+    outcome = verify(settings=DatasetSettings(dataset=dataset.root), output=Output(quiet=True))
+    assert outcome.summary["problems"] == []
+    assert outcome.summary["orphans"] == 0
+    return all(altered_files(dataset.versions / str(n)) == [] for n in numbers(dataset.versions))
+
+
+def is_nowhere(dataset: Dataset) -> bool:
+    """Say whether no file but the manifest's tombstone names the picture or holds its bytes."""
+    for path in dataset.root.rglob("*"):
+        assert GONE[:16] not in path.name
+        if path.is_file() and "manifest.db" not in path.name:
+            data = path.read_bytes()
+            assert GONE[:16].encode() not in data
+            assert data != WANTED
+    return True

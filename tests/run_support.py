@@ -25,6 +25,7 @@ from scraper.run import Run
 from scraper.settings import ScrapeSettings
 
 TEMPLATE = "https://search.example/?q={query}"
+AT = "https://search.example/?q="
 Page = list[str] | PageState | Exception
 
 
@@ -173,3 +174,19 @@ class Stage:
                 tombstones=manifest.tombstones(),
             )
             yield run, ids
+
+
+def stage(tmp_path: Path, pages: dict[str, object], engine: Engine = ENGINE) -> Stage:
+    """Return a stage with one reader of these pages."""
+    reader = PlayedReader(pages)  # type: ignore[arg-type]
+    return Stage(tmp_path / "set", PlayedLauncher(lambda: reader), engine)
+
+
+def opened(played: Stage) -> list[str]:
+    """Return every address that was loaded, readers that are one counted once."""
+    return next(iter(played.launcher.readers)).opened if played.launcher.readers else []
+
+
+def names(start: int, number: int) -> list[str]:
+    """Return the ids of some results."""
+    return [f"r{n}" for n in range(start, start + number)]

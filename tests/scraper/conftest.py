@@ -1,4 +1,4 @@
-"""Share one real browser between the tests that only look at pages."""
+"""Share one real browser between the tests that only look at pages, and a site of odd pages."""
 
 import os
 import shutil
@@ -8,10 +8,12 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from odd_pages_support import Site
 
 from scraper.engines.google_images import GOOGLE_IMAGES
 from scraper.engines.results_page import ResultsPage
 from scraper.found import Found
+from scraper.gallery.origin import serving
 from scraper.harvest import StopReason, Stretch, harvest
 from scraper.page_reader import PageReader, Tab
 from scraper.page_state import PageState
@@ -121,3 +123,10 @@ def _visit(tab: Tab) -> Callable[..., Visit]:
         return Visit(state, reason, tuple(results), last.last, reader)
 
     return visit
+
+
+@pytest.fixture(name="site")
+def _site() -> Iterator[Site]:
+    site = Site()
+    with serving(site.pages), serving(site.consent):
+        yield site
