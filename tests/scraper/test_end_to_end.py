@@ -162,7 +162,12 @@ def start(gallery_url: str, tmp_path: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        (signal.SIGKILL, -9),
+    ],
 )
 def test_a_run_ended_by_a_signal_loses_nothing_and_the_next_goes_on(
     folders: tuple[Gallery, set[str]], tmp_path: Path, number: int, code: int

@@ -5,7 +5,7 @@ from odd_pages_support import HTML, SEARCH_BOX, Site, Visitor, result, results
 
 from scraper.gallery.origin import Answer
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 END = "Looks like you've reached the end"
 LATER = """<script>
 let left = {batches}, next = 100;

@@ -116,6 +116,7 @@ def test_each_result_of_a_real_page_is_read_and_no_related_picture(
     assert not related & {urlsplit(f.src).path for f in seen.found}
 
 
+@pytest.mark.slow
 def test_names_in_other_words_change_nothing(page: tuple[str, str], visit: Visitor) -> None:
     vintage, html = page
     with served(renamed(html)) as origin:
@@ -134,6 +135,7 @@ def test_structure_alone_finds_the_same_results(page: tuple[str, str], visit: Vi
         assert_whole(seen.found, RESULTS[vintage], seen, origin)
 
 
+@pytest.mark.slow
 def test_a_scrape_of_a_real_page_keeps_every_preview(page: tuple[str, str], tmp_path: Path) -> None:
     vintage, html = page
     (tmp_path / "classes.txt").write_text("Beach\n")
