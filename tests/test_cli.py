@@ -167,7 +167,9 @@ def test_a_full_disk_is_exit_73_and_the_next_run_goes_on(tmp_path: Path) -> None
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_command_says_so_and_exits_as_shells_do(number: int, code: int) -> None:
     code_text = (
-        "import sys, time, cli\n"
+        "import signal, sys, time, cli\n"
+        # A shell starts background jobs with Ctrl-C ignored, and so would this one.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "cli._run = lambda words: (print('up', flush=True), time.sleep(30))\n"
         "sys.exit(cli.main(['status']))"
     )

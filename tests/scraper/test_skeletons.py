@@ -126,6 +126,7 @@ def test_names_in_other_words_change_nothing(page: tuple[str, str], visit: Visit
         assert_whole(seen.found, RESULTS[vintage], seen, origin)
 
 
+@pytest.mark.slow
 def test_structure_alone_finds_the_same_results(page: tuple[str, str], visit: Visitor) -> None:
     vintage, html = page
     with served(bare(html)) as origin:
