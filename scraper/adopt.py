@@ -59,9 +59,10 @@ def add(
                 store = _store(dataset, manifest, ids[name], run_id, len(files))
                 reason = _adopt_class(store, files, bars.add(name, len(files)), stop)
                 results[name] = ClassResult(reason, store.added)
+        counts = manifest.sighting_counts()
         outcome = scrape_outcome(
             dataset=dataset.root,
-            counts={name: manifest.sighting_counts().get(ids[name], {}) for name in folders},
+            counts={name: counts.get(ids[name], {}) for name in folders},
             results=results,
             seconds=watch.total,
             signal_number=stop.signal_number,

@@ -53,9 +53,10 @@ def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -
             if settings.search_url is None:
                 output.say(run.engine.terms)
             results = collect(run, classes, ids, bars)
+        counts = manifest.sighting_counts()
         outcome = scrape_outcome(
             dataset=dataset.root,
-            counts={c.name: manifest.sighting_counts().get(ids[c.name], {}) for c in classes},
+            counts={c.name: counts.get(ids[c.name], {}) for c in classes},
             results=results,
             seconds=watch.total,
             signal_number=stop.signal_number,
