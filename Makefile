@@ -39,8 +39,9 @@ lint: .venv/ready ## check style
 types: .venv/ready ## check types
 	$(BIN)/mypy
 
-docs: .venv/ready ## write docs/cli.md from --help
+docs: .venv/ready ## write docs/cli.md from --help, docs/backbones.md from the table
 	$(BIN)/python docs/write_cli.py
+	$(BIN)/python docs/write_backbones.py
 
 check: lint types test ## everything a change must pass
 

@@ -2,7 +2,7 @@
 
 The project's own environment never imports a peer. Make the environments ahead of time with
 
-    python bench/peer_env.py FOLDER [faiss imagededup pdqhash]
+    python bench/peer_env.py FOLDER [cleanlab faiss imagededup pdqhash]
 """
 
 import argparse
@@ -17,6 +17,7 @@ from typing import Any
 
 SCRIPTS = Path(__file__).resolve().parent / "peers"
 REQUIREMENTS = {
+    "cleanlab": ("cleanlab==2.9.0",),
     "faiss": ("faiss-cpu==1.15.1",),
     "imagededup": ("imagededup==0.3.3.post2",),
     "pdqhash": ("pdqhash==0.2.8", "numpy>=2", "pillow"),

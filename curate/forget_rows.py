@@ -9,7 +9,7 @@ from pipeline.errors import SettingsError
 from pipeline.manifest import Manifest, now
 
 STAGE = "forget"
-_OF_A_PICTURE = ("features", "decisions", "splits", "overrides", "images")
+_OF_A_PICTURE = ("features", "decisions", "splits", "overrides", "suspects", "images")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,10 +41,10 @@ def find_bundle(model: Path) -> Path:
 
 
 def open_bundle(model: Path) -> Bundle:
-    """Open a bundle after checking the SHA-256 of every file in it.
+    """Open a bundle after checking the SHA-256 of every file in it, at any depth.
 
-    Raises MissingInputError when there is none, DamagedDataError when a file is altered, missing,
-    or the record cannot be read.
+    Raises MissingInputError when there is none, DamagedDataError when a file is altered, missing
+    or was added, or when the record cannot be read.
     """
     folder = find_bundle(model)
     try:
@@ -52,6 +52,7 @@ def open_bundle(model: Path) -> Bundle:
         expected: dict[str, str] = dict(record["files"])
         for name, digest in expected.items():
             _check(folder / name, name, digest)
+        _refuse_added(folder, set(expected))
         preprocess = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
         names = tuple(json.loads((folder / "class_names.json").read_text(encoding="utf-8")))
         return Bundle(folder, names, int(preprocess["size"]), str(preprocess["fit"]), record)
@@ -64,6 +65,18 @@ def _check(path: Path, name: str, digest: str) -> None:
         raise _altered(path.parent, f"{name} is missing")
     if file_sha256(path) != digest:
         raise _altered(path.parent, f"{name} is not the file that was exported")
+
+
+def _refuse_added(folder: Path, listed: set[str]) -> None:
+    """Raise DamagedDataError for a file that the export did not write.
+
+    File managers leave hidden files of their own wherever they are opened.
+    """
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    added = sorted(found - listed - {BUNDLE_NAME})
+    strange = [name for name in added if Path(name).name[0] != "."]
+    if strange:
+        raise _altered(folder, f"{strange[0]} was added to it")
 
 
 def _altered(folder: Path, what: str) -> DamagedDataError:

@@ -27,9 +27,13 @@ EXTRAS = {
     "imagehash": "curate",
     "tensorflow": "train",
     "keras": "train",
+    "keras_hub": "hub",
+    "openvino": "openvino",
     "sklearn": "train",
     "matplotlib": "train",
     "ai_edge_litert": "serve",
+    "tf2onnx": "onnx",
+    "onnxruntime": "onnx",
     "pyarrow": "formats",
     "ray": "ray",
 }

@@ -17,6 +17,7 @@ from pipeline.rows import (
     RunRow,
     SightingRow,
     SplitRow,
+    SuspectRow,
 )
 from pipeline.searches import Searches, now
 
@@ -26,6 +27,7 @@ _TABLES: dict[type[Any], str] = {
     FeatureRow: "features",
     DecisionRow: "decisions",
     SplitRow: "splits",
+    SuspectRow: "suspects",
     OverrideRow: "overrides",
 }
 
@@ -198,6 +200,19 @@ class Manifest(Searches):
             "SELECT sha256, class_id, action, new_class_id, note, at FROM overrides ORDER BY rowid"
         )
         return {(row[0], row[1]): OverrideRow(*row) for row in rows}
+
+    def replace_suspects(self, rows: Sequence[SuspectRow]) -> None:
+        """Put these up for review instead of all before; contents not in `images` are left out."""
+        with self.transaction():
+            known = {sha256 for (sha256,) in self.query("SELECT sha256 FROM images")}
+            self._db.execute("DELETE FROM suspects")
+            self.insert([row for row in rows if row.sha256 in known])
+
+    def suspects(self) -> list[SuspectRow]:
+        """Return what is up for review: doubted labels, then outliers, the highest score first."""
+        columns = ", ".join(field.name for field in fields(SuspectRow))
+        rows = self.query(f"SELECT {columns} FROM suspects ORDER BY kind, score DESC, sha256")  # noqa: S608  own names
+        return [SuspectRow(*row) for row in rows]
 
     def tombstones(self) -> list[tuple[str | None, str | None, str | None]]:
         """Return (SHA-256, site, page address) of everything that was taken out for good."""

@@ -24,6 +24,8 @@ EXTENSIONS = {
     "AVIF": "avif",
 }
 Fit = Literal["crop", "pad", "stretch"]
+# The mean colour of ImageNet, which networks trained on it see as nothing.
+PAD_COLOUR = (124, 116, 104)
 Reason = Literal["not_a_picture", "truncated", "too_small", "too_large"]
 _SIGNATURES = (
     b"\xff\xd8\xff",
@@ -101,8 +103,7 @@ def fit(image: Image.Image, size: int, how: Fit = "crop") -> Image.Image:
     picture on grey; `stretch` ignores the aspect ratio.
     """
     if how == "pad":
-        grey = (124, 116, 104)
-        return ImageOps.pad(image, (size, size), Image.Resampling.BICUBIC, color=grey)
+        return ImageOps.pad(image, (size, size), Image.Resampling.BICUBIC, color=PAD_COLOUR)
     box = centre_box(image.width, image.height) if how == "crop" else None
     return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
 

@@ -6,6 +6,7 @@ from typing import Literal
 Status = Literal["kept", "duplicate", "rejected", "failed"]
 STATUSES: tuple[Status, ...] = ("kept", "duplicate", "rejected", "failed")
 Split = Literal["train", "val", "test"]
+SuspectKind = Literal["label", "outlier"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
@@ -108,6 +109,22 @@ class SplitRow:
     group_id: str
     split: Split
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectRow:
+    """One picture of one class worth a second look.
+
+    `label`: the score is the probability that the label is wrong, the other class fits best;
+    `outlier`: the score is the mean cosine distance to its ten nearest pictures, 0 to 2.
+    """
+
+    run_id: int
+    class_id: int
+    sha256: str
+    kind: SuspectKind
+    score: float
+    other_class_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

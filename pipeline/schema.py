@@ -59,4 +59,13 @@ MIGRATIONS = (
         address TEXT NOT NULL, run_id INTEGER NOT NULL REFERENCES runs(id), at TEXT NOT NULL,
         PRIMARY KEY (engine, class_id, address)) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE suspects (
+        run_id INTEGER NOT NULL REFERENCES runs(id),
+        class_id INTEGER NOT NULL REFERENCES classes(id),
+        sha256 TEXT NOT NULL REFERENCES images(sha256),
+        kind TEXT NOT NULL CHECK (kind IN ('label', 'outlier')), score REAL NOT NULL,
+        other_class_id INTEGER REFERENCES classes(id),
+        PRIMARY KEY (class_id, sha256, kind)) WITHOUT ROWID;
+    """,
 )

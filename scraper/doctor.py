@@ -18,6 +18,7 @@ DEBIAN_PACKAGES = ("chromium", "chromium-driver")
 _DISTRIBUTIONS = {
     "webdriver_manager": "webdriver-manager",
     "imagehash": "ImageHash",
+    "keras_hub": "keras-hub",
     "sklearn": "scikit-learn",
     "ai_edge_litert": "ai-edge-litert",
 }

@@ -2,19 +2,22 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from pipeline.bundle import open_bundle
+from pipeline.bundle import Bundle, open_bundle
 from pipeline.durable import write_file
 from pipeline.errors import PARTIAL, MissingInputError, UsageError
 from pipeline.pictures import PictureError
 from pipeline.progress import Outcome, Output, progress_bars
 from pipeline.workers import Result, map_items
 from serving.engine import Engine, top_classes
+from serving.explain import Explainer
+from serving.overlays import label_of, overlay_paths
 from serving.settings import ClassifySettings
 from serving.sources import Source, find_sources
 
@@ -25,11 +28,26 @@ Label = tuple[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one file shows, the most probable class first; or why that cannot be said."""
+    """What one file shows, the most probable class first; or why that cannot be said.
+
+    `explained` is the picture that shows where, when that was asked for.
+    """
 
     file: str
     labels: tuple[Label, ...] = ()
     error: str = ""
+    explained: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the models say of a picture: the classes, and a JPEG of where, when asked for."""
+
+    labels: tuple[Label, ...]
+    overlay: bytes = b""
+
+
+Answering = Callable[[Source], Answer]
 
 
 def classify(
@@ -48,9 +66,10 @@ def classify(
         raise MissingInputError(
             f"nothing to classify: {first.name}: {first.problem}", cure="name a picture file"
         )
-    engine = Engine(open_bundle(settings.model), WORKERS)
-    top = min(settings.top, len(engine.class_names))
-    predictions = _predict(engine, sources, top, output)
+    bundle = open_bundle(settings.model)
+    top = min(settings.top, len(bundle.class_names))
+    paths = [] if settings.explain is None else overlay_paths(sources, settings.explain)
+    predictions = _predict(_answering(bundle, settings, top), sources, paths, output)
     if settings.csv is not None:
         write_file(settings.csv, table(predictions, top).encode())
     return _outcome(predictions)
@@ -70,27 +89,42 @@ def table(predictions: Sequence[Prediction], top: int) -> str:
     return rows.getvalue()
 
 
-def _predict(
-    engine: Engine, sources: Sequence[Source], top: int, output: Output
-) -> list[Prediction]:
-    def one(source: Source) -> tuple[Label, ...]:
+def _answering(bundle: Bundle, settings: ClassifySettings, top: int) -> Answering:
+    """Return what answers for one file, and explains it when that was asked for."""
+    engine = Engine(bundle, WORKERS)
+    label = label_of(settings.explain_class, bundle.class_names)
+    explainer = None if settings.explain is None else Explainer(bundle, WORKERS)
+
+    def one(source: Source) -> Answer:
         if source.path is None:
             raise OSError(source.problem)
-        probabilities = engine.classify(source.path.read_bytes())
-        return tuple(top_classes(probabilities, engine.class_names, top))
+        data = source.path.read_bytes()
+        labels = tuple(top_classes(engine.classify(data), engine.class_names, top))
+        return Answer(labels, explainer.overlay(data, label) if explainer else b"")
 
+    return one
+
+
+def _predict(
+    one: Answering, sources: Sequence[Source], paths: Sequence[Path], output: Output
+) -> list[Prediction]:
     with progress_bars(output) as bars:
         bar = bars.add("classifying", total=len(sources))
-        found = []
+        found: list[Prediction] = []
         for result in map_items(one, sources, f"threads:{WORKERS}"):
-            found.append(_prediction(result))
+            prediction = _prediction(result)
+            if result.value is not None and result.value.overlay:
+                path = paths[len(found)]
+                write_file(path, result.value.overlay)
+                prediction = replace(prediction, explained=str(path))
+            found.append(prediction)
             bar.advance()
     return found
 
 
-def _prediction(result: Result[Source, tuple[Label, ...]]) -> Prediction:
+def _prediction(result: Result[Source, Answer]) -> Prediction:
     if result.value is not None:
-        return Prediction(result.item.name, result.value)
+        return Prediction(result.item.name, result.value.labels)
     if isinstance(result.error, PictureError):
         return Prediction(result.item.name, error=_words(result.error))
     if isinstance(result.error, OSError):
@@ -124,10 +158,12 @@ def _as_json(one: Prediction) -> dict[str, object]:
     if one.error:
         return {"file": one.file, "error": one.error}
     labels = [{"label": label, "probability": share} for label, share in one.labels]
-    return {"file": one.file, "labels": labels}
+    explained = {"explained": one.explained} if one.explained else {}
+    return {"file": one.file, "labels": labels, **explained}
 
 
 def _block(one: Prediction) -> list[str]:
     if one.error:
         return [one.file, f"  {one.error}"]
-    return [one.file, *(f"  {100 * share:5.1f} %  {label}" for label, share in one.labels)]
+    lines = [one.file, *(f"  {100 * share:5.1f} %  {label}" for label, share in one.labels)]
+    return [*lines, f"  seen where: {one.explained}"] if one.explained else lines

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,21 @@ from training.pictures import Example, labels_of, picture_batches
 
 @dataclass(frozen=True)
 class Answers:
-    """Probabilities float64[N, classes] of the examples that could be read, and the others."""
+    """Probabilities float64[N, classes] of the examples that could be read, and the others.
+
+    `seconds` is the time from files to answers, without the first, compiling call.
+    """
 
     probabilities: NDArray[np.float64]
     examples: tuple[Example, ...]
     unreadable: dict[str, str]
+    seconds: float = 0.0
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Return the leak groups numbered from 0, int[N]; a picture of no known group is its own."""
+        names = [e.group or f"{place}" for place, e in enumerate(self.examples)]
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -56,6 +67,8 @@ def answer(
 
     rows = [np.empty((0, model.output.shape[-1]), np.float32)]
     paths = [example.path for example in examples]
+    run(np.zeros((1, size, size, 3), np.uint8))
+    began = perf_counter()
     for batch in picture_batches(paths, size, fit, broken=set_aside):
         rows.append(run(batch))
         bar.advance(len(batch))
@@ -63,4 +76,5 @@ def answer(
         np.concatenate(rows).astype(np.float64),
         tuple(example for example in examples if example.path not in unreadable),
         {str(path): why for path, why in unreadable.items()},
+        perf_counter() - began,
     )

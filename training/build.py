@@ -1,24 +1,34 @@
 """Run a training: from a published version to a published bundle."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.bundle import BUNDLE_NAME
 from pipeline.dataset import Dataset, open_dataset, prepare_versions, run_lock
 from pipeline.durable import new_folder, swap_link
-from pipeline.errors import PARTIAL, InterruptedRunError, MissingInputError, UsageError
+from pipeline.errors import OK, PARTIAL, InterruptedRunError, MissingInputError, UsageError
 from pipeline.manifest import Manifest
-from pipeline.progress import Outcome, Output, Stopwatch, progress_bars
+from pipeline.progress import Bars, Outcome, Output, Stopwatch, progress_bars
+from pipeline.published import numbers, read_record
 from training.backbones import find_weights
 from training.backend import load_backend, versions
+from training.checkpoint import Checkpoints, begin, go_on, interrupted
+from training.engines import choose_engine
 from training.evaluate import headline
+from training.evaluation import spoken
 from training.pictures import Version, read_version
+from training.plans import make_plan
 from training.publish import Run, write_bundle
-from training.recipes import Setup, choose_recipe
+from training.recipes import Setup, Trained, choose_recipe, recipe_name
+from training.review import Doubt, doubts_told, store_doubts
 from training.settings import TrainSettings
+from training.start import Start, read_start
+from training.tensorboard import write_logs
+from training.trouble import memory_told, resumable
 
 _DEFAULTS = TrainSettings()
 
@@ -29,27 +39,83 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
     dataset = open_dataset(settings.dataset)
     version = read_version(dataset)
     _check_classes(version)
-    weights = find_weights(settings.backbone, settings.weights, version.size)
-    recipe = choose_recipe(settings, weights)
-    if weights is None:
+    start = _start(settings, version, output)
+    weights = None if start else find_weights(settings.backbone, settings.weights, version.size)
+    name = recipe_name(settings, weights)
+    make_plan(settings, name, len(version.splits["train"]))
+    choose_engine(settings.engine)
+    if name == "scratch" and start is None:
         output.say("no pretrained weights: the whole network is trained from scratch")
     pictures = len(version.splits["train"])
     output.say(f"training on {pictures} pictures of {len(version.class_names)} classes")
     _check_out(settings.out)
-    with run_lock(settings.out, "train"):
+    with run_lock(settings.out, "train"), resumable():
         link_newest(settings.out)
+        setup = Setup(settings, version, weights, Bars(None), watch, start=start, say=output.say)
+        setup = replace(setup, versions=_version_ids(dataset), checkpoints=_checkpoints(setup))
         with watch.step("import"):
             load_backend().keras.utils.set_random_seed(settings.seed)
         with recorded(dataset, settings) as record, progress_bars(output) as bars:
-            setup = Setup(settings, version, weights, bars, watch)
-            trained = recipe(setup)
-            number = prepare_versions(settings.out)
-            with new_folder(settings.out / str(number)) as part:
-                run = write_bundle(part, setup, trained, number)
-            swap_link(settings.out / "current", str(number))
-            outcome = _outcome(settings.out / str(number), run, watch)
+            outcome, doubts = _trained(replace(setup, bars=bars), name)
+            if settings.suspects:
+                store_doubts(dataset.manifest_path, record["run"], doubts)
             record.update(outcome.summary)
     return outcome
+
+
+def _trained(setup: Setup, name: str) -> tuple[Outcome, Sequence[Doubt]]:
+    """Run the recipe, publish what it made, then forget its checkpoints."""
+    out = setup.settings.out
+    with memory_told(setup.plan(name)):
+        trained = choose_recipe(setup.settings, setup.weights)(setup)
+    number = prepare_versions(out)
+    with new_folder(out / str(number)) as part:
+        run = write_bundle(part, setup, trained, number)
+    swap_link(out / "current", str(number))
+    setup.checkpoints.remove()
+    if setup.settings.tensorboard is not None:
+        logs = setup.settings.tensorboard / f"{out.name}-{number}"
+        write_logs(logs, trained.epochs.curves, run.metrics.headline())
+    return _outcome(out / str(number), run, trained, setup.watch), run.doubts
+
+
+def _start(settings: TrainSettings, version: Version, output: Output) -> Start | None:
+    if settings.from_bundle is None:
+        return None
+    return read_start(settings.from_bundle, settings.backbone, version.class_names, output.say)
+
+
+def _checkpoints(setup: Setup) -> Checkpoints:
+    """Go on with the interrupted run when that is asked for and there is one, else begin."""
+    settings = setup.settings
+    about = _about(setup)
+    before = interrupted(settings.out)
+    if before is None:
+        if settings.resume:
+            setup.say(f"nothing was interrupted in {settings.out}: starting anew")
+        return begin(settings.out, about)
+    if settings.resume:
+        return go_on(settings.out, about, before)
+    setup.say(f"an interrupted run in {settings.out} is given up; --resume would have gone on")
+    return begin(settings.out, about)
+
+
+def _about(setup: Setup) -> dict[str, Any]:
+    """Return everything that decides a run's result, as JSON gives it back."""
+    elsewhere = {"dataset", "out", "weights", "from_bundle", "resume", "mirrored_test", "engine"}
+    elsewhere |= {"export", "fit_tags", "suspects", "tensorboard"}
+    about = {k: v for k, v in asdict(setup.settings).items() if k not in elsewhere}
+    return about | {
+        "data set version": setup.version.id,
+        "starting weights": setup.weights_sha256(),
+        "engine": choose_engine(setup.settings.engine),
+    }
+
+
+def _version_ids(dataset: Dataset) -> frozenset[str]:
+    """Return the first 16 digits of the ids of all published versions that are there."""
+    records = [read_record(dataset.versions / str(n)) for n in numbers(dataset.versions)]
+    return frozenset(str(record["version"])[:16] for record in records if record)
 
 
 @contextmanager
@@ -57,7 +123,7 @@ def recorded(dataset: Dataset, settings: TrainSettings) -> Iterator[dict[str, An
     """Record the run in the manifest, which is open only for a moment at each end."""
     with Manifest(dataset.manifest_path) as manifest:
         run_id = manifest.start_run("train", asdict(settings), versions())
-    counts: dict[str, Any] = {}
+    counts: dict[str, Any] = {"run": run_id}
     ended = "failed"
     try:
         yield counts
@@ -98,7 +164,7 @@ def link_newest(out: Path) -> None:
         swap_link(current, str(max(bundles)))
 
 
-def _outcome(bundle: Path, run: Run, watch: Stopwatch) -> Outcome:
+def _outcome(bundle: Path, run: Run, trained: Trained, watch: Stopwatch) -> Outcome:
     metrics, untaught, unmeasured = run.metrics, run.untaught, run.unmeasured
     summary: Mapping[str, object] = {
         "bundle": str(bundle),
@@ -111,23 +177,45 @@ def _outcome(bundle: Path, run: Run, watch: Stopwatch) -> Outcome:
         "temperature": run.temperature,
         "metrics": metrics.headline(),
         "test_pictures": metrics.pictures,
+        **asdict(run.evaluation),
+        "suspects": dict(Counter(one.kind for one in run.doubts)),
+        "unreadable": run.unreadable,
         "untaught": untaught,
         "unmeasured": unmeasured,
+        "exports": run.exports,
         "seconds": {**watch.seconds, "total": watch.total},
     }
     lines = [
         f"bundle: {bundle}",
         f"on {metrics.pictures} test pictures: {headline(metrics)}",
+        *spoken(run.evaluation, metrics.top1),
+        *doubts_told(run.doubts),
         f"report: {bundle / 'report' / 'index.html'}",
     ]
     if unmeasured and metrics.pictures:
         lines.insert(2, f"without a test picture, so unmeasured: {', '.join(unmeasured)}")
-    if not untaught:
-        return Outcome(summary, tuple(lines))
-    return Outcome(
-        summary,
-        tuple(lines),
-        exit_code=PARTIAL,
-        problem=f"{len(untaught)} classes have no training picture: {', '.join(untaught)}",
-        cure="scrape or add pictures of them, then curate and train again",
-    )
+    lines += [f"left out {name}: {why}" for name, why in run.left_out.items()]
+    problem, cure = _shortfall(run, trained)
+    code = PARTIAL if problem else OK
+    return Outcome(summary, tuple(lines), exit_code=code, problem=problem, cure=cure)
+
+
+def _shortfall(run: Run, trained: Trained) -> tuple[str, str]:
+    """Return what the bundle lacks and what to do about it; the gravest alone, or nothing."""
+    if trained.epochs.diverged:
+        return (
+            f"{trained.epochs.diverged}; the bundle holds epoch {trained.epochs.kept}",
+            "--learning-rate 0.0001 or less",
+        )
+    if run.unreadable:
+        first = run.unreadable[0]
+        return (
+            f"{len(run.unreadable)} unreadable test pictures are in no figure, the first: {first}",
+            "sceneset verify lists what is damaged; sceneset curate publishes a new version",
+        )
+    if run.untaught:
+        return (
+            f"{len(run.untaught)} classes have no training picture: {', '.join(run.untaught)}",
+            "scrape or add pictures of them, then curate and train again",
+        )
+    return "", ""

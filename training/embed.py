@@ -1,72 +1,192 @@
-"""Embed each picture once, and keep the embeddings on disk."""
+"""Embed each picture once, in several views, and keep the embeddings on disk."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dataset import run_lock
-from pipeline.durable import new_folder, remove_parts
+from pipeline.progress import Bar
+from training.augment import Chances, random_view
+from training.pictures import Version, picture_batches
+from training.rows import Filling, Rows, open_rows, prune
 
-FILE = "embeddings.npy"
-NAMES = "pictures.txt"
-Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-
-
-def cache_key(version_id: str, backbone: str, size: int, weights_sha256: str, *, fit: str) -> str:
-    """Name embeddings by everything that decides them."""
-    said = f"{version_id} {backbone} {size} {fit} {weights_sha256}"
-    return f"{backbone}-{size}-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
-
-
-def cached_embeddings(folder: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    """Return float32[pictures, features] mapped from disk, or None when there is none that fits."""
-    try:
-        found: NDArray[Any] = np.load(folder / FILE, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
-        return None
-    return found if found.shape == shape and found.dtype == np.float32 else None
+NOTE_SECONDS = 5.0
+CENTRE, MIRRORED = 0, 1
+Kind = Literal["pooled", "map"]
+DTYPES: Mapping[Kind, Any] = {"pooled": np.float32, "map": np.float16}
+Pictures = NDArray[np.uint8]
+# uint8[N, size, size, 3] -> pooled float32[N, features] and, when asked for, float32 feature maps
+Compute = Callable[[Pictures], Sequence[NDArray[np.float32]]]
 
 
-def store_embeddings(
-    folder: Path,
-    shape: tuple[int, int],
-    batches: Iterable[NDArray[np.uint8]],
-    embed: Embed,
-    advance: Callable[[int], None],
-    *,
-    names: Sequence[str] = (),
-) -> NDArray[np.float32]:
-    """Embed batch after batch into a file that appears whole; return it mapped from disk.
+@dataclass(frozen=True)
+class View:
+    """One way to look at a picture: 0 as it is, 1 mirrored, others drawn at random by chances.
 
-    `names` are the SHA-256 of the rows' pictures; they stand beside the rows for whoever compares
-    pictures by their features.
+    The draw depends on the view's number and the picture's row alone, so that it can be made again.
     """
-    with run_lock(folder.parent, "embedding"), _cleared(folder), new_folder(folder) as part:
-        rows = np.lib.format.open_memmap(part / FILE, mode="w+", dtype=np.float32, shape=shape)
-        start = 0
-        for batch in batches:
-            rows[start : start + len(batch)] = embed(batch)
-            start += len(batch)
-            advance(len(batch))
-        rows.flush()
-        (part / NAMES).write_text("".join(f"{name}\n" for name in names), encoding="ascii")
-    found = cached_embeddings(folder, shape)
-    if found is None:
-        raise OSError(f"{folder / FILE} is not what was written to it")
-    return found
+
+    number: int
+    chances: Chances
+
+    def __str__(self) -> str:
+        """Name the view by everything that decides it."""
+        if self.number <= MIRRORED:
+            return ("centre", "mirrored")[self.number]
+        return f"random-{self.number}-{self.chances}"
+
+    def of(self, pictures: Pictures, row: int) -> Pictures:
+        """Return the view of uint8[N, size, size, 3]; the first is the picture of that row."""
+        if self.number == CENTRE:
+            return pictures
+        if self.number == MIRRORED:
+            return pictures[:, :, ::-1]
+        return np.stack(
+            [
+                random_view(one, self.chances, np.random.default_rng((self.number, row + k)))
+                for k, one in enumerate(pictures)
+            ]
+        )
 
 
-@contextmanager
-def _cleared(folder: Path) -> Iterator[None]:
-    """Make room for a folder: what killed runs left of it or of others goes."""
-    remove_parts(folder.parent)
-    for name in (FILE, NAMES):
-        (folder / name).unlink(missing_ok=True)
-    if folder.is_dir():
-        folder.rmdir()
-    yield
+@dataclass(frozen=True)
+class Source:
+    """What is embedded, by what, and where the embeddings are kept.
+
+    `key` names everything about the network that decides the features: its name, its weights, the
+    layers read, the engine.
+    """
+
+    version: Version
+    cache: Path
+    key: str
+    shapes: Mapping[Kind, tuple[int, ...]]
+
+    def rows(self, view: View) -> int:
+        """Count a view's rows: the centre has training, then validation pictures."""
+        splits = self.version.splits
+        return len(splits["train"]) + (len(splits["val"]) if view.number == CENTRE else 0)
+
+    def folder(self, view: View, kind: Kind) -> Path:
+        """Return the folder of one view's features of one kind."""
+        version = self.version
+        said = f"{version.id} {version.size} {version.fit} {self.key} {view} {kind}"
+        return self.cache / f"{version.id[:16]}-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+
+    def found(self, view: View, kind: Kind) -> Rows | None:
+        """Return a view's features when they are kept already."""
+        shape = (self.rows(view), *self.shapes[kind])
+        return open_rows(self.folder(view, kind), shape, DTYPES[kind])
+
+
+class Engines(NamedTuple):
+    """What computes features: of training pictures, and exactly, of validation pictures."""
+
+    train: Compute
+    exact: Compute
+
+
+def embed(
+    source: Source,
+    wanted: Sequence[tuple[View, Kind]],
+    engines: Callable[[], Engines],
+    versions: frozenset[str],
+    bar: Callable[[int], Bar],
+) -> list[Rows]:
+    """Return the features of each view and kind, computed where they are not kept already.
+
+    A killed run's batches are gone on with. Features of versions that are no more are removed.
+    """
+    missing = [one for one in wanted if source.found(*one) is None]
+    with run_lock(source.cache, "embedding"):
+        prune(source.cache, versions)
+        if missing:
+            _fill(source, missing, engines(), bar)
+    rows = [source.found(*one) for one in wanted]
+    if any(one is None for one in rows):
+        raise OSError(f"{source.cache} does not hold what was written to it")
+    return [one for one in rows if one is not None]
+
+
+def _fill(
+    source: Source,
+    wanted: Sequence[tuple[View, Kind]],
+    engines: Engines,
+    bar: Callable[[int], Bar],
+) -> None:
+    fillings = {
+        (view, kind): Filling(
+            source.folder(view, kind), (source.rows(view), *source.shapes[kind]), DTYPES[kind]
+        )
+        for view, kind in wanted
+    }
+    try:
+        _go_through(source, fillings, engines, bar)
+    finally:
+        for filling in fillings.values():
+            filling.close()
+
+
+def _go_through(
+    source: Source,
+    fillings: Mapping[tuple[View, Kind], Filling],
+    engines: Engines,
+    bar: Callable[[int], Bar],
+) -> None:
+    version = source.version
+    middle, count = len(version.splits["train"]), max(source.rows(view) for view, _ in fillings)
+    start = min(
+        (f.done for (view, _), f in fillings.items() if f.done < source.rows(view)), default=count
+    )
+    progress = bar(count)
+    progress.advance(start)
+    noted = monotonic()
+    for row, batch in _batches(version, start, count):
+        train = row < middle
+        _write(row, batch, fillings, engines.train if train else engines.exact, train=train)
+        progress.advance(len(batch))
+        if monotonic() - noted > NOTE_SECONDS:
+            for (view, _), filling in fillings.items():
+                filling.note(min(row + len(batch), source.rows(view)))
+            noted = monotonic()
+    examples = (*version.splits["train"], *version.splits["val"])
+    for (view, kind), filling in fillings.items():
+        plain = view.number == CENTRE and kind == "pooled"
+        about = {"version": version.id, "network": source.key, "view": str(view), "kind": kind}
+        filling.finish(about, [one.sha256 for one in examples] if plain else [])
+
+
+def _write(
+    row: int,
+    batch: Pictures,
+    fillings: Mapping[tuple[View, Kind], Filling],
+    compute: Compute,
+    *,
+    train: bool,
+) -> None:
+    """Compute a batch's views once each, and write what is wanted of them."""
+    for view in sorted({view for view, _ in fillings}, key=lambda one: one.number):
+        if not train and view.number != CENTRE:
+            continue
+        features = compute(view.of(batch, row))
+        for place, kind in enumerate(DTYPES):
+            filling = fillings.get((view, kind))
+            if filling is not None:
+                filling.write(row, features[place])
+
+
+def _batches(version: Version, start: int, count: int) -> Iterator[tuple[int, Pictures]]:
+    """Yield (row, pictures) from a row on; no batch holds pictures of both splits."""
+    paths = (version.paths("train") + version.paths("val"))[:count]
+    middle = len(version.splits["train"])
+    for first, last in ((start, middle), (max(start, middle), count)):
+        row = first
+        for batch in picture_batches(paths[first:last], version.size, version.fit):
+            yield row, batch
+            row += len(batch)

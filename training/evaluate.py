@@ -1,7 +1,9 @@
 """Measure a bundle on a split of the published version, or on a folder of class folders."""
 
+import json
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pipeline.bundle import Bundle, open_bundle
@@ -10,9 +12,11 @@ from pipeline.dataset import open_dataset
 from pipeline.errors import PARTIAL, MissingInputError, UsageError
 from pipeline.progress import Outcome, Output, Stopwatch, progress_bars
 from training.answers import answer, fit_of, load_model
+from training.evaluation import Evaluation, evaluate_answers, spoken
 from training.metrics import Metrics, measure
 from training.pictures import Example, read_version
 from training.settings import EvaluateSettings
+from training.tags import TagRule
 
 _DEFAULTS = EvaluateSettings()
 
@@ -35,7 +39,18 @@ def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output(
         bar = bars.add("measuring", total=len(examples))
         answers = answer(model, examples, bundle.size, fit_of(bundle.fit), bar)
     metrics = measure(answers.probabilities, answers.labels, bundle.class_names)
-    return _outcome(bundle, source, metrics, answers.unreadable, watch.total)
+    evaluation = evaluate_answers(answers, *_stated(bundle))
+    return _outcome(bundle, source, (metrics, evaluation), answers.unreadable, watch.total)
+
+
+def _stated(bundle: Bundle) -> tuple[float, TagRule]:
+    """Return the temperature and the tag rule that a bundle names; 1 and the usual rule if none."""
+    try:
+        told = json.loads(bundle.path("metrics.json").read_bytes())
+        rule = told.get("tags", {}).get("rule", {})
+        return float(told.get("temperature", 1)), TagRule(**rule)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return 1.0, TagRule()
 
 
 def _is_own_split(settings: EvaluateSettings, bundle: Bundle) -> bool:
@@ -79,23 +94,33 @@ def _examples(settings: EvaluateSettings, bundle: Bundle) -> tuple[list[Example]
             f"the model does not know {_few(strange)} of {settings.dataset}",
             cure="name the data set it was trained on, or train again",
         )
-    examples = [Example(e.path, label_of[version.class_names[e.label]]) for e in found]
+    examples = [replace(e, label=label_of[version.class_names[e.label]]) for e in found]
     return examples, f"the {settings.split} split of {settings.dataset}"
 
 
 def _outcome(
-    bundle: Bundle, source: str, metrics: Metrics, unreadable: dict[str, str], seconds: float
+    bundle: Bundle,
+    source: str,
+    found: tuple[Metrics, Evaluation],
+    unreadable: dict[str, str],
+    seconds: float,
 ) -> Outcome:
+    metrics, evaluation = found
     summary = {
         "bundle": str(bundle.folder),
         "images": metrics.pictures,
         "metrics": metrics.headline(),
         "nll": metrics.nll,
         "per_class": metrics.as_json()["per_class"],
+        "confusion": metrics.confusion,
+        **asdict(evaluation),
         "unreadable": unreadable,
         "seconds": seconds,
     }
-    lines = (f"{metrics.pictures} pictures of {source}: {headline(metrics)}",)
+    lines = (
+        f"{metrics.pictures} pictures of {source}: {headline(metrics)}",
+        *spoken(evaluation, metrics.top1),
+    )
     if not unreadable:
         return Outcome(summary, lines)
     first, why = next(iter(unreadable.items()))

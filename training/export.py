@@ -10,35 +10,51 @@ from typing import Any
 from pipeline.bundle import BUNDLE_NAME, FORMAT
 from pipeline.checksums import hash_files
 from pipeline.durable import write_file
-from pipeline.errors import InterruptedRunError
-from pipeline.native_output import STDERR, STDOUT, without_native_chatter
-from pipeline.pictures import Fit
-from pipeline.signals import stop_on_request
-from training.backend import load_backend
+from pipeline.pictures import PAD_COLOUR, Fit
+from training.answers import Answers
+from training.exports.build import Source, export_all
+from training.exports.kinds import FILES
+from training.exports.native import native_work
+from training.exports.proof import proof_examples
+from training.exports.saved_model import INPUTS
+from training.exports.written import Export, size_of
+from training.setup import Setup
 
-KERAS_NAME = "model.keras"
-TFLITE_NAME = "model.tflite"
-
-
-def write_keras(folder: Path, model: Any) -> Path:  # noqa: ANN401  Keras has no types
-    """Write model.keras: pictures float32[N, size, size, 3] in 0..255 -> probabilities."""
-    path = folder / KERAS_NAME
-    model.save(path)
-    return path
+KERAS_NAME = FILES["keras"]
 
 
-def write_tflite(folder: Path, model: Any) -> Path:  # noqa: ANN401
-    """Write model.tflite, float32: the same network for LiteRT, to about 1e-6 the same answers.
+def write_exports(
+    folder: Path,
+    model: Any,  # noqa: ANN401  Keras has no types
+    setup: Setup,
+    answers: Answers,
+    *,
+    name: str,
+) -> list[Export]:
+    """Write and prove every export that was asked for; model.keras is there, with its answers.
 
-    A signal waits until the conversion ends: the converter would take it for an error of its own.
+    Raises DamagedDataError when a float export answers otherwise than the model, OSError when the
+    disk is full.
     """
-    tf = load_backend().tf
-    with stop_on_request() as stop, without_native_chatter(STDOUT, STDERR):
-        data = tf.lite.TFLiteConverter.from_keras_model(model).convert()
-    if stop.signal_number is not None:
-        raise InterruptedRunError(stop.signal_number)
-    path = folder / TFLITE_NAME
-    write_file(path, data)
+    # Test pictures that cannot be read are named elsewhere; the others prove the exports.
+    examples = answers.examples or proof_examples(setup.version)
+    measured = answers.probabilities if answers.examples else None
+    source = Source(folder, model, setup.version, setup.bars, name, examples, measured)
+    keras = Export(KERAS_NAME, "keras", bytes=size_of(folder / KERAS_NAME))
+    return [keras, *export_all(source, setup.settings.exports)]
+
+
+def write_keras(folder: Path, model: Any) -> Path:  # noqa: ANN401
+    """Write model.keras: pictures float32[N, size, size, 3] in 0..255 -> probabilities.
+
+    Without the head's optimiser, whose moments are twice the size of the head.
+    """
+    for layer in model.layers:
+        if getattr(layer, "optimizer", None) is not None:
+            layer.optimizer, layer.compiled = None, False
+    path = folder / KERAS_NAME
+    with native_work():
+        model.save(path)
     return path
 
 
@@ -63,8 +79,11 @@ def write_preprocess(folder: Path, size: int, fit: Fit) -> None:
             "layout": "NHWC",
             "dtype": "float32",
             "range": [0, 255],
+            "pad_colour": list(PAD_COLOUR),
             "normalisation": "inside the model",
+            "input": "image",
             "output": "probabilities",
+            "signatures": INPUTS,
         },
     )
 

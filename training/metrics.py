@@ -20,6 +20,17 @@ class ClassMetrics:
 
 
 @dataclass(frozen=True)
+class ReliabilityBin:
+    """The pictures whose top probability lies in (low, high], and how many of them were right."""
+
+    low: float
+    high: float
+    pictures: int
+    confidence: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
 class Metrics:
     """What a model is worth on some pictures; shares in 0..1, None without pictures.
 
@@ -69,8 +80,15 @@ def top_k(probabilities: NDArray[np.float64], labels: NDArray[np.int64], k: int)
 
     Of equally probable classes the first counts as more probable.
     """
+    return float(np.mean(top_hits(probabilities, labels, k)))
+
+
+def top_hits(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], k: int
+) -> NDArray[np.bool_]:
+    """Say of each picture whether its label is among the k most probable classes, bool[N]."""
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-    return float(np.mean((best == labels[:, None]).any(axis=1)))
+    return np.asarray((best == labels[:, None]).any(axis=1))
 
 
 def confusion(
@@ -88,9 +106,33 @@ def calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    place = np.clip(np.ceil(confidence * ECE_BINS).astype(int) - 1, 0, ECE_BINS - 1)
-    gaps = np.bincount(place, weights=right - confidence, minlength=ECE_BINS)
+    gaps = np.bincount(bin_of(confidence), weights=right - confidence, minlength=ECE_BINS)
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def bin_of(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the bin of each confidence, 0 to 14; a bin holds its upper edge, not its lower."""
+    return np.clip(np.ceil(confidence * ECE_BINS).astype(np.int64) - 1, 0, ECE_BINS - 1)
+
+
+def reliability(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64]
+) -> list[ReliabilityBin]:
+    """Return the 15 bins of the reliability diagram, the least confident first."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    place = bin_of(confidence)
+    sums = [np.bincount(place, w, ECE_BINS) for w in (None, confidence, right)]
+    return [
+        ReliabilityBin(
+            low=bin_ / ECE_BINS,
+            high=(bin_ + 1) / ECE_BINS,
+            pictures=int(count),
+            confidence=float(sure / count) if count else None,
+            accuracy=float(hits / count) if count else None,
+        )
+        for bin_, (count, sure, hits) in enumerate(zip(*sums, strict=True))
+    ]
 
 
 def cross_entropy(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

@@ -1,39 +1,78 @@
 """Join backbone and head into the networks that embed, train and are exported."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.backbones.scaling import Scaling, scale
 from training.backend import load_backend
 
 HIDDEN = (256, 256)
 DROPOUT = 0.5
 
 
-def build_head(features: int, classes: int, hidden: Sequence[int] = HIDDEN) -> Any:  # noqa: ANN401  Keras has no types
-    """Build the published head: two dense layers of 256 with dropout .5, then logits."""
+@dataclass(frozen=True)
+class Trunk:
+    """The network below the head: how pictures are scaled for it, what the head reads of it."""
+
+    base: Any
+    """Scaled float32[N, size, size, 3] -> feature map, a keras.Model."""
+    scaling: Scaling = "minus_one_to_one"
+    taps: tuple[str, ...] = ()
+    """Layers whose global averages the head reads, one after the other; none: the output only."""
+
+    @property
+    def features(self) -> int:
+        """Return how many values the head reads."""
+        return sum(int(output.shape[-1]) for output in self.outputs())
+
+    def outputs(self) -> list[Any]:
+        """Return the feature maps that the head reads."""
+        return [self.base.get_layer(name).output for name in self.taps] or [self.base.output]
+
+
+def build_head(
+    features: int,
+    classes: int,
+    hidden: Sequence[int] = HIDDEN,
+    *,
+    dropout: float = DROPOUT,
+    input_dropout: float = 0.0,
+) -> Any:  # noqa: ANN401  Keras has no types
+    """Build features -> logits; by default the published head, two layers of 256, dropout .5."""
     keras = load_backend().keras
     layers = [keras.Input((features,))]
+    if input_dropout:
+        layers.append(keras.layers.Dropout(input_dropout))
     for width in hidden:
-        layers += [keras.layers.Dense(width, "relu"), keras.layers.Dropout(DROPOUT)]
+        layers.append(keras.layers.Dense(width, "relu"))
+        if dropout:
+            layers.append(keras.layers.Dropout(dropout))
     return keras.Sequential([*layers, keras.layers.Dense(classes)], name="head")
 
 
-def embedder(base: Any) -> Any:  # noqa: ANN401
-    """Return pictures 0..255 -> pooled features, float32[N, features]; the base is frozen."""
-    image, features = _pooled(base, frozen=True)
-    return load_backend().keras.Model(image, features, name="embedder")
+def embedder(trunk: Trunk, *, cut: str | None = None) -> Any:  # noqa: ANN401
+    """Return pictures 0..255 -> pooled features float32[N, features]; the base is frozen.
+
+    With `cut` there is a second output: the feature map of that layer.
+    """
+    more = [] if cut is None else [trunk.base.get_layer(cut).output]
+    image, features, maps = _pooled(trunk, frozen=True, more=more)
+    outputs = features if cut is None else [features, *maps]
+    return load_backend().keras.Model(image, outputs, name="embedder")
 
 
 def classifier(base: Any, head: Any, *, frozen: bool) -> Any:  # noqa: ANN401
-    """Return pictures 0..255 -> logits, float32[N, classes].
+    """Return pictures 0..255 -> logits, float32[N, classes]; `base` is a Trunk or a network.
 
     A frozen base runs in inference mode, batch normalisation included.
     """
-    base.trainable = not frozen
-    image, features = _pooled(base, frozen=frozen)
+    trunk = as_trunk(base)
+    trunk.base.trainable = not frozen
+    image, features, _ = _pooled(trunk, frozen=frozen)
     return load_backend().keras.Model(image, head(features), name="classifier")
 
 
@@ -49,29 +88,55 @@ def exported(logits: Any, temperature: float) -> Any:  # noqa: ANN401
     return keras.Model(logits.input, probabilities, name="sceneset")
 
 
-def forward(model: Any) -> Any:  # noqa: ANN401
+def forward(model: Any) -> Any:  # noqa: ANN401  Keras has no types
     """Compile a model's inference: uint8[N, size, size, 3] -> float32[N, outputs].
 
     Twice as fast as Keras' `predict` in batches of 32; never XLA, which makes the convolutions
     four times slower on a CPU.
     """
+    compute_all = forward_all(model)
+
+    def compute(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return compute_all(pictures)[0]
+
+    return compute
+
+
+def forward_all(model: Any) -> Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]:  # noqa: ANN401
+    """Compile the inference of a model of one or more outputs; see `forward`."""
     tf = load_backend().tf
     shape = (None, *model.input.shape[1:])
 
     def run(pictures: Any) -> Any:  # noqa: ANN401
         return model(tf.cast(pictures, tf.float32), training=False)
 
-    compiled = tf.function(run, input_signature=[tf.TensorSpec(shape, tf.uint8)])
+    compiled = tf.function(run, autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8)])
 
-    def compute(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.asarray(compiled(pictures), np.float32)
+    def compute(pictures: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        found = compiled(np.ascontiguousarray(pictures))
+        outputs = found if isinstance(found, list | tuple) else [found]
+        return [np.asarray(output, np.float32) for output in outputs]
 
     return compute
 
 
-def _pooled(base: Any, *, frozen: bool) -> tuple[Any, Any]:  # noqa: ANN401
+def as_trunk(base: Any) -> Trunk:  # noqa: ANN401
+    """Return a trunk as it is, and a bare network as one that is read at its output alone."""
+    return base if isinstance(base, Trunk) else Trunk(base)
+
+
+def _pooled(trunk: Trunk, *, frozen: bool, more: Sequence[Any] = ()) -> tuple[Any, Any, list[Any]]:
+    """Return the image, what the head reads of it, and the feature maps of `more`."""
     keras = load_backend().keras
+    base = trunk.base
+    wanted = [*trunk.outputs(), *more]
+    if trunk.taps or more:
+        base = keras.Model(base.input, wanted, name=base.name)
     image = keras.Input(base.input.shape[1:], name="image")
-    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(image)
-    feature_map = base(scaled, training=False) if frozen else base(scaled)
-    return image, keras.layers.GlobalAveragePooling2D()(feature_map)
+    scaled = scale(image, trunk.scaling)
+    maps = base(scaled, training=False) if frozen else base(scaled)
+    maps = list(maps) if isinstance(maps, list | tuple) else [maps]
+    read = maps[: len(maps) - len(more)]
+    pooled = [keras.layers.GlobalAveragePooling2D()(one) for one in read]
+    features = pooled[0] if len(pooled) == 1 else keras.layers.Concatenate()(pooled)
+    return image, features, maps[len(read) :]

@@ -1,15 +1,19 @@
 """Train the head from picture files in every epoch: the published recipe."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
 
-from training.epochs import Epochs, compile_classifier, run_epochs
+from training.epochs import Epochs, compile_classifier, go_on, run_epochs
 from training.pictures import Example, Version, labels_of, picture_batches
-from training.settings import Plan
+from training.plans import Plan
 from training.stream import Batch, own_errors, stream
+
+# Called once per epoch: the seed of the run, the number of the epoch
+Seeds = Callable[[], tuple[int, int]]
 
 
 def train_from_files(
@@ -17,7 +21,6 @@ def train_from_files(
     version: Version,
     *,
     plan: Plan,
-    learning_rate: float,
     seed: int,
     epochs: Epochs,
 ) -> None:
@@ -25,11 +28,12 @@ def train_from_files(
 
     25 epochs, batches of 128, Adam 1e-3, no augmentation: train.py of Antony90/ml-photo-api.
     """
-    compile_classifier(network, learning_rate)
-    rng = np.random.default_rng(seed)
+    compile_classifier(network, plan.learning_rate)
+    go_on(network, epochs)
     train, val = version.splits["train"], version.splits["val"]
+    numbers = count(len(epochs.curves))
     data: dict[str, Any] = {
-        "x": _stream(version, train, plan.batch_size, rng),
+        "x": _stream(version, train, plan.batch_size, lambda: (seed, next(numbers))),
         "shuffle": False,
         "epochs": plan.epochs,
     }
@@ -39,19 +43,19 @@ def train_from_files(
         run_epochs(network, data, epochs)
 
 
-def _stream(
-    version: Version, examples: Sequence[Example], batch: int, rng: np.random.Generator | None
-) -> Any:  # noqa: ANN401
-    batches = partial(_batches, version, examples, batch, rng)
+def _stream(version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None) -> Any:  # noqa: ANN401
+    batches = partial(_batches, version, examples, batch, seeds)
     return stream(batches, version.size, -(-len(examples) // batch))
 
 
 def _batches(
-    version: Version, examples: Sequence[Example], batch: int, rng: np.random.Generator | None
+    version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None
 ) -> Iterator[Batch]:
-    """Yield an epoch, in an order of its own when there is a generator for it."""
-    order = np.arange(len(examples)) if rng is None else rng.permutation(len(examples))
-    chosen = [examples[place] for place in order]
+    """Yield an epoch; in the order that the next seed draws, or as it is without seeds."""
+    order = np.arange(len(examples))
+    if seeds is not None:
+        order = np.random.default_rng(seeds()).permutation(len(examples))
+    chosen = [examples[place] for place in order.tolist()]
     pictures = picture_batches([e.path for e in chosen], version.size, version.fit, batch=batch)
     labels, start = labels_of(chosen), 0
     for stack in pictures:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline.dataset import Dataset
 from pipeline.errors import DamagedDataError, MissingInputError
 from pipeline.pictures import Fit, PictureError, load_square
+from pipeline.published import PublishedPicture, version_id
 from pipeline.rows import SPLITS, Split
 from pipeline.workers import map_items
 
@@ -22,11 +23,12 @@ BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One picture file, its label and, when it is known, the SHA-256 of the picture as found."""
+    """One picture file, its label and, when known, the picture's SHA-256 as found and leak group."""
 
     path: Path
     label: int
     sha256: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,22 @@ def read_version(dataset: Dataset) -> Version:
 def _version(folder: Path, record: dict[str, Any]) -> Version:
     names = tuple(str(name) for name in record["class_names"])
     splits: dict[Split, list[Example]] = {split: [] for split in SPLITS}
+    rows: list[PublishedPicture] = []
     with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             label = int(row["label"])
             if names[label] != row["class"]:
                 raise ValueError(f"label {label} is {names[label]!r}, not {row['class']!r}")
-            example = Example(folder / row["path"], label, row.get("sha256", ""))
-            splits[cast("Split", row["split"])].append(example)
+            source = (row.get("sha256", ""), row.get("group", ""))
+            example = Example(folder / row["path"], label, *source)
+            split = cast("Split", row["split"])
+            splits[split].append(example)
+            rows.append(_row(label, row["class"], split, example.sha256))
+    if version_id(rows) != record["version"]:
+        raise DamagedDataError(
+            f"the version at {folder} was altered since: its pictures do not match its id",
+            cure="sceneset curate publishes a new version",
+        )
     return Version(
         id=str(record["version"]),
         folder=folder,
@@ -94,6 +105,11 @@ def _version(folder: Path, record: dict[str, Any]) -> Version:
         fit=cast("Fit", record.get("fit", "crop")),
         splits={split: tuple(rows) for split, rows in splits.items()},
     )
+
+
+def _row(label: int, name: str, split: Split, sha256: str) -> PublishedPicture:
+    """Return what a version's id is made of, the rest left empty."""
+    return PublishedPicture("", label, name, split, sha256, "", 0, 0, "", "", "")
 
 
 def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:

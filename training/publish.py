@@ -1,28 +1,28 @@
 """Fill a bundle's folder: models, measurements by the exported file, report, card, record."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.checksums import file_sha256
-from pipeline.durable import write_file
 from pipeline.manifest import now
-from training.answers import Answers, answer, load_model
+from training.assess import assess
 from training.backend import versions
-from training.calibrate import fit_temperature, without_temperature
+from training.calibrate import choose_temperature
+from training.evaluation import Evaluation
 from training.export import (
     write_class_names,
+    write_exports,
     write_json,
     write_keras,
     write_preprocess,
     write_record,
-    write_tflite,
 )
-from training.metrics import Metrics, calibration_error, measure
+from training.metrics import Metrics, measure
+from training.mirrored import mirrored_headline
 from training.network import exported
-from training.pictures import refuse
+from training.pages import Measured, write_pages
 from training.recipes import Setup, Trained
-from training.report import confusions, plots, render, shots
+from training.review import Doubt
 
 
 @dataclass(frozen=True)
@@ -40,26 +40,40 @@ class Run:
     temperature: float
     ece_before: float | None
     metrics: Metrics
+    evaluation: Evaluation
+    unreadable: list[str]
     untaught: list[str]
     unmeasured: list[str]
+    exports: dict[str, dict[str, object]] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Return export -> why it is not in the bundle."""
+        return {
+            name: str(one["left_out"]) for name, one in self.exports.items() if "left_out" in one
+        }
 
 
 def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> Run:
     """Write every file of a bundle; bundle.json, which names the hashes of the others, last."""
     version, watch = setup.version, setup.watch
-    temperature = fit_temperature(trained.val_logits, version.labels("val"))
-    model = exported(trained.network, temperature)
+    temperature = choose_temperature(trained.val_logits, version.labels("val"))
+    model = exported(trained.network, temperature.chosen)
     with watch.step("export"):
         keras_file = write_keras(folder, model)
-        write_tflite(folder, model)
-    with watch.step("measure"):
-        answers = _answers(keras_file, setup)
-    run = _run(setup, trained, model.count_params(), answers, temperature, number=number)
+    measured, evaluation = assess(keras_file, setup, trained, temperature)
+    run = _run(setup, trained, model.count_params(), measured, evaluation, number=number)
+    with watch.step("export"):
+        exports = write_exports(folder, model, setup, measured.answers, name=run.name)
+    run = replace(run, exports={one.name: one.as_json() for one in exports})
     write_class_names(folder, version.class_names)
     write_preprocess(folder, version.size, version.fit)
     with watch.step("report"):
-        _write_pages(folder, setup, trained, run, answers)
-    write_json(folder / "metrics.json", _metrics_json(setup, trained, run))
+        write_pages(folder, setup, trained, vars(run), measured)
+    with watch.step("mirrored"):
+        mirrored = _mirrored(model, setup, measured)
+    write_json(folder / "metrics.json", {**_metrics_json(setup, trained, run), **mirrored})
     write_record(
         folder,
         {
@@ -68,33 +82,24 @@ def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> R
             "classes": run.classes,
             "parameters": run.parameters,
             "dataset_version": run.dataset_version,
+            "exports": run.exports,
             "versions": versions(),
         },
     )
     return run
 
 
-def _answers(keras_file: Path, setup: Setup) -> Answers:
-    version = setup.version
-    test = version.splits["test"]
-    bar = setup.bars.add("measuring", total=len(test))
-    answers = answer(load_model(keras_file), test, version.size, version.fit, bar)
-    for path, why in answers.unreadable.items():
-        refuse(Path(path), ValueError(why))
-    return answers
-
-
 def _run(
     setup: Setup,
     trained: Trained,
     parameters: int,
-    answers: Answers,
-    temperature: float,
+    measured: Measured,
+    evaluation: Evaluation,
     *,
     number: int,
 ) -> Run:
     version, settings = setup.version, setup.settings
-    before = without_temperature(answers.probabilities, temperature)
+    answers, calibration = measured.answers, evaluation.calibration
     return Run(
         name=f"{settings.out.name} {number}",
         created_at=now(),
@@ -104,16 +109,38 @@ def _run(
         classes=len(version.class_names),
         parameters=parameters,
         dataset_version=version.id,
-        temperature=temperature,
-        ece_before=calibration_error(before, answers.labels) if len(before) else None,
+        temperature=calibration.temperature,
+        ece_before=calibration.ece_before,
         metrics=measure(answers.probabilities, answers.labels, version.class_names),
+        evaluation=evaluation,
+        unreadable=[str(Path(p).relative_to(version.folder)) for p in answers.unreadable],
+        doubts=tuple(measured.doubts),
         untaught=version.classes_without("train"),
         unmeasured=version.classes_without("test"),
     )
 
 
+def _mirrored(model: Any, setup: Setup, measured: Measured) -> dict[str, object]:  # noqa: ANN401  Keras has no types
+    """Measure the average over test pictures and their mirror images, when that is asked for."""
+    answers, version = measured.answers, setup.version
+    if not (setup.settings.mirrored_test and answers.examples):
+        return {}
+    found = mirrored_headline(
+        model,
+        answers.probabilities,
+        answers.examples,
+        version.class_names,
+        size=version.size,
+        fit=version.fit,
+        bar=setup.bars.add("mirrored", total=len(answers.examples)),
+    )
+    return {"mirrored_average": found}
+
+
 def _weights_name(setup: Setup) -> str:
     """Say where the backbone started, without the user's folders: bundles are passed on."""
+    if setup.start is not None:
+        return f"the model {setup.start.bundle.record['name']}"
     if setup.weights is None:
         return "none"
     return "imagenet" if setup.settings.weights == "imagenet" else setup.weights.name
@@ -121,55 +148,24 @@ def _weights_name(setup: Setup) -> str:
 
 def _metrics_json(setup: Setup, trained: Trained, run: Run) -> dict[str, object]:
     plan = trained.plan
+    record = asdict(run)
+    record |= record.pop("evaluation")
+    record["suspects"] = [one.as_json() for one in run.doubts]
+    del record["doubts"]
     return {
-        **asdict(run),
+        **record,
         "settings": {
             key: str(value) if isinstance(value, Path) else value
             for key, value in asdict(setup.settings).items()
         },
-        "weights_sha256": file_sha256(setup.weights) if setup.weights else None,
+        "weights_sha256": setup.weights_sha256() or None,
         "epochs": plan.epochs,
         "epochs_run": len(trained.epochs.curves),
         "epoch_kept": trained.epochs.kept,
         "batch_size": plan.batch_size,
+        "plan": plan.as_json(),
+        **trained.facts,
         "curves": trained.epochs.curves,
         "seconds": setup.watch.seconds,
         "versions": versions(),
     }
-
-
-def _write_pages(folder: Path, setup: Setup, trained: Trained, run: Run, answers: Answers) -> None:
-    version, settings, plan = setup.version, setup.settings, trained.plan
-    wrong, unsure = shots(answers, version.class_names, version.size, version.fit)
-    facts: dict[str, Any] = {
-        **vars(run),
-        "classes": version.class_names,
-        "trained_on": run.created_at[:16].replace("T", " ") + " UTC",
-        "size": version.size,
-        "fit": version.fit,
-        "version": version.id,
-        "epochs": plan.epochs,
-        "epochs_run": len(trained.epochs.curves),
-        "kept": trained.epochs.kept,
-        "batch_size": plan.batch_size,
-        "seed": settings.seed,
-        "pictures": {split: len(rows) for split, rows in version.splits.items()},
-        "plots": plots(trained.epochs.curves, trained.epochs.kept),
-        "mistakes": confusions(run.metrics),
-        "strips": [
-            ("Wrong, the surest first", wrong),
-            ("Right, the least sure first", unsure),
-        ],
-        "run": {
-            "data set": f"{settings.dataset}, version {version.id}",
-            "parameters": f"{run.parameters:,}",
-            "epochs": f"{len(trained.epochs.curves)} of at most {plan.epochs}",
-            "batch size": plan.batch_size,
-            "learning rate": settings.learning_rate,
-            "seed": settings.seed,
-            "seconds": ", ".join(f"{k} {v:.1f}" for k, v in setup.watch.seconds.items()),
-            "versions": ", ".join(f"{k} {v}" for k, v in versions().items()),
-        },
-    }
-    write_file(folder / "report" / "index.html", render("report.html", facts).encode())
-    write_file(folder / "model_card.md", render("model_card.md", facts).encode())

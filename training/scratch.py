@@ -1,60 +1,68 @@
-"""Train a whole network from random weights on pictures in memory."""
+"""Train a whole network from random weights on pictures that are decoded once."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from training.backend import load_backend
-from training.epochs import Epochs, compile_classifier, run_epochs
-from training.settings import Plan
-from training.stream import Batch, stream
-
-PATIENCE = 8
+from training.augment import Chances, random_view
+from training.epochs import Epochs
+from training.fine_tune import fit
+from training.head import Examples
+from training.plans import CHANCES, Plan
+from training.task import Batch, Schedule, Task
 
 
 def train_from_scratch(
     network: Any,  # noqa: ANN401  Keras has no types
-    train: Batch,
-    val: Batch,
+    examples: Examples,
     *,
     plan: Plan,
-    learning_rate: float,
     seed: int,
     epochs: Epochs,
 ) -> None:
-    """Fit pictures -> logits on (uint8[N, size, size, 3], int64[N]), mirrored at random.
+    """Fit pictures -> logits on rows uint8[N, size, size, 3], changed at random.
 
-    The step size falls to 0 along a cosine. Stops after 8 epochs without a better one; the best
-    validation epoch's weights stay.
+    The step size falls to 0 along a cosine. Stops after `patience` epochs without a better one; the
+    best validation epoch's weights stay.
     """
-    keras = load_backend().keras
-    rng = np.random.default_rng(seed)
-    steps = -(-len(train[1]) // plan.batch_size)
-    falling = keras.optimizers.schedules.CosineDecay(learning_rate, plan.epochs * steps)
-    compile_classifier(network, falling)
-    data: dict[str, Any] = {
-        "x": stream(
-            lambda: mirrored_batches(train, plan.batch_size, rng), train[0].shape[1], steps
-        ),
-        "shuffle": False,
-        "epochs": plan.epochs,
-    }
-    if len(val[1]):
-        data["validation_data"] = val
-    run_epochs(network, data, epochs)
+    chances = Chances(**{name: getattr(plan, name) for name in CHANCES})
+
+    def train(rng: np.random.Generator) -> Iterator[Batch]:
+        for pictures, labels, weights in examples.train(plan.batch_size, rng):
+            yield changed(pictures, chances, rng), labels, weights
+
+    task = Task(
+        variables=network.trainable_variables,
+        beside=network.non_trainable_variables,
+        logits=lambda x, seed: network(x, training=seed is not None),
+        shape=examples.views[0].shape[1:],
+        dtype=np.uint8,
+        classes=int(network.output.shape[-1]),
+        steps=-(-len(examples.labels) // plan.batch_size),
+        train=train,
+        val=lambda: examples.val(64),
+    )
+    schedule = Schedule(
+        epochs=plan.epochs,
+        rate=plan.learning_rate,
+        decay=plan.weight_decay,
+        warmup=plan.warmup,
+        smoothing=plan.label_smoothing,
+        average=plan.average,
+        mixup=plan.mixup,
+        seed=seed,
+    )
+    fit(task, schedule, epochs)
 
 
-def mirrored_batches(examples: Batch, batch: int, rng: np.random.Generator) -> Iterator[Batch]:
-    """Yield every example once in random order, each mirrored left to right with a chance of 1/2.
-
-    Keras' own layer for this takes a third of the training step of a small network.
-    """
-    pictures, labels = examples
-    order = rng.permutation(len(labels))
-    for start in range(0, len(order), batch):
-        chosen = order[start : start + batch]
-        stack = pictures[chosen]
-        mirrored = rng.random(len(chosen)) < 0.5  # noqa: PLR2004  a fair coin
-        stack[mirrored] = stack[mirrored, :, ::-1]
-        yield stack, labels[chosen]
+def changed(
+    pictures: NDArray[np.uint8], chances: Chances, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Return uint8[N, size, size, 3], each mirrored or otherwise changed by chance."""
+    if any((chances.crop, chances.colour, chances.rotation, chances.erase)):
+        return np.stack([random_view(picture, chances, rng) for picture in pictures])
+    mirrored = rng.random(len(pictures)) < chances.flip
+    pictures[mirrored] = pictures[mirrored, :, ::-1]
+    return pictures

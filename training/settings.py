@@ -1,74 +1,174 @@
 """State what `train` and `evaluate` can be told, with the defaults."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from pipeline.dataset import DEFAULT_ROOT
 from pipeline.errors import SettingsError
 from pipeline.rows import Split
+from training.backbones import check_name
+from training.exports.kinds import DEFAULT_EXPORTS, parse_exports
 
 DEFAULT_MODEL = Path("models/scenes")
-BackboneName = Literal["mobilenet_v2", "small"]
-RecipeName = Literal["fast", "original"]
+RecipeName = Literal["fast", "best", "original"]
+EngineName = Literal["auto", "tensorflow", "openvino"]
+ClassWeights = Literal["none", "root", "balanced"]
 
-
-class Plan(NamedTuple):
-    """How long a recipe trains and on how many pictures a step."""
-
-    epochs: int
-    batch_size: int
-
-
-PLANS = {"fast": Plan(25, 128), "original": Plan(25, 128), "scratch": Plan(30, 16)}
+_AT_LEAST_ONE = ("epochs", "batch_size", "hidden", "views", "fine_tune_epochs", "fine_tune_batch")
+_SHARES = ("flip", "crop", "colour", "rotation", "erase", "mixup")
+_BELOW_ONE = (
+    "dropout",
+    "input_dropout",
+    "label_smoothing",
+    "fine_tune_smoothing",
+    "average",
+    "warmup",
+    "fine_tune_warmup",
+)
+_NOT_NEGATIVE = ("weight_decay", "fine_tune_decay", "fewest_per_class", "patience")
+_RATES = ("learning_rate", "fine_tune_rate")
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """What to train on which pictures, and how."""
+    """What to train on which pictures, and how. What is left out is the recipe's own."""
 
     dataset: Path = DEFAULT_ROOT
     """The data set's folder; its newest published version is used, at the size it was published."""
     out: Path = DEFAULT_MODEL
     """The model's folder; each run publishes a numbered bundle in it."""
-    backbone: BackboneName = "mobilenet_v2"
-    """The network below the head. `small` has no pretrained weights: it trains from scratch."""
+    backbone: str = "mobilenet_v2"
+    """The network below the head: mobilenet_v2, small (has no pretrained weights: it trains from
+    scratch), mobilenet_v3_large, efficientnet_v2_b0, resnet50, resnet101, resnet152, resnet18,
+    resnet34, convnext_tiny, vgg16, vgg16_places365, vgg16_hybrid1365; hf:USER/NAME from Hugging
+    Face and hub:PRESET or hub:FOLDER of KerasHub, with the extra `hub`."""
     weights: str = "imagenet"
-    """Where the backbone starts: `imagenet` (downloaded once), the path of a Keras .h5 without its
-    top, or `none`: the whole network then trains from scratch whatever the recipe."""
+    """Where the backbone starts: `imagenet` or `places` (downloaded once), the path of a Keras .h5
+    with or without its top, or `none`: the whole network then trains from scratch whatever the
+    recipe."""
+    from_bundle: Annotated[Path | None, Parameter(name="--from")] = None
+    """Start from the backbone and the head of this model instead. Classes are matched by name: new
+    ones start at random, those that are gone are left out."""
     recipe: RecipeName = "fast"
     """`fast` embeds each picture once, trains the head on that and keeps the best validation epoch;
+    `best` then trains the upper half of the backbone too, and keeps whichever is better;
     `original` passes every picture through the frozen backbone in every epoch and keeps the last.
-    Without pretrained weights both mean: from scratch, mirrored at random, stopped early."""
+    Without pretrained weights all mean: from scratch, mirrored at random, stopped early."""
+    resume: Annotated[bool, Parameter(negative="")] = False
+    """Go on with the run that was interrupted in the model's folder, from its last whole epoch."""
     epochs: int | None = None
-    """Passes over the training pictures; by default 25, from scratch 30 or fewer."""
+    """Passes over the training pictures; by default 30 of the head, 8 with more than 5,000
+    pictures; `original` 25; from scratch 30 or fewer."""
     batch_size: int | None = None
     """Pictures in one training step; by default 128, from scratch 16."""
-    learning_rate: float = 1e-3
-    """Step size of Adam."""
+    learning_rate: float | None = None
+    """Largest step size of Adam, 0.001; along a cosine but in `original`."""
+    weight_decay: float | None = None
+    """Decay of the kernels beside Adam: 0.3 in a head, 0 from scratch."""
+    warmup: float | None = None
+    """Share of the steps in which a head's step size rises, 0.05."""
+    hidden: int | None = None
+    """Width of the head's hidden layer, 512."""
+    dropout: float | None = None
+    """Share of hidden values left out in a training step, 0.5."""
+    input_dropout: float | None = None
+    """Share of the head's inputs left out in a training step, 0.2."""
+    label_smoothing: float | None = None
+    """Share of each label that is spread over all classes, 0."""
+    class_weights: ClassWeights | None = None
+    """Weigh pictures by how rare their class is: `none` (the default), `balanced` (every class
+    counts the same), `root` (half way)."""
+    average: float | None = None
+    """Decay of a running average of the weights that is measured and kept in their place, such as
+    0.99; 0 for none, the default."""
+    mixup: float | None = None
+    """Chance of a batch to be mixed with itself in another order, 0."""
+    patience: int | None = None
+    """Stop after so many epochs without a better one; 0 for never, the default but from scratch: 8."""
+    views: int | None = None
+    """Views of each picture: 1 the centre, 2 its mirror image (the default), more are drawn at
+    random; `best` uses 6 while it trains the backbone."""
+    flip: float | None = None
+    """Chance of a random view to be mirrored, 0.5."""
+    crop: float | None = None
+    """Chance of a random view to be a crop of 35 to 100 % of the area: 1, from scratch 0."""
+    colour: float | None = None
+    """Chance of a random view to be brighter or darker, harder or softer, more or less colourful by
+    up to 20 %: 0.5, from scratch 0."""
+    rotation: float | None = None
+    """Chance of a random view to be turned by up to 15 degrees, 0."""
+    erase: float | None = None
+    """Chance of a random view to lose a rectangle of 2 to 20 % of its area, 0."""
+    fine_tune_epochs: int | None = None
+    """Passes over the pictures with the backbone's upper half (`best`), 6."""
+    fine_tune_batch: int | None = None
+    """Pictures in one step of these, 64."""
+    fine_tune_rate: float | None = None
+    """Largest step size of these, 0.0003."""
+    fine_tune_decay: float | None = None
+    """Decay of the kernels in these, 0.01."""
+    fine_tune_warmup: float | None = None
+    """Share of these steps in which the step size rises, 0.1."""
+    fine_tune_smoothing: float | None = None
+    """Label smoothing of these, 0.1."""
+    fewest_per_class: int | None = None
+    """`best` trains the backbone only with so many training pictures per class, 150; 0: always."""
+    engine: EngineName = "auto"
+    """What embeds the pictures: `openvino` (bfloat16, the extra of that name), `tensorflow`, or the
+    faster one that is installed. Validation and test always go through TensorFlow in float32."""
+    export: str = DEFAULT_EXPORTS
+    """Formats of the bundle: keras and litert (always written, the latter with what explains an
+    answer), saved_model, fp16, int8 (kept only when it loses half a point at most), onnx; or all."""
+    mirrored_test: bool = True
+    """Measure the average over a picture and its mirror image too; metrics.json shows it beside
+    the figures of the exported model."""
+    fit_tags: Annotated[bool, Parameter(negative="")] = False
+    """Fit the thresholds of the tag rule on the validation pictures: one tag is to be right in 95 of
+    100, two tags in 90. By default 0.9 alone and 0.5 together."""
+    suspects: bool = True
+    """Look for labels and pictures worth a second look (`fast` and `best`, which have embeddings);
+    they stand in the report and in the manifest, and nothing is dropped."""
+    tensorboard: Path | None = None
+    """Write the curves and the test figures as TensorBoard logs to a folder of the run in here."""
     seed: int = 0
     """Seed of initial weights, dropout and order."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
-        for flag, value in (("--epochs", self.epochs), ("--batch-size", self.batch_size)):
-            if value is not None and value < 1:
-                raise SettingsError(f"{flag} is {value}", cure=f"give {flag} 1 or more")
-        if not 0 < self.learning_rate < 1:
+        check_name(self.backbone)
+        for name in _AT_LEAST_ONE:
+            self._check(name, lambda value: value >= 1, "1 or more")
+        for name in _SHARES:
+            self._check(name, lambda value: 0 <= value <= 1, "a value from 0 to 1")
+        for name in _BELOW_ONE:
+            self._check(name, lambda value: 0 <= value < 1, "a value from 0 to below 1")
+        for name in _NOT_NEGATIVE:
+            self._check(name, lambda value: 0 <= value < float("inf"), "0 or more")
+        for name in _RATES:
+            self._check(name, lambda value: 0 < value < 1, "a value between 0 and 1, such as 0.001")
+        self._check("seed", lambda value: 0 <= value < 2**32, "a value from 0 to 4294967295")
+        parse_exports(self.export)
+        if self.from_bundle is not None and self.weights != "imagenet":
             raise SettingsError(
-                f"--learning-rate is {self.learning_rate}",
-                cure="give a value between 0 and 1, such as 0.001",
+                f"--from {self.from_bundle} and --weights {self.weights} name two starts",
+                cure="leave one of them out",
             )
-        if not 0 <= self.seed < 2**32:
-            raise SettingsError(f"--seed is {self.seed}", cure="give a value from 0 to 4294967295")
 
-    def plan(self, recipe: str) -> Plan:
-        """Return epochs and batch size: the recipe's own where none are asked for."""
-        own = PLANS[recipe]
-        return Plan(self.epochs or own.epochs, self.batch_size or own.batch_size)
+    @property
+    def exports(self) -> tuple[str, ...]:
+        """Return the kinds of exports to write, in their fixed order."""
+        return parse_exports(self.export)
+
+    def _check(self, name: str, fits: Callable[[float], bool], wanted: str) -> None:
+        value = getattr(self, name)
+        if value is not None and not fits(value):
+            flag = "--" + name.replace("_", "-")
+            raise SettingsError(f"{flag} is {value}", cure=f"give {flag} {wanted}")
 
 
 @Parameter(name="*")

@@ -91,10 +91,13 @@ def test_the_command_prints_one_json_object_and_nothing_else(
     assert len((tmp_path / "o.csv").read_text().splitlines()) == 4
 
 
-def test_classifying_never_imports_tensorflow(model: Path, pictures: Path) -> None:
+def test_classifying_and_explaining_never_import_tensorflow(
+    model: Path, pictures: Path, tmp_path: Path
+) -> None:
+    words = ["classify", str(pictures), "--model", str(model), "--explain", str(tmp_path / "why")]
     program = (
         "import sys, cli\n"
-        f"code = cli.main(['classify', {str(pictures)!r}, '--model', {str(model)!r}])\n"
+        f"code = cli.main({words!r})\n"
         "strangers = {'tensorflow', 'keras', 'training', 'curate', 'scraper'} & set(sys.modules)\n"
         "assert not strangers, strangers\n"
         "sys.exit(code)\n"
@@ -104,3 +107,4 @@ def test_classifying_never_imports_tensorflow(model: Path, pictures: Path) -> No
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "red" in done.stdout
+    assert len(list((tmp_path / "why").iterdir())) == 3

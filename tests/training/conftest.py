@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw
 
 from pipeline.class_list import slug_of
 from pipeline.manifest import Manifest
+from pipeline.published import PublishedPicture, version_id
+from pipeline.rows import SPLITS
 
 NAMES = ("Disc", "Frame <b>&", "Stripes")
 SIZE = 32
@@ -57,7 +59,12 @@ def publish(tmp_path_factory: pytest.TempPathFactory) -> Publish:
         with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerows([("path", "label", "class", "split", "sha256"), *sorted(rows)])
-        version = hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
+        version = version_id(
+            PublishedPicture(path, label, name, split, digest, "", 0, 0, "", "", "")
+            for path, label, name, word, digest in rows
+            for split in SPLITS
+            if split == word
+        )
         record = {"version": version, "class_names": names, "size": SIZE, "counts": counts}
         (folder / "dataset.json").write_text(json.dumps(record))
         (root / "curated" / "current").symlink_to("versions/1")

@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.calibrate import COLDEST, HOTTEST, fit_temperature, softmax, without_temperature
+from training.calibrate import (
+    COLDEST,
+    HOTTEST,
+    choose_temperature,
+    fit_temperature,
+    softmax,
+    without_temperature,
+)
 from training.metrics import cross_entropy
 
 
@@ -45,3 +52,29 @@ def test_too_few_pictures_leave_the_probabilities_alone() -> None:
 def test_the_temperature_can_be_taken_out_again() -> None:
     logits = np.random.default_rng(0).normal(0, 3, (20, 4))
     assert without_temperature(softmax(logits / 2.5), 2.5) == pytest.approx(softmax(logits))
+
+
+def test_a_temperature_that_raises_the_ece_of_validation_is_not_used() -> None:
+    rng = np.random.default_rng(0)
+    vetoed = used = 0
+    for _ in range(60):
+        logits = rng.normal(0, 2, (60, 4)) * rng.choice([0.9, 1.0, 2.0])
+        found = choose_temperature(logits, drawn_labels(logits, int(rng.integers(999))))
+        assert found.ece_at_one is not None
+        assert found.ece_at_fitted is not None
+        if found.why:
+            vetoed += 1
+            assert (found.chosen, found.ece_at_fitted > found.ece_at_one) == (1.0, True)
+            assert f"{found.fitted:.3f}" in found.why
+        else:
+            used += 1
+            assert found.chosen == found.fitted
+            assert found.ece_at_fitted <= found.ece_at_one
+    assert vetoed
+    assert used
+
+
+def test_fewer_than_thirty_validation_pictures_are_said_to_be_too_few() -> None:
+    found = choose_temperature(np.zeros((29, 3)), np.zeros(29, np.int64))
+    assert (found.chosen, found.ece_at_one) == (1.0, None)
+    assert "29 validation pictures" in found.why

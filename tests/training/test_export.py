@@ -4,11 +4,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from training_exports_support import exported_network
 
 from pipeline.errors import InterruptedRunError
-from training.backbones import build_base
-from training.export import write_tflite
-from training.network import build_head, classifier, exported
+from training.answers import load_model
+from training.backend import load_backend
+from training.export import write_keras
+from training.exports.litert import convert_float, trace
 
 pytestmark = [
     pytest.mark.train,
@@ -16,21 +18,30 @@ pytestmark = [
 ]
 
 
-def test_a_signal_while_converting_ends_the_run_as_interrupted(tmp_path: Path) -> None:
-    model = exported(
-        classifier(build_base("small", 32, None), build_head(128, 2, ()), frozen=False), 2.0
-    )
+def test_a_signal_while_converting_ends_the_run_as_interrupted() -> None:
+    model = exported_network()
+    graph = trace(model, [model.output])
 
     def interrupt(number: int, _frame: object) -> None:
         raise InterruptedRunError(number)
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM))
+        timer = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGTERM))
         timer.start()
         with pytest.raises(InterruptedRunError):
-            write_tflite(tmp_path, model)
+            convert_float(graph)
             timer.join()
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_keras_file_holds_no_optimiser_and_answers_alike(tmp_path: Path) -> None:
+    keras = load_backend().keras
+    model = exported_network(hidden=64)
+    head = model.get_layer("head")
+    head.compile(optimizer=keras.optimizers.Adam(), loss="mse")
+    head.optimizer.build(head.trainable_variables)
+    read = load_model(write_keras(tmp_path, model))
+    assert getattr(read.get_layer("head"), "optimizer", None) is None
+    assert [w.shape for w in read.get_weights()] == [w.shape for w in model.get_weights()]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.metrics import calibration_error, measure, top_k
+from training.metrics import calibration_error, measure, reliability, top_k
 
 NAMES = ("a", "b", "c", "d")
 
@@ -60,3 +60,20 @@ def test_every_picture_stands_once_in_the_confusion_matrix(pairs: list[tuple[int
     assert np.sum(found.confusion) == len(pairs)
     assert [sum(row) for row in found.confusion] == [c.support for c in found.per_class.values()]
     assert found.top1 == pytest.approx(np.trace(np.array(found.confusion)) / len(pairs))
+
+
+@given(st.integers(0, 200), st.integers(1, 60))
+def test_the_bins_of_the_reliability_diagram_add_up_to_the_ece(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet(np.full(4, 0.5), count)
+    labels = rng.integers(0, 4, count)
+    bins = reliability(probabilities, labels)
+    assert sum(one.pictures for one in bins) == count
+    gaps = [
+        one.pictures * abs(one.accuracy - one.confidence)
+        for one in bins
+        if one.accuracy is not None and one.confidence is not None
+    ]
+    assert sum(gaps) / count == pytest.approx(calibration_error(probabilities, labels))
+    for one in bins:
+        assert one.confidence is None or one.low <= one.confidence <= one.high + 1e-12

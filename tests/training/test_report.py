@@ -1,11 +1,10 @@
-from pathlib import Path
-
 import numpy as np
 
-from training.answers import Answers
-from training.metrics import measure
-from training.pictures import Example
-from training.report import confusions, percent, plots, shots
+from training.charts import plots, reliability_bars, stacked
+from training.gallery import confusions
+from training.metrics import measure, reliability
+from training.pages import shade
+from training.report import percent
 
 NAMES = ("a", "b", "c")
 
@@ -35,22 +34,29 @@ def test_the_most_frequent_mistakes_come_first() -> None:
     assert confusions(metrics) == [("a", "b", 2), ("b", "c", 1)]
 
 
-def test_the_surest_mistakes_and_the_least_sure_hits_are_shown(drawn: Path) -> None:
-    (file, *_) = sorted(drawn.rglob("*.jpg"))
-    probabilities = np.array(
-        [[0.9, 0.1, 0], [0.6, 0.4, 0], [0.3, 0.7, 0], [0.8, 0.1, 0.1], [1.0, 0, 0]]
-    )
-    labels = (0, 0, 0, 1, 1)
-    answers = Answers(probabilities, tuple(Example(file, label) for label in labels), {})
-    wrong, right = shots(answers, NAMES, 32, "crop")
-    assert [(one.truth, one.guess, one.probability) for one in wrong] == [
-        ("b", "a", 1.0),
-        ("b", "a", 0.8),
-        ("a", "b", 0.7),
-    ]
-    assert [one.probability for one in right] == [0.6, 0.9]
-    assert right[0].source.startswith("data:image/jpeg;base64,")
-
-
 def test_what_is_not_defined_is_a_dash() -> None:
     assert (percent(None), percent(0.0), percent(0.9876)) == ("-", "0.0 %", "98.8 %")
+
+
+def test_no_epoch_at_all_can_be_drawn() -> None:
+    accuracy, _ = plots([], kept=0)
+    assert accuracy.curves == ()
+
+
+def test_a_bar_of_the_reliability_diagram_is_as_high_as_the_share_of_right_answers() -> None:
+    answers = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]])
+    low, high = reliability_bars(reliability(answers, np.array([0, 0, 0, 1])))
+    assert (low.height, high.height) == (110, 220)
+    assert low.y + low.height == high.y + high.height == 220
+    assert "2 pictures, sure 0.900, right 1.000" in high.says
+
+
+def test_the_largest_class_fills_the_bar() -> None:
+    bars = [bar for _, bar in stacked({"train": 6, "val": 2, "test": 2}, 10)]
+    assert [bar.width for bar in bars] == [96, 32, 32]
+    assert [bar.x for bar in bars] == [0, 96, 128]
+    assert [bar.width for _, bar in stacked({"train": 0}, 0)] == [0]
+
+
+def test_a_cell_is_darker_the_larger_its_share_and_bare_without_pictures() -> None:
+    assert [shade(count, 100) for count in (0, 1, 50, 100)] == [0, 1, 5, 9]

@@ -1,21 +1,18 @@
 import numpy as np
+import pytest
 
-from training.scratch import mirrored_batches
+from training.augment import Chances
+from training.scratch import changed
 
 
-def test_an_epoch_holds_each_picture_once_as_it_is_or_mirrored_with_its_label() -> None:
+@pytest.mark.parametrize("chances", [Chances(flip=0.5), Chances(flip=0.5, erase=1e-9)])
+def test_pictures_stay_as_they_are_or_are_mirrored(chances: Chances) -> None:
     rng = np.random.default_rng(5)
-    pictures = rng.integers(0, 256, (50, 4, 4, 3), dtype=np.uint8)
-    before = pictures.copy()
-    seen, mirrored, sizes = [], 0, []
-    for stack, labels in mirrored_batches((pictures, np.arange(50)), 16, rng):
-        sizes.append(len(stack))
-        for picture, label in zip(stack, labels, strict=True):
-            flipped = np.array_equal(picture, before[label][:, ::-1])
-            assert flipped or np.array_equal(picture, before[label])
-            mirrored += flipped
-            seen.append(int(label))
-    assert sorted(seen) == list(range(50))
-    assert sizes == [16, 16, 16, 2]
+    before = rng.integers(0, 256, (50, 4, 4, 3), dtype=np.uint8)
+    found = changed(before.copy(), chances, rng)
+    mirrored = 0
+    for picture, was in zip(found, before, strict=True):
+        flipped = np.array_equal(picture, was[:, ::-1])
+        assert flipped or np.array_equal(picture, was)
+        mirrored += flipped
     assert 10 < mirrored < 40
-    assert np.array_equal(pictures, before)

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from pipeline.errors import SettingsError
-from training.settings import PLANS, Plan, TrainSettings
+from training.settings import TrainSettings
 
 
 @pytest.mark.parametrize(
@@ -9,8 +11,15 @@ from training.settings import PLANS, Plan, TrainSettings
     [
         ("epochs", 0),
         ("batch_size", 0),
+        ("views", 0),
         ("learning_rate", 0.0),
         ("learning_rate", float("nan")),
+        ("fine_tune_rate", 1.0),
+        ("dropout", 1.0),
+        ("mixup", 1.5),
+        ("weight_decay", -0.1),
+        ("weight_decay", float("inf")),
+        ("fewest_per_class", -1),
         ("seed", -1),
         ("seed", 2**32),
     ],
@@ -20,7 +29,6 @@ def test_values_that_cannot_work_are_refused_with_the_flag(name: str, value: flo
         TrainSettings(**{name: value})  # type: ignore[arg-type]
 
 
-def test_what_is_not_asked_for_is_the_recipes_own() -> None:
-    assert TrainSettings().plan("original") == Plan(25, 128)
-    assert TrainSettings(epochs=3).plan("fast") == Plan(3, PLANS["fast"].batch_size)
-    assert TrainSettings(batch_size=7).plan("scratch") == Plan(PLANS["scratch"].epochs, 7)
+def test_two_starts_are_one_too_many() -> None:
+    with pytest.raises(SettingsError, match="name two starts"):
+        TrainSettings(from_bundle=Path("m"), weights="w.h5")

@@ -1,0 +1,97 @@
+"""Show where in a picture a class was seen: Grad-CAM without TensorFlow.
+
+`explain.tflite` gives the last feature map and the pooled values, `head.npz` the dense layers that
+read them; the rest is numpy (pipeline/gradcam.py).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.bundle import Bundle
+from pipeline.errors import DamagedDataError, MissingInputError
+from pipeline.gradcam import Dense, heat_map, read_head
+from pipeline.overlay import blend, over_picture
+from pipeline.pictures import decode, encode_jpeg, fit, to_array
+from serving.engine import fit_of
+from serving.interpreters import Interpreters
+
+MODEL_NAME, HEAD_NAME = "explain.tflite", "head.npz"
+QUALITY = 90
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The class explained, its probability, and where it was seen: float32[h, w] in 0..1.
+
+    The map covers the square that the model saw; its sides are those of the last feature map.
+    """
+
+    label: int
+    probability: float
+    heat: NDArray[np.float32]
+
+
+class Explainer:
+    """A bundle's explaining model and head, which several threads may ask at once."""
+
+    def __init__(self, bundle: Bundle, workers: int = 2) -> None:
+        """Load both. Raises MissingInputError when a bundle lacks them, DamagedDataError."""
+        for name in (MODEL_NAME, HEAD_NAME):
+            if not bundle.path(name).is_file():
+                raise MissingInputError(
+                    f"the bundle at {bundle.folder} has no {name}, so nothing can be explained",
+                    cure="train again; sceneset train writes it",
+                )
+        self._size, self._fit = bundle.size, fit_of(bundle.fit)
+        self._model = Interpreters(bundle.path(MODEL_NAME), workers)
+        self._head = read_head_file(bundle.path(HEAD_NAME))
+        self._check(len(bundle.class_names))
+
+    def explain(self, picture: Image.Image, label: int | None = None) -> Explanation:
+        """Explain the class asked for, or the most probable, of a decoded picture."""
+        features, pooled = self._model.run(to_array(fit(picture, self._size, self._fit)))
+        reading = read_head(pooled, self._head, label)
+        return Explanation(reading.label, reading.probability, heat_map(features, reading.weights))
+
+    def overlay(self, data: bytes, label: int | None = None) -> bytes:
+        """Return a JPEG of the picture at its own size with the map over it. Raises PictureError."""
+        picture = decode(data)
+        heat = self.explain(picture, label).heat
+        whole = over_picture(heat, picture.width, picture.height, self._fit)
+        return encode_jpeg(Image.fromarray(blend(to_array(picture), whole)), QUALITY)
+
+    def _check(self, classes: int) -> None:
+        """Raise DamagedDataError unless model, head and class names fit each other."""
+        widths = [layer.kernel.shape for layer in self._head]
+        chain = [self._model.gives[-1][-1], *(shape[1] for shape in widths)]
+        fits = [shape[0] for shape in widths] == chain[:-1] and chain[-1] == classes
+        shapes = self._model.takes == [1, self._size, self._size, 3] and len(self._model.gives) == 2  # noqa: PLR2004  feature map and pooled values
+        if not (fits and shapes):
+            raise self._model.misfit(f"its outputs do not fit {HEAD_NAME} and {classes} classes")
+
+
+def read_head_file(path: Path) -> list[Dense]:
+    """Read head.npz: kernel_0, bias_0 and so on; all but the last layer end in a relu.
+
+    Raises DamagedDataError.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            count = len(arrays.files) // 2
+            return [
+                Dense(
+                    arrays[f"kernel_{place}"].astype(np.float64),
+                    arrays[f"bias_{place}"].astype(np.float64),
+                    relu=place < count - 1,
+                )
+                for place in range(count)
+            ]
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise DamagedDataError(
+            f"{path} cannot be read: {error}", cure="train again or restore the bundle"
+        ) from error

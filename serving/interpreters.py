@@ -1,0 +1,66 @@
+"""Share a few LiteRT interpreters among threads."""
+
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DamagedDataError
+from pipeline.native_output import STDERR, without_native_chatter
+
+Outputs = tuple[NDArray[np.float32], ...]
+
+
+class Interpreters:
+    """One single-thread interpreter per worker; threads take turns through a queue.
+
+    Two interpreters of one thread answer 1.3 times as many pictures as one of two threads, and
+    batches lower the rate. `takes` and `gives` are the shapes of the input and of each output.
+    """
+
+    def __init__(self, path: Path, workers: int) -> None:
+        """Load the model `workers` times. Raises DamagedDataError when it cannot be run."""
+        self._path = path
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+        with without_native_chatter(STDERR):
+            loaded = [_load(path) for _ in range(workers)]
+        for interpreter in loaded:
+            self._idle.put(interpreter)
+        self._input = loaded[0].get_input_details()[0]["index"]
+        self._outputs = [one["index"] for one in loaded[0].get_output_details()]
+        self.takes = [int(n) for n in loaded[0].get_input_details()[0]["shape"]]
+        self.gives = [[int(n) for n in one["shape"]] for one in loaded[0].get_output_details()]
+
+    def run(self, picture: NDArray[np.uint8]) -> Outputs:
+        """Return each output for a picture uint8[size, size, 3], float32 without the batch axis."""
+        value = picture[np.newaxis].astype(np.float32)
+        interpreter = self._idle.get()
+        try:
+            interpreter.set_tensor(self._input, value)
+            interpreter.invoke()
+            return tuple(interpreter.get_tensor(place)[0] for place in self._outputs)
+        finally:
+            self._idle.put(interpreter)
+
+    def misfit(self, why: str) -> DamagedDataError:
+        """Return the error of a model that is not what its bundle says."""
+        return _misfit(self._path, why)
+
+
+def _load(path: Path) -> Any:  # noqa: ANN401  LiteRT has no types
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415  an extra
+
+    try:
+        interpreter = Interpreter(model_path=str(path), num_threads=1)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise _misfit(path, str(error)) from error
+    return interpreter
+
+
+def _misfit(path: Path, why: str) -> DamagedDataError:
+    return DamagedDataError(
+        f"{path} cannot be run: {why}", cure="train again or restore the bundle"
+    )

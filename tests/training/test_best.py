@@ -1,0 +1,77 @@
+"""Train the backbone's upper part for real, on small drawn pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.dataset import Dataset
+from pipeline.progress import Bars, Stopwatch
+from training.backbones import build_base
+from training.backend import load_backend
+from training.best import mirrored
+from training.pictures import read_version
+from training.recipes import Setup, Trained, best
+from training.settings import TrainSettings
+from training.setup import val_logits
+
+pytestmark = [
+    pytest.mark.train,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of random weights for MobileNetV2."""
+    path = tmp_path_factory.mktemp("weights") / "random.weights.h5"
+    build_base("mobilenet_v2", 32, None).save_weights(path)
+    return path
+
+
+def run(drawn: Path, weights: Path, said: list[str], fewest: int, rate: float) -> Trained:
+    settings = TrainSettings(
+        dataset=drawn,
+        weights=str(weights),
+        recipe="best",
+        views=3,
+        epochs=2,
+        fine_tune_epochs=2,
+        fine_tune_rate=rate,
+        fewest_per_class=fewest,
+    )
+    load_backend().keras.utils.set_random_seed(1)
+    version = read_version(Dataset(drawn))
+    setup = Setup(settings, version, weights, Bars(None), Stopwatch(), say=said.append)
+    return best(setup)
+
+
+def test_few_pictures_leave_the_backbone_as_it_is(drawn: Path, weights: Path) -> None:
+    said: list[str] = []
+    trained = run(drawn, weights, said, 150, 3e-4)
+    assert trained.facts["fine_tuned"] is False
+    assert "60 training pictures per class are fewer than 150" in said[0]
+
+
+@pytest.mark.parametrize("rate", [3e-3, 0.9])
+def test_whatever_training_the_backbone_brings_the_better_network_stays(
+    drawn: Path, weights: Path, rate: float
+) -> None:
+    said: list[str] = []
+    head_only = run(drawn, weights, said, 150, rate)
+    trained = run(drawn, weights, said, 0, rate)
+    labels = read_version(Dataset(drawn)).labels("val")
+    right = [np.mean(one.val_logits.argmax(1) == labels) for one in (head_only, trained)]
+    assert right[1] >= right[0]
+    again = val_logits(trained.network, read_version(Dataset(drawn)))
+    assert np.allclose(again, trained.val_logits, atol=1e-3)
+    if not trained.facts["fine_tuned"]:
+        assert np.allclose(again, head_only.val_logits, atol=1e-3)
+
+
+def test_some_maps_are_mirrored() -> None:
+    maps = np.arange(24, dtype=np.float16).reshape(2, 2, 3, 2)
+    before = maps.copy()
+    assert np.array_equal(mirrored(maps, 1.0, np.random.default_rng(0)), before[:, :, ::-1])
+    assert np.array_equal(mirrored(before.copy(), 0.0, np.random.default_rng(0)), before)

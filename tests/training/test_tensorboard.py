@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+from training.backend import load_backend
+from training.tensorboard import write_logs
+
+pytestmark = pytest.mark.train
+
+
+def test_curves_and_test_figures_are_read_back_from_the_logs(tmp_path: Path) -> None:
+    curves = [{"loss": 2.0, "val_loss": 2.5}, {"loss": 1.0, "val_loss": 1.5}]
+    write_logs(tmp_path, curves, {"top1": 0.75, "ece": None})
+    tf = load_backend().tf
+    found = {
+        (path.parent.name, event.step, value.tag): float(tf.make_ndarray(value.tensor))
+        for path in tmp_path.rglob("events.*")
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+    }
+    assert found == {
+        ("train", 1, "loss"): 2.0,
+        ("train", 2, "loss"): 1.0,
+        ("validation", 1, "loss"): 2.5,
+        ("validation", 2, "loss"): 1.5,
+        ("test", 2, "top1"): 0.75,
+    }
+
+
+def test_without_curves_there_is_nothing_to_write(tmp_path: Path) -> None:
+    write_logs(tmp_path / "logs", [], {"top1": None})
+    assert list(tmp_path.iterdir()) == []

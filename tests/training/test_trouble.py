@@ -1,0 +1,34 @@
+import pytest
+
+from pipeline.errors import InterruptedRunError, SettingsError
+from training.backend import load_backend
+from training.plans import Plan
+from training.trouble import memory_told, resumable
+
+pytestmark = pytest.mark.train
+PLAN = Plan(epochs=1, batch_size=128)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_out_of_memory_names_the_setting_to_lower(*, ours: bool) -> None:
+    full = load_backend().tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore")
+    with pytest.raises(SettingsError, match="memory ran out") as caught, memory_told(PLAN):
+        raise MemoryError if ours else full
+    assert "--batch-size 64" in caught.value.cure
+    assert "\n" not in caught.value.problem
+    assert caught.value.exit_code == 2
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(ZeroDivisionError), memory_told(PLAN):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (InterruptedRunError(15), 143)]
+)
+def test_an_interrupted_training_says_how_to_go_on(error: BaseException, code: int) -> None:
+    with pytest.raises(InterruptedRunError) as caught, resumable():
+        raise error
+    assert caught.value.exit_code == code
+    assert "--resume" in caught.value.cure

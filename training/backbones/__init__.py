@@ -1,0 +1,17 @@
+"""Hold the networks below the head: the table of them, their scaling and their weights."""
+
+from training.backbones.rows import Backbone
+from training.backbones.scaling import Scaling, scale
+from training.backbones.table import BACKBONES, check_name
+from training.backbones.weights import build_base, find_weights, imagenet_available
+
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "Scaling",
+    "build_base",
+    "check_name",
+    "find_weights",
+    "imagenet_available",
+    "scale",
+]

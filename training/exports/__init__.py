@@ -1,0 +1,1 @@
+"""Write a trained model in the formats that others run, and prove that they answer alike."""

@@ -1,0 +1,216 @@
+"""Write every export that was asked for, and prove each before it may stay."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.durable import write_file
+from pipeline.progress import Bars
+from training.exports import proof
+from training.exports.explain import anatomy, write_head
+from training.exports.kinds import EXPLAIN_FILE, FILES, HEAD_FILE, missing_packages
+from training.exports.litert import convert_float, convert_half, convert_int8, trace
+from training.exports.onnx import write_onnx
+from training.exports.parity import (
+    FEWEST,
+    Gate,
+    Probabilities,
+    compare,
+    half_gate,
+    int8_gate,
+    require_exact,
+)
+from training.exports.runtimes import (
+    FilesRunner,
+    Runner,
+    SavedModel,
+    explained_runner,
+    litert_runner,
+    onnx_runner,
+)
+from training.exports.saved_model import BASE64, BYTES, PIXELS, write_saved_model
+from training.exports.tflite_files import Packer, classifier_packer, explain_file
+from training.exports.written import Export, size_of, timed
+from training.network import forward
+from training.pictures import Example, Version, labels_of
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is exported where: `model` maps pictures float32[N, size, size, 3] to probabilities.
+
+    `reference` are its answers on the `examples` of the proof, float[N, classes]; None before they
+    are known.
+    """
+
+    folder: Path
+    model: Any
+    version: Version
+    bars: Bars
+    name: str
+    examples: tuple[Example, ...]
+    reference: Probabilities | None = None
+
+    @property
+    def pack(self) -> Packer:
+        """Return what makes a LiteRT file of a converted graph."""
+        return classifier_packer(self.name, self.version.size, self.version.class_names)
+
+
+@dataclass(frozen=True)
+class Float32:
+    """A float export and what runs it: on every picture of the proof, on a few, on a few files."""
+
+    export: Export
+    every: Runner | None = None
+    few: Runner | None = None
+    files: tuple[tuple[str, FilesRunner], ...] = ()
+
+
+@dataclass(frozen=True)
+class Small:
+    """An export of fewer bits that is not written yet, and the gate it has to pass."""
+
+    export: Export
+    gate: Callable[[Probabilities, Probabilities, NDArray[np.int64]], Gate]
+    data: bytes
+
+
+def export_all(source: Source, kinds: Sequence[str]) -> list[Export]:
+    """Write these kinds of exports but model.keras, which is there; return what became of each.
+
+    Raises DamagedDataError when a float export answers otherwise than the model. One with fewer
+    bits that loses too much, and ONNX without its packages, are left out and say why.
+    """
+    writers = {"litert": _litert, "saved_model": _saved_model, "onnx": _onnx}
+    made = [one for kind, write in writers.items() if kind in kinds for one in write(source)]
+    _prove_few(source, made, _prove_every(source, made))
+    smaller = [shrink(source) for kind, shrink in _SMALLER.items() if kind in kinds]
+    _judge(source, [one for one in smaller if one.data])
+    return [*(one.export for one in made), *(one.export for one in smaller)]
+
+
+def _litert(source: Source) -> list[Float32]:
+    """Write model.tflite, explain.tflite and head.npz from one conversion."""
+    export = Export(FILES["litert"], "litert")
+    explain, head = Export(EXPLAIN_FILE, "explain"), Export(HEAD_FILE, "explain")
+    with timed(export):
+        parts = anatomy(source.model)
+        outputs = [parts.feature_map, parts.pooled, parts.probabilities]
+        converted = convert_float(trace(source.model, outputs))
+        data = source.pack(converted, len(outputs) - 1)
+        write_file(source.folder / export.name, data)
+    with timed(explain):
+        explaining = explain_file(converted)
+        write_file(source.folder / explain.name, explaining)
+        write_head(source.folder, parts.head)
+    for one in (export, explain, head):
+        one.bytes = size_of(source.folder / one.name)
+    explained = explained_runner(explaining, parts.head)
+    return [
+        Float32(export, litert_runner(data)),
+        Float32(explain, few=explained),
+        Float32(head),
+    ]
+
+
+def _saved_model(source: Source) -> list[Float32]:
+    export = Export(FILES["saved_model"], "saved_model")
+    with timed(export):
+        path = write_saved_model(source.folder, source.model, source.version.fit)
+    export.bytes = size_of(path)
+    loaded = SavedModel(path)
+    texts = ((BYTES, False), (BASE64, True))
+    files = tuple((name, partial(loaded.files, as_text=as_text)) for name, as_text in texts)
+    return [Float32(export, loaded.pixels, files=files)]
+
+
+def _onnx(source: Source) -> list[Float32]:
+    export, lacking = Export(FILES["onnx"], "onnx"), missing_packages()
+    if lacking:
+        export.left_out = f"the package {lacking[0]} is not installed (extra onnx)"
+        return [Float32(export)]
+    with timed(export):
+        path = write_onnx(source.folder, source.model)
+    export.bytes = size_of(path)
+    return [Float32(export, onnx_runner(path))]
+
+
+def _prove_every(source: Source, made: Sequence[Float32]) -> Probabilities:
+    """Compare float exports with the model on every picture; return its probabilities."""
+    runners = {one.export.name: one.every for one in made if one.every is not None}
+    if source.reference is None:
+        runners[""] = forward(source.model)
+    bar = source.bars.add("proving exports", total=len(source.examples))
+    found = proof.run_all(runners, source.version, source.examples, bar)
+    reference = found[""] if source.reference is None else source.reference
+    for one in made:
+        if one.every is not None:
+            one.export.parity[PIXELS] = compare(reference, found[one.export.name])
+            require_exact(one.export.name, one.export.parity[PIXELS])
+    return reference
+
+
+def _prove_few(source: Source, made: Sequence[Float32], every: Probabilities) -> None:
+    """Compare on a few pictures what takes whole files, and what explains."""
+    places = proof.spread(range(len(source.examples)), proof.FILES)
+    examples = [source.examples[place] for place in places]
+    reference = every[places]
+    bar = source.bars.add("proving the rest", total=len(examples))
+    runners = {one.export.name: one.few for one in made if one.few is not None}
+    found = proof.run_all(runners, source.version, examples, bar)
+    for one in made:
+        if one.few is not None:
+            one.export.parity["head.npz"] = compare(reference, found[one.export.name])
+        data = [example.path.read_bytes() for example in examples] if one.files else []
+        for name, run in one.files:
+            one.export.parity[name] = compare(reference, run(data))
+        for name, parity in one.export.parity.items():
+            require_exact(f"{one.export.name} ({name})", parity)
+
+
+def _half(source: Source) -> Small:
+    """Make model_fp16.tflite."""
+    export = Export(FILES["fp16"], "fp16")
+    with timed(export):
+        graph = trace(source.model, [source.model.output])
+        return Small(export, half_gate, source.pack(convert_half(graph), 0))
+
+
+def _int8(source: Source) -> Small:
+    """Make model_int8.tflite, unless there are too few pictures to judge it."""
+    export, judged = Export(FILES["int8"], "int8"), len(source.version.splits["val"])
+    if judged < FEWEST:
+        export.left_out = f"{judged} validation pictures cannot show half a point; {FEWEST} can"
+        return Small(export, int8_gate, b"")
+    with timed(export):
+        graph = trace(source.model, [source.model.output])
+        calibration = proof.calibration_pictures(source.version)
+        return Small(export, int8_gate, source.pack(convert_int8(graph, calibration), 0))
+
+
+_SMALLER = {"fp16": _half, "int8": _int8}
+
+
+def _judge(source: Source, smaller: Sequence[Small]) -> None:
+    """Measure files of fewer bits on validation pictures; write those that lose little enough."""
+    if not smaller:
+        return
+    examples = proof.spread(source.version.splits["val"] or source.examples, proof.JUDGED)
+    bar = source.bars.add("judging fewer bits", total=len(examples))
+    runners = {one.export.name: litert_runner(one.data) for one in smaller}
+    found = proof.run_all({"": forward(source.model), **runners}, source.version, examples, bar)
+    for one in smaller:
+        export, answers = one.export, found[one.export.name]
+        export.parity["judged"] = compare(found[""], answers)
+        export.gate = one.gate(found[""], answers, labels_of(examples))
+        if not export.gate.passed:
+            export.left_out = f"{export.gate.lost} of {export.gate.pictures} pictures are lost"
+            continue
+        write_file(source.folder / export.name, one.data)
+        export.bytes = len(one.data)

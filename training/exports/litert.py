@@ -1,0 +1,71 @@
+"""Convert a Keras model for LiteRT: float32, float16 weights, 8-bit integers."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.backend import load_backend
+from training.exports.native import native_work
+
+Calibration = Callable[[], Iterator[list[NDArray[np.float32]]]]
+
+
+def trace(model: Any, outputs: list[Any]) -> Any:  # noqa: ANN401  Keras has no types
+    """Return one graph, pictures float32[N, size, size, 3] -> the given tensors of the model."""
+    backend = load_backend()
+    tf = backend.tf
+    part = backend.keras.Model(model.input, outputs)
+    spec = tf.TensorSpec((None, *model.input.shape[1:]), tf.float32, name="image")
+
+    def run(image: Any) -> Any:  # noqa: ANN401
+        return part(image, training=False)
+
+    return tf.function(run, input_signature=[spec], autograph=False).get_concrete_function()
+
+
+def convert_float(graph: Any) -> bytes:  # noqa: ANN401
+    """Convert a graph as it is, in float32."""
+    return _convert(_converter(graph))
+
+
+def convert_half(graph: Any) -> bytes:  # noqa: ANN401
+    """Convert a graph with its weights as float16: half the size, computed in float32."""
+    tf = load_backend().tf
+    converter = _converter(graph)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    return _convert(converter)
+
+
+def convert_int8(graph: Any, calibration: Calibration) -> bytes:  # noqa: ANN401
+    """Convert a graph to 8-bit integers throughout, float32 going in and out.
+
+    `calibration` yields [float32[1, size, size, 3]] of training pictures: the ranges they span
+    become the scales. Never with dynamic ranges, which are slower than float.
+    """
+    tf = load_backend().tf
+    converter = _converter(graph)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = calibration
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    return _convert(converter)
+
+
+def _converter(graph: Any) -> Any:  # noqa: ANN401
+    """Return a converter of a frozen graph.
+
+    By way of a SavedModel in the temporary folder the conversion takes several times as long, and
+    a kill leaves that folder behind.
+    """
+    tf = load_backend().tf
+    # The object is read only by the conversion by way of a SavedModel.
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], tf.Module())
+    converter.experimental_lower_to_saved_model = False
+    return converter
+
+
+def _convert(converter: Any) -> bytes:  # noqa: ANN401
+    with native_work():
+        return bytes(converter.convert())
