@@ -30,6 +30,11 @@ EXTRAS = {
     "sklearn": "train",
     "matplotlib": "train",
     "ai_edge_litert": "serve",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "httptools": "serve",
+    "prometheus_client": "serve",
+    "python_multipart": "serve",
     "pyarrow": "formats",
     "ray": "ray",
 }
