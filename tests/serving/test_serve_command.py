@@ -34,20 +34,22 @@ CHECK = (
 
 
 @contextmanager
-def running(*words: object, model: Path) -> Iterator[tuple["subprocess.Popen[str]", int, str]]:
-    """Run a command; give the process, the port of the address that it says, and that line."""
-    process = subprocess.Popen(
-        [sys.executable, *map(str, words)],
-        cwd=ROOT, env=os.environ | {"SCENESET_MODEL": str(model)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+def running(*words: object, model: Path) -> Iterator[tuple["subprocess.Popen[str]", int, Path]]:
+    """Run a command; give the process, the port of the address that it says, and its log."""
+    log = model.parent / "log"
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, words)],
+            cwd=ROOT, env=os.environ | {"SCENESET_MODEL": str(model)},
+            stdout=subprocess.PIPE, stderr=stderr, text=True,
+        )  # fmt: skip
     try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if port := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-                break
-        assert port
-        yield process, int(port[1]), line
+        until = time.monotonic() + 60
+        while not (port := re.search(r"http://127\.0\.0\.1:(\d+)\W", log.read_text())):
+            assert time.monotonic() < until, log.read_text()
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.02)
+        yield process, int(port[1]), log
     finally:
         process.kill()
         process.communicate()
@@ -57,8 +59,7 @@ def test_a_server_reloads_on_sighup_and_answers_what_is_in_flight_when_it_ends(
     model: Path, write_bundle: Callable[..., Path]
 ) -> None:
     words = ("-c", CHECK, "serve", "--model", model, "--port", 0, "--watch", 0, "--json")
-    with running(*words, model=model) as (process, port, line):
-        assert "serving 3 classes" in line
+    with running(*words, model=model) as (process, port, log):
         client = Client(port, None)
         assert client.post("/v1/classify", RED, PNG).json[0]["label"] == "red"
         write_bundle(model / "2", ["rouge", "vert", "bleu"])
@@ -80,17 +81,19 @@ def test_a_server_reloads_on_sighup_and_answers_what_is_in_flight_when_it_ends(
             while chunk := connection.recv(65536):
                 found += chunk
         assert b'[{"label":"vert"' in found
-        said, log = process.communicate(timeout=20)
-    assert process.returncode == 0, log
+        said, _ = process.communicate(timeout=20)
+        lines = log.read_text()
+    assert process.returncode == 0, lines
     assert json.loads(said)["version"] == "2"
-    assert f"curl --data-binary @photo.jpg http://127.0.0.1:{port}/v1/classify" in log
-    assert "POST /v1/classify 200" in log
-    assert "Traceback" not in log
+    assert f"curl --data-binary @photo.jpg http://127.0.0.1:{port}/v1/classify" in lines
+    assert "serving 3 classes" in lines
+    assert "POST /v1/classify 200" in lines
+    assert "Traceback" not in lines
 
 
 def test_uvicorn_serves_what_the_environment_names(model: Path) -> None:
     words = ("-m", "uvicorn", "serving.app:app", "--port", 0)
-    with running(*words, model=model) as (_, port, _line):
+    with running(*words, model=model) as (_, port, _log):
         assert Client(port, None).post("/v1/classify", RED, PNG).json[0]["label"] == "red"
 
 
