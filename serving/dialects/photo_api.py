@@ -65,7 +65,7 @@ def _route(path: str) -> Route:
 
 DIALECT = Dialect(
     name="Photo gallery",
-    about="A list of base64 pictures, bare or as `images`; a list of tags for each.",
+    about='A list of base64 pictures, bare or as "images"; a list of tags for each.',
     routes=(_route("/classify"), _route("/classify/")),
     refuse=refuse,
     prefixes=("/classify",),

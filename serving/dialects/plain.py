@@ -122,7 +122,7 @@ def _encoded(text: object) -> Encoded:
 
 DIALECT = Dialect(
     name="Plain",
-    about="The shortest way: `curl --data-binary @photo.jpg`.",
+    about="The shortest way: curl --data-binary @photo.jpg",
     routes=(
         Route(
             method="POST",

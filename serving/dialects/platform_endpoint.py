@@ -66,8 +66,8 @@ def _route(path: str) -> Route:
 
 DIALECT = Dialect(
     name="Platform endpoint",
-    about="Objects with `name` and `base_64_content`, or plain base64 strings; with or without"
-    " `input_params` around them.",
+    about='Objects with "name" and "base_64_content", or plain base64 strings; with or without'
+    ' "input_params" around them.',
     routes=(_route("/api/v1/endpoints/{slug}"), _route("/cnvrg/predict")),
     refuse=error_response,
     prefixes=("/api/v1/", "/cnvrg/"),

@@ -110,7 +110,7 @@ _VERSION = "/v1/models/{name}/versions/{version}"
 
 DIALECT = Dialect(
     name="TensorFlow Serving",
-    about="The REST interface of TensorFlow Serving, rows (`instances`) or columns (`inputs`).",
+    about="The REST interface of TensorFlow Serving, rows (instances) or columns (inputs).",
     routes=(
         *(
             Route(
