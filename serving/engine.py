@@ -58,9 +58,11 @@ class Engine:
         self._scaling = scaling
         self._idle: SimpleQueue[_Network] = SimpleQueue()
         path = bundle.path(file)
+        # Read once for all: a mapped file counts for each, and one that shrinks ends the process.
+        data = path.read_bytes()
         with without_native_chatter(STDERR):
             for _ in range(workers):
-                network = _fitting(path, Shape(bundle.size, len(bundle.class_names)))
+                network = _fitting(path, data, Shape(bundle.size, len(bundle.class_names)))
                 network.run(np.zeros((bundle.size, bundle.size, 3), np.float32))
                 self._idle.put(network)
 
@@ -91,7 +93,7 @@ class Engine:
 def read_shape(path: Path) -> Shape:
     """Return what a .tflite file takes and gives. Raises DamagedDataError when it cannot be run."""
     with without_native_chatter(STDERR):
-        takes, gives = _Network(path).shapes()
+        takes, gives = _Network(path, path.read_bytes()).shapes()
     square = len(takes) == 4 and takes[0] == 1 and takes[1] == takes[2] and takes[3] == 3  # noqa: PLR2004  one square picture
     if not square or len(gives) != 2 or gives[0] != 1:  # noqa: PLR2004  one row of classes
         raise _misfit(path, f"it maps {takes} to {gives}, not one square picture to classes")
@@ -109,11 +111,11 @@ def top_classes(
 class _Network:
     """One interpreter; quantised inputs and outputs are converted as the file says."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, data: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415  an extra
 
         try:
-            self._interpreter: Any = Interpreter(model_path=str(path), num_threads=1)
+            self._interpreter: Any = Interpreter(model_content=data, num_threads=1)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise _misfit(path, str(error)) from error
@@ -150,8 +152,8 @@ def _real(answer: NDArray[Any], details: Any) -> NDArray[np.float32]:  # noqa: A
     return real
 
 
-def _fitting(path: Path, shape: Shape) -> _Network:
-    network = _Network(path)
+def _fitting(path: Path, data: bytes, shape: Shape) -> _Network:
+    network = _Network(path, data)
     takes, gives = network.shapes()
     if takes != [1, shape.size, shape.size, 3] or gives != [1, shape.outputs]:
         what = f"not {shape.size} px to {shape.outputs} classes"
