@@ -31,6 +31,8 @@ from serving.dialects import (
     tf_serving,
 )
 from serving.dialects.contract import Dialect, Refuse, Route, problem_response
+from serving.dialects.feedback import feedback_dialect
+from serving.feedback import FeedbackFile
 from serving.front import PAGE_POLICY, Front
 from serving.keeper import Keeper, follow
 from serving.keys import Keys, read_keys
@@ -69,10 +71,13 @@ def create_app(settings: ServeSettings) -> FastAPI:
         redirect_slashes=False,
         lifespan=_lifespan(service),
     )
-    for dialect in DIALECTS:
+    dialects = DIALECTS
+    if settings.feedback is not None:
+        dialects += (feedback_dialect(FeedbackFile(settings.feedback)),)
+    for dialect in dialects:
         for route in dialect.routes:
             _add(app, service, keys, dialect, route)
-    pages = _add_pages(app, settings, keys=keys is not None)
+    pages = _add_pages(app, settings, dialects, keys=keys is not None)
     _add_refusals(app, service)
     if settings.allow_origin:
         app.add_middleware(
@@ -119,8 +124,10 @@ def _check_key(keys: Keys | None, request: Request) -> None:
         raise RefusalError(401, "unauthorised", "A valid API key is needed", headers=challenge)
 
 
-def _add_pages(app: FastAPI, settings: ServeSettings, *, keys: bool) -> frozenset[str]:
-    docs = docs_page(app.title, DIALECTS, keys=keys).encode()
+def _add_pages(
+    app: FastAPI, settings: ServeSettings, dialects: tuple[Dialect, ...], *, keys: bool
+) -> frozenset[str]:
+    docs = docs_page(app.title, dialects, keys=keys).encode()
 
     async def show_docs(_request: Request) -> Response:
         headers = {"Content-Security-Policy": PAGE_POLICY}

@@ -73,6 +73,9 @@ class ServeSettings:
     """Largest picture in megapixels, up to 40."""
     watch: float = 2.0
     """Seconds between looks at the model's folder for a newer bundle; 0 looks only on SIGHUP."""
+    feedback: Path | None = None
+    """Let people name the right class of a picture: each remark becomes a line of this JSON lines
+    file, up to 10 MB. It holds the picture's SHA-256, never the picture."""
     allow_origin: tuple[str, ...] = ()
     """Origins whose pages may call this server (CORS), such as https://example.org; may be given
     several times. None by default."""

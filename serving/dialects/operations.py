@@ -43,6 +43,7 @@ async def model(service: Service, _request: Request) -> Response:
             "sha256": current.sha256,
             "size": current.size,
             "class_names": list(current.class_names),
+            "feedback": service.settings.feedback is not None,
         }
     )
 

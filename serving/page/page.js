@@ -6,6 +6,7 @@ const at = (id) => document.getElementById(id);
 const waiting = [];
 let working = 0;
 let key = "";
+let model = { class_names: [], feedback: false };
 
 function headers(more) {
   return key ? { ...more, "X-API-Key": key } : { ...more };
@@ -25,7 +26,7 @@ async function showModel() {
   const answer = await fetch("/v1/model", { headers: headers() });
   if (answer.status === 401) return askForKey();
   at("key-form").hidden = true;
-  const model = await answer.json();
+  model = await answer.json();
   at("model").textContent = `${model.name}, version ${model.version}, knows ${model.class_names.length} classes.`
     + " Pictures go to this server only, and are not kept.";
   next();
@@ -83,7 +84,22 @@ function tagOf(text) {
   return tag;
 }
 
+function offerFeedback(card, file) {
+  const form = card.querySelector(".feedback");
+  form.querySelector("select").replaceChildren(...model.class_names.map((name) => new Option(name)));
+  form.hidden = !model.feedback;
+  form.onsubmit = async (event) => {
+    event.preventDefault();
+    const label = form.querySelector("select").value;
+    const answer = await post(`/v1/feedback?label=${encodeURIComponent(label)}`, file).catch(() => null);
+    const done = Boolean(answer && answer.ok);
+    form.hidden = done;
+    say(done ? `Noted: ${file.name} shows ${label}.` : "That could not be noted.");
+  };
+}
+
 function show(card, file, found) {
+  offerFeedback(card, file);
   card.querySelector(".tags").replaceChildren("Tags: ", ...found.tags.map(tagOf));
   card.querySelector(".labels").replaceChildren(...found.labels.map(labelLine));
   const best = found.labels[0];
@@ -97,12 +113,13 @@ function refuse(card, file, words) {
   say(`${file.name}: ${words}`);
 }
 
+function post(address, file) {
+  const type = file.type || "application/octet-stream";
+  return fetch(address, { method: "POST", headers: headers({ "Content-Type": type }), body: file });
+}
+
 async function send({ card, file }) {
-  const answer = await fetch("/v1/classify?top=3&tags=1", {
-    method: "POST",
-    headers: headers({ "Content-Type": file.type || "application/octet-stream" }),
-    body: file,
-  });
+  const answer = await post("/v1/classify?top=3&tags=1", file);
   const found = await answer.json();
   if (answer.ok) return show(card, file, found);
   if (answer.status !== 401) return refuse(card, file, found.detail);

@@ -201,7 +201,7 @@ def test_copy_as_curl_gives_a_line_that_a_shell_takes(
     assert f"'http://127.0.0.1:{client.port}/v1/classify?top=3&tags=1'" in line
 
 
-def test_a_server_with_keys_is_asked_for_one_first(
+def test_a_key_is_asked_for_first_and_a_wrong_answer_can_be_put_right(
     page: Page,
     serve: Callable[..., Any],
     settings: ServeSettings,
@@ -214,6 +214,12 @@ def test_a_server_with_keys_is_asked_for_one_first(
         page.find("#key").send_keys("open-sesame\n")
         page.wait(".labels li", 3)
         assert page.texts(".tags span") == ["Green"]
+        page.find(".feedback select").send_keys("blue")
+        page.find(".feedback button").click()
+        page.wait(".feedback[hidden]", 1)
+        remark = json.loads(settings.feedback.read_text())  # type: ignore[union-attr]
+        assert (remark["label"], remark["predicted"]) == ("blue", "green")
+        assert "Noted" in page.find("#status").text
         assert client.get("/").headers["content-security-policy"] == PAGE_POLICY
 
 
@@ -222,4 +228,6 @@ def settings(model: Path, tmp_path: Path) -> ServeSettings:
     keys = tmp_path / "keys"
     keys.touch(0o600)
     keys.write_text("open-sesame\n")
-    return ServeSettings(model=model, api_key_file=keys, workers=1, watch=0)
+    return ServeSettings(
+        model=model, api_key_file=keys, feedback=tmp_path / "f.jsonl", workers=1, watch=0
+    )
