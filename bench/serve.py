@@ -1,10 +1,10 @@
 """Measure `serve` beside a naive server and two model servers. Prints one JSON object.
 
 All hold the same network and get the same pictures, as JSON with base64, over connections that stay
-open. In every round each server is started, asked and ended by itself, so that none of them takes
-time from another; the best round counts. `naive` is FastAPI with Keras' `predict` per picture.
+open. All servers run; one is asked at a time, in short turns, so that a busy machine is as busy for
+each; the best turn counts. `naive` is FastAPI with Keras' `predict` per picture.
 
-    python bench/serve.py BUNDLE [--peers FOLDER] [--only ours naive litserve bentoml]
+    python bench/serve.py BUNDLE [--peers FOLDER] [--beside naive litserve bentoml]
 """
 
 import argparse
@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,51 +175,52 @@ def resident_mb(pid: int) -> float:
     return round(total / 1024, 1)
 
 
-def measured(name: str, bundle: Path, peers: Path, seconds: float) -> dict[str, Any]:
-    """Start a server, ask it in every way, end it."""
-    with running(name, bundle, peers) as server:
-        figures: dict[str, Any] = {"ready_s": round(server.ready_s, 2)}
-        figures["resident_ready_mb"] = resident_mb(server.pid)
-        figures |= {load: asked(server.port, LOADS[load], seconds) for load in LOADS}
-        figures["resident_after_mb"] = resident_mb(server.pid)
-        return figures
+def measured(servers: dict[str, Running], rounds: int, seconds: float) -> dict[str, Any]:
+    """Ask every server in every way, taking turns; return each one's best round of each load."""
+    figures: dict[str, Any] = {name: {} for name in servers}
+    for name, server in servers.items():
+        figures[name]["ready_s"] = round(server.ready_s, 2)
+        figures[name]["resident_ready_mb"] = resident_mb(server.pid)
+    for load in list(LOADS) * rounds:
+        for name, server in servers.items():
+            found = asked(server.port, LOADS[load], seconds)
+            before = figures[name].get(load, found)
+            figures[name][load] = max(found, before, key=lambda one: one["per_second"])
+    for name, server in servers.items():
+        figures[name]["resident_after_mb"] = resident_mb(server.pid)
+    return figures
 
 
-def best(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the best round of each load, and the best of the other figures."""
-    found: dict[str, Any] = {
-        load: max((one[load] for one in rounds), key=lambda figures: figures["per_second"])
-        for load in LOADS
+def ratios(figures: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Return how many times as many requests a second ours answers, by server and load."""
+    ours = figures["ours"]
+    return {
+        name: {
+            load: round(ours[load]["per_second"] / other[load]["per_second"], 2) for load in LOADS
+        }
+        for name, other in figures.items()
+        if name != "ours"
     }
-    others = [name for name in rounds[0] if name not in LOADS]
-    return found | {name: min(one[name] for one in rounds) for name in others}
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path, help="the folder that holds model.keras")
-    names = ("ours", "naive", "litserve", "bentoml")
-    parser.add_argument("--only", nargs="+", choices=names, default=names)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="per load (%(default)s)")
+    names = ("naive", "litserve", "bentoml")
+    parser.add_argument("--beside", nargs="*", choices=names, default=names)
+    parser.add_argument("--rounds", type=int, default=5, help="turns per load (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="per turn (%(default)s)")
     add_option(parser)
     options = parser.parse_args()
-    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in options.only}
-    for _ in range(options.rounds):
-        for name, found in rounds.items():
-            bundle = options.bundle.resolve()
-            found.append(measured(name, bundle, options.peers.resolve(), options.seconds))
-    figures = {name: best(found) for name, found in rounds.items()}
-    ratios = {
-        name: {
-            load: round(figures["ours"][load]["per_second"] / other[load]["per_second"], 2)
-            for load in LOADS
+    bundle, peers = options.bundle.resolve(), options.peers.resolve()
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(running(name, bundle, peers))
+            for name in ("ours", *options.beside)
         }
-        for name, other in figures.items()
-        if name != "ours" and "ours" in figures
-    }
-    told = {"servers": figures, "times_faster": ratios, "goals": GOALS}
+        figures = measured(servers, options.rounds, options.seconds)
+    told = {"servers": figures, "times_faster": ratios(figures), "goals": GOALS}
     print(json.dumps(told | {"load_average": os.getloadavg()}, indent=1))
 
 

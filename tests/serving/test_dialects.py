@@ -23,6 +23,8 @@ def test_platform_clients_get_five_labels_per_named_picture(client: Client) -> N
         first, second = client.post("/api/v1/endpoints/gjtymx", sent).json["prediction"]
         assert first == {"labels": ["red", "green", "blue"], "name": "3.jpg"}
         assert second["labels"][0] == "green"
+    odd = {"img": [{"name": "a\ud800\n" + "b" * 999, "base_64_content": b64(RED)}]}
+    assert client.post("/cnvrg/predict", odd).json["prediction"][0]["name"] == "a" + "b" * 252
     sure = client.post("/cnvrg/predict?confidence=1", body).json["prediction"][0]["confidence"]
     assert sure[0] > 0.9 > sure[1]
 
@@ -59,6 +61,7 @@ def test_tensorflow_serving_clients_get_rows_or_columns(client: Client) -> None:
         ("/v1/models/colours:predict", {"instances": [[[[1, 2, 3]], [[1]]]]}, 400),
         ("/v1/models/colours:predict", {"instances": [[[["a"]]]]}, 400),
         ("/v1/models/colours:predict", {"instances": [1e300]}, 400),
+        ("/v1/models/colours:predict", {"instances": [[[[1e300] * 3] * 32] * 32]}, 400),
         ("/v1/models/colours:predict", {"instances": [{"b64": 5}, ARRAY]}, 400),
         ("/v1/models/colours:predict", {"signature_name": [], "instances": []}, 400),
     ],
