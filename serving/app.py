@@ -194,13 +194,15 @@ def _lifespan(service: Service) -> Callable[[FastAPI], AbstractAsyncContextManag
             task.cancel()
         with suppress(ValueError, RuntimeError, NotImplementedError):
             loop.remove_signal_handler(signal.SIGHUP)
+        service.keeper.thread.shutdown()
         service.desk.close()
 
     return lifespan
 
 
 async def _reload(service: Service) -> None:
-    _shown(service)(await asyncio.to_thread(service.keeper.reload))
+    keeper, loop = service.keeper, asyncio.get_running_loop()
+    _shown(service)(await loop.run_in_executor(keeper.thread, keeper.reload))
 
 
 def _shown(service: Service) -> Callable[[bool], None]:

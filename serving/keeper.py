@@ -1,14 +1,18 @@
 """Keep one model in service, and replace it by a newer one without a failed request."""
 
 import asyncio
+import ctypes
 import logging
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.errors import mendable
 from serving.bundle import Fingerprint, ServedModel, find_served, fingerprint, load_served
 from serving.settings import ServeSettings
 
 LOG = logging.getLogger("serving")
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Keeper:
@@ -18,6 +22,8 @@ class Keeper:
         """Load the model. Raises what `find_served` and `load_served` raise."""
         self._settings = settings
         self._workers = workers
+        # One thread for all: each thread that ever loaded a model keeps memory of its own.
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="reload")
         path = find_served(settings.model)
         self._seen: Fingerprint = fingerprint(path)
         self.current: ServedModel = load_served(settings, path, workers)
@@ -37,6 +43,7 @@ class Keeper:
             self._keep_old(error)
             return False
         self._seen, self.current, self.problem = seen, fresh, ""
+        _give_memory_back()
         self.reloads += 1
         LOG.warning("now serving %s version %s", fresh.name, fresh.version)
         return True
@@ -63,5 +70,12 @@ async def follow(keeper: Keeper, seconds: float, reloaded: Callable[[bool], None
     """Look for a newer model every so many seconds, for ever; load it beside the old one."""
     while True:
         await asyncio.sleep(seconds)
-        if await asyncio.to_thread(keeper.is_stale):
-            reloaded(await asyncio.to_thread(keeper.reload))
+        loop = asyncio.get_running_loop()
+        if await loop.run_in_executor(keeper.thread, keeper.is_stale):
+            reloaded(await loop.run_in_executor(keeper.thread, keeper.reload))
+
+
+def _give_memory_back() -> None:
+    """Return what replaced models have freed to the system, where the C library can."""
+    if _LIBC is not None and hasattr(_LIBC, "malloc_trim"):
+        _LIBC.malloc_trim(0)
