@@ -27,6 +27,7 @@ COMMANDS = (
     ("train", "training.build:train", "Train a classifier on the published version; export it."),
     ("evaluate", "training.evaluate:evaluate", "Measure a bundle on a split or a folder."),
     ("classify", "serving.classify:classify", "Name what pictures show: top 3 with probabilities."),
+    ("serve", "serving.serve:serve", "Answer requests from a bundle, and show a page."),
     ("export", "curate.export:export", "Write a published version in formats others read."),
     ("forget", "curate.forget:forget", "Take pictures out for good, everywhere."),
     ("status", "pipeline.status:status", "Count what a data set holds."),

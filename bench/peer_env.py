@@ -2,7 +2,7 @@
 
 The project's own environment never imports a peer. Make the environments ahead of time with
 
-    python bench/peer_env.py FOLDER [cleanlab faiss imagededup pdqhash]
+    python bench/peer_env.py FOLDER [NAME ...]
 """
 
 import argparse
@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 SCRIPTS = Path(__file__).resolve().parent / "peers"
+_LITERT = ("ai-edge-litert==2.3.0", "numpy>=2", "pillow>=11.3")
 REQUIREMENTS = {
     "cleanlab": ("cleanlab==2.9.0",),
+    "bentoml": ("bentoml==1.4.39", *_LITERT),
     "faiss": ("faiss-cpu==1.15.1",),
     "imagededup": ("imagededup==0.3.3.post2",),
+    "litserve": ("litserve==0.2.19", *_LITERT),
     "pdqhash": ("pdqhash==0.2.8", "numpy>=2", "pillow"),
 }
 DEFAULT_FOLDER = Path.home() / ".cache" / "sceneset-bench-peers"

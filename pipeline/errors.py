@@ -34,6 +34,11 @@ EXTRAS = {
     "ai_edge_litert": "serve",
     "tf2onnx": "onnx",
     "onnxruntime": "onnx",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "httptools": "serve",
+    "prometheus_client": "serve",
+    "python_multipart": "serve",
     "pyarrow": "formats",
     "ray": "ray",
 }

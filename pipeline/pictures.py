@@ -51,11 +51,12 @@ class PictureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a picture's first bytes say: Pillow's format name and the size as stored, in px."""
+    """What a picture's first bytes say: Pillow's format name, size as stored in px, and mode."""
 
     format: str
     width: int
     height: int
+    mode: str = ""
 
     @property
     def extension(self) -> str:
@@ -70,7 +71,7 @@ def read_header(data: bytes) -> Header:
     40 megapixels or 20 MB are refused before any pixel is decoded.
     """
     with _opened(data) as image:
-        return Header(image.format or "", *image.size)
+        return Header(image.format or "", *image.size, image.mode)
 
 
 def decode(data: bytes, *, at_least: int | None = None) -> Image.Image:

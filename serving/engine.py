@@ -1,36 +1,99 @@
-"""Run a bundle's model on LiteRT: bytes in, probabilities out, no TensorFlow."""
+"""Run a model on LiteRT: bytes in, probabilities out, no TensorFlow."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bundle import Bundle
+from pipeline.errors import DamagedDataError
+from pipeline.native_output import STDERR, without_native_chatter
 from pipeline.pictures import Fit, load_square
-from serving.interpreters import Interpreters
 
 MODEL_NAME = "model.tflite"
+_BYTE = 255.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """The values that a model takes for black and for white."""
+
+    black: float = 0.0
+    white: float = _BYTE
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a model takes and gives: its square's side in px, and its number of outputs."""
+
+    size: int
+    outputs: int
 
 
 class Engine:
     """A bundle's model, which several threads may ask at once."""
 
-    def __init__(self, bundle: Bundle, workers: int = 2) -> None:
-        """Load the model `workers` times. Raises DamagedDataError when it does not fit."""
+    def __init__(
+        self,
+        bundle: Bundle,
+        workers: int = 2,
+        *,
+        file: str = MODEL_NAME,
+        scaling: Scaling = Scaling(),
+    ) -> None:
+        """Load the model `workers` times and run each once.
+
+        Raises DamagedDataError when it does not fit.
+        """
         self.class_names = bundle.class_names
-        self._size = bundle.size
+        self.size = bundle.size
         self._fit = fit_of(bundle.fit)
-        self._model = Interpreters(bundle.path(MODEL_NAME), workers)
-        takes, gives = self._model.takes, self._model.gives[0]
-        size, classes = bundle.size, len(bundle.class_names)
-        if takes != [1, size, size, 3] or gives != [1, classes]:
-            why = f"it maps {takes} to {gives}, not {size} px to {classes} classes"
-            raise self._model.misfit(why)
+        self._scaling = scaling
+        self._idle: SimpleQueue[_Network] = SimpleQueue()
+        path = bundle.path(file)
+        # Read once for all: a mapped file counts for each, and one that shrinks ends the process.
+        data = path.read_bytes()
+        with without_native_chatter(STDERR):
+            for _ in range(workers):
+                network = _fitting(path, data, Shape(bundle.size, len(bundle.class_names)))
+                network.run(np.zeros((bundle.size, bundle.size, 3), np.float32))
+                self._idle.put(network)
 
     def classify(self, data: bytes) -> NDArray[np.float32]:
         """Return the probability of each class, float32[classes], for a picture's bytes.
 
         Safe to call from several threads. Raises PictureError.
         """
-        return self._model.run(load_square(data, self._size, self._fit))[0]
+        return self.infer(self.prepare(data))
+
+    def prepare(self, data: bytes) -> NDArray[np.uint8]:
+        """Decode and fit a picture: uint8[size, size, 3]. Raises PictureError."""
+        return load_square(data, self.size, self._fit)
+
+    def infer(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the probabilities, float32[classes], for pixels in 0..255 [size, size, 3]."""
+        values = pixels.astype(np.float32)
+        low, high = self._scaling.black, self._scaling.white
+        if (low, high) != (0.0, _BYTE):
+            values = values * ((high - low) / _BYTE) + low
+        network = self._idle.get()
+        try:
+            return network.run(values)
+        finally:
+            self._idle.put(network)
+
+
+def read_shape(path: Path) -> Shape:
+    """Return what a .tflite file takes and gives. Raises DamagedDataError when it cannot be run."""
+    with without_native_chatter(STDERR):
+        takes, gives = _Network(path, path.read_bytes()).shapes()
+    square = len(takes) == 4 and takes[0] == 1 and takes[1] == takes[2] and takes[3] == 3  # noqa: PLR2004  one square picture
+    if not square or len(gives) != 2 or gives[0] != 1:  # noqa: PLR2004  one row of classes
+        raise _misfit(path, f"it maps {takes} to {gives}, not one square picture to classes")
+    return Shape(takes[1], gives[1])
 
 
 def top_classes(
@@ -39,6 +102,65 @@ def top_classes(
     """Return the `top` most probable classes, the most probable first; equal ones by label."""
     order = np.argsort(-probabilities, kind="stable")[:top]
     return [(names[label], float(probabilities[label])) for label in order]
+
+
+class _Network:
+    """One interpreter; quantised inputs and outputs are converted as the file says."""
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415  an extra
+
+        try:
+            self._interpreter: Any = Interpreter(model_content=data, num_threads=1)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise _misfit(path, str(error)) from error
+        self._takes = self._interpreter.get_input_details()[0]
+        self._gives = self._interpreter.get_output_details()[0]
+
+    def shapes(self) -> tuple[list[int], list[int]]:
+        """Return the shapes of the first input and the first output."""
+        return [int(n) for n in self._takes["shape"]], [int(n) for n in self._gives["shape"]]
+
+    def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return float32[classes] for float32[size, size, 3] in the model's own range."""
+        self._interpreter.set_tensor(self._takes["index"], _quantised(values, self._takes)[None])
+        self._interpreter.invoke()
+        answer = self._interpreter.get_tensor(self._gives["index"])[0]
+        return _real(answer, self._gives)
+
+
+def _quantised(values: NDArray[np.float32], details: Any) -> NDArray[Any]:  # noqa: ANN401  LiteRT has no types
+    kind = np.dtype(details["dtype"])
+    if kind.kind == "f":
+        return values.astype(kind)
+    scale, zero = details["quantization"]
+    limits = np.iinfo(kind)
+    steps: NDArray[Any] = np.round(values / (scale or 1.0) + zero)
+    return steps.clip(limits.min, limits.max).astype(kind)
+
+
+def _real(answer: NDArray[Any], details: Any) -> NDArray[np.float32]:  # noqa: ANN401  the same
+    if answer.dtype.kind == "f":
+        return answer.astype(np.float32)
+    scale, zero = details["quantization"]
+    real: NDArray[np.float32] = (answer.astype(np.float32) - zero) * np.float32(scale or 1.0)
+    return real
+
+
+def _fitting(path: Path, data: bytes, shape: Shape) -> _Network:
+    network = _Network(path, data)
+    takes, gives = network.shapes()
+    if takes != [1, shape.size, shape.size, 3] or gives != [1, shape.outputs]:
+        what = f"not {shape.size} px to {shape.outputs} classes"
+        raise _misfit(path, f"it maps {takes} to {gives}, {what}")
+    return network
+
+
+def _misfit(path: Path, why: str) -> DamagedDataError:
+    return DamagedDataError(
+        f"{path} cannot be run: {why}", cure="train again or restore the bundle"
+    )
 
 
 def fit_of(word: str) -> Fit:

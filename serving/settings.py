@@ -1,11 +1,16 @@
-"""State what `classify` can be told, with the defaults."""
+"""State what `classify` and `serve` can be told, with the defaults."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from cyclopts import Parameter
 
 from pipeline.errors import SettingsError
+from pipeline.pictures import Fit
+
+ScaleName = Literal["0..255", "0..1", "-1..1"]
 
 
 @Parameter(name="*")
@@ -33,3 +38,84 @@ class ClassifySettings:
                 f"--explain-class {self.explain_class!r} explains nothing without a folder",
                 cure="give --explain DIR too",
             )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ServeSettings:
+    """Which model answers, where, to whom, and how much it takes at once."""
+
+    model: Path = Path("models/scenes")
+    """The model's folder (its newest bundle is served, and followed), one of the numbered bundles
+    in it, or a .tflite file."""
+    name: str | None = None
+    """The model's name in addresses; by default the model folder's name."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 listens on every one: then give --api-key-file too."""
+    port: int = 8000
+    """Port to listen on; 0 takes any free one."""
+    api_key_file: Path | None = None
+    """Ask for a key: a file of keys, one per line, that others cannot read. Clients send
+    `Cnvrg-Api-Key`, `X-API-Key` or `Authorization: Bearer`."""
+    class_names: Path | None = None
+    """Class names in the order of the outputs: .txt of lines, .json list, or .csv with the header
+    `keys` or `category,label`. Needed for a .tflite file; for a bundle they replace its own."""
+    scale: ScaleName = "0..255"
+    """For a .tflite file: the values it takes for black and white."""
+    fit: Fit = "crop"
+    """For a .tflite file: how a picture becomes square."""
+    ui: Literal["page", "none"] = "page"
+    """What `/` shows: the page for trying pictures, or nothing."""
+    workers: int | None = None
+    """Pictures answered at the same time; by default one per core."""
+    queue: int = 128
+    """Pictures that may wait; a request that finds no room gets 503 and Retry-After."""
+    deadline: float = 30.0
+    """Seconds for an answer; after them the request gets 504."""
+    receive: float = 20.0
+    """Seconds in which a request must arrive whole; a slower one is closed."""
+    max_body_mb: float = 32.0
+    """Largest body in MB."""
+    max_images: int = 64
+    """Most pictures in a request."""
+    max_megapixels: float = 40.0
+    """Largest picture in megapixels, up to 40."""
+    watch: float = 2.0
+    """Seconds between looks at the model's folder for a newer bundle; 0 looks only on SIGHUP."""
+    feedback: Path | None = None
+    """Let people name the right class of a picture: each remark becomes a line of this JSON lines
+    file, up to 10 MB. It holds the picture's SHA-256, never the picture."""
+    allow_origin: tuple[str, ...] = ()
+    """Origins whose pages may call this server (CORS), such as https://example.org; may be given
+    several times. None by default."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        limits = (
+            ("--port", self.port, 0, 65535),
+            ("--workers", 1 if self.workers is None else self.workers, 1, 256),
+            ("--queue", self.queue, 1, 100_000),
+            ("--deadline", self.deadline, 0.1, 3600),
+            ("--receive", self.receive, 0.1, 3600),
+            ("--max-body-mb", self.max_body_mb, 0.01, 1024),
+            ("--max-images", self.max_images, 1, 4096),
+            ("--max-megapixels", self.max_megapixels, 0.001, 40),
+            ("--watch", self.watch, 0, 3600),
+        )
+        for flag, value, low, high in limits:
+            if not low <= value <= high:
+                raise SettingsError(f"{flag} is {value}", cure=f"give {flag} from {low} to {high}")
+        if self.name is not None and not re.fullmatch(r"[\w.~ -]{1,100}", self.name):
+            raise SettingsError(
+                f"--name is {self.name!r}", cure="use letters, digits, spaces and . _ ~ - only"
+            )
+
+    @property
+    def max_body(self) -> int:
+        """Return the largest body in bytes."""
+        return int(self.max_body_mb * 1_000_000)
+
+    @property
+    def max_pixels(self) -> int:
+        """Return the largest picture in pixels."""
+        return int(self.max_megapixels * 1_000_000)

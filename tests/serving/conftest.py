@@ -1,16 +1,24 @@
-"""Make a bundle around a real LiteRT model that names a picture's mean colour."""
+"""Make a bundle around a real LiteRT model that names a picture's mean colour, and serve it."""
 
 import io
 import json
 import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from served_model_support import Client
 
 from pipeline.checksums import hash_files
+from serving.app import create_app
+from serving.server import Server, listen
+from serving.settings import ServeSettings
 
+Serve = Callable[[ServeSettings], AbstractContextManager[Client]]
 # 1.6 kB: GlobalAveragePooling, Dense(3) with 8/255 times the identity, Softmax, at 32 px.
 MODEL = Path(__file__).with_name("mean_colour.tflite")
 # 1.6 kB: the same network's 4 x 4 feature map (AveragePooling of 8 px) and its mean.
@@ -31,13 +39,23 @@ def write_bundle(folder: Path, names: list[str], size: int = 32) -> Path:
     return folder
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """Return a model folder whose classes are red, green and blue, in that order of channels."""
-    folder = tmp_path / "models" / "colours"
+def write_model(folder: Path) -> Path:
+    """Write a model folder whose classes are red, green and blue, in that order of channels."""
     write_bundle(folder / "1", ["red", "green", "blue"])
     (folder / "current").symlink_to("1")
     return folder
+
+
+@pytest.fixture(name="write_bundle")
+def _write_bundle() -> Callable[[Path, list[str]], Path]:
+    """Return the function that writes a bundle into a folder."""
+    return write_bundle
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """Return a model folder whose classes are red, green and blue, in that order of channels."""
+    return write_model(tmp_path / "models" / "colours")
 
 
 @pytest.fixture
@@ -57,3 +75,36 @@ def png(colour: str) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (60, 40), colour).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session", name="serve")
+def _serve() -> Serve:
+    """Return the function that serves over a real socket, in a thread, while its block runs."""
+    return serving
+
+
+@contextmanager
+def serving(settings: ServeSettings) -> Iterator[Client]:
+    """Serve over a real socket, in a thread, while the block runs."""
+    with listen("127.0.0.1", 0) as listener:
+        ready = threading.Event()
+        app = create_app(settings)
+        server = Server(app, settings, ready.set)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        port = listener.getsockname()[1]
+        thread.start()
+        assert ready.wait(20)
+        try:
+            yield Client(port, app.state.service)
+        finally:
+            server.should_exit = True
+            thread.join(20)
+
+
+@pytest.fixture(scope="session", name="client")
+def _client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Return a client of a server with small limits that all tests share."""
+    model = write_model(tmp_path_factory.mktemp("served") / "colours")
+    settings = ServeSettings(model=model, max_body_mb=2, max_images=8, watch=0, workers=2)
+    with serving(settings) as client:
+        yield client

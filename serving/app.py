@@ -1,0 +1,226 @@
+"""Build the web application: every client contract around one service, and the page.
+
+`uvicorn serving.app:app` serves the model that SCENESET_MODEL names, or models/scenes.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pipeline.errors import SceneSetError
+from serving.desk import Desk, available_cores
+from serving.dialects import (
+    model_exchange,
+    open_inference,
+    operations,
+    photo_api,
+    plain,
+    platform_endpoint,
+    tf_serving,
+)
+from serving.dialects.contract import Dialect, Refuse, Route, problem_response
+from serving.dialects.feedback import feedback_dialect
+from serving.feedback import FeedbackFile
+from serving.front import PAGE_POLICY, Front
+from serving.keeper import Keeper, follow
+from serving.keys import Keys, read_keys
+from serving.openapi import docs_page, operation, security_schemes
+from serving.page_files import page_routes
+from serving.refusal import RefusalError
+from serving.service import Service
+from serving.settings import ServeSettings
+
+LOG = logging.getLogger("serving")
+DIALECTS: tuple[Dialect, ...] = (
+    plain.DIALECT,
+    photo_api.DIALECT,
+    platform_endpoint.DIALECT,
+    tf_serving.DIALECT,
+    open_inference.DIALECT,
+    model_exchange.DIALECT,
+    operations.DIALECT,
+)
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(settings: ServeSettings) -> FastAPI:
+    """Return the application with its model loaded. Raises what loading the model raises."""
+    keys = read_keys(settings.api_key_file) if settings.api_key_file else None
+    workers = settings.workers or available_cores()
+    desk = Desk(workers, settings.queue)
+    service = Service(settings, Keeper(settings, workers), desk)
+    model = service.model
+    service.metrics.show_model(model.name, model.version, model.sha256)
+    app = FastAPI(
+        title=f"sceneset: {model.name}",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(service),
+    )
+    dialects = DIALECTS
+    if settings.feedback is not None:
+        dialects += (feedback_dialect(FeedbackFile(settings.feedback)),)
+    for dialect in dialects:
+        for route in dialect.routes:
+            _add(app, service, keys, dialect, route)
+    pages = _add_pages(app, settings, dialects, keys=keys is not None)
+    _add_refusals(app, service)
+    if settings.allow_origin:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allow_origin,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+        )
+    app.add_middleware(Front, metrics=service.metrics, pages=pages)
+    app.state.service = service
+    return app
+
+
+def _add(app: FastAPI, service: Service, keys: Keys | None, dialect: Dialect, route: Route) -> None:
+    async def endpoint(request: Request) -> Response:
+        try:
+            if route.needs_key:
+                _check_key(keys, request)
+            return await route.handler(service, request)
+        except RefusalError as refusal:
+            if refusal.index is None:  # those of single pictures are counted where they arise
+                service.metrics.refused.labels(route.path, refusal.reason).inc()
+            return dialect.refuse(refusal)
+        except Exception:
+            LOG.exception("a request to %s failed", route.path)
+            return dialect.refuse(RefusalError(500, "internal", "Internal error"))
+
+    app.add_api_route(
+        route.path,
+        endpoint,
+        methods=[route.method],
+        tags=[dialect.name],
+        response_model=None,
+        response_class=Response,
+        openapi_extra=operation(route, dialect, keys=keys is not None),
+    )
+    if route.method == "GET":
+        app.router.add_route(route.path, endpoint, methods=["HEAD"], include_in_schema=False)
+
+
+def _check_key(keys: Keys | None, request: Request) -> None:
+    if keys is not None and not keys.open_to(request.headers):
+        challenge = (("WWW-Authenticate", "Bearer"),)
+        raise RefusalError(401, "unauthorised", "A valid API key is needed", headers=challenge)
+
+
+def _add_pages(
+    app: FastAPI, settings: ServeSettings, dialects: tuple[Dialect, ...], *, keys: bool
+) -> frozenset[str]:
+    docs = docs_page(app.title, dialects, keys=keys).encode()
+
+    async def show_docs(_request: Request) -> Response:
+        headers = {"Content-Security-Policy": PAGE_POLICY}
+        return Response(docs, headers=headers, media_type="text/html")
+
+    pages = {"/docs": show_docs, **page_routes(with_start=settings.ui == "page")}
+    for path, page in pages.items():
+        app.router.add_route(path, page, methods=["GET"])
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = described()
+        if keys:
+            schema.setdefault("components", {})["securitySchemes"] = security_schemes()
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return frozenset(pages) | {"/openapi.json"}
+
+
+def _add_refusals(app: FastAPI, service: Service) -> None:
+    async def refuse(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        headers = dict(getattr(error, "headers", None) or {})
+        words = {404: "There is nothing at this address", 405: "This address takes another method"}
+        refusal = RefusalError(
+            status,
+            "not_allowed" if status == 405 else "not_found",  # noqa: PLR2004  the HTTP status
+            words.get(status, "The request cannot be answered"),
+            headers=tuple(headers.items()),
+        )
+        service.metrics.refused.labels("(none)", refusal.reason).inc()
+        return _shape_of(request.url.path)(refusal)
+
+    app.add_exception_handler(HTTPException, refuse)
+
+
+def _shape_of(path: str) -> Refuse:
+    for dialect in DIALECTS:
+        if path.startswith(dialect.prefixes):
+            return dialect.refuse
+    return problem_response
+
+
+def _lifespan(service: Service) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        loop, seconds = asyncio.get_running_loop(), service.settings.watch
+        running: set[asyncio.Task[None]] = set()
+
+        def reload() -> None:
+            task = loop.create_task(_reload(service))
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+        # Only the main thread may; where there is none, the folder is still watched.
+        with suppress(ValueError, RuntimeError, NotImplementedError):
+            loop.add_signal_handler(signal.SIGHUP, reload)
+        if seconds:
+            running.add(loop.create_task(follow(service.keeper, seconds, _shown(service))))
+        yield
+        service.stopping = True
+        for task in running:
+            task.cancel()
+        with suppress(ValueError, RuntimeError, NotImplementedError):
+            loop.remove_signal_handler(signal.SIGHUP)
+        service.keeper.thread.shutdown()
+        service.desk.close()
+
+    return lifespan
+
+
+async def _reload(service: Service) -> None:
+    keeper, loop = service.keeper, asyncio.get_running_loop()
+    _shown(service)(await loop.run_in_executor(keeper.thread, keeper.reload))
+
+
+def _shown(service: Service) -> Callable[[bool], None]:
+    def shown(done: bool) -> None:  # noqa: FBT001  the callback's one value
+        service.metrics.reloads.labels("done" if done else "refused").inc()
+        model = service.model
+        service.metrics.show_model(model.name, model.version, model.sha256)
+
+    return shown
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Build `app` when a server asks for it."""
+    if name != "app":
+        raise AttributeError(name)
+    model = Path(os.environ.get("SCENESET_MODEL", str(ServeSettings.model)))
+    try:
+        return create_app(ServeSettings(model=model))
+    except SceneSetError as error:
+        sys.stderr.write(f"serving.app: {error.problem}\n  try: {error.cure}\n")
+        sys.exit(error.exit_code)

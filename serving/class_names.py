@@ -1,0 +1,78 @@
+"""Read class names from files of others: lines, a JSON list, or a table."""
+
+import csv
+import json
+from pathlib import Path
+
+from pipeline.errors import MissingInputError, SettingsError
+
+_CURE = "give a .txt of lines, a .json list, or a .csv with the header `keys` or `category,label`"
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Return the names in the order of the model's outputs.
+
+    A table has one column `keys` in that order, or the columns `category` and `label`, of which one
+    holds the positions from 0. Raises MissingInputError, SettingsError.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise MissingInputError(f"no class names at {path}", cure=_CURE) from error
+    except (UnicodeDecodeError, IsADirectoryError) as error:
+        raise SettingsError(f"{path} is not a UTF-8 text file", cure=_CURE) from error
+    names = _names(path, text)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SettingsError(
+            f"{path} names {twice[0]!r} {names.count(twice[0])} times",
+            cure="name each class once, in the order of the model's outputs",
+        )
+    if not names:
+        raise SettingsError(f"{path} holds no class names", cure=_CURE)
+    return tuple(names)
+
+
+def check_count(names: tuple[str, ...], outputs: int, path: Path) -> None:
+    """Refuse names that are not as many as the model's outputs. Raises SettingsError."""
+    if len(names) != outputs:
+        raise SettingsError(
+            f"{path} holds {len(names)} class names, the model has {outputs} outputs",
+            cure="name every class once, in the order of the model's outputs",
+        )
+
+
+def _names(path: Path, text: str) -> list[str]:
+    kind = path.suffix.lower()
+    if kind == ".json":
+        return _from_json(path, text)
+    if kind == ".csv":
+        return _from_table(path, text)
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _from_json(path: Path, text: str) -> list[str]:
+    try:
+        names = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{path} is not JSON: {error}", cure=_CURE) from error
+    if not isinstance(names, list) or not all(isinstance(n, str) and n.strip() for n in names):
+        raise SettingsError(f"{path} is not a JSON list of names", cure=_CURE)
+    return names
+
+
+def _from_table(path: Path, text: str) -> list[str]:
+    header, *rows = [row for row in csv.reader(text.splitlines()) if row] or [[]]
+    columns = [column.strip().lower() for column in header]
+    if columns == ["keys"]:
+        return [row[0].strip() for row in rows]
+    if sorted(columns) != ["category", "label"] or {len(row) for row in rows} - {len(columns)}:
+        raise SettingsError(f"{path} has the header {','.join(header)!r}", cure=_CURE)
+    for place in (columns.index("label"), columns.index("category")):
+        by_position = {row[place].strip(): row[1 - place].strip() for row in rows}
+        positions = [str(n) for n in range(len(rows))]
+        if sorted(by_position) == sorted(positions):
+            return [by_position[position] for position in positions]
+    raise SettingsError(
+        f"neither column of {path} holds the positions 0 to {len(rows) - 1}", cure=_CURE
+    )

@@ -1,0 +1,1 @@
+"""One client contract per file, all answered by the same service."""

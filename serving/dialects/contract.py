@@ -1,0 +1,81 @@
+"""State what a client contract is: routes, their handlers, and the shape of its refusals."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.refusal import RefusalError
+from serving.service import Service
+
+Handler = Callable[[Service, Request], Awaitable[Response]]
+Refuse = Callable[[RefusalError], Response]
+JSON = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One address: what it takes, by media type with an example each, and what it answers."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    handler: Handler
+    about: str
+    takes: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    answers: Any = None
+    answers_as: str = JSON
+    needs_key: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """One client contract; addresses below its prefixes are refused in its shape too."""
+
+    name: str
+    about: str
+    routes: tuple[Route, ...]
+    refuse: Refuse
+    prefixes: tuple[str, ...]
+
+
+def json_response(
+    value: object, status: int = 200, *, media_type: str = JSON, refusal: RefusalError | None = None
+) -> Response:
+    """Return a value as strict UTF-8 JSON, with a refusal's headers."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    headers = dict(refusal.headers) if refusal else None
+    # Half of a surrogate pair is valid JSON text and no valid UTF-8.
+    return Response(text.encode("utf-8", "replace"), status, headers, media_type)
+
+
+def error_response(refusal: RefusalError) -> Response:
+    """Return a refusal as `{"error": words}`, as several contracts have it."""
+    words = refusal.detail
+    if refusal.index is not None:
+        words = f"{words} (picture {refusal.index})"
+    return json_response({"error": words}, refusal.status, refusal=refusal)
+
+
+def problem_response(refusal: RefusalError) -> Response:
+    """Return a refusal as problem+json (RFC 9457)."""
+    problem: dict[str, object] = {
+        "type": "about:blank",
+        "title": refusal.reason.replace("_", " "),
+        "status": refusal.status,
+        "detail": refusal.detail,
+    }
+    if refusal.index is not None:
+        problem["index"] = refusal.index
+    return json_response(
+        problem, refusal.status, media_type="application/problem+json", refusal=refusal
+    )
+
+
+def printable(value: object, longest: int = 255) -> str:
+    """Return a name that a client gave as short text without control characters."""
+    text = str(value) if isinstance(value, str | int) else ""
+    return "".join(c for c in text[:longest] if c.isprintable())

@@ -1,0 +1,74 @@
+"""Answer `/api/v1/endpoints/{slug}`: five labels for each named base64 picture."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.dialects.contract import JSON, Dialect, Route, error_response, json_response, printable
+from serving.engine import top_classes
+from serving.payload import JPEG_PNG, is_on, items, objects, parse_json
+from serving.pictures import EVERY_MODE
+from serving.refusal import RefusalError
+from serving.service import Encoded, Service
+
+LABELS = 5
+_EXAMPLE = {"input_params": {"img": [{"name": "3.jpg", "base_64_content": "<base64>"}]}}
+
+
+async def predict(service: Service, request: Request) -> Response:
+    """Return five labels per picture, and with `?confidence=1` their probabilities."""
+    entries = _entries(parse_json(await service.body(request)))
+    confident = is_on(request.query_params.get("confidence"), "confidence")
+    pictures = [Encoded(text, JPEG_PNG) for _, text in entries]
+    answers = await service.classify(pictures, EVERY_MODE, "/api/v1/endpoints/{slug}")
+    names = answers.model.class_names
+    predictions = []
+    for (name, _), found in zip(entries, answers.whole(), strict=True):
+        best = top_classes(found, names, LABELS)
+        told: dict[str, object] = {"labels": [label for label, _ in best], "name": name}
+        if confident:
+            told["confidence"] = [round(share, 4) for _, share in best]
+        predictions.append(told)
+    return json_response({"prediction": predictions})
+
+
+def _entries(body: Any) -> list[tuple[str, object]]:  # noqa: ANN401  any JSON value
+    params = objects(body, "The body")
+    if "input_params" in params:
+        params = objects(params["input_params"], "'input_params'")
+    if "img" not in params:
+        raise RefusalError(400, "missing_parameter", "Missing parameter 'img'")
+    entries = items(params["img"], "'img'")
+    return [_entry(entry, index) for index, entry in enumerate(entries)]
+
+
+def _entry(entry: Any, index: int) -> tuple[str, object]:  # noqa: ANN401  the same
+    if not isinstance(entry, dict):
+        return str(index), entry
+    if "base_64_content" not in entry:
+        detail = "Missing 'base_64_content' in an entry of 'img'"
+        raise RefusalError(400, "missing_parameter", detail, index=index)
+    return printable(entry.get("name", index)), entry["base_64_content"]
+
+
+def _route(path: str) -> Route:
+    return Route(
+        method="POST",
+        path=path,
+        handler=predict,
+        about="Name the five most probable classes of each picture.",
+        takes={JSON: _EXAMPLE},
+        query={"confidence": "1 adds the five probabilities"},
+        answers={"prediction": [{"labels": ["Mountain", "Sky"], "name": "3.jpg"}]},
+    )
+
+
+DIALECT = Dialect(
+    name="Platform endpoint",
+    about='Objects with "name" and "base_64_content", or plain base64 strings; with or without'
+    ' "input_params" around them.',
+    routes=(_route("/api/v1/endpoints/{slug}"), _route("/cnvrg/predict")),
+    refuse=error_response,
+    prefixes=("/api/v1/", "/cnvrg/"),
+)

@@ -1,0 +1,133 @@
+"""Answer the REST interface of TensorFlow Serving: predict, status, metadata."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.bundle import ServedModel
+from serving.dialects.contract import JSON, Dialect, Route, error_response, json_response
+from serving.payload import JPEG_PNG_WEBP, items, objects, parse_json
+from serving.pictures import WITH_WEBP
+from serving.refusal import RefusalError
+from serving.service import Answers, Encoded, Service
+from serving.tensors import pixels
+
+INPUT, OUTPUT, SIGNATURE = "image", "probabilities", "serving_default"
+PREDICT = "/v1/models/{name}:predict"
+
+
+async def predict(service: Service, request: Request) -> Response:
+    """Return a row of probabilities per instance, or `outputs` for the columnar form."""
+    check_model(service.model, request)
+    body = objects(parse_json(await service.body(request)), "The body")
+    if body.get("signature_name", SIGNATURE) not in (SIGNATURE, ""):
+        raise RefusalError(400, "bad_format", f"The only signature is {SIGNATURE}")
+    if ("instances" in body) == ("inputs" in body):
+        raise RefusalError(400, "missing_parameter", "Give either 'instances' or 'inputs'")
+    if "instances" in body:
+        rows = [_value(row) for row in items(body["instances"], "'instances'")]
+        return json_response({"predictions": _listed(await _answer(service, rows))})
+    column = _value(body["inputs"])
+    found = await _answer(service, column if isinstance(column, list) else [column])
+    return json_response({"outputs": _listed(found)})
+
+
+async def status(service: Service, request: Request) -> Response:
+    """Say that the version in service is available."""
+    model = check_model(service.model, request)
+    state = {
+        "version": model.version,
+        "state": "AVAILABLE",
+        "status": {"error_code": "OK", "error_message": ""},
+    }
+    return json_response({"model_version_status": [state]})
+
+
+async def metadata(service: Service, request: Request) -> Response:
+    """Describe the one signature."""
+    model = check_model(service.model, request)
+    spec = {"name": model.name, "signature_name": "", "version": model.version}
+    signature = {
+        "inputs": {INPUT: _tensor("DT_FLOAT", [-1, model.size, model.size, 3])},
+        "outputs": {OUTPUT: _tensor("DT_FLOAT", [-1, len(model.class_names)])},
+        "method_name": "tensorflow/serving/predict",
+    }
+    definition = {"signature_def": {"signature_def": {SIGNATURE: signature}}}
+    return json_response({"model_spec": spec, "metadata": definition})
+
+
+def check_model(model: ServedModel, request: Request) -> ServedModel:
+    """Return the model when a request names it and its version. Raises RefusalError (404)."""
+    named = request.path_params.get("name") == model.name
+    if not named or request.path_params.get("version", model.version) != model.version:
+        detail = f"Servable not found for request; {model.name} version {model.version} is served"
+        raise RefusalError(404, "not_found", detail)
+    return model
+
+
+async def _answer(service: Service, rows: list[Any]) -> Answers:
+    if any(_is_encoded(row) for row in rows):
+        pictures = [Encoded(_text(row), JPEG_PNG_WEBP) for row in rows]
+        return await service.classify(pictures, WITH_WEBP, PREDICT)
+    if not rows:
+        return await service.classify([], WITH_WEBP, PREDICT)
+    return await service.infer(pixels(rows, service.model.size), PREDICT)
+
+
+def _value(entry: Any) -> Any:  # noqa: ANN401  any JSON value
+    """Return what stands under the one input's name, or the value itself."""
+    if isinstance(entry, dict) and len(entry) == 1 and "b64" not in entry:
+        return next(iter(entry.values()))
+    return entry
+
+
+def _is_encoded(row: Any) -> bool:  # noqa: ANN401  the same
+    return isinstance(row, dict | str)
+
+
+def _text(row: Any) -> object:  # noqa: ANN401  the same
+    return row.get("b64") if isinstance(row, dict) else None
+
+
+def _listed(answers: Answers) -> list[list[float]]:
+    return [found.tolist() for found in answers.whole()]
+
+
+def _tensor(kind: str, shape: list[int]) -> dict[str, object]:
+    dims = [{"size": str(side), "name": ""} for side in shape]
+    return {"dtype": kind, "tensor_shape": {"dim": dims, "unknown_rank": False}, "name": ""}
+
+
+def _get(path: str, handler: Any, about: str, answers: object) -> Route:  # noqa: ANN401  a Handler
+    return Route(method="GET", path=path, handler=handler, about=about, answers=answers)
+
+
+_STATUS = {"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}
+_METADATA = {"model_spec": {"name": "scenes", "version": "1"}, "metadata": {}}
+_BASE = "/v1/models/{name}"
+_VERSION = "/v1/models/{name}/versions/{version}"
+
+DIALECT = Dialect(
+    name="TensorFlow Serving",
+    about="The REST interface of TensorFlow Serving, rows (instances) or columns (inputs).",
+    routes=(
+        *(
+            Route(
+                method="POST",
+                path=f"{base}:predict",
+                handler=predict,
+                about="Return the probabilities of every class, in the order of the labels.",
+                takes={JSON: {"instances": [{"b64": "<base64>"}]}},
+                answers={"predictions": [[0.9, 0.1]]},
+            )
+            for base in (_BASE, _VERSION)
+        ),
+        _get(f"{_BASE}/metadata", metadata, "Describe inputs and outputs.", _METADATA),
+        _get(f"{_VERSION}/metadata", metadata, "Describe inputs and outputs.", _METADATA),
+        _get(_BASE, status, "Say which version is in service.", _STATUS),
+        _get(_VERSION, status, "Say whether this version is in service.", _STATUS),
+    ),
+    refuse=error_response,
+    prefixes=("/v1/models",),
+)

@@ -1,0 +1,81 @@
+"""Keep one model in service, and replace it by a newer one without a failed request."""
+
+import asyncio
+import ctypes
+import logging
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from pipeline.errors import mendable
+from serving.bundle import Fingerprint, ServedModel, find_served, fingerprint, load_served
+from serving.settings import ServeSettings
+
+LOG = logging.getLogger("serving")
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class Keeper:
+    """Hold the model in service; requests take `current` once and keep it to their end."""
+
+    def __init__(self, settings: ServeSettings, workers: int) -> None:
+        """Load the model. Raises what `find_served` and `load_served` raise."""
+        self._settings = settings
+        self._workers = workers
+        # One thread for all: each thread that ever loaded a model keeps memory of its own.
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="reload")
+        path = find_served(settings.model)
+        self._seen: Fingerprint = fingerprint(path)
+        self.current: ServedModel = load_served(settings, path, workers)
+        self.reloads = 0
+        self.problem = ""
+
+    def reload(self) -> bool:
+        """Load the newest model and put it in service; say whether that could be done.
+
+        A model that cannot be loaded leaves the old one in service; `problem` says why.
+        """
+        try:
+            path = find_served(self._settings.model)
+            seen = fingerprint(path)
+            fresh = load_served(self._settings, path, self._workers)
+        except Exception as error:  # noqa: BLE001  whatever it is, the old model goes on
+            self._keep_old(error)
+            return False
+        self._seen, self.current, self.problem = seen, fresh, ""
+        _give_memory_back()
+        self.reloads += 1
+        LOG.warning("now serving %s version %s", fresh.name, fresh.version)
+        return True
+
+    def is_stale(self) -> bool:
+        """Say whether the newest model is another than the one that was last looked at."""
+        try:
+            seen = fingerprint(find_served(self._settings.model))
+        except Exception as error:  # noqa: BLE001  a folder that is being replaced; said once
+            self._keep_old(error, quietly=bool(self.problem))
+            return False
+        stale, self._seen = seen != self._seen, seen
+        return stale
+
+    def _keep_old(self, error: Exception, *, quietly: bool = False) -> None:
+        known = mendable(error)
+        self.problem = known.problem if known else f"{type(error).__name__}: {error}"
+        if not quietly:
+            version = self.current.version
+            LOG.error("version %s stays in service: %s", version, self.problem)
+
+
+async def follow(keeper: Keeper, seconds: float, reloaded: Callable[[bool], None]) -> None:
+    """Look for a newer model every so many seconds, for ever; load it beside the old one."""
+    while True:
+        await asyncio.sleep(seconds)
+        loop = asyncio.get_running_loop()
+        if await loop.run_in_executor(keeper.thread, keeper.is_stale):
+            reloaded(await loop.run_in_executor(keeper.thread, keeper.reload))
+
+
+def _give_memory_back() -> None:
+    """Return what replaced models have freed to the system, where the C library can."""
+    if _LIBC is not None and hasattr(_LIBC, "malloc_trim"):
+        _LIBC.malloc_trim(0)

@@ -1,0 +1,170 @@
+// Send chosen, dropped or pasted pictures to /v1/classify and show what comes back.
+"use strict";
+
+const AT_ONCE = 2;
+const at = (id) => document.getElementById(id);
+const waiting = [];
+let working = 0;
+let key = "";
+let model = { class_names: [], feedback: false };
+
+function headers(more) {
+  return key ? { ...more, "X-API-Key": key } : { ...more };
+}
+
+function say(words) {
+  at("status").textContent = words;
+}
+
+function askForKey() {
+  at("key-form").hidden = false;
+  say("Give the key, then the pictures are sent.");
+  at("key").focus();
+}
+
+async function showModel() {
+  const answer = await fetch("/v1/model", { headers: headers() });
+  if (answer.status === 401) return askForKey();
+  at("key-form").hidden = true;
+  model = await answer.json();
+  at("model").textContent = `${model.name}, version ${model.version}, knows ${model.class_names.length} classes.`
+    + " Pictures go to this server only, and are not kept.";
+  next();
+}
+
+function curlLine(file) {
+  const name = `'${file.name.replaceAll("'", "'\\''")}'`;
+  const ask = key ? ' -H "X-API-Key: $KEY"' : "";
+  return `curl${ask} -H 'Content-Type: ${file.type}' --data-binary @${name}`
+    + ` '${location.origin}/v1/classify?top=3&tags=1'`;
+}
+
+async function copy(text, button) {
+  let done = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.createElement("textarea"); // where the clipboard needs https
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    done = document.execCommand("copy");
+    area.remove();
+    button.focus();
+  }
+  say(done ? "Copied." : text);
+}
+
+function newCard(file) {
+  const card = at("card").content.cloneNode(true).firstElementChild;
+  const picture = card.querySelector("img");
+  picture.src = URL.createObjectURL(file);
+  picture.onload = () => URL.revokeObjectURL(picture.src);
+  picture.onerror = () => { picture.hidden = true; };
+  card.querySelector("h2").textContent = file.name;
+  const button = card.querySelector(".curl");
+  button.setAttribute("aria-label", `Copy as curl: ${file.name}`);
+  button.onclick = () => copy(curlLine(file), button);
+  at("results").prepend(card);
+  return card;
+}
+
+function labelLine({ label, score }) {
+  const line = at("label").content.cloneNode(true).firstElementChild;
+  const percent = `${(100 * score).toFixed(1)} %`;
+  line.querySelector(".name").textContent = label;
+  line.querySelector(".share").textContent = percent;
+  line.querySelector(".bar span").style.width = `${100 * score}%`;
+  return line;
+}
+
+function tagOf(text) {
+  const tag = document.createElement("span");
+  tag.textContent = text;
+  return tag;
+}
+
+function offerFeedback(card, file) {
+  const form = card.querySelector(".feedback");
+  form.querySelector("select").replaceChildren(...model.class_names.map((name) => new Option(name)));
+  form.hidden = !model.feedback;
+  form.onsubmit = async (event) => {
+    event.preventDefault();
+    const label = form.querySelector("select").value;
+    const answer = await post(`/v1/feedback?label=${encodeURIComponent(label)}`, file).catch(() => null);
+    const done = Boolean(answer && answer.ok);
+    form.hidden = done;
+    say(done ? `Noted: ${file.name} shows ${label}.` : "That could not be noted.");
+  };
+}
+
+function show(card, file, found) {
+  offerFeedback(card, file);
+  card.querySelector(".tags").replaceChildren("Tags: ", ...found.tags.map(tagOf));
+  card.querySelector(".labels").replaceChildren(...found.labels.map(labelLine));
+  const best = found.labels[0];
+  say(`${file.name}: ${best.label}, ${(100 * best.score).toFixed(1)} %`);
+}
+
+function refuse(card, file, words) {
+  const error = card.querySelector(".error");
+  error.hidden = false;
+  error.textContent = words;
+  say(`${file.name}: ${words}`);
+}
+
+function post(address, file) {
+  const type = file.type || "application/octet-stream";
+  return fetch(address, { method: "POST", headers: headers({ "Content-Type": type }), body: file });
+}
+
+async function send({ card, file }) {
+  const answer = await post("/v1/classify?top=3&tags=1", file);
+  const found = await answer.json();
+  if (answer.ok) return show(card, file, found);
+  if (answer.status !== 401) return refuse(card, file, found.detail);
+  waiting.unshift({ card, file });
+  askForKey();
+}
+
+async function next() {
+  if (working >= AT_ONCE || !waiting.length || !at("key-form").hidden) return;
+  const one = waiting.shift();
+  working += 1;
+  try {
+    await send(one);
+  } catch {
+    refuse(one.card, one.file, "The server cannot be reached.");
+  }
+  working -= 1;
+  next();
+}
+
+function take(files) {
+  for (const file of files) {
+    waiting.push({ card: newCard(file), file });
+    next();
+  }
+}
+
+at("files").onchange = (event) => {
+  take(event.target.files);
+  event.target.value = ""; // so that the same file can be chosen again
+};
+at("key-form").onsubmit = (event) => {
+  event.preventDefault();
+  key = at("key").value;
+  showModel();
+};
+document.onpaste = (event) => take(event.clipboardData.files);
+document.ondragover = (event) => {
+  event.preventDefault();
+  at("drop").classList.add("over");
+};
+document.ondragleave = () => at("drop").classList.remove("over");
+document.ondrop = (event) => {
+  event.preventDefault();
+  at("drop").classList.remove("over");
+  take(event.dataTransfer.files);
+};
+showModel().catch(() => say("The server cannot be reached."));

@@ -1,0 +1,53 @@
+"""Say why a request is refused: a status, a reason from a short list, words for people."""
+
+from typing import Literal
+
+Reason = Literal[
+    "bad_json",
+    "bad_format",
+    "missing_parameter",
+    "not_base64",
+    "not_a_picture",
+    "truncated",
+    "too_large",
+    "too_many",
+    "unsupported_format",
+    "unsupported_mode",
+    "unsupported_media_type",
+    "body_too_large",
+    "slow_body",
+    "queue_full",
+    "deadline",
+    "unauthorised",
+    "not_found",
+    "not_allowed",
+    "not_ready",
+    "internal",
+]
+
+
+class RefusalError(Exception):
+    """A request, or one picture of it, is refused; the text never holds what was sent."""
+
+    def __init__(
+        self,
+        status: int,
+        reason: Reason,
+        detail: str,
+        *,
+        index: int | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """Keep the HTTP status, the reason, the words and which picture of the request it is."""
+        super().__init__(detail)
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+        self.index = index
+        self.headers = headers
+
+    def at(self, index: int) -> "RefusalError":
+        """Return the same refusal for the picture at `index` of the request."""
+        return RefusalError(
+            self.status, self.reason, self.detail, index=index, headers=self.headers
+        )

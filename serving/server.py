@@ -1,0 +1,97 @@
+"""Run the web application on a socket until a signal ends it."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from pipeline.errors import SettingsError
+from serving.protocol import guarded_protocol
+from serving.settings import ServeSettings
+
+BACKLOG = 512
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises SettingsError when the address or port cannot be had."""
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise SettingsError(
+            f"--host {host} is no address of this machine",
+            cure="name one, such as 127.0.0.1 or 0.0.0.0",
+        ) from error
+    listener = socket.socket(family, kind, number)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _refused(host, port, error) from error
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return the address that a browser on this machine opens."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server: it says when it is ready, and leaves the exit code to whoever runs it."""
+
+    def __init__(self, app: Any, settings: ServeSettings, ready: Callable[[], None]) -> None:  # noqa: ANN401  an ASGI app
+        """Prepare; `ready` is called once requests are taken."""
+        config = uvicorn.Config(
+            app,
+            http=guarded_protocol(settings.receive),
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=int(max(5, settings.receive)),
+            timeout_graceful_shutdown=int(settings.deadline) + 1,
+        )
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone: `run` hears them."""
+        yield
+
+
+def run(server: Server, listener: socket.socket, signals: tuple[int, ...]) -> None:
+    """Serve until one of the signals; requests at work are answered, a second signal ends them."""
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        for number in signals:
+            loop.add_signal_handler(number, server.handle_exit, number, None)
+        await server.serve(sockets=[listener])
+
+    asyncio.run(serve())
+
+
+def _refused(host: str, port: int, error: OSError) -> SettingsError:
+    if error.errno == errno.EADDRINUSE:
+        problem = f"--port {port} of {host} is in use"
+    else:
+        problem = f"--port {port} of {host} is refused: {error.strerror}"
+    return SettingsError(problem, cure="name another with --port, or --port 0 for any free one")

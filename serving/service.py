@@ -1,0 +1,140 @@
+"""Answer pictures with the model in service: what every client contract calls."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.requests import Request
+
+from pipeline.pictures import PictureError
+from serving.body import read_body
+from serving.bundle import ServedModel
+from serving.desk import Desk
+from serving.engine import Engine
+from serving.keeper import Keeper
+from serving.metrics import Metrics
+from serving.payload import base64_bytes
+from serving.pictures import Accepted, check_picture, refusal_of
+from serving.refusal import RefusalError
+from serving.settings import ServeSettings
+from serving.tags import UNKNOWN, choose_tags
+
+Probabilities = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Base64 text of a picture, and the media types that a data URI of it may name."""
+
+    text: object
+    types: frozenset[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one model, the same for the whole request, says of each picture."""
+
+    model: ServedModel
+    outcomes: list[Probabilities | RefusalError]
+
+    def whole(self) -> list[Probabilities]:
+        """Return the probabilities of every picture. Raises the first refusal, with its index."""
+        for index, outcome in enumerate(self.outcomes):
+            if isinstance(outcome, RefusalError):
+                raise outcome.at(index)
+        return [outcome for outcome in self.outcomes if not isinstance(outcome, RefusalError)]
+
+
+class Service:
+    """The model in service, the threads that run it, and the limits."""
+
+    def __init__(self, settings: ServeSettings, keeper: Keeper, desk: Desk) -> None:
+        """Start with empty counters."""
+        self.settings = settings
+        self.keeper = keeper
+        self.desk = desk
+        self.metrics = Metrics()
+        self.stopping = False
+
+    @property
+    def model(self) -> ServedModel:
+        """Return the model in service; take it once per request."""
+        return self.keeper.current
+
+    async def body(self, request: Request) -> bytes:
+        """Return a request's body within the limits. Raises RefusalError (413, 408, 400, 503)."""
+        self.desk.check_room(1)
+        return await read_body(request, self.settings.max_body, self.settings.receive)
+
+    async def classify(
+        self, pictures: Sequence[bytes | Encoded], accepted: Accepted, route: str
+    ) -> Answers:
+        """Decode and classify pictures. Raises RefusalError (413, 503, 504) for the whole request.
+
+        What is wrong with one picture is that picture's outcome.
+        """
+        accepted = replace(accepted, max_pixels=self.settings.max_pixels)
+        return await self._run([_decoding(picture, accepted) for picture in pictures], route)
+
+    async def infer(self, arrays: NDArray[np.float32], route: str) -> Answers:
+        """Classify pixels in 0..255, float32[N, size, size, 3]. Raises as `classify` does."""
+        return await self._run([_given(array) for array in arrays], route)
+
+    async def _run(self, sources: Sequence["_Source"], route: str) -> Answers:
+        if len(sources) > self.settings.max_images:
+            detail = f"More than {self.settings.max_images} pictures in one request"
+            raise RefusalError(413, "too_many", detail)
+        model, asked_at = self.model, perf_counter()
+        jobs = [self._job(model.engine, source, asked_at) for source in sources]
+        outcomes = await self.desk.run(jobs, self.settings.deadline)
+        self._count(model, outcomes, route)
+        return Answers(model, outcomes)
+
+    def _job(
+        self, engine: Engine, source: "_Source", asked_at: float
+    ) -> Callable[[], Probabilities]:
+        def job() -> Probabilities:
+            began = perf_counter()
+            pixels = source(engine)
+            decoded = perf_counter()
+            answer = engine.infer(pixels)
+            self.metrics.wait_seconds.observe(began - asked_at)
+            self.metrics.decode_seconds.observe(decoded - began)
+            self.metrics.infer_seconds.observe(perf_counter() - decoded)
+            return answer
+
+        return job
+
+    def _count(
+        self, model: ServedModel, outcomes: Sequence[Probabilities | RefusalError], route: str
+    ) -> None:
+        for outcome in outcomes:
+            if isinstance(outcome, RefusalError):
+                self.metrics.refused.labels(route, outcome.reason).inc()
+                continue
+            self.metrics.pictures.inc()
+            self.metrics.classes.labels(model.class_names[int(outcome.argmax())]).inc()
+            if choose_tags(outcome, model.class_names) == [UNKNOWN]:
+                self.metrics.unknown.inc()
+
+
+_Source = Callable[[Engine], NDArray[Any]]
+
+
+def _decoding(picture: bytes | Encoded, accepted: Accepted) -> _Source:
+    def source(engine: Engine) -> NDArray[Any]:
+        data = picture if isinstance(picture, bytes) else base64_bytes(picture.text, picture.types)
+        check_picture(data, accepted)
+        try:
+            return engine.prepare(data)
+        except PictureError as error:
+            raise refusal_of(error) from error
+
+    return source
+
+
+def _given(array: NDArray[np.float32]) -> _Source:
+    return lambda _engine: array

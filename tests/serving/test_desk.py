@@ -1,0 +1,54 @@
+import asyncio
+import time
+from threading import Event
+
+import pytest
+
+from serving.desk import Desk
+from serving.refusal import RefusalError
+
+
+def refuse() -> int:
+    raise RefusalError(400, "truncated", "no")
+
+
+def test_values_and_refusals_come_back_in_the_order_of_the_jobs() -> None:
+    async def main() -> None:
+        desk = Desk(2, 8)
+        found = await desk.run([lambda: time.sleep(0.02) or 1, refuse, lambda: 3], 5)
+        assert [getattr(one, "reason", one) for one in found] == [1, "truncated", 3]
+        assert await desk.run([], 5) == []
+        assert desk.pending == 0
+        desk.close()
+
+    asyncio.run(main())
+
+
+def test_without_room_a_request_is_refused_at_once_and_may_come_again() -> None:
+    async def main() -> None:
+        desk, gate = Desk(1, 2), Event()
+        first = asyncio.create_task(desk.run([gate.wait, gate.wait], 5))
+        await asyncio.sleep(0)
+        with pytest.raises(RefusalError) as caught:
+            await desk.run([lambda: 1], 5)
+        assert (caught.value.status, dict(caught.value.headers)) == (503, {"Retry-After": "1"})
+        gate.set()
+        await first
+        assert await desk.run([lambda: 1] * 3, 5) == [1, 1, 1]  # alone: more than fits
+        desk.close()
+
+    asyncio.run(main())
+
+
+def test_a_late_request_is_given_up_and_its_waiting_jobs_never_run() -> None:
+    async def main() -> None:
+        desk, gate, ran = Desk(1, 8), Event(), []
+        with pytest.raises(RefusalError) as caught:
+            await desk.run([gate.wait, lambda: ran.append(1)], 0.05)
+        assert caught.value.status == 504
+        gate.set()
+        assert await desk.run([lambda: 1], 5) == [1]
+        assert (ran, desk.pending) == ([], 0)
+        desk.close()
+
+    asyncio.run(main())
