@@ -11,6 +11,7 @@ from pipeline import durable
 from pipeline.checksums import NAME as CHECKSUMS
 from pipeline.checksums import file_sha256, is_damaged
 from pipeline.dataset import Dataset, next_version
+from pipeline.pictures import EXTENSIONS, Encoding
 from pipeline.published import (
     MANIFEST_NAME,
     RECORD_NAME,
@@ -44,9 +45,9 @@ __all__ = [  # what describes a version stands in pipeline.published; the run re
 SCHEMA_VERSION = 1
 
 
-def picture_path(split: Split, slug: str, sha256: str) -> str:
+def picture_path(split: Split, slug: str, sha256: str, encoding: Encoding = "jpeg") -> str:
     """Return a published picture's path inside its version."""
-    return f"{split}/{slug}/{sha256[:16]}.jpg"
+    return f"{split}/{slug}/{sha256[:16]}.{EXTENSIONS[encoding.upper()]}"
 
 
 def write_texts(

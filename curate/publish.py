@@ -21,6 +21,7 @@ from pipeline.dataset import Dataset
 from pipeline.durable import new_folder
 from pipeline.errors import DamagedDataError
 from pipeline.manifest import Manifest
+from pipeline.pictures import Encoding
 from pipeline.progress import Bar
 from pipeline.rows import DecisionRow, SplitRow
 
@@ -75,7 +76,7 @@ def prepare(
     rows = {row.name: row for row in findings.classes.values()}
     used = {findings.classes[p.class_id].name for p in findings.decisions.kept}
     class_names = label_order(used)
-    pictures = _pictures(findings, class_names)
+    pictures = _pictures(findings, class_names, settings.encoding)
     version = exports.version_id(pictures)
     newest = exports.read_record(current) or {}
     same = ("version", version), ("settings", settings.shaping), ("class_names", list(class_names))
@@ -99,7 +100,9 @@ def prepare(
     return Publication(number, fresh, pictures, record)
 
 
-def _pictures(findings: Findings, class_names: Sequence[str]) -> list[PublishedPicture]:
+def _pictures(
+    findings: Findings, class_names: Sequence[str], encoding: Encoding
+) -> list[PublishedPicture]:
     label = {name: position for position, name in enumerate(class_names)}
     published = []
     for picture in findings.decisions.kept:
@@ -107,7 +110,7 @@ def _pictures(findings: Findings, class_names: Sequence[str]) -> list[PublishedP
         split = findings.parts.split_of[picture.sha256]
         published.append(
             PublishedPicture(
-                path=exports.picture_path(split, row.slug, picture.sha256),
+                path=exports.picture_path(split, row.slug, picture.sha256, encoding),
                 label=label[row.name],
                 class_name=row.name,
                 split=split,
@@ -141,7 +144,11 @@ def write_version(
         for place in {Path(p.path).parent for p in publication.pictures}:
             (folder / place).mkdir(parents=True, exist_ok=True)
         for sha256, data in resized(
-            wanted, size=settings.size, how=settings.fit, executor=settings.executor
+            wanted,
+            size=settings.size,
+            how=settings.fit,
+            encoding=settings.encoding,
+            executor=settings.executor,
         ):
             for path in places[sha256]:
                 (folder / path).write_bytes(data)

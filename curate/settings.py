@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from pipeline.dataset import DEFAULT_ROOT
 from pipeline.errors import SettingsError
-from pipeline.pictures import Fit
+from pipeline.pictures import Encoding, Fit
 from pipeline.rows import SPLITS, Split
 from pipeline.workers import parse_executor
 
@@ -44,6 +44,8 @@ class CurateSettings:
     """Side of the published square pictures in px."""
     fit: Fit = "crop"
     """How a picture becomes square: the centre, the whole on grey, or stretched."""
+    encoding: Encoding = "jpeg"
+    """How the published pictures are stored: JPEG at quality 95 without chroma subsampling, or PNG."""
     radius: int = 8
     """Hash bits (of 64) in which two copies of one picture may differ."""
     leak_radius: int = 12

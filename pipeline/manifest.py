@@ -86,9 +86,10 @@ class Manifest(Searches):
         return int(cursor.lastrowid or 0)
 
     def finish_run(self, run_id: int, outcome: str, counts: Mapping[str, object]) -> None:
-        """Record how a run ended."""
+        """Record how a run ended; one that has ended stays as it ended."""
         self._db.execute(
-            "UPDATE runs SET finished_at = ?, outcome = ?, counts = ? WHERE id = ?",
+            "UPDATE runs SET finished_at = ?, outcome = ?, counts = ?"
+            " WHERE id = ? AND finished_at IS NULL",
             (now(), outcome, json.dumps(counts), run_id),
         )
 

@@ -24,6 +24,7 @@ EXTENSIONS = {
     "AVIF": "avif",
 }
 Fit = Literal["crop", "pad", "stretch"]
+Encoding = Literal["jpeg", "png"]
 Reason = Literal["not_a_picture", "truncated", "too_small", "too_large"]
 _SIGNATURES = (
     b"\xff\xd8\xff",
@@ -128,6 +129,13 @@ def encode_jpeg(image: Image.Image, quality: int = 95) -> bytes:
     """Encode an RGB picture as a JPEG without chroma subsampling and without metadata."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality, subsampling=0)
+    return buffer.getvalue()
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """Encode an RGB picture as a PNG, without loss and without metadata."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 

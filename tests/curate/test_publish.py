@@ -3,12 +3,14 @@ import re
 import resource
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 from curate_support import Adopt, Classes, recoded, rows_of, run, sha, tree
 
 from pipeline.dataset import run_lock
 from pipeline.errors import LockedError
 from pipeline.manifest import Manifest, now
+from pipeline.pictures import load_square
 from pipeline.rows import OverrideRow
 
 
@@ -123,3 +125,16 @@ def test_contact_sheets_show_before_and_after(adopt: Adopt, two_classes: Classes
     assert sum(row["copies"] for row in data["distances"]) == 1
     hashes = data["pairs"]["shown"][0]["hashes"]
     assert all(re.fullmatch("[0-9a-f]{16}", text) for text in hashes)
+
+
+def test_png_keeps_every_pixel_of_the_resized_picture(adopt: Adopt, two_classes: Classes) -> None:
+    dataset = adopt(two_classes)
+    run(dataset, size=64)
+    run(dataset, size=64, encoding="png")
+    for row in rows_of(dataset):
+        published = dataset.current / row["path"]
+        assert published.name == f"{row['sha256'][:16]}.png"
+        raw = next((dataset.root / "raw").rglob(f"{row['sha256']}.*")).read_bytes()
+        assert np.array_equal(load_square(published.read_bytes(), 64), load_square(raw, 64))
+    again = run(dataset, size=64, encoding="png").summary
+    assert again["number"] == 2
