@@ -3,10 +3,10 @@
 The previews are drawn, or cut from the pictures of DIR; a tenth are re-encoded, shrunken or
 slightly cropped copies. imagededup hashes, searches and decides. `same_part` is just that with our
 functions: the base hash from luma, all pairs within 10 bits, keep the best; `decode_only` is the
-limit of that: the same threads decoding the same luma and nothing more. `curate` is the
+limit of that: the same workers decoding the same luma and nothing more. `curate` is the
 command: it also compares mirrored and cropped views, scores quality, settles conflicts, splits,
-resizes, audits and reports; `curate_to_decision` are its steps up to the decision. The peer
-and the command use two processes, `same_part` two threads. Prints one JSON object.
+resizes, audits and reports; `curate_to_decision` are its steps up to the decision. Every side
+uses two processes. Prints one JSON object.
 
     python bench/whole_curate.py [DIR] [--number 10000] [--repeat 2] [--peers FOLDER]
 """
@@ -43,8 +43,7 @@ SIDE = (250, 188)
 COPIES = 10  # one in so many is a copy
 PEER_RADIUS = 10
 CHUNK = 100
-# Decoding and matrix products leave the interpreter to others, and threads import nothing anew.
-WORKERS = "threads:2"
+WORKERS = "local:2"
 TARGET = 20
 CORNERS = ((0.0, 0.0), (0.4, 0.0), (0.0, 0.4), (0.4, 0.4))
 

@@ -106,14 +106,10 @@ def plain_vectors(thumbs: Thumb) -> tuple[NDArray[np.float32], NDArray[np.float3
 def margins(thumb: Thumb, *, spread: float = FLAT_STD) -> Margins:
     """Return how many px of one tone lie along the left, right, top and bottom edge.
 
-    Tones within `spread` count as one.
+    Tones within `spread` count as one. Where two that face each other meet there is no scene between
+    them, as on a flag of two bands: then neither is a border.
     """
-    return (
-        _one_toned(thumb.T, spread),
-        _one_toned(thumb.T[::-1], spread),
-        _one_toned(thumb, spread),
-        _one_toned(thumb[::-1], spread),
-    )
+    return (*_facing(thumb.T, spread), *_facing(thumb, spread))
 
 
 def is_frame(thumb: Thumb, box: Box) -> bool:
@@ -135,6 +131,11 @@ def has_wider_border(first: Thumb, second: Thumb) -> bool:
     rough = margins(second, spread=_ROUGH_STD)
     wider = [a - b for a, b in zip(margins(first), rough, strict=True)]
     return min(wider) >= 0 and sum(wider) >= _LEAST_BORDER
+
+
+def _facing(rows: Thumb, spread: float) -> tuple[int, int]:
+    first, last = _one_toned(rows, spread), _one_toned(rows[::-1], spread)
+    return (first, last) if first + last < len(rows) else (0, 0)
 
 
 def _one_toned(rows: Thumb, spread: float) -> int:

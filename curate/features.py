@@ -34,7 +34,7 @@ _FAST = {
     "quality": quality.ALGORITHM,
 }
 _EXACT = {kind: f"{name}/full" for kind, name in _FAST.items()} | {"phash": hashing.EXACT_ALGORITHM}
-_BROKEN = ("broken", "decode/1")
+_BROKEN = ("broken", "decode/2")
 _CLOSER = {"pixels": "sha256/1", "fidelity": fidelity.ALGORITHM}
 _DIED = "the decoder died"
 

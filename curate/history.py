@@ -6,6 +6,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from curate.conflicts import Key
+from curate.features import algorithms
 from curate.settings import CurateSettings
 from pipeline.manifest import Manifest
 from pipeline.rows import RunRow, Split
@@ -64,7 +65,13 @@ def _agree(one: Mapping[str, object], other: Mapping[str, object], names: Sequen
 def _parted(
     manifest: Manifest, runs: Sequence[RunRow], settings: CurateSettings
 ) -> Callable[[str, str], bool]:
-    alike = [run.id for run in runs if _agree(run.settings, settings.shaping, _PARTS_CHAINS)]
+    hashed = algorithms(exact=settings.exact_hash)["phash"]
+    alike = [
+        run.id
+        for run in runs
+        if _agree(run.settings, settings.shaping, _PARTS_CHAINS)
+        and run.versions.get("phash") == hashed
+    ]
 
     def parted(first: str, second: str) -> bool:
         one, other = (manifest.splits_of(sha256, alike) for sha256 in (first, second))

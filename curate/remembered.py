@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ class Memory:
             names = [str(name) for name in told["pictures"]]
             links = (Link(names[i], names[j], *rest) for i, j, *rest in told["links"])
             return Known(frozenset(names), tuple(links))
-        except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):
+        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError):
             return Known()
 
     def keep(self, pictures: Iterable[str], links: Collection[Link]) -> None:

@@ -75,7 +75,12 @@ class CurateSettings:
         """Refuse values that cannot work."""
         _between("--size", self.size, 8, 2048)
         _between("--radius", self.radius, 0, MAX_RADIUS)
-        _between("--leak-radius", self.leak_radius, self.radius, MAX_RADIUS)
+        _between("--leak-radius", self.leak_radius, 0, MAX_RADIUS)
+        if self.leak_radius < self.radius:
+            raise SettingsError(
+                f"--radius {self.radius} is above --leak-radius {self.leak_radius}",
+                cure=f"give --leak-radius {self.radius} to {MAX_RADIUS} too, or a smaller --radius",
+            )
         _between("--min-side", self.min_side, 0, 10_000)
         _between("--keep-versions", self.keep_versions, 1, 1_000_000)
         parse_executor(self.executor)

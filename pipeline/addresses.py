@@ -40,7 +40,7 @@ def with_parents(host: str) -> set[str]:
 def page_key(address: str) -> str:
     """Return what all spellings of a page's address share (RFC 3986, section 6.2).
 
-    http and https, the host's letter case, a default port, a last slash, escapes that need not be
+    http and https (on their own ports), the host's letter case, a default port, a last slash, escapes that need not be
     and the fragment make no difference. A fragment that begins with `!` or `/` stays: pages that
     scripts draw are told apart by it. What is no address is returned as it is.
     """
@@ -54,20 +54,22 @@ def page_key(address: str) -> str:
         return text
     web = parts.scheme in _WEB
     shown_port = "" if port in {None, _WEB.get(parts.scheme)} else f":{port}"
+    scheme = "https" if web and not shown_port else parts.scheme
+    host = f"[{host}]" if ":" in host else host
     user = parts.netloc.rpartition("@")[0]
     query = f"?{_escaped(parts.query)}" if parts.query else ""
     route = f"#{_escaped(parts.fragment)}" if parts.fragment.startswith(_ROUTE) else ""
     place = f"{user}@{host}{shown_port}" if user else f"{host}{shown_port}"
     path = _escaped(parts.path).rstrip("/")
-    return f"{'https' if web else parts.scheme}://{place}{path}{query}{route}"
+    return f"{scheme}://{place}{path}{query}{route}"
 
 
 def _escaped(text: str) -> str:
     """Return text with just the escapes that it needs, in upper case."""
-    plain = _ESCAPE.sub(lambda found: _unescaped(found.group()), text)
     # A per cent sign that begins no escape stands for itself.
-    whole = re.sub("%(?![0-9A-Fa-f]{2})", "%25", plain)
-    return quote(whole, safe=_AS_THEY_ARE, errors="surrogatepass")
+    whole = re.sub("%(?![0-9A-Fa-f]{2})", "%25", text)
+    plain = _ESCAPE.sub(lambda found: _unescaped(found.group()), whole)
+    return quote(plain, safe=_AS_THEY_ARE, errors="surrogatepass")
 
 
 def _unescaped(escape: str) -> str:

@@ -59,4 +59,9 @@ MIGRATIONS = (
         address TEXT NOT NULL, run_id INTEGER NOT NULL REFERENCES runs(id), at TEXT NOT NULL,
         PRIMARY KEY (engine, class_id, address)) WITHOUT ROWID;
     """,
+    """
+    CREATE INDEX features_by_picture ON features (sha256);
+    CREATE INDEX decisions_by_picture ON decisions (sha256);
+    CREATE INDEX splits_by_picture ON splits (sha256);
+    """,
 )

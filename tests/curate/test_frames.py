@@ -65,3 +65,13 @@ def test_the_better_copy_is_kept_in_whatever_order_they_came(
         assert sha(native) in kept
         assert not kept & {sha(data) for data in worse}
         dataset.root.rename(tmp_path / f"set-{len(list(tmp_path.iterdir()))}")
+
+
+@pytest.mark.parametrize("bands", [2, 3])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_bands_that_meet_are_a_scene_and_leave_finite_measures(bands: int, axis: int) -> None:
+    tones = np.repeat(np.linspace(30, 220, bands), 60 // bands)
+    pixels = np.broadcast_to(np.expand_dims(tones, axis), (60, 60)).astype(np.uint8)
+    seen = fidelity(Image.fromarray(pixels).convert("RGB"))
+    assert seen.pixels == (60 * 60 if bands == 2 else 60 * 20)
+    assert np.isfinite([*seen.across, *seen.down, *seen[:6]]).all()

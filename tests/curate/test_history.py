@@ -7,6 +7,7 @@ from curate_support import Adopt, Classes, run, sha, splits_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curate import features
 from curate.decisions import Decisions
 from curate.duplicates import Link
 from curate.history import Before, Stood, before
@@ -140,7 +141,8 @@ def record(
     manifest: Manifest, outcome: str | None, splits: dict[str, Split], **options: object
 ) -> None:
     settings = {**CurateSettings().shaping, **options}
-    run_id = manifest.start_run("curate", settings, {})
+    versions = features.versions(exact=bool(settings["exact_hash"]))
+    run_id = manifest.start_run("curate", settings, versions)
     manifest.insert([ImageRow(name, "", "", 1, 1, 1, "") for name in splits])
     manifest.insert([SplitRow(run_id, 1, name, "g", split, "") for name, split in splits.items()])
     if outcome:
@@ -182,3 +184,11 @@ def test_only_a_run_with_the_same_radii_has_parted_look_alikes(manifest: Manifes
         assert not parted("a", "c")
         assert not parted("c", "d")
         assert not parted("a", "d")
+
+
+def test_a_run_with_another_hash_has_not_parted_look_alikes(manifest: Manifest) -> None:
+    with manifest:
+        manifest.adopt_classes([SceneClass("A", ("A",))])
+        record(manifest, "published", {"a": "test", "b": "val"}, exact_hash=True)
+        assert not before(manifest, SETTINGS).parted("a", "b")
+        assert before(manifest, CurateSettings(exact_hash=True)).parted("a", "b")

@@ -72,6 +72,21 @@ def test_a_damaged_memory_is_forgotten(tmp_path: Path, damage: bytes) -> None:
     assert memory.recall() == Known()
 
 
+@given(at=st.integers(0, 10**6), bit=st.integers(0, 7))
+def test_a_bit_that_flipped_on_disk_stops_nothing(
+    tmp_path_factory: pytest.TempPathFactory, at: int, bit: int
+) -> None:
+    memory = Memory(tmp_path_factory.mktemp("cache") / FILE, "key")
+    memory.keep({"a", "b"}, [Link("a", "b", 3, "whole", duplicate=True)])
+    data = bytearray(memory.path.read_bytes())
+    data[at % len(data)] ^= 1 << bit
+    memory.path.write_bytes(data)
+    assert memory.recall() in (
+        Known(),
+        Known(frozenset("ab"), (Link("a", "b", 3, "whole", duplicate=True),)),
+    )
+
+
 def test_links_found_with_other_radii_are_not_taken(tmp_path: Path) -> None:
     Memory(tmp_path / FILE, "radius 8").keep({"a"}, [])
     assert Memory(tmp_path / FILE, "radius 10").recall() == Known()

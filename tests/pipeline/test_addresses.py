@@ -7,12 +7,16 @@ from hypothesis import strategies as st
 from pipeline.addresses import host_key, host_of, page_key, with_parents
 
 PAGE = "https://example.org/a/b"
+ESCAPES = ["%", "%%34%31", "%2541", "%zz"]
 SEGMENTS = st.lists(st.text("abcXYZ059-._~é日 %", min_size=1, max_size=6), max_size=3)
 ADDRESSES = st.builds(
     lambda host, port, path, query, tail: f"http://{host}{port}{path}{query}{tail}",
     st.sampled_from(["example.org", "EXAMPLE.org", "b\xfccher.example", "10.0.0.1", "[::1]"]),
-    st.sampled_from(["", ":80", ":8080"]),
-    SEGMENTS.map(lambda names: "".join(f"/{quote(name)}" for name in names)),
+    st.sampled_from(["", ":80", ":443", ":8080"]),
+    st.one_of(
+        SEGMENTS.map(lambda names: "".join(f"/{quote(name)}" for name in names)),
+        st.sampled_from(ESCAPES).map(lambda escape: f"/{escape}"),
+    ),
     st.sampled_from(["", "?", "?a=1&b=%2f", "?q=caf\xe9"]),
     st.sampled_from(["", "#part", "#/route", "#!/route"]),
 )
@@ -74,7 +78,7 @@ def test_neither_scheme_nor_case_of_the_host_matters(address: str) -> None:
     rest = address.removeprefix("http://").removeprefix("EXAMPLE.org").removeprefix("example.org")
     assert page_key(address) == page_key(address.replace("http:", "HTTP:"))
     assert page_key(f"http://EXAMPLE.org{rest}") == page_key(f"http://example.org{rest}")
-    if ":80" not in rest:
+    if ":80" not in rest and ":443" not in rest:
         assert page_key(f"https://example.org{rest}") == page_key(f"http://example.org{rest}")
 
 
