@@ -1,6 +1,7 @@
 """Keep each peer in an environment of its own, and run a script there: JSON in, JSON out.
 
-The project's own environment never imports a peer. Make the environments ahead of time with
+The project's own environment never imports a peer. peers.txt lists them with what pip installs; make
+the environments ahead of time with
 
     python bench/peer_env.py FOLDER [NAME ...]
 """
@@ -15,17 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SCRIPTS = Path(__file__).resolve().parent / "peers"
-_LITERT = ("ai-edge-litert==2.3.0", "numpy>=2", "pillow>=11.3")
-REQUIREMENTS = {
-    "cleanlab": ("cleanlab==2.9.0",),
-    "bentoml": ("bentoml==1.4.39", *_LITERT),
-    "faiss": ("faiss-cpu==1.15.1",),
-    "imagededup": ("imagededup==0.3.3.post2",),
-    "litserve": ("litserve==0.2.19", *_LITERT),
-    "pdqhash": ("pdqhash==0.2.8", "numpy>=2", "pillow"),
-}
+HERE = Path(__file__).resolve().parent
+SCRIPTS = HERE / "peers"
 DEFAULT_FOLDER = Path.home() / ".cache" / "sceneset-bench-peers"
+
+
+def requirements() -> dict[str, list[str]]:
+    """Return each peer's name with what pip installs for it, as peers.txt has them."""
+    lines = (HERE / "peers.txt").read_text(encoding="utf-8").splitlines()
+    parts = (line.split(":", 1) for line in lines if line and not line.startswith("#"))
+    return {name: words.split() for name, words in parts}
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Peer:
 
     def make(self) -> None:
         """Make the environment with pip unless it is complete."""
-        done = self.folder / self.name / "requirements.json"
-        wanted = json.dumps(REQUIREMENTS[self.name])
+        done = self.folder / self.name / "requirements.txt"
+        wanted = "\n".join(requirements()[self.name])
         if done.is_file() and done.read_text() == wanted:
             return
         venv.create(done.parent, with_pip=True, clear=True)
         pip = (self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        subprocess.run((*pip, *REQUIREMENTS[self.name]), check=True, stdout=sys.stderr)
+        subprocess.run((*pip, *wanted.splitlines()), check=True, stdout=sys.stderr)
         done.write_text(wanted)
 
     def ask(self, script: str, request: object, *, threads: int = 2) -> Any:  # noqa: ANN401  JSON
@@ -81,7 +81,7 @@ def main() -> None:
     """Make environments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="*", default=list(REQUIREMENTS))
+    parser.add_argument("names", nargs="*", default=list(requirements()))
     options = parser.parse_args()
     for name in options.names:
         Peer(name, options.folder.resolve()).make()

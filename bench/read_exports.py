@@ -1,8 +1,8 @@
 """Export a published version in every format and read it back with the peers' own loaders.
 
-Each peer runs in an environment of its own, made from bench/peers.txt with `python -m venv` and pip
-(kept for the next time with --envs). Prints one JSON object: per format and loader whether pictures,
-labels, class order and bytes are those of the version. Exits with 1 when any differs.
+Each peer runs in an environment of its own, made by bench/peer_env.py (kept for the next time with
+--envs). Prints one JSON object: per format and loader whether pictures, labels, class order and bytes
+are those of the version. Exits with 1 when any differs.
 
     python bench/read_exports.py DATASET [--envs DIR] [--only FORMAT]
 """
@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,32 +23,14 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from export_readers import READERS, Read
+from peer_env import Peer, requirements
 
 from curate.formats import FORMATS
 from curate.formats.imagefolder import folder_names
 from pipeline.dataset import Dataset
 from pipeline.published import read_pictures, read_record
 
-PEERS = HERE / "peers.txt"
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
-
-
-def peers() -> dict[str, list[str]]:
-    """Return environment name -> requirements."""
-    lines = [line for line in PEERS.read_text().splitlines() if line and line[0] != "#"]
-    return {name: words.split() for name, words in (line.split(":", 1) for line in lines)}
-
-
-def environment(folder: Path, requirements: Sequence[str]) -> Path:
-    """Return the Python of an environment, made when it is not there just so."""
-    python, ready = folder / "bin" / "python", folder / "ready.txt"
-    wanted = " ".join(requirements)
-    if not ready.is_file() or ready.read_text() != wanted:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *requirements], check=True, stdout=sys.stderr)
-        ready.write_text(wanted)
-    return python
 
 
 def expected(dataset: Dataset) -> dict[str, Any]:
@@ -123,7 +105,6 @@ def main() -> int:
     parser.add_argument("--envs", type=Path, help="where environments are made and kept")
     parser.add_argument("--only", choices=list(FORMATS), help="check one format")
     told = parser.parse_args()
-    requirements = peers()
     truth = expected(Dataset(told.dataset))
     exported, checks = {}, []
     with tempfile.TemporaryDirectory() as scratch:
@@ -133,14 +114,16 @@ def main() -> int:
                 exported[name] = export(told.dataset, name, Path(scratch) / name)
         for reader, env, name in READERS:
             if name in exported:
-                python = environment(envs.resolve() / env, requirements[env])
-                checks.append(check(python, reader.__name__, name, Path(scratch) / name, truth))
+                peer = Peer(env, envs.resolve())
+                peer.make()
+                folder = Path(scratch) / name
+                checks.append(check(peer.python, reader.__name__, name, folder, truth))
     facts = {n: {k: s[k] for k in ("files", "bytes", "seconds")} for n, s in exported.items()}
     pictures = {split: len(pairs) for split, pairs in truth["splits"].items()}
     result = {"pictures": pictures, "classes": len(truth["class_names"])}
-    print(
-        json.dumps(result | {"exports": facts, "peers": requirements, "checks": checks}, indent=1)
-    )
+    known = requirements()
+    used = {env: known[env] for _, env, name in READERS if name in exported}
+    print(json.dumps(result | {"exports": facts, "peers": used, "checks": checks}, indent=1))
     return 0 if all(row["same"] for row in checks) else 1
 
 

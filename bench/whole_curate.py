@@ -5,8 +5,8 @@ slightly cropped copies. imagededup hashes, searches and decides. `same_part` is
 functions: the base hash from luma, all pairs within 10 bits, keep the best; `decode_only` is the
 limit of that: the same workers decoding the same luma and nothing more. `curate` is the
 command: it also compares mirrored and cropped views, scores quality, settles conflicts, splits,
-resizes, audits and reports; `curate_to_decision` are its steps up to the decision. Both sides use
-two processes. Prints one JSON object.
+resizes, audits and reports; `curate_to_decision` are its steps up to the decision. Every side
+uses two processes. Prints one JSON object.
 
     python bench/whole_curate.py [DIR] [--number 10000] [--repeat 2] [--peers FOLDER]
 """
@@ -43,6 +43,7 @@ SIDE = (250, 188)
 COPIES = 10  # one in so many is a copy
 PEER_RADIUS = 10
 CHUNK = 100
+WORKERS = "local:2"
 TARGET = 20
 CORNERS = ((0.0, 0.0), (0.4, 0.0), (0.0, 0.4), (0.4, 0.4))
 
@@ -101,13 +102,12 @@ def write(folder: Path, pictures: Iterator[Image.Image], number: int) -> list[Pa
 
 def base_hashes(paths: Sequence[str]) -> list[int]:
     """Return the base hash of each file, from its luma at a fraction of its size."""
-    hashes = []
+    squares = []
     for path in paths:
         with Image.open(path) as image:
             image.draft("L", (hashing.DECODE_AT_LEAST,) * 2)
-            pixels = hashing.shrink(hashing.luma(image), hashing.HASH_SIDE)
-            hashes.append(hashing.phash(pixels)[0])
-    return hashes
+            squares.append(hashing.shrink(hashing.luma(image), hashing.HASH_SIDE))
+    return [int(value) for value in hashing.phashes(np.stack(squares))[:, 0]]
 
 
 def decoded(paths: Sequence[str]) -> None:
@@ -125,16 +125,16 @@ def chunked(paths: Sequence[Path]) -> list[list[str]]:
 
 
 def decode_limit(paths: Sequence[Path]) -> float:
-    """Return the seconds that decoding alone takes, the workers' start included."""
+    """Return the seconds that decoding alone takes, the threads' start included."""
     began = perf_counter()
-    list(map_items(decoded, chunked(paths), "local:2"))
+    list(map_items(decoded, chunked(paths), WORKERS))
     return perf_counter() - began
 
 
 def same_part(paths: Sequence[Path]) -> dict[str, float]:
     """Hash, search and decide with our functions; return the seconds of each and the drops."""
     began = perf_counter()
-    results = list(map_items(base_hashes, chunked(paths), "local:2"))
+    results = list(map_items(base_hashes, chunked(paths), WORKERS))
     hashes = np.array([value for result in results for value in result.value or ()], np.uint64)
     hashed = perf_counter()
     pairs = pairs_within(hashes, PEER_RADIUS)

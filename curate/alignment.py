@@ -24,6 +24,7 @@ _STEPS = (0.04, 0.02, 0.01)
 _SMALLEST = 0.6
 _WORTH_MOVING = 1e-4
 _LEAST_BORDER = 2
+_ROUGH_STD = 2 * FLAT_STD
 _AROUND = 2
 
 Margins = tuple[int, int, int, int]
@@ -102,14 +103,13 @@ def plain_vectors(thumbs: Thumb) -> tuple[NDArray[np.float32], NDArray[np.float3
     return luma, detail
 
 
-def margins(thumb: Thumb) -> Margins:
-    """Return how many px of one tone lie along the left, right, top and bottom edge."""
-    return (
-        _one_toned(thumb.T),
-        _one_toned(thumb.T[::-1]),
-        _one_toned(thumb),
-        _one_toned(thumb[::-1]),
-    )
+def margins(thumb: Thumb, *, spread: float = FLAT_STD) -> Margins:
+    """Return how many px of one tone lie along the left, right, top and bottom edge.
+
+    Tones within `spread` count as one. Where two that face each other meet there is no scene between
+    them, as on a flag of two bands: then neither is a border.
+    """
+    return (*_facing(thumb.T, spread), *_facing(thumb, spread))
 
 
 def is_frame(thumb: Thumb, box: Box) -> bool:
@@ -117,21 +117,30 @@ def is_frame(thumb: Thumb, box: Box) -> bool:
     left, right, top, bottom = (edge * len(thumb) for edge in box)
     cuts = (left, len(thumb) - right, top, len(thumb) - bottom)
     # The px where border and scene meet is neither.
-    framed = [0 < margin >= cut - 1 for cut, margin in zip(cuts, margins(thumb), strict=True)]
+    framed = [0 < margin >= cut - 1.5 for cut, margin in zip(cuts, margins(thumb), strict=True)]
     return any(cut >= 1 for cut in cuts) and all(
         ok or cut < 1 for ok, cut in zip(framed, cuts, strict=True)
     )
 
 
 def has_wider_border(first: Thumb, second: Thumb) -> bool:
-    """Say whether `first` has one-toned px along its edges that its copy `second` lacks."""
-    wider = [a - b for a, b in zip(margins(first), margins(second), strict=True)]
+    """Say whether `first` has one-toned px along its edges where its copy `second` has a scene.
+
+    The same margin of the copy may be rougher by JPEG or brighter by an edit.
+    """
+    rough = margins(second, spread=_ROUGH_STD)
+    wider = [a - b for a, b in zip(margins(first), rough, strict=True)]
     return min(wider) >= 0 and sum(wider) >= _LEAST_BORDER
 
 
-def _one_toned(rows: Thumb) -> int:
+def _facing(rows: Thumb, spread: float) -> tuple[int, int]:
+    first, last = _one_toned(rows, spread), _one_toned(rows[::-1], spread)
+    return (first, last) if first + last < len(rows) else (0, 0)
+
+
+def _one_toned(rows: Thumb, spread: float) -> int:
     means, spreads = rows.mean(axis=1), rows.std(axis=1)
-    same = (spreads < FLAT_STD) & (np.abs(means - means[0]) < FLAT_STD)
+    same = (spreads < spread) & (np.abs(means - means[0]) < spread)
     return len(rows) if same.all() else int(np.argmin(same))
 
 

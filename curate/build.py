@@ -13,9 +13,11 @@ from curate.damage import find_damage
 from curate.decisions import Decisions, Search, decide, unfit
 from curate.features import Closer, Features
 from curate.findings import Findings, report_data
+from curate.history import before
 from curate.outliers import outliers
-from curate.partition import Before, Partition, partition
+from curate.partition import Partition, partition
 from curate.publish import Publication, check_unclaimed, commit, prepare, write_version
+from curate.remembered import memory_of
 from curate.report import write_report
 from curate.search import search
 from curate.settings import CurateSettings
@@ -56,12 +58,9 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
 def _recovered(dataset: Dataset, manifest: Manifest) -> int:
     """Finish what a killed run left, and return the number of the next version."""
     forget_versions.restore(dataset)
-    runs = manifest.runs("curate")
-    counts: list[dict[str, Any]] = [run.counts or {} for run in runs]
+    counts: list[dict[str, Any]] = [run.counts or {} for run in manifest.runs("curate")]
     claimed = {int(c["number"]) for c in counts if "number" in c}
-    # A run that did not end well may have got as far as its folder, which the next one repeats.
-    killed = bool(runs) and runs[-1].outcome not in {"published", "unchanged"}
-    check_unclaimed(dataset, claimed, leftover_expected=killed)
+    check_unclaimed(dataset, claimed)
     return exports.recover(dataset, claimed)
 
 
@@ -102,7 +101,8 @@ class _Run:
             names = {row.id: row.name for row in classes.values()}
             decisions = decide(reviewed, known, found, self.settings, unfit=out, class_names=names)
         with self.watch.step("split"):
-            parts = partition(decisions, found.links, self.settings, self._before())
+            stood = before(self.manifest, self.settings)
+            parts = partition(decisions, found.links, self.settings, stood)
             _check_splittable(decisions, parts, len(damaged))
         with self.watch.step("audit"):
             crossings = audit(
@@ -196,15 +196,10 @@ class _Run:
             return features.closer(self.manifest, wanted, executor, self._bar("comparing"))
 
         usable = [p for p in reviewed.pictures if key_of(p) not in out]
-        return search(usable, known, self.settings, look_closer, kept=reviewed.kept)
-
-    def _before(self) -> Before:
-        rows = self.manifest.last_splits()
-        settings = {run.id: run.settings for run in self.manifest.runs("curate")}
-        return Before(
-            {(row.class_id, row.sha256): row.split for row in rows},
-            settings.get(rows[0].run_id, {}) if rows else {},
-        )
+        used = features.algorithms(exact=self.settings.exact_hash)
+        radii = (self.settings.radius, self.settings.leak_radius, self.settings.views)
+        memory = memory_of(self.dataset.root / "cache", (*sorted(used.items()), *radii))
+        return search(usable, known, self.settings, look_closer, kept=reviewed.kept, memory=memory)
 
     def _bar(self, name: str) -> Callable[[int], Bar]:
         return lambda total: self.bars.add(name, total)

@@ -18,6 +18,7 @@ from curate.conflicts import (
 from curate.duplicates import Link
 from curate.features import Features
 from curate.fidelity import Fidelity
+from curate.frames import with_frames
 from curate.quality import is_placeholder, issues_of, usual_sides
 from curate.settings import CurateSettings, Issue
 from pipeline.rows import DecisionRow, KeptPicture
@@ -116,7 +117,8 @@ def decide(
     drops |= settled.drops
     left = [p for p in left if key_of(p) not in drops]
 
-    copies = _copies_within_classes(left, search, reviewed.kept)
+    framed = with_frames(_duplicates(search.links), search.fidelity, features.thumbs)
+    copies = _copies_within_classes(left, framed, search.fidelity, reviewed.kept)
     drops |= {key: _gives_way(key, link) for key, link in copies.items()}
     drops, copies = _with_twins(drops, copies, search.aside)
     left = [p for p in left if key_of(p) not in drops]
@@ -160,28 +162,33 @@ def _past_twin(link: Link, twins: Link) -> Link:
     return Link(link.first, of, twins.distance, kind, duplicate=True)
 
 
+def _duplicates(links: Iterable[Link]) -> list[Link]:
+    return [link for link in links if link.duplicate]
+
+
 def _copies(links: Iterable[Link]) -> dict[str, set[str]]:
     copies: dict[str, set[str]] = defaultdict(set)
-    for link in links:
-        if link.duplicate:
-            copies[link.first].add(link.second)
-            copies[link.second].add(link.first)
+    for link in _duplicates(links):
+        copies[link.first].add(link.second)
+        copies[link.second].add(link.first)
     return copies
 
 
 def _copies_within_classes(
-    pictures: Iterable[KeptPicture], search: Search, kept: frozenset[Key]
+    pictures: Iterable[KeptPicture],
+    duplicates: Sequence[Link],
+    measured: Mapping[str, Fidelity],
+    kept: frozenset[Key],
 ) -> dict[Key, Link]:
     """Return each picture that a better one of its class makes superfluous, with their link."""
     classes: dict[int, list[KeptPicture]] = defaultdict(list)
     for picture in pictures:
         classes[picture.class_id].append(picture)
-    duplicates = [link for link in search.links if link.duplicate]
-    grown = enlarged((x[:2] for x in duplicates if x.shows_the_same), search.fidelity)
+    grown = enlarged((x[:2] for x in duplicates if x.shows_the_same), measured)
     copies: dict[Key, Link] = {}
     for class_id, members in classes.items():
         by_hand = {s for c, s in kept if c == class_id}
-        order = ranked(members, search.fidelity, by_hand=by_hand, enlarged=grown)
+        order = ranked(members, measured, by_hand=by_hand, enlarged=grown)
         best = keep_best(order, duplicates, by_hand=by_hand)
         copies |= {(class_id, sha256): link for sha256, link in best.items()}
     return copies

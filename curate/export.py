@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from cyclopts import Parameter
 
 from curate.export_card import card
-from curate.export_folder import MARK, check_replaceable, mark_json, replaced_folder
+from curate.export_folder import check_replaceable, mark_json, replaced_folder
 from curate.export_source import find_version, open_version
 from curate.formats import FORMATS, FormatName
 from curate.formats.samples import Version
 from pipeline.checksums import write_checksums
 from pipeline.dataset import open_dataset, run_lock
 from pipeline.errors import SettingsError
+from pipeline.exported import MARK
 from pipeline.manifest import Manifest
 from pipeline.progress import Outcome, Output, Stopwatch, progress_bars
 from pipeline.rows import SPLITS
@@ -32,7 +34,7 @@ class ExportSettings(DatasetSettings):
     format: FormatName
     """What to write; each comes with a README.md that says how to read it."""
     out: Path
-    """The folder to write; one of an earlier export is replaced whole."""
+    """The folder to write; an earlier export that nobody changed is replaced whole."""
     version: int | None = None
     """Number of the published version; by default the current one."""
     shard_mb: float = 500
@@ -40,7 +42,7 @@ class ExportSettings(DatasetSettings):
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
-        if not self.shard_mb > 0:
+        if not (self.shard_mb > 0 and isfinite(self.shard_mb)):
             raise SettingsError(f"--shard-mb is {self.shard_mb}", cure="give a number above 0")
 
     @property
@@ -62,7 +64,7 @@ def export(*, settings: ExportSettings, output: Output = Output()) -> Outcome:
         version = open_version(dataset, manifest, folder, settings.shard_bytes)
         with _recorded(manifest, settings, version), progress_bars(output) as bars:
             bar = bars.add("exporting", sum(map(len, version.samples.values())))
-            with replaced_folder(settings.out) as part:
+            with replaced_folder(settings.out, keep_out_of=dataset.root) as part:
                 write_export(part, replace(version, advance=bar.advance), settings.format)
     summary = _summary(settings, version, watch.total)
     return Outcome(summary, _lines(summary))

@@ -13,9 +13,10 @@ from typing import Any
 
 from pipeline import durable
 from pipeline.checksums import NAME as CHECKSUMS
-from pipeline.errors import UsageError
+from pipeline.checksums import altered_files, read_checksums
+from pipeline.errors import CannotWriteError, UsageError
+from pipeline.exported import MARK
 
-MARK = "export.json"
 ASIDE = "-old"
 _AT_FDCWD = -100
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2
@@ -61,51 +62,76 @@ def put_in_place(
 def check_replaceable(out: Path, *, keep_out_of: Path) -> None:
     """Raise UsageError unless `out` may be written: missing, empty, or an earlier export untouched.
 
-    A folder inside `keep_out_of`, the data set, is refused too.
+    An export is touched when any file of it is added, altered or removed: a person's work. A folder inside `keep_out_of`, the data set, is refused too.
     """
     place = out.resolve()
     if place.is_relative_to(keep_out_of.resolve()):
         raise UsageError(
             f"--out {out} is inside the data set {keep_out_of}", cure="name a folder outside of it"
         )
+    for path in (place, *place.parents):
+        if path.exists() and not path.is_dir():
+            where = "is a file" if path == place else f"cannot be a folder: {path} is a file"
+            raise UsageError(f"--out {out} {where}", cure="name a folder")
     if not place.exists():
         return
-    if not place.is_dir():
-        raise UsageError(f"--out {out} is a file", cure="name a folder")
-    strange = _strangers(place)
-    if strange is not None:
+    changed = _changed(place)
+    if changed is not None:
         raise UsageError(
-            f"--out {out} holds {strange}, which no export wrote",
-            cure="name a new folder, or one of an earlier export",
+            f"--out {out} holds {changed}",
+            cure="name a new folder, or remove or rename that one yourself",
         )
 
 
-def _strangers(place: Path) -> str | None:
-    """Return the name of a file that is not of an earlier export, or None."""
-    found = {p.relative_to(place).as_posix() for p in place.rglob("*") if not p.is_dir()}
-    if not found:
-        return None
-    if MARK not in found or CHECKSUMS not in found:
-        return min(found)
-    lines = (place / CHECKSUMS).read_text(encoding="utf-8").splitlines()
-    return min(found - {line[66:] for line in lines} - {CHECKSUMS}, default=None)
+def _changed(place: Path) -> str | None:
+    """Say what in a folder is not just as an earlier export wrote it, or None."""
+    names = {path.name for path in place.iterdir()}
+    if not {MARK, CHECKSUMS} <= names:
+        return f"{min(names)}, which no export wrote" if names else None
+    found = {p.relative_to(place).as_posix() for p in place.rglob("*") if not _is_folder(p)}
+    try:
+        strange = min(found - read_checksums(place).keys() - {CHECKSUMS}, default=None)
+        altered = altered_files(place)
+    except OSError as error:
+        return f"{CHECKSUMS}, which cannot be read ({error.strerror})"
+    if strange is not None:
+        return f"{strange}, which no export wrote"
+    return f"an export that was changed since: {altered[0]}" if altered else None
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 @contextmanager
-def replaced_folder(out: Path) -> Iterator[Path]:
+def replaced_folder(out: Path, *, keep_out_of: Path) -> Iterator[Path]:
     """Give an empty folder that takes the place of `out` when the block ends well.
 
-    What a killed run left beside `out` goes first.
+    What a killed run left beside `out` goes first. Raises UsageError as `check_replaceable` does,
+    also when somebody changed `out` meanwhile.
     """
     place = out.resolve()
     bench = place.parent / f"{durable.PART_PREFIX}export-{place.name}"
+    if not place.exists() and (bench / f"new{ASIDE}").is_dir():
+        (bench / f"new{ASIDE}").rename(place)
     shutil.rmtree(bench, ignore_errors=True)
     try:
+        _make(bench, out)
         with durable.new_folder(bench / "new") as folder:
             yield folder
+        check_replaceable(out, keep_out_of=keep_out_of)
         put_in_place(bench / "new", place)
     finally:
         shutil.rmtree(bench, ignore_errors=True)
+
+
+def _make(bench: Path, out: Path) -> None:
+    try:
+        bench.mkdir(parents=True)
+    except FileNotFoundError:  # a file system in which no folder can be made, such as /proc
+        raise CannotWriteError(
+            f"no folder can be made at {out}", cure="name another: --out DIR"
+        ) from None
 
 
 def mark_json(facts: Mapping[str, Any]) -> bytes:

@@ -9,7 +9,13 @@ from pipeline.checksums import altered_files
 from pipeline.dataset import Dataset
 from pipeline.errors import DamagedDataError, MissingInputError
 from pipeline.manifest import Manifest
-from pipeline.published import PublishedPicture, numbers, read_pictures, read_record
+from pipeline.published import (
+    PublishedPicture,
+    current_number,
+    numbers,
+    read_pictures,
+    read_record,
+)
 from pipeline.rows import SPLITS
 from pipeline.verify import FORGET_AGAIN
 
@@ -18,9 +24,9 @@ def find_version(dataset: Dataset, number: int | None) -> Path:
     """Return the folder of a version, or of the current one. Raises MissingInputError."""
     there = numbers(dataset.versions)
     if number is None:
-        folder = dataset.current.resolve()
-        if dataset.current.exists() and folder.name.isdecimal():
-            return folder
+        number = current_number(dataset)
+        if number is not None:
+            return dataset.versions / str(number)
         raise MissingInputError(
             f"{dataset.root} has no published version",
             cure=f"sceneset curate --dataset {dataset.root}",

@@ -23,6 +23,9 @@ from pipeline.progress import Bar
 from pipeline.rows import FeatureRow
 from pipeline.workers import Result
 
+# From a picture file to feature kind -> value.
+Look = Callable[[str], dict[str, bytes]]
+
 BATCH = 500
 _FAST = {
     "phash": hashing.ALGORITHM,
@@ -31,8 +34,9 @@ _FAST = {
     "quality": quality.ALGORITHM,
 }
 _EXACT = {kind: f"{name}/full" for kind, name in _FAST.items()} | {"phash": hashing.EXACT_ALGORITHM}
-_BROKEN = ("broken", "decode/1")
+_BROKEN = ("broken", "decode/2")
 _CLOSER = {"pixels": "sha256/1", "fidelity": fidelity.ALGORITHM}
+_DIED = "the decoder died"
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,10 @@ def measure_missing(
 
 
 def load(manifest: Manifest, wanted: Iterable[str], *, exact: bool = False) -> Features:
-    """Return the features of the wanted pictures."""
+    """Return the features of the wanted pictures.
+
+    One that has none has killed its decoder: it is broken, and measured again by the next run.
+    """
     names = set(wanted)
 
     def stored(kind: str, algorithm: str) -> dict[str, bytes]:
@@ -145,6 +152,7 @@ def load(manifest: Manifest, wanted: Iterable[str], *, exact: bool = False) -> F
 
     values = {kind: stored(kind, name) for kind, name in algorithms(exact=exact).items()}
     hashes = {s: np.frombuffer(v, ">u8") for s, v in values["phash"].items()}
+    broken = {s: v.decode() for s, v in stored(*_BROKEN).items()}
     side = hashing.THUMB_SIDE
     return Features(
         whole={s: int(h[0]) for s, h in hashes.items()},
@@ -154,16 +162,22 @@ def load(manifest: Manifest, wanted: Iterable[str], *, exact: bool = False) -> F
             s: np.frombuffer(v, np.uint8).reshape(side, side) for s, v in values["thumb"].items()
         },
         scores={s: quality.Scores.from_bytes(v) for s, v in values["quality"].items()},
-        broken={s: v.decode() for s, v in stored(*_BROKEN).items()},
+        broken=dict.fromkeys(names - hashes.keys(), _DIED) | broken,
     )
 
 
 def closer(
-    manifest: Manifest, files: Mapping[str, Path], executor: str, make_bar: Callable[[int], Bar]
+    manifest: Manifest,
+    files: Mapping[str, Path],
+    executor: str,
+    make_bar: Callable[[int], Bar],
+    *,
+    look: tuple[Look, Look] = (pixel_digest, measure_fidelity),
 ) -> Closer:
     """Return digest and fidelity of each picture (SHA-256 -> file), measuring what is missing.
 
-    Of pictures with equal pixels one is measured.
+    `look` measures them. Of pictures with equal pixels one is measured. One that kills its decoder
+    is like no other and the least of its copies, until the next run looks again.
     """
 
     def stored(kind: str, names: Iterable[str], work: _Work) -> dict[str, bytes]:
@@ -175,16 +189,18 @@ def closer(
         return {s: v for s, v in known.items() if s in wanted}
 
     kinds = _CLOSER | dict([_BROKEN])
-    digests = stored("pixels", files, _Work(pixel_digest, kinds, FEW))
+    digests = {s: bytes.fromhex(s) for s in files}
+    digests |= stored("pixels", files, _Work(look[0], kinds, FEW))
     first = {digest: sha256 for sha256, digest in sorted(digests.items(), reverse=True)}
-    values = stored("fidelity", first.values(), _Work(measure_fidelity, kinds, FEW))
+    values = stored("fidelity", first.values(), _Work(look[1], kinds, FEW))
     measured = {s: Fidelity.from_bytes(v) for s, v in values.items()}
-    return Closer(digests, {s: measured[first[d]] for s, d in digests.items()})
+    fidelities = {s: measured.get(first[d], fidelity.NOTHING) for s, d in digests.items()}
+    return Closer(digests, fidelities)
 
 
 @dataclass(frozen=True)
 class _Work:
-    function: Callable[[str], dict[str, bytes]]
+    function: Look
     algorithms: Mapping[str, str]
     few: int = 1
 
@@ -213,9 +229,12 @@ def _measure_all(
 
 
 def _values(result: Result[str, dict[str, bytes]]) -> dict[str, bytes]:
-    """Return feature kind -> value of a result; a picture that kills its decoder is broken."""
+    """Return feature kind -> value of a result, none of a picture that killed its decoder.
+
+    That may have been the system, short of memory: nothing is written that would outlive this run.
+    """
     if isinstance(result.error, BrokenProcessPool):
-        return {"broken": b"the decoder died"}
+        return {}
     if isinstance(result.error, OSError):
         raise DamagedDataError(
             f"{result.item} cannot be read: {result.error.strerror}",

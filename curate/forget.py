@@ -13,14 +13,19 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from curate import forget_files, forget_versions
-from curate.forget_rows import ForgettingManifest, Found
+from curate.forget_rows import ForgettingManifest, Found, matches
 from curate.forget_target import Target, host_name
 from curate.forget_versions import Rewritten
+from pipeline.addresses import page_key
+from pipeline.class_list import shown
 from pipeline.dataset import Dataset, open_dataset, run_lock
+from pipeline.errors import MissingInputError
+from pipeline.exported import standing_exports
 from pipeline.progress import Outcome, Output, Stopwatch
 from pipeline.settings import DatasetSettings
 
 SHOWN = 10
+_COLUMNS = {"site": "site", "page": "page_url", "sha256": "sha256"}
 
 
 @Parameter(name="*")
@@ -31,13 +36,15 @@ class ForgetSettings(DatasetSettings):
     site: str | None = None
     """Every picture found on this host or a host below it, such as example.org."""
     page: str | None = None
-    """Every picture found on the page with this address."""
+    """Every picture found on the page with this address, however it is spelt."""
     sha256: str | None = None
     """The picture with this SHA-256."""
     reason: str = ""
     """Why; stands in the manifest's tombstones."""
     models: Path = Path("models")
-    """Where to look for bundles that were trained on the pictures."""
+    """Where to look for bundles trained on the pictures, besides those that train recorded."""
+    in_advance: Annotated[bool, Parameter(negative="")] = False
+    """Refuse it from now on also when the data set holds nothing of it yet."""
     dry_run: Annotated[bool, Parameter(negative="")] = False
     """Only list what would go."""
 
@@ -45,7 +52,8 @@ class ForgetSettings(DatasetSettings):
     def target(self) -> Target:
         """Return what is to be forgotten. Raises SettingsError."""
         site = self.site if self.site is None else host_name(self.site)
-        return Target(site, self.page, self.sha256 and self.sha256.lower())
+        page = self.page if self.page is None else page_key(self.page)
+        return Target(site, page, self.sha256 and self.sha256.lower())
 
 
 _DEFAULTS = ForgetSettings()
@@ -65,15 +73,17 @@ def forget(*, settings: ForgetSettings = _DEFAULTS, output: Output = Output()) -
         with ForgettingManifest(dataset.manifest_path) as manifest:
             found = manifest.find(target)
             plan = _plan(dataset, manifest, found, settings)
+            _check_matched(plan, manifest, settings)
         return _outcome(plan | {"seconds": watch.total}, found)
     with (
         run_lock(dataset.root, "forget"),
-        forget_files.embeddings_held(dataset),
+        forget_files.readers_held_off(dataset),
         ForgettingManifest(dataset.manifest_path) as manifest,
     ):
         found = manifest.find(target)
         ids = _concerned(dataset, manifest, found, target)
         plan = _plan(dataset, manifest, found, settings)
+        _check_matched(plan, manifest, settings)
         manifest.forget(target, found, settings.reason, concerned=ids)
         rewritten = _complete(dataset, manifest)
     versions = [asdict(version) for version in rewritten]
@@ -94,6 +104,7 @@ def _plan(
         "pictures": len({s.sha256 for s in found.sightings if s.sha256}),
         "sha256s": sorted(found.sha256s),
         "sightings": len(found.sightings),
+        "matched": sum(matches(settings.target, s) for s in found.sightings),
         "classes": dict(sorted(Counter(s.class_name for s in found.sightings).items())),
         "raw_files": len(forget_files.raw_files(dataset, gone)),
         "versions": [{"number": n, "removed": count} for n, count in held.items()],
@@ -101,9 +112,24 @@ def _plan(
         "reports": [path.name for path in forget_files.reports_of(dataset, gone)],
         "caches": len(forget_files.caches(dataset)),
         "copies": list(found.copies),
-        "bundles": forget_files.bundles_trained_on(settings.models, ids),
-        "exports": forget_files.exports_of(manifest.exports(), ids),
+        "strangers": forget_files.strangers_with(dataset, gone),
+        "bundles": forget_files.bundles_trained_on(settings.models, manifest.bundles(), ids),
+        "exports": forget_files.exports_of(standing_exports(manifest), ids),
     }
+
+
+def _check_matched(
+    plan: Mapping[str, Any], manifest: ForgettingManifest, settings: ForgetSettings
+) -> None:
+    """Raise MissingInputError when there is nothing to forget and never was: a slip of the pen."""
+    expected = settings.in_advance or manifest.refuses(settings.target) or manifest.unfinished()
+    if not _matched(plan) and not expected:
+        name, value = next(iter(plan["target"].items()))
+        raise MissingInputError(
+            f"nothing in {plan['dataset']} matches --{name} {shown(value)}",
+            cure=f"copy it from the column {_COLUMNS[name]} of manifest.csv;"
+            " --in-advance refuses it all the same",
+        )
 
 
 def _concerned(
@@ -168,6 +194,7 @@ def _outcome(summary: dict[str, Any], found: Found) -> Outcome:
     )
     lines += _shown("trained on it, train again:", summary["bundles"])
     lines += _shown("holds it, export again:", [export["out"] for export in summary["exports"]])
+    lines += _shown("holds it and is no version, remove it yourself:", summary["strangers"])
     lines += _shown("looks like it and stays; forget it too by --sha256", summary["copies"])
     return Outcome(summary, tuple(lines))
 

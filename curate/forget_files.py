@@ -3,16 +3,16 @@
 import json
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from curate.export_folder import MARK
 from pipeline import durable
 from pipeline.bundle import BUNDLE_NAME
-from pipeline.dataset import LOCK_NAME, Dataset, run_lock
+from pipeline.dataset import LOCK_NAME, Dataset, run_lock, version_number
 from pipeline.errors import UsageError
+from pipeline.exported import Exported
 
 _SHORT = 16
 _HEX_RUN = re.compile(rb"[0-9a-f]{16,64}")
@@ -28,7 +28,9 @@ def check_inside(dataset: Dataset) -> None:
     curated = dataset.versions.parent
     folders = (dataset.raw, curated, dataset.versions, dataset.root / "cache", dataset.report(""))
     for folder in (*folders, dataset.quarantine):
-        for path in (folder, *(p for p in folder.glob("*") if p.is_symlink() and p.is_dir())):
+        # A link beside the versions is no version: nothing is removed through it.
+        inside = () if folder == dataset.versions else folder.glob("*")
+        for path in (folder, *(p for p in inside if p.is_symlink() and p.is_dir())):
             if not path.resolve().is_relative_to(root):
                 raise UsageError(
                     f"{path} leads out of the data set {dataset.root}, to {path.resolve()}",
@@ -54,6 +56,16 @@ def reports_of(dataset: Dataset, gone: Collection[str]) -> list[Path]:
     return sorted(folder for folder in folders if _names_any(folder, short))
 
 
+def strangers_with(dataset: Dataset, gone: Collection[str]) -> list[str]:
+    """Return the folders beside the versions, a user's own, that hold or name contents."""
+    short = {sha256[:_SHORT].encode() for sha256 in gone}
+    others = (
+        p for p in dataset.versions.glob("*") if version_number(p.name) is None or p.is_symlink()
+    )
+    folders = (p for p in others if p.is_dir() and not p.name.startswith(durable.PART_PREFIX))
+    return sorted(str(folder) for folder in folders if _names_any(folder.resolve(), short))
+
+
 def _names_any(folder: Path, short: Collection[bytes]) -> bool:
     for path in folder.rglob("*"):
         if path.is_file():
@@ -73,10 +85,12 @@ def caches(dataset: Dataset) -> list[Path]:
 
 
 @contextmanager
-def embeddings_held(dataset: Dataset) -> Iterator[None]:
-    """Keep training from writing embeddings meanwhile. Raises LockedError."""
-    folder = dataset.root / "cache" / "embeddings"
-    with run_lock(folder, "forget") if folder.is_dir() else nullcontext():
+def readers_held_off(dataset: Dataset) -> Iterator[None]:
+    """Keep training from reading versions and writing embeddings meanwhile. Raises LockedError."""
+    with ExitStack() as locks:
+        for folder in (dataset.versions.parent, dataset.root / "cache" / "embeddings"):
+            if folder.is_dir():
+                locks.enter_context(run_lock(folder, "forget"))
         yield
 
 
@@ -96,26 +110,20 @@ def sweep(dataset: Dataset, gone: Collection[str]) -> None:
     dataset.sweep_raw()
 
 
-def bundles_trained_on(models: Path, versions: Collection[str]) -> list[str]:
-    """Return the bundles below a folder that were trained on any of the versions, by their ids."""
+def bundles_trained_on(
+    models: Path, recorded: Iterable[Path], versions: Collection[str]
+) -> list[str]:
+    """Return the bundles below a folder, or recorded, that were trained on any of the versions."""
     found = set()
-    for path in models.glob(f"**/{BUNDLE_NAME}"):
-        if _json(path).get("dataset_version") in versions:
-            found.add(str(path.parent.resolve()))
+    for folder in {*(path.parent for path in models.glob(f"**/{BUNDLE_NAME}")), *recorded}:
+        if str(_json(folder / BUNDLE_NAME).get("dataset_version")) in versions:
+            found.add(str(folder.resolve()))
     return sorted(found)
 
 
-def exports_of(
-    exports: Collection[Mapping[str, Any]], versions: Collection[str]
-) -> list[dict[str, str]]:
-    """Return the exports of any of the versions that are still where they were written."""
-    found = {}
-    for export in exports:
-        out = str(export.get("out", ""))
-        there = _json(Path(out) / MARK)
-        if there.get("version") in versions:
-            found[out] = {"out": out, "format": str(there.get("format", ""))}
-    return [found[out] for out in sorted(found)]
+def exports_of(exports: Iterable[Exported], versions: Collection[str]) -> list[dict[str, str]]:
+    """Return the exports of any of the versions, by folder."""
+    return [{"out": str(e.out), "format": e.format} for e in exports if e.version in versions]
 
 
 def _json(path: Path) -> dict[str, Any]:

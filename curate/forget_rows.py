@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from curate.forget_target import Target
+from pipeline.addresses import page_key
 from pipeline.errors import SettingsError
 from pipeline.manifest import Manifest, now
 
@@ -39,7 +41,7 @@ def matches(target: Target, sighting: Sighting) -> bool:
     if target.sha256 is not None:
         return sighting.sha256 == target.sha256
     if target.page is not None:
-        return sighting.page_url == target.page
+        return target.is_page(sighting.page_url)
     return bool(target.hosts(sighting.site, sighting.page_url))
 
 
@@ -136,7 +138,7 @@ class ForgettingManifest(Manifest):
         rows = [
             *((sha256, None, None) for sha256 in sorted(found.sha256s)),
             *((None, host, None) for host in sorted(found.hosts)),
-            *([(None, None, target.page)] if target.page else []),
+            *([(None, None, page_key(target.page))] if target.page else []),
         ]
         known = set(self.tombstones())
         at = now()
@@ -148,6 +150,16 @@ class ForgettingManifest(Manifest):
     def forgotten(self) -> set[str]:
         """Return the contents that were ever forgotten, by SHA-256."""
         return {sha256 for sha256, _, _ in self.tombstones() if sha256}
+
+    def bundles(self) -> list[Path]:
+        """Return the folders of the bundles that training recorded."""
+        counts = (run.counts or {} for run in self.runs("train"))
+        return [Path(str(one["bundle"])) for one in counts if "bundle" in one]
+
+    def refuses(self, target: Target) -> bool:
+        """Say whether the target was forgotten before."""
+        key = (target.sha256, target.site, target.page and page_key(target.page))
+        return key in self.tombstones()
 
     def unfinished(self) -> list[int]:
         """Return the ids of the runs that were cut short."""
@@ -169,10 +181,6 @@ class ForgettingManifest(Manifest):
             rewritten: Any = (run.counts or {}).get("rewritten", {})
             found |= rewritten
         return found
-
-    def exports(self) -> list[dict[str, Any]]:
-        """Return what every export run that ended well wrote: format, out, number, version."""
-        return [dict(run.counts or {}) for run in self.runs("export") if run.outcome == "exported"]
 
 
 def _strings(value: object) -> list[str]:

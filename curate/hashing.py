@@ -2,16 +2,19 @@
 
 pHash (Zauner 2010; the variant and bit order of the imagehash package): luma at 32 x 32 px, type-II
 DCT, the 8 x 8 lowest frequencies, each against their median. On a fully decoded picture the bits
-equal imagehash.phash; on a JPEG decoded at a fraction of its size at most 2 bits differ.
+equal imagehash.phash but for ties; on a JPEG decoded at a fraction of its size at most 2 bits
+differ.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-ALGORITHM = "phash64/draft128/1"
+from curate import lanczos
+
+ALGORITHM = "phash64/draft128/2"
 EXACT_ALGORITHM = "phash64/imagehash/1"
-VIEWS_ALGORITHM = "phash64/thumb64/22views/1"
+VIEWS_ALGORITHM = "phash64/thumb64/22views/2"
 THUMB_ALGORITHM = "luma32/box/1"
 DECODE_AT_LEAST = 128
 HASH_SIDE = 32
@@ -21,6 +24,8 @@ NO_HASH = 0
 FLAT_STD = 4.0
 
 _LOW = 8
+# A frequency that a picture does not have, as one of equal rows, must be 0 and not a rounding error.
+_NOTHING = 1e-6
 _VIEW_SIDE = 64
 _FREQUENCIES = np.arange(_LOW)
 # Mirroring a picture turns the sign of every odd horizontal frequency.
@@ -52,12 +57,12 @@ VIEWS: tuple[Box, ...] = (
 
 def luma(image: Image.Image) -> Image.Image:
     """Return the picture in grey, as imagehash sees it."""
-    return image.convert("L")
+    return image if image.mode == "L" else image.convert("L")
 
 
 def shrink(grey: Image.Image, side: int) -> NDArray[np.uint8]:
     """Return uint8[side, side], Lanczos-filtered, the aspect ratio ignored."""
-    return np.asarray(grey.resize((side, side), Image.Resampling.LANCZOS))
+    return lanczos.shrink(grey, side)
 
 
 def thumbnail(grey: Image.Image) -> NDArray[np.uint8]:
@@ -68,13 +73,20 @@ def thumbnail(grey: Image.Image) -> NDArray[np.uint8]:
 def phash(pixels: NDArray[np.uint8]) -> tuple[int, int]:
     """Return the pHash of uint8[32, 32] and of its mirror image, both 0 when it is flat.
 
-    No pHash is 0: half of the bits of one are set.
+    No pHash is 0: its first bit, the mean's, is always set.
     """
-    if pixels.std() < FLAT_STD:
-        return NO_HASH, NO_HASH
-    whole = _DCT @ pixels.astype(np.float64) @ _DCT.T
-    first, mirrored = _bits(np.stack([whole, whole * _MIRROR]))
-    return int(first), int(mirrored)
+    first, mirrored = phashes(pixels[None])[0].tolist()
+    return first, mirrored
+
+
+def phashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the pHash and the mirror image's of each of uint8[N, 32, 32], as uint64[N, 2]."""
+    values = pixels.astype(np.float64)
+    whole = _DCT @ values @ _DCT.T
+    hashes = _bits(np.stack([whole, whole * _MIRROR], axis=1))
+    flat = _spread(values.reshape(len(values), -1)) < FLAT_STD**2
+    hashes[flat] = NO_HASH
+    return hashes
 
 
 def exact_phash(image: Image.Image) -> tuple[int, int]:
@@ -84,7 +96,8 @@ def exact_phash(image: Image.Image) -> tuple[int, int]:
     """
     import imagehash  # noqa: PLC0415  an extra
 
-    if shrink(luma(image), HASH_SIDE).std() < FLAT_STD:
+    pixels = luma(image).resize((HASH_SIDE, HASH_SIDE), Image.Resampling.LANCZOS)
+    if np.asarray(pixels).std() < FLAT_STD:
         return NO_HASH, NO_HASH
     mirror = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     first, mirrored = (int(str(imagehash.phash(one)), 16) for one in (image, mirror))
@@ -103,9 +116,13 @@ def view_hashes(grey: Image.Image) -> NDArray[np.uint64]:
     picture, and several times faster).
     """
     pixels = shrink(grey, _VIEW_SIDE).astype(np.float64)
-    hashes = _bits(_ROWS @ pixels @ _COLUMNS)
-    flat = [pixels[inside].std() < FLAT_STD for inside in _INSIDE]
-    return np.where(flat, np.uint64(NO_HASH), hashes)
+    count = len(_SPANS)
+    # Every stretch of rows with every stretch of columns; the views are 22 of these pairs.
+    waves = (_WAVES @ pixels @ _WAVES.T).reshape(count, _LOW, count, _LOW)
+    hashes = _bits(waves[_DOWN, :, _ACROSS])
+    sums, squares = (_INSIDE @ values @ _INSIDE.T for values in (pixels, pixels**2))
+    spread = (squares / _PIXELS - (sums / _PIXELS) ** 2)[_DOWN, _ACROSS]
+    return np.where(spread < FLAT_STD**2, np.uint64(NO_HASH), hashes)
 
 
 def _basis(start: float, stop: float) -> Floats:
@@ -120,19 +137,44 @@ def _basis(start: float, stop: float) -> Floats:
     return np.diff(np.vstack([place, waves]), axis=1)
 
 
-def _inside(box: Box) -> tuple[slice, slice]:
-    left, right, top, bottom = (round(edge * _VIEW_SIDE) for edge in box)
-    return slice(top, bottom), slice(left, right)
+def _inside(start: float, stop: float) -> Floats:
+    """Return float[64]: 1 for the pixels of a stretch of the thumbnail."""
+    place = np.arange(_VIEW_SIDE)
+    inside = (place >= round(start * _VIEW_SIDE)) & (place < round(stop * _VIEW_SIDE))
+    return inside.astype(np.float64)
 
 
-_ROWS = np.stack([_basis(*box[2:]) for box in VIEWS])
-_COLUMNS = np.stack([_basis(*box[:2]).T for box in VIEWS])
-_INSIDE = [_inside(box) for box in VIEWS]
+def _spans() -> list[tuple[float, float]]:
+    """Return the different stretches of a side that the views take."""
+    ends = [span for box in VIEWS for span in (box[:2], box[2:])]
+    return sorted({(round(start, 9), round(stop, 9)) for start, stop in ends})
+
+
+def _numbered(spans: list[tuple[float, float]]) -> NDArray[np.intp]:
+    return np.array([_SPANS.index((round(start, 9), round(stop, 9))) for start, stop in spans])
+
+
+_SPANS = _spans()
+_ACROSS = _numbered([box[:2] for box in VIEWS])
+_DOWN = _numbered([box[2:] for box in VIEWS])
+_WAVES = np.concatenate([_basis(*span) for span in _SPANS])
+_INSIDE = np.stack([_inside(*span) for span in _SPANS])
+_PIXELS = np.outer(_INSIDE.sum(axis=1), _INSIDE.sum(axis=1))
+
+
+def _spread(values: Floats) -> Floats:
+    """Return the variance of each line of float[N, M]."""
+    squares = np.einsum("nm,nm->n", values, values)
+    spread: Floats = squares / values.shape[1] - values.mean(axis=1) ** 2
+    return spread
 
 
 def _bits(coefficients: Floats) -> NDArray[np.uint64]:
-    """Pack float[N, 8, 8] into uint64[N]: a bit per value above the median, the first highest."""
-    values = coefficients.reshape(len(coefficients), -1)
+    """Pack float[..., 8, 8] into uint64[...]: a bit per value above the median, the first highest."""
+    values = coefficients.reshape(-1, _LOW * _LOW)
+    values = np.where(np.abs(values) < _NOTHING, 0.0, values)
     # Of 64 values the median is the mean of the middle two.
-    middle = np.partition(values, (31, 32), axis=1)[:, 31:33].mean(axis=1, keepdims=True)
-    return np.packbits(values > middle, axis=1).view(">u8")[:, 0].astype(np.uint64)
+    middle = np.partition(values, (31, 32), axis=1)
+    bits = values > (middle[:, 31:32] + middle[:, 32:33]) / 2
+    packed = np.packbits(bits, axis=1).view(">u8")[:, 0].astype(np.uint64)
+    return packed.reshape(coefficients.shape[:-2])

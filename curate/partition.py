@@ -6,25 +6,11 @@ from dataclasses import dataclass
 from curate.conflicts import Key, key_of
 from curate.decisions import Decisions
 from curate.duplicates import Link
+from curate.history import Before
 from curate.leak_groups import Chain, largest_group, leak_groups
 from curate.settings import CurateSettings
-from curate.splits import already_apart, assign, make_groups, splits_before
+from curate.splits import assign, make_groups, splits_before
 from pipeline.rows import Split
-
-_ASSIGNS_ANEW = ("seed", "split")
-_PARTS_CHAINS = ("radius", "leak_radius", "views")
-
-
-@dataclass(frozen=True)
-class Before:
-    """Where pictures stood in the newest published run, and with which settings."""
-
-    splits: Mapping[Key, Split]
-    settings: Mapping[str, object]
-
-    def agrees(self, settings: CurateSettings, names: Sequence[str]) -> bool:
-        """Say whether that run had the same values of these settings."""
-        return all(self.settings.get(name) == settings.shaping[name] for name in names)
 
 
 @dataclass(frozen=True)
@@ -46,16 +32,13 @@ def partition(
 
     Pictures stay where they stood unless --seed or --split changed.
     """
-    sticky = before.agrees(settings, _ASSIGNS_ANEW)
     replaced = {
         key: (key[0], drop.of_sha256)
         for key, drop in decisions.drops.items()
         if drop.of_sha256 is not None
     }
-    stood = splits_before(before.splits if sticky else {}, decisions.kept, replaced)
-    binding = list(links)
-    if before.agrees(settings, _PARTS_CHAINS):
-        binding = [link for link in links if not already_apart(link, stood)]
+    stood = splits_before(before.stood if before.sticky else {}, decisions.kept, replaced)
+    binding = [link for link in links if not _stays_apart(link, stood, before)]
     names = {p.sha256 for p in decisions.kept}
     members, chains = leak_groups(names, binding, largest=largest_group(len(names)))
     groups = make_groups(members, decisions.kept, stood, decisions.only_train)
@@ -72,12 +55,19 @@ def partition(
     )
 
 
+def _stays_apart(link: Link, stood: Mapping[str, set[Split]], before: Before) -> bool:
+    """Say whether a run has parted two look-alikes of a chain that are no copies."""
+    first, second = stood.get(link.first, set()), stood.get(link.second, set())
+    apart = not link.duplicate and bool(first) and bool(second) and first != second
+    return apart and before.parted(link.first, link.second)
+
+
 def _moved(
     decisions: Decisions, before: Before, split_of: Mapping[str, Split]
 ) -> list[tuple[Key, Split, Split]]:
     """Return the pictures that changed their split: (key, from, to)."""
     return [
-        (key, before.splits[key], split_of[key[1]])
+        (key, before.stood[key].split, split_of[key[1]])
         for key in map(key_of, decisions.kept)
-        if key in before.splits and before.splits[key] != split_of[key[1]]
+        if key in before.stood and before.stood[key].split != split_of[key[1]]
     ]

@@ -1,7 +1,8 @@
 """Publish a version: its folder first, then the manifest's rows, the link `current` last.
 
-A run killed in between leaves the version before in place: a folder that no committed run claims
-is removed by the next run, a committed one that `current` does not point to yet is linked by it.
+A run killed in between leaves the version before in place: a folder that it left before its rows is
+removed by the next run, which knows it by a note; a committed one that `current` does not point to
+yet is linked by it.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,6 +21,7 @@ from pipeline.dataset import Dataset
 from pipeline.durable import new_folder
 from pipeline.errors import DamagedDataError
 from pipeline.manifest import Manifest
+from pipeline.pictures import Encoding
 from pipeline.progress import Bar
 from pipeline.rows import DecisionRow, SplitRow
 
@@ -39,20 +41,32 @@ class Publication:
         return str(self.record["version"])
 
 
-def check_unclaimed(dataset: Dataset, claimed: Collection[int], *, leftover_expected: bool) -> None:
-    """Refuse to go on beside a whole version that the manifest knows nothing of.
+def check_unclaimed(dataset: Dataset, claimed: Collection[int]) -> None:
+    """Refuse to go on beside a version that the manifest knows nothing of.
 
-    What a killed run left is removed and made again. A version that no run explains was published
-    by a newer manifest than this one, or copied here: a person decides. Raises DamagedDataError.
+    What a killed run left is removed and made again. Any other folder was published by a newer
+    manifest than this one, or put here by a person, who decides. Raises DamagedDataError, also when
+    `current` is a folder instead of a link.
     """
-    unclaimed = [n for n in exports.numbers(dataset.versions) if n not in claimed]
-    whole = [n for n in unclaimed if exports.read_record(dataset.versions / str(n))]
-    if len(whole) > int(leftover_expected):
-        folder = dataset.versions / str(whole[0])
+    if dataset.current.exists() and not dataset.current.is_symlink():
         raise DamagedDataError(
-            f"{folder} holds a version that {dataset.manifest_path.name} knows nothing of",
-            cure=f"restore the newer {dataset.manifest_path.name}, or move that folder elsewhere",
+            f"{dataset.current} is no link to a version",
+            cure="move it elsewhere; it is made again as a link",
         )
+    for number in exports.numbers(dataset.versions):
+        if number not in claimed and not exports.is_unfinished(dataset, number):
+            folder, name = dataset.versions / str(number), dataset.manifest_path.name
+            what = _content(folder)
+            raise DamagedDataError(
+                f"{folder} holds {what}, and {name} knows of no run that published it",
+                cure=f"restore the {name} that knows it, or move that folder elsewhere",
+            )
+
+
+def _content(folder: Path) -> str:
+    if exports.read_record(folder) is not None:
+        return "a version"
+    return "files" if any(folder.iterdir()) else "nothing"
 
 
 def prepare(
@@ -62,7 +76,7 @@ def prepare(
     rows = {row.name: row for row in findings.classes.values()}
     used = {findings.classes[p.class_id].name for p in findings.decisions.kept}
     class_names = label_order(used)
-    pictures = _pictures(findings, class_names)
+    pictures = _pictures(findings, class_names, settings.encoding)
     version = exports.version_id(pictures)
     newest = exports.read_record(current) or {}
     same = ("version", version), ("settings", settings.shaping), ("class_names", list(class_names))
@@ -86,7 +100,9 @@ def prepare(
     return Publication(number, fresh, pictures, record)
 
 
-def _pictures(findings: Findings, class_names: Sequence[str]) -> list[PublishedPicture]:
+def _pictures(
+    findings: Findings, class_names: Sequence[str], encoding: Encoding
+) -> list[PublishedPicture]:
     label = {name: position for position, name in enumerate(class_names)}
     published = []
     for picture in findings.decisions.kept:
@@ -94,7 +110,7 @@ def _pictures(findings: Findings, class_names: Sequence[str]) -> list[PublishedP
         split = findings.parts.split_of[picture.sha256]
         published.append(
             PublishedPicture(
-                path=exports.picture_path(split, row.slug, picture.sha256),
+                path=exports.picture_path(split, row.slug, picture.sha256, encoding),
                 label=label[row.name],
                 class_name=row.name,
                 split=split,
@@ -128,13 +144,18 @@ def write_version(
         for place in {Path(p.path).parent for p in publication.pictures}:
             (folder / place).mkdir(parents=True, exist_ok=True)
         for sha256, data in resized(
-            wanted, size=settings.size, how=settings.fit, executor=settings.executor
+            wanted,
+            size=settings.size,
+            how=settings.fit,
+            encoding=settings.encoding,
+            executor=settings.executor,
         ):
             for path in places[sha256]:
                 (folder / path).write_bytes(data)
             bar.advance()
         exports.write_texts(folder, publication.pictures, publication.record)
         write_checksums(folder)
+        exports.note_unfinished(dataset, publication.number, folder)
 
 
 def commit(

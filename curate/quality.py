@@ -9,16 +9,19 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter, ImageStat
+from PIL import Image, ImageFilter
 
 from curate.settings import THRESHOLDS, Issue
 
-ALGORITHM = "cleanvision0.3.7/draft128/2"
+ALGORITHM = "cleanvision0.3.7/draft128/3"
 # A blank picture strays by a few steps of 255 around its one colour where the format is lossy;
 # elsewhere a few steps are a picture: a dark one of 16 bits has no more.
 BLANK_RANGE = 8
 LOSSY = {"JPEG", "MPO", "WEBP", "AVIF"}
 PIXEL_TRICK = 2
+# Shares of the pixels that are darker.
+_DARK, _BRIGHT = 0.05, 0.99
+_SAMPLED, _MARGIN = 31, 0.02
 _POWER = np.array([0.241, 0.691, 0.068], np.float32)
 _BLUR_SIDE = 64
 _HISTOGRAM_CUT = 0.18
@@ -56,19 +59,18 @@ def score(image: Image.Image) -> Scores:
     factor = ceil(sqrt(image.width * image.height / MANY_PIXELS))
     image = image.reduce(factor) if factor > 1 else image
     pixels = np.asarray(image)
-    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
     # The root of a percentile is the percentile of the roots, and far cheaper.
-    power = (pixels.astype(np.float32) ** 2) @ _POWER
-    low, high = (sqrt(_percentile(power, share)) / 255 for share in (0.05, 0.99))
+    power = ((pixels.astype(np.float32) ** 2) @ _POWER).ravel()
     # Grey before shrinking, which cleanvision does after: a step of 255 at most, half the time.
     shades = image.convert("L")
+    counts = np.array(image.histogram()).reshape(3, 256)
     return Scores(
-        dark=high,
-        light=1 - low,
+        dark=sqrt(-_low_percentile(-power, 1 - _BRIGHT)) / 255,
+        light=1 - sqrt(_low_percentile(power, _DARK)) / 255,
         blurry=_blur_score(shades),
-        low_information=min(1.0, _ENTROPY_SCALE * image.entropy()),
-        grey=bool(np.array_equal(red, green) and np.array_equal(green, blue)),
-        colour_range=max(int(high) - int(low) for low, high in ImageStat.Stat(image).extrema),
+        low_information=min(1.0, _ENTROPY_SCALE * _entropy(counts)),
+        grey=_is_grey(pixels),
+        colour_range=max(int(np.ptp(np.flatnonzero(band))) for band in counts),
     )
 
 
@@ -111,13 +113,32 @@ def is_placeholder(scores: Scores, width: int, height: int, file_format: str = "
     return min(width, height) <= PIXEL_TRICK or scores.colour_range <= blank
 
 
-def _percentile(values: NDArray[np.float32], share: float) -> float:
-    """Return what np.percentile does, at half its time."""
-    flat = values.ravel()
-    place = share * (flat.size - 1)
+def _low_percentile(values: NDArray[np.float32], share: float) -> float:
+    """Return what np.percentile does for a share near 0, at a quarter of its time.
+
+    Only the values below an edge guessed from every 31st are put in order.
+    """
+    place = share * (values.size - 1)
     low, high = floor(place), ceil(place)
-    parted = np.partition(flat, (low, high))
+    sample = np.sort(values[::_SAMPLED])
+    edge = sample[min(sample.size - 1, ceil((share + _MARGIN) * sample.size))]
+    least = values[values <= edge]
+    parted = np.partition(least if least.size > high else values, (low, high))
     return float(parted[low] + (parted[high] - parted[low]) * (place - low))
+
+
+def _entropy(counts: NDArray[np.int_]) -> float:
+    """Return the entropy of int[3, 256] in bits, all channels taken together, as Pillow does."""
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log2(shares)).sum())
+
+
+def _is_grey(pixels: NDArray[np.uint8]) -> bool:
+    """Say whether the channels are equal; a look at every 31st row tells of most that they aren't."""
+    return all(
+        np.array_equal(rows[..., 0], rows[..., 1]) and np.array_equal(rows[..., 1], rows[..., 2])
+        for rows in (pixels[::_SAMPLED], pixels)
+    )
 
 
 def _blur_score(shades: Image.Image) -> float:
@@ -136,4 +157,4 @@ def _within(image: Image.Image, side: int) -> Image.Image:
 
 
 def _edge_spread(grey: Image.Image) -> float:
-    return float(ImageStat.Stat(grey.filter(ImageFilter.FIND_EDGES)).stddev[0])
+    return float(np.asarray(grey.filter(ImageFilter.FIND_EDGES)).std())

@@ -1,4 +1,4 @@
-"""Turn raw pictures into the published ones: square, RGB, JPEG at quality 95 without subsampling."""
+"""Turn raw pictures into the published ones: square, RGB, JPEG or PNG."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -6,24 +6,32 @@ from pathlib import Path
 
 from curate.chunks import FEW, map_chunked
 from pipeline.errors import DamagedDataError
-from pipeline.pictures import Fit, decode, encode_jpeg, fit
+from pipeline.pictures import Encoding, Fit, decode, encode_jpeg, encode_png, fit
 
 
-def resize_file(path: str, *, size: int, how: Fit) -> bytes:
-    """Return a picture file as a JPEG of size x size px. Raises PictureError or OSError."""
-    image = decode(Path(path).read_bytes(), at_least=2 * size)
-    return encode_jpeg(fit(image, size, how))
+def resize_file(path: str, *, size: int, how: Fit, encoding: Encoding = "jpeg") -> bytes:
+    """Return a picture file as a JPEG (quality 95, no subsampling) or PNG of size x size px.
+
+    Raises PictureError or OSError.
+    """
+    square = fit(decode(Path(path).read_bytes(), at_least=2 * size), size, how)
+    return encode_png(square) if encoding == "png" else encode_jpeg(square)
 
 
 def resized(
-    files: Mapping[str, Path], *, size: int, how: Fit, executor: str
+    files: Mapping[str, Path],
+    *,
+    size: int,
+    how: Fit,
+    encoding: Encoding = "jpeg",
+    executor: str,
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield (SHA-256, JPEG) for each picture (SHA-256 -> file), in their order.
+    """Yield (SHA-256, encoded picture) for each picture (SHA-256 -> file), in their order.
 
     Raises DamagedDataError when one cannot be read or decoded.
     """
     names = {str(path): sha256 for sha256, path in files.items()}
-    work = partial(resize_file, size=size, how=how)
+    work = partial(resize_file, size=size, how=how, encoding=encoding)
     for result in map_chunked(work, list(names), executor, few=FEW):
         if result.value is None:
             raise DamagedDataError(

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from pipeline.dataset import DEFAULT_ROOT
 from pipeline.errors import SettingsError
-from pipeline.pictures import Fit
+from pipeline.pictures import Encoding, Fit
 from pipeline.rows import SPLITS, Split
 from pipeline.workers import parse_executor
 
@@ -44,6 +44,8 @@ class CurateSettings:
     """Side of the published square pictures in px."""
     fit: Fit = "crop"
     """How a picture becomes square: the centre, the whole on grey, or stretched."""
+    encoding: Encoding = "jpeg"
+    """How the published pictures are stored: JPEG at quality 95 without chroma subsampling, or PNG."""
     radius: int = 8
     """Hash bits (of 64) in which two copies of one picture may differ."""
     leak_radius: int = 12
@@ -73,7 +75,12 @@ class CurateSettings:
         """Refuse values that cannot work."""
         _between("--size", self.size, 8, 2048)
         _between("--radius", self.radius, 0, MAX_RADIUS)
-        _between("--leak-radius", self.leak_radius, self.radius, MAX_RADIUS)
+        _between("--leak-radius", self.leak_radius, 0, MAX_RADIUS)
+        if self.leak_radius < self.radius:
+            raise SettingsError(
+                f"--radius {self.radius} is above --leak-radius {self.leak_radius}",
+                cure=f"give --leak-radius {self.radius} to {MAX_RADIUS} too, or a smaller --radius",
+            )
         _between("--min-side", self.min_side, 0, 10_000)
         _between("--keep-versions", self.keep_versions, 1, 1_000_000)
         parse_executor(self.executor)

@@ -1,12 +1,12 @@
 """Assign leak groups to train, val and test: by seeded hash, per class, and once for all."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from curate.conflicts import Key, key_of
-from curate.duplicates import Link
+from curate.conflicts import Key
+from curate.history import Stood
 from pipeline.rows import SPLITS, KeptPicture, Split
 
 # Filled in this order; what is left over trains.
@@ -57,9 +57,10 @@ def make_groups(
 def assign(groups: Sequence[Group], shares: Shares, seed: int) -> Assignment:
     """Assign every group; a class with a group for each split is in all of them.
 
-    A group stays where it was, unless a class would miss a split for it. One whose pictures were in several splits trains, as do those that
-    may only train, and those of a class that cannot be in every split. New groups go, in the order
-    of their seeded hash, where their classes lack most: each class's shares hold within one group.
+    A group stays where it was, unless a class would miss a split for it. One whose pictures were in
+    several splits trains, as do those that may only train, and those of a class that cannot be in
+    every split. New groups go, in the order of their seeded hash, where their classes lack most:
+    each class's shares hold within one group.
     """
     wanted = tuple(split for split in (*_FILLED, "train") if shares[split] > 0)
     number = Counter(c for group in groups for c in group.pictures)
@@ -173,24 +174,23 @@ def seeded(name: str, seed: int) -> bytes:
 
 
 def splits_before(
-    last: Mapping[Key, Split], kept: Iterable[KeptPicture], replaced: Mapping[Key, Key]
+    last: Mapping[Key, Stood], kept: Iterable[KeptPicture], replaced: Mapping[Key, Key]
 ) -> dict[str, set[Split]]:
-    """Return where each picture stood: itself, or else the copies that it replaces now.
+    """Return where each picture stood last: itself, or else the copies that it replaces now.
 
-    `replaced` maps a dropped picture of a class to the kept one that it gave way to.
+    `replaced` maps a dropped picture of a class to the kept one that it gave way to. Of several
+    copies those count that were published last.
     """
-    before: dict[str, set[Split]] = defaultdict(set)
-    stood = {sha256: split for (_, sha256), split in last.items()}
-    inherited: dict[str, set[Split]] = defaultdict(set)
-    for key, keeper in replaced.items():
-        if key in last:
-            inherited[keeper[1]].add(last[key])
-    for _, sha256 in map(key_of, kept):
-        before[sha256] |= {stood[sha256]} if sha256 in stood else inherited[sha256]
-    return dict(before)
+    own: dict[str, set[Stood]] = defaultdict(set)
+    inherited: dict[str, set[Stood]] = defaultdict(set)
+    for (class_id, sha256), stood in last.items():
+        own[sha256].add(stood)
+        if (class_id, sha256) in replaced:
+            inherited[replaced[class_id, sha256][1]].add(stood)
+    names = {picture.sha256 for picture in kept}
+    return {name: _newest(own.get(name) or inherited.get(name, set())) for name in names}
 
 
-def already_apart(link: Link, before: Mapping[str, set[Split]]) -> bool:
-    """Say whether a run has parted two look-alikes of a chain that are no copies."""
-    first, second = before.get(link.first, set()), before.get(link.second, set())
-    return not link.duplicate and bool(first) and bool(second) and first != second
+def _newest(stood: Collection[Stood]) -> set[Split]:
+    newest = max((s.run_id for s in stood), default=0)
+    return {s.split for s in stood if s.run_id == newest}

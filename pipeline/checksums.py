@@ -1,6 +1,8 @@
 """List and check the SHA-256 of every file below a folder, in the form `sha256sum -c` reads."""
 
 import hashlib
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 NAME = "SHA256SUMS"
@@ -20,8 +22,18 @@ def hash_files(folder: Path, *, without: str) -> dict[str, str]:
 
 def write_checksums(folder: Path) -> None:
     """Write SHA256SUMS of everything else in the folder."""
-    lines = [f"{digest}  {name}\n" for name, digest in hash_files(folder, without=NAME).items()]
-    (folder / NAME).write_text("".join(lines), encoding="utf-8")
+    (folder / NAME).write_bytes(checksum_lines(hash_files(folder, without=NAME)))
+
+
+def checksum_lines(digests: Mapping[str, str]) -> bytes:
+    """Return what SHA256SUMS holds: relative path -> SHA-256, in the order given."""
+    return "".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()
+
+
+def read_checksums(folder: Path) -> dict[str, str]:
+    """Return relative path -> SHA-256 as SHA256SUMS says; odd lines name no file. Raises OSError."""
+    lines = (folder / NAME).read_bytes().decode("utf-8", "backslashreplace").split("\n")
+    return {line[66:]: line[:64] for line in lines if line}
 
 
 def is_damaged(folder: Path) -> bool:
@@ -32,18 +44,31 @@ def is_damaged(folder: Path) -> bool:
         return True
 
 
-def altered_files(folder: Path) -> list[str]:
-    """Say what differs from SHA256SUMS: files missing, altered or added. Raises OSError."""
-    lines = (folder / NAME).read_text(encoding="utf-8").splitlines()
-    expected = {line[66:]: line[:64] for line in lines}
-    found = hash_files(folder, without=NAME)
-    missing = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
-    strange = sorted(found.keys() - expected.keys())
+def altered_files(folder: Path, *, added: bool = True) -> list[str]:
+    """Say what differs from SHA256SUMS: files missing, altered or, unless told not to, added.
+
+    Raises OSError when SHA256SUMS cannot be read; another file that cannot be read is said to.
+    """
+    expected = read_checksums(folder)
+    found = {_shown(p, folder): p for p in folder.rglob("*") if p.is_file() and p.name != NAME}
+    problems = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
+    strange = sorted(found.keys() - expected.keys()) if added else []
     # File managers leave hidden files of their own wherever they are opened.
-    added = [f"{name} has no checksum" for name in strange if Path(name).name[0] != "."]
-    altered = [
-        f"{name} is not the file that was published"
-        for name in sorted(expected.keys() & found.keys())
-        if expected[name] != found[name]
-    ]
-    return missing + added + altered
+    problems += [f"{name} has no checksum" for name in strange if Path(name).name[0] != "."]
+    for name in sorted(expected.keys() & found.keys()):
+        problems += _altered(name, found[name], expected[name])
+    return problems
+
+
+def _altered(name: str, path: Path, digest: str) -> list[str]:
+    try:
+        same = file_sha256(path) == digest
+    except OSError as error:
+        return [f"{name} cannot be read ({error.strerror})"]
+    return [] if same else [f"{name} is not the file that was published"]
+
+
+def _shown(path: Path, folder: Path) -> str:
+    """Return a relative path as text, with the bytes that are no UTF-8 escaped."""
+    name = path.relative_to(folder).as_posix()
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pipeline.errors import CannotWriteError, LockedError, MissingInputError, Us
 
 DEFAULT_ROOT = Path("datasets/scenes")
 LOCK_NAME = ".lock"
+_NUMBER = re.compile("[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
@@ -91,16 +93,17 @@ def open_dataset(root: Path) -> Dataset:
 
 
 @contextmanager
-def run_lock(folder: Path, stage: str) -> Iterator[None]:
+def run_lock(folder: Path, stage: str, *, shared: bool = False) -> Iterator[None]:
     """Hold the folder's lock, which the kernel frees when the process ends, however it ends.
 
-    Raises LockedError naming the holder when another run has it.
+    Several runs may hold it `shared` at once, but none beside one that does not share. Raises
+    LockedError naming the holder when another run has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another run"
             raise LockedError(
@@ -113,11 +116,33 @@ def run_lock(folder: Path, stage: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def next_version(versions: Path) -> int:
-    """Return the number after the highest version folder there is (1 when there is none)."""
+@contextmanager
+def reading_versions(dataset: Dataset, stage: str) -> Iterator[None]:
+    """Keep `forget` from taking pictures out of published versions while they are read.
+
+    Many may read at once, and `curate` may publish meanwhile. Raises LockedError during a `forget`.
+    """
+    with run_lock(dataset.versions.parent, stage, shared=True):
+        yield
+
+
+def version_number(name: str) -> int | None:
+    """Return the number that a version's folder of this name has, or None: `003` is no version."""
+    return int(name) if _NUMBER.fullmatch(name) else None
+
+
+def version_folders(versions: Path) -> list[int]:
+    """Return the numbers of the version folders, sorted; files and links are none, however named."""
     if not versions.is_dir():
-        return 1
-    return max((int(p.name) for p in versions.iterdir() if p.name.isdecimal()), default=0) + 1
+        return []
+    names = (p.name for p in versions.iterdir() if p.is_dir() and not p.is_symlink())
+    return sorted(number for name in names if (number := version_number(name)) is not None)
+
+
+def next_version(versions: Path) -> int:
+    """Return the number after the highest that anything there is named by (1 if nothing is)."""
+    names = (p.name for p in versions.iterdir()) if versions.is_dir() else ()
+    return max((version_number(name) or 0 for name in names), default=0) + 1
 
 
 def prepare_versions(versions: Path) -> int:

@@ -16,6 +16,7 @@ from pipeline.rows import (
     OverrideRow,
     RunRow,
     SightingRow,
+    Split,
     SplitRow,
     SuspectRow,
 )
@@ -87,9 +88,10 @@ class Manifest(Searches):
         return int(cursor.lastrowid or 0)
 
     def finish_run(self, run_id: int, outcome: str, counts: Mapping[str, object]) -> None:
-        """Record how a run ended."""
+        """Record how a run ended; one that has ended stays as it ended."""
         self._db.execute(
-            "UPDATE runs SET finished_at = ?, outcome = ?, counts = ? WHERE id = ?",
+            "UPDATE runs SET finished_at = ?, outcome = ?, counts = ?"
+            " WHERE id = ? AND finished_at IS NULL",
             (now(), outcome, json.dumps(counts), run_id),
         )
 
@@ -220,10 +222,25 @@ class Manifest(Searches):
             (r[0], r[1], r[2]) for r in self.query("SELECT sha256, site, page_url FROM tombstones")
         ]
 
-    def last_splits(self) -> list[SplitRow]:
-        """Return where each picture went in the newest published run."""
+    def last_splits(self, runs: Iterable[int]) -> list[SplitRow]:
+        """Return where each picture of a class went in the newest of these runs that published it.
+
+        Rows are sorted by run, class and SHA-256.
+        """
+        # Of a group with max(), SQLite returns the other columns of the row that has it.
         rows = self.query(
-            "SELECT run_id, class_id, sha256, group_id, split, path FROM splits"
-            " WHERE run_id = (SELECT max(run_id) FROM splits) ORDER BY class_id, sha256"
+            "SELECT max(run_id), class_id, sha256, group_id, split, path FROM splits"
+            " WHERE run_id IN (SELECT value FROM json_each(?))"
+            " GROUP BY class_id, sha256 ORDER BY 1, 2, 3",
+            (json.dumps(list(runs)),),
         )
         return [SplitRow(*row) for row in rows]
+
+    def splits_of(self, sha256: str, runs: Iterable[int]) -> dict[int, Split]:
+        """Return run id -> split of a picture in those of these runs that published it."""
+        rows = self.query(
+            "SELECT run_id, split FROM splits WHERE sha256 = ?"
+            " AND run_id IN (SELECT value FROM json_each(?))",
+            (sha256, json.dumps(list(runs))),
+        )
+        return dict(rows)

@@ -24,6 +24,7 @@ EXTENSIONS = {
     "AVIF": "avif",
 }
 Fit = Literal["crop", "pad", "stretch"]
+Encoding = Literal["jpeg", "png"]
 # The mean colour of ImageNet, which networks trained on it see as nothing.
 PAD_COLOUR = (124, 116, 104)
 Reason = Literal["not_a_picture", "truncated", "too_small", "too_large"]
@@ -130,6 +131,13 @@ def encode_jpeg(image: Image.Image, quality: int = 95) -> bytes:
     """Encode an RGB picture as a JPEG without chroma subsampling and without metadata."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality, subsampling=0)
+    return buffer.getvalue()
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """Encode an RGB picture as a PNG, without loss and without metadata."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 

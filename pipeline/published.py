@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pipeline.dataset import Dataset, version_folders, version_number
 from pipeline.errors import DamagedDataError
 from pipeline.rows import SPLITS, Split
 
@@ -113,6 +114,11 @@ def record_json(record: object) -> bytes:
 
 def numbers(versions: Path) -> list[int]:
     """Return the numbers of the version folders, sorted."""
-    if not versions.is_dir():
-        return []
-    return sorted(int(p.name) for p in versions.iterdir() if p.name.isdecimal() and p.is_dir())
+    return version_folders(versions)
+
+
+def current_number(dataset: Dataset) -> int | None:
+    """Return the number of the version that `current` leads to, or None when it leads to none."""
+    folder = dataset.current.resolve()
+    inside = dataset.current.exists() and folder.parent == dataset.versions.resolve()
+    return version_number(folder.name) if inside else None

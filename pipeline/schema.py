@@ -60,6 +60,11 @@ MIGRATIONS = (
         PRIMARY KEY (engine, class_id, address)) WITHOUT ROWID;
     """,
     """
+    CREATE INDEX features_by_picture ON features (sha256);
+    CREATE INDEX decisions_by_picture ON decisions (sha256);
+    CREATE INDEX splits_by_picture ON splits (sha256);
+    """,
+    """
     CREATE TABLE suspects (
         run_id INTEGER NOT NULL REFERENCES runs(id),
         class_id INTEGER NOT NULL REFERENCES classes(id),

@@ -11,6 +11,7 @@ from pipeline.dataset import Dataset, open_dataset
 from pipeline.errors import DamagedDataError
 from pipeline.manifest import Manifest
 from pipeline.progress import Outcome, Output
+from pipeline.published import current_number
 from pipeline.rows import SPLITS, STATUSES, Status
 from pipeline.settings import DatasetSettings
 from pipeline.versions_diff import diff_lines, diff_versions
@@ -59,13 +60,13 @@ def status(*, settings: StatusSettings = _DEFAULTS, output: Output = Output()) -
 
 def published(dataset: Dataset) -> dict[str, Any] | None:
     """Return number, version id and counts of the published version, or None."""
-    record = dataset.current / "dataset.json"
-    if not record.is_file():
+    record, number = dataset.current / "dataset.json", current_number(dataset)
+    if number is None or not record.is_file():
         return None
     try:
         data = json.loads(record.read_text(encoding="utf-8"))
         return {
-            "number": int(dataset.current.resolve().name),
+            "number": number,
             "version": data["version"],
             "splits": split_totals(data["counts"]),
         }

@@ -1,57 +1,74 @@
 """Check every stored file and every invariant of a data set, and change nothing."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from pipeline.checksums import altered_files, file_sha256
+from pipeline.checksums import file_sha256
 from pipeline.dataset import Dataset, open_dataset
 from pipeline.errors import DamagedDataError
+from pipeline.exported import standing_exports
 from pipeline.manifest import Manifest
 from pipeline.progress import Outcome, Output, Stopwatch, progress_bars
-from pipeline.published import numbers, read_pictures
+from pipeline.published import numbers
 from pipeline.rows import ImageRow
 from pipeline.settings import DatasetSettings
+from pipeline.verify_versions import export_problems, forgotten_problems, version_problems
 
 SHOWN = 20
 FORGET_AGAIN = "run the same forget again"
-_CURE = "scrape or add again puts raw files back; curate publishes a whole version again"
-_NAME_DIGITS = 16
+_CURE = (
+    "scrape or add again puts raw files back; curate publishes a version again,"
+    " export an export; an old version that is damaged can be removed"
+)
 _DEFAULTS = DatasetSettings()
 
 
 def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
-    """Re-hash every picture and check the manifest's invariants; exit 5 when anything is wrong."""
+    """Re-hash every picture, version and export and check the manifest's invariants.
+
+    Ends with exit code 5 when anything is wrong.
+    """
     dataset = open_dataset(settings.dataset)
     watch = Stopwatch()
     with Manifest(dataset.manifest_path) as manifest:
         images = manifest.images()
         problems = list(manifest_problems(manifest))
         forgotten = {sha256 for sha256, _, _ in manifest.tombstones() if sha256}
+        exports = standing_exports(manifest)
         with progress_bars(output) as bars:
             bar = bars.add("hashing", total=len(images))
             for image in images:
                 problems += file_problems(dataset.root, image)
                 bar.advance()
-    orphans = orphan_files(dataset, images)
-    problems += version_problems(dataset)
     unforgotten = forgotten_problems(dataset, forgotten)
-    problems += unforgotten
     summary = {
         "dataset": str(dataset.root),
         "images": len(images),
-        "problems": problems,
-        "orphans": len(orphans),
+        "versions": numbers(dataset.versions),
+        "exports": [str(export.out) for export in exports],
+        "problems": [
+            *problems, *version_problems(dataset), *export_problems(exports), *unforgotten,
+        ],
+        "orphans": len(orphan_files(dataset, images)),
         "seconds": watch.total,
-    }
+    }  # fmt: skip
+    return _outcome(summary, unforgotten)
+
+
+def _outcome(summary: dict[str, Any], unforgotten: Sequence[str]) -> Outcome:
+    problems = summary["problems"]
     if not problems:
-        spare = f"; {len(orphans)} files without a row, harmless" if orphans else ""
-        return Outcome(summary, (f"{len(images)} pictures and all invariants hold{spare}",))
+        spare = f"; {summary['orphans']} files without a row, harmless"
+        whole = f"{summary['images']} pictures and all invariants hold"
+        return Outcome(summary, (whole + spare * bool(summary["orphans"]),))
     more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+    first = (unforgotten or problems)[0]
     return Outcome(
         summary,
         (*problems[:SHOWN], *more),
         exit_code=DamagedDataError.exit_code,
-        problem=f"{len(problems)} problems in {dataset.root}, the first: {(unforgotten or problems)[0]}",
+        problem=f"{len(problems)} problems in {summary['dataset']}, the first: {first}",
         cure=FORGET_AGAIN if unforgotten else _CURE,
     )
 
@@ -61,9 +78,11 @@ def file_problems(root: Path, image: ImageRow) -> list[str]:
     path = root / image.path
     if not path.is_file():
         return [f"{image.path} is missing"]
-    if file_sha256(path) != image.sha256:
-        return [f"{image.path} does not hash to its name"]
-    return []
+    try:
+        same = file_sha256(path) == image.sha256
+    except OSError as error:
+        return [f"{image.path} cannot be read ({error.strerror})"]
+    return [] if same else [f"{image.path} does not hash to its name"]
 
 
 def manifest_problems(manifest: Manifest) -> Iterator[str]:
@@ -119,38 +138,3 @@ def orphan_files(dataset: Dataset, images: list[ImageRow]) -> list[Path]:
     """Return raw files that no row speaks of: what a kill left; the next sighting adopts them."""
     named = {dataset.root / image.path for image in images}
     return sorted(p for p in dataset.raw.rglob("*") if p.is_file() and p not in named)
-
-
-def version_problems(dataset: Dataset) -> list[str]:
-    """Say what is wrong with the published version: a link to nothing, files altered or missing."""
-    if not dataset.current.is_symlink():
-        return []
-    folder = dataset.current.resolve()
-    if not folder.is_dir():
-        return [f"curated/current points to {folder.name}, which is missing"]
-    try:
-        return [f"version {folder.name}: {problem}" for problem in altered_files(folder)]
-    except OSError as error:
-        return [f"version {folder.name}: its checksums cannot be read ({error.strerror})"]
-
-
-def forgotten_problems(dataset: Dataset, forgotten: Collection[str]) -> list[str]:
-    """Say which contents are still in raw/ or a published version that were to be forgotten."""
-    raw = {path.stem for path in dataset.raw.glob("*/*")} if forgotten else set()
-    problems = [f"raw/ still holds {sha256}, which is forgotten" for sha256 in raw & {*forgotten}]
-    for number in numbers(dataset.versions):
-        held = held_of(dataset.versions / str(number), forgotten)
-        problems += [f"version {number} still holds {s}, which is forgotten" for s in held]
-    return sorted(problems)
-
-
-def held_of(version: Path, contents: Collection[str]) -> list[str]:
-    """Return which contents a version holds: by manifest.csv, or by file names if it is damaged."""
-    if not contents:
-        return []
-    try:
-        held = {picture.sha256 for picture in read_pictures(version)}
-    except DamagedDataError:
-        names = {path.stem for path in version.rglob("*")}
-        return sorted(sha256 for sha256 in contents if sha256[:_NAME_DIGITS] in names)
-    return sorted(held & set(contents))

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.dataset import Dataset
 from pipeline.errors import MissingInputError
 from pipeline.published import PublishedPicture, numbers, read_pictures, read_record
 
 SHOWN = 10
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,8 @@ def diff_versions(dataset: Dataset, pair: tuple[int, int]) -> dict[str, Any]:
             "changed_split": len(changes.changed_split),
             "unchanged": changes.unchanged,
         },
-        "classes": _classes(*(record.get("class_names", []) for record in records)),
-        "settings": _settings(*(record.get("settings", {}) for record in records)),
+        "classes": _classes(*(_kind(record, "class_names", list) for record in records)),
+        "settings": _settings(*(_kind(record, "settings", dict) for record in records)),
         "came": [_one(c, "after") for c in changes.came],
         "went": [_one(c, "before") for c in changes.went],
         "changed_class": [_both(c) for c in changes.changed_class],
@@ -128,7 +129,13 @@ def diff_versions(dataset: Dataset, pair: tuple[int, int]) -> dict[str, Any]:
 def _side(
     number: int, record: Mapping[str, Any], pictures: Sequence[PublishedPicture]
 ) -> dict[str, Any]:
-    return {"number": number, "version": record.get("version", ""), "pictures": len(pictures)}
+    return {"number": number, "version": str(record.get("version", "")), "pictures": len(pictures)}
+
+
+def _kind(record: Mapping[str, Any], name: str, kind: type[Kind]) -> Kind:
+    """Return an entry of dataset.json, empty when it is missing or of another kind."""
+    value = record.get(name)
+    return value if isinstance(value, kind) else kind()
 
 
 def _classes(before: Sequence[str], after: Sequence[str]) -> dict[str, list[str]]:

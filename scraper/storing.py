@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from pipeline.addresses import host_key, host_of, page_key, with_parents
 from pipeline.dataset import Dataset
 from pipeline.durable import write_files
 from pipeline.manifest import Manifest
@@ -30,18 +30,17 @@ class Refused:
         rows = list(tombstones)
         return cls(
             frozenset(r[0] for r in rows if r[0]),
-            frozenset(r[1] for r in rows if r[1]),
-            frozenset(r[2] for r in rows if r[2]),
+            frozenset(host_key(r[1]) for r in rows if r[1]),
+            frozenset(page_key(r[2]) for r in rows if r[2]),
         )
 
     def refuses(self, sha256: str, page_url: str, site: str = "") -> bool:
         """Say whether this content, its page or its site, also as a parent domain, was taken out."""
-        host = _host(page_url)
-        parents = {host.split(".", n)[-1] for n in range(host.count(".") + 1)}
+        hosts = (host_key(site), host_key(host_of(page_url)))
         return (
             sha256 in self.sha256s
-            or page_url in self.pages
-            or not self.sites.isdisjoint({site, *parents})
+            or (bool(self.pages) and page_key(page_url) in self.pages)
+            or any(not self.sites.isdisjoint(with_parents(host)) for host in hosts)
         )
 
 
@@ -169,7 +168,7 @@ class ClassStore:
             result_id=result.result_id,
             title=_plain(result.title),
             page_url=_plain(result.page_url),
-            site=_plain(result.site or _host(result.page_url)),
+            site=_plain(result.site or host_of(result.page_url)),
             thumb_url="inline" if result.src.startswith("data:") else result.src,
             licence=result.licence,
             licence_url=result.licence_url,
@@ -238,11 +237,3 @@ class Batch:
 def _plain(text: str) -> str:
     """Return text that any encoding can hold: no lone surrogates."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _host(url: str) -> str:
-    """Return the host of an address, nothing when it has none or is no address at all."""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""

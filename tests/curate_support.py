@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from curate.build import curate
@@ -16,6 +17,25 @@ from pipeline.progress import Outcome, Output
 
 Adopt = Callable[..., Dataset]
 Classes = dict[str, list[bytes]]
+
+
+def scene(seed: int, size: tuple[int, int] = (240, 180)) -> Image.Image:
+    """Draw a picture with large shapes and fine detail, like no other seed's."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).resize(
+            size, Image.Resampling.BICUBIC
+        )
+        for shape in ((5, 6, 3), (24, 32, 3))
+    ]
+    return Image.blend(layers[0], layers[1], 0.35)
+
+
+def jpeg(image: Image.Image, quality: int = 90) -> bytes:
+    """Encode a picture."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def run(dataset: Dataset, **options: Any) -> Outcome:  # noqa: ANN401  any setting

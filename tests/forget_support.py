@@ -109,8 +109,12 @@ def forgotten(dataset: Dataset, **options: object) -> Outcome:
     return forget(settings=settings, output=Output(quiet=True))
 
 
+def verified(dataset: Dataset) -> Outcome:
+    return verify(settings=DatasetSettings(dataset=dataset.root), output=Output(quiet=True))
+
+
 def is_sound(dataset: Dataset) -> bool:
-    outcome = verify(settings=DatasetSettings(dataset=dataset.root), output=Output(quiet=True))
+    outcome = verified(dataset)
     assert outcome.summary["problems"] == []
     assert outcome.summary["orphans"] == 0
     return all(altered_files(dataset.versions / str(n)) == [] for n in numbers(dataset.versions))

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bundle import BUNDLE_NAME
-from pipeline.dataset import Dataset, open_dataset, prepare_versions, run_lock
+from pipeline.dataset import (
+    Dataset,
+    open_dataset,
+    prepare_versions,
+    reading_versions,
+    run_lock,
+    version_number,
+)
 from pipeline.durable import new_folder, swap_link
 from pipeline.errors import OK, PARTIAL, InterruptedRunError, MissingInputError, UsageError
 from pipeline.manifest import Manifest
@@ -35,9 +42,13 @@ _DEFAULTS = TrainSettings()
 
 def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
     """Train a classifier on the newest published version and export it as a bundle."""
-    watch = Stopwatch()
     dataset = open_dataset(settings.dataset)
-    version = read_version(dataset)
+    with reading_versions(dataset, "train"):
+        return _train(dataset, read_version(dataset), settings, output)
+
+
+def _train(dataset: Dataset, version: Version, settings: TrainSettings, output: Output) -> Outcome:
+    watch = Stopwatch()
     _check_classes(version)
     start = _start(settings, version, output)
     weights = None if start else find_weights(settings.backbone, settings.weights, version.size)
@@ -156,9 +167,8 @@ def _check_out(out: Path) -> None:
 
 def link_newest(out: Path) -> None:
     """Point `current` at the newest bundle, which a run killed at its very end left unlinked."""
-    bundles = [
-        int(p.parent.name) for p in out.glob(f"*/{BUNDLE_NAME}") if p.parent.name.isdecimal()
-    ]
+    found = (version_number(path.parent.name) for path in out.glob(f"*/{BUNDLE_NAME}"))
+    bundles = [number for number in found if number is not None]
     current = out / "current"
     if bundles and (not current.is_symlink() or current.readlink().name != str(max(bundles))):
         swap_link(current, str(max(bundles)))

@@ -1,13 +1,11 @@
 """Give curate's tests drawn pictures, edits of them, and data sets with a manifest."""
 
 import hashlib
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from curate_support import jpeg, scene
 from tests_support import draw_jpeg
 
 from pipeline.class_list import SceneClass
@@ -17,25 +15,6 @@ from pipeline.pictures import PictureError, read_header
 from pipeline.rows import ImageRow, SightingRow
 
 Adopt = Callable[..., Dataset]
-
-
-def scene(seed: int, size: tuple[int, int] = (240, 180)) -> Image.Image:
-    """Draw a picture with large shapes and fine detail, like no other seed's."""
-    rng = np.random.default_rng(seed)
-    layers = [
-        Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).resize(
-            size, Image.Resampling.BICUBIC
-        )
-        for shape in ((5, 6, 3), (24, 32, 3))
-    ]
-    return Image.blend(layers[0], layers[1], 0.35)
-
-
-def jpeg(image: Image.Image, quality: int = 90) -> bytes:
-    """Encode a picture."""
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
 
 
 def adopt_pictures(root: Path, classes: Mapping[str, Sequence[bytes]]) -> Dataset:

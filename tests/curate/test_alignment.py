@@ -53,3 +53,24 @@ def test_margins_count_px_of_one_tone() -> None:
     assert margins(pixels) == (0, 0, 0, 3)
     pixels[29:] = 10
     assert margins(pixels) == (3, 0, 0, 3)
+
+
+def test_a_margin_that_an_edit_made_rough_is_still_the_same_margin(
+    scene: Callable[..., Image.Image],
+) -> None:
+    smooth = thumb(scene(3)).copy()
+    smooth[:5] = 250
+    rough = smooth.copy()
+    rough[:5] -= np.random.default_rng(0).integers(0, 18, (5, 32), dtype=np.uint8)
+    assert margins(rough)[2] < 3
+    assert not has_wider_border(smooth, rough)
+
+
+def test_a_frame_reaches_to_the_px_that_scene_and_border_share(
+    scene: Callable[..., Image.Image],
+) -> None:
+    bordered = thumb(scene(3)).copy()
+    bordered[:2] = bordered[30:] = 0
+    box = (0.0, 1.0, 3.3 / 32, 28.7 / 32)
+    assert is_frame(bordered, box)
+    assert not is_frame(bordered, (0.0, 1.0, 5 / 32, 27 / 32))

@@ -1,14 +1,26 @@
+import gzip
+import json
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from curate_support import recoded, run, sha
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from curate import hashing
-from curate.audit import audit, check
+from curate.audit import audit, check, near_pairs
+from curate.decisions import Decisions
+from curate.duplicates import Link, find_links
 from curate.features import Features
+from curate.history import Before
+from curate.neighbours import cross_pairs
+from curate.partition import partition
+from curate.settings import CurateSettings
+from pipeline.dataset import Dataset
 from pipeline.errors import SceneSetError
-from pipeline.rows import Split
+from pipeline.rows import KeptPicture, Split
 
 
 def features_of(pictures: dict[str, Image.Image]) -> Features:
@@ -73,3 +85,67 @@ def test_flat_pictures_with_equal_pixels_are_copies() -> None:
     split_of: dict[str, Split] = {"a": "train", "b": "val", "c": "test"}
     found = audit(split_of, flat, digests, radius=8, leak_radius=12, views=True)
     assert [(c.first, c.second, c.kind, c.copies) for c in found] == [("a", "b", "pixels", True)]
+    del digests["c"]
+    with pytest.raises(SceneSetError, match="1 flat pictures were not compared"):
+        audit(split_of, flat, digests, radius=8, leak_radius=12, views=True)
+
+
+def lookalikes(scene: Callable[..., Image.Image]) -> dict[str, Image.Image]:
+    pictures = {f"o{k:02}": scene(k) for k in range(20)}
+    return pictures | {f"c{k:02}": edit(scene(k)) for k, edit in enumerate(EDITS.values())}
+
+
+def parted(known: Features, links: list[Link]) -> dict[str, Split]:
+    kept = [KeptPicture(1, name, "", "", 9, 9, 9, 0, "", "", "") for name in sorted(known.whole)]
+    decisions = Decisions(kept, {}, {}, [], frozenset(), {})
+    shares = CurateSettings(split="0.4,0.3,0.3")
+    return dict(partition(decisions, links, shares, Before({})).split_of)
+
+
+def test_a_search_that_loses_any_one_pair_is_found_out(scene: Callable[..., Image.Image]) -> None:
+    known = features_of(lookalikes(scene))
+    links = find_links(known.whole, known, radius=8, leak_radius=12, views=True)
+    copies = [link for link in links if link.duplicate]
+    assert len(copies) == len(EDITS)
+    caught = 0
+    for lost in copies:
+        split_of = parted(known, [link for link in links if link != lost])
+        found = audit(split_of, known, {}, radius=8, leak_radius=12, views=True)
+        apart = split_of[lost.first] != split_of[lost.second]
+        assert [{c.first, c.second} for c in found if c.copies] == [set(lost.pair)] * apart
+        caught += apart
+    assert caught >= 2
+    whole = audit(parted(known, links), known, {}, radius=8, leak_radius=12, views=True)
+    assert [c for c in whole if c.copies] == []
+
+
+def test_a_decision_on_a_search_that_found_nothing_is_not_published(
+    adopt: Callable[..., Dataset], scene: Callable[..., Image.Image], jpeg: Callable[..., bytes]
+) -> None:
+    """The remembered links are made to say that all pictures were compared and none is a copy."""
+    classes = {c: [jpeg(scene(k + n)) for n in range(12)] for k, c in ((0, "A"), (50, "B"))}
+    first = run(adopt(classes), split="0.4,0.3,0.3")
+    copies = {c: [recoded(data) for data in own] for c, own in classes.items()}
+    dataset = adopt(copies)
+    memory = dataset.root / "cache" / "links.json.gz"
+    told = json.loads(gzip.decompress(memory.read_bytes()))
+    told["pictures"] += [sha(data) for own in copies.values() for data in own]
+    memory.write_bytes(gzip.compress(json.dumps(told).encode()))
+    with pytest.raises(SceneSetError, match="copies stand in two splits"):
+        run(dataset, split="0.4,0.3,0.3")
+    assert dataset.current.resolve().name == str(first.summary["number"])
+
+
+@given(
+    a=st.lists(st.integers(1, 2**64 - 1), max_size=70),
+    b=st.lists(st.integers(1, 2**64 - 1), max_size=70),
+    flips=st.lists(st.tuples(st.integers(0, 69), st.integers(0, 2**64 - 1)), max_size=9),
+    radius=st.integers(0, 16),
+)
+def test_the_audit_and_the_index_find_the_same_pairs(
+    a: list[int], b: list[int], flips: list[tuple[int, int]], radius: int
+) -> None:
+    near = [a[k % len(a)] ^ (bits & bits >> 7 & bits >> 13) for k, bits in flips if a]
+    one, other = np.array(a, np.uint64), np.array([*b, *near], np.uint64)
+    found = sorted(zip(*map(np.ndarray.tolist, near_pairs(one, other, radius)), strict=True))
+    assert found == list(zip(*map(np.ndarray.tolist, cross_pairs(one, other, radius)), strict=True))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from curate_support import Adopt, Classes, recoded, rows_of, run, sha, splits_of, tree
-from PIL import Image, ImageOps
+from PIL import Image
 from tests_support import draw_jpeg
 
 from curate import exports
@@ -231,26 +231,3 @@ def test_the_exact_hash_decides_the_same_and_is_recorded(
     assert "imagehash" not in versions[0]
     assert versions[0]["phash"] != versions[1]["phash"]
     assert versions[1]["imagehash"]
-
-
-def test_the_better_copy_is_kept_in_whatever_order_they_came(
-    adopt: Adopt, scene: Callable[..., Image.Image], jpeg: Callable[..., bytes], tmp_path: Path
-) -> None:
-    # Drawn without fine detail, a picture is as good when upscaled.
-    grain = np.random.default_rng(0).integers(0, 256, (180, 240, 3), dtype=np.uint8)
-    drawn = Image.blend(scene(1), Image.fromarray(grain), 0.15)
-    native = jpeg(drawn)
-    worse = [
-        jpeg(drawn.resize((480, 360), Image.Resampling.BICUBIC), 97),
-        jpeg(ImageOps.expand(drawn, border=(0, 18), fill="black"), 97),
-        jpeg(drawn, 20),
-        jpeg(drawn.crop((12, 9, 228, 171)).resize((480, 360)), 97),
-    ]
-    others = {c: [jpeg(scene(k + n)) for n in range(6)] for k, c in ((20, "A"), (50, "B"))}
-    for order in ([native, *worse], [*worse, native]):
-        dataset = adopt(others | {"A": [*others["A"], *order]})
-        run(dataset)
-        kept = {row["sha256"] for row in rows_of(dataset)}
-        assert sha(native) in kept
-        assert not kept & {sha(data) for data in worse}
-        dataset.root.rename(tmp_path / f"set-{len(list(tmp_path.iterdir()))}")

@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import imagehash
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from curate import features
+from curate.fidelity import NOTHING
 from curate.hashing import hex_form
 from pipeline.dataset import Dataset
 from pipeline.errors import DamagedDataError
@@ -43,6 +45,39 @@ def test_a_picture_that_does_not_decode_is_broken_and_remembered(dataset: Datase
         features.measure_missing(manifest, files_of(manifest, dataset), "serial", no_bar)
         known = features.load(manifest, files_of(manifest, dataset))
     assert list(known.broken.values()) == ["truncated"]
+
+
+def test_a_picture_that_killed_its_decoder_is_broken_until_it_is_measured(
+    dataset: Dataset,
+) -> None:
+    with Manifest(dataset.manifest_path) as manifest:
+        files = files_of(manifest, dataset)
+        lost = min(files)
+        features.measure_missing(manifest, {lost: files[lost]}, "serial", no_bar)
+        assert set(features.load(manifest, files).broken.values()) == {"the decoder died"}
+        features.measure_missing(manifest, files, "serial", no_bar)
+        assert list(features.load(manifest, files).broken.values()) == ["truncated"]
+
+
+def test_a_decoder_that_dies_looking_closer_costs_one_look_only(dataset: Dataset) -> None:
+    def dies(_path: str) -> dict[str, bytes]:
+        raise BrokenProcessPool
+
+    with Manifest(dataset.manifest_path) as manifest:
+        files = files_of(manifest, dataset)
+        for look in (
+            (dies, features.measure_fidelity),
+            (features.pixel_digest, dies),
+            (dies, dies),
+        ):
+            closer = features.closer(manifest, files, "serial", no_bar, look=look)
+            assert closer.digests.keys() == closer.fidelity.keys() == files.keys()
+            assert len(set(closer.digests.values())) == len(files)
+        features.measure_missing(manifest, files, "serial", no_bar)
+        assert list(features.load(manifest, files).broken.values()) == ["truncated"]
+        seen = features.closer(manifest, files, "serial", no_bar)
+    assert sum(f is not NOTHING for f in seen.fidelity.values()) == len(files)
+    assert sum(f.pixels > 1 for f in seen.fidelity.values()) == 3
 
 
 def test_a_missing_file_is_damage_and_not_a_broken_picture(dataset: Dataset) -> None:

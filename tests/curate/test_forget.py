@@ -17,6 +17,7 @@ from forget_support import (
 )
 
 from pipeline.dataset import Dataset, run_lock
+from pipeline.errors import MissingInputError
 from pipeline.manifest import Manifest
 from pipeline.published import numbers, read_pictures, read_record, version_id
 
@@ -68,6 +69,7 @@ def test_every_sighting_of_the_content_is_rejected_and_counts_still_add_up(
         before = manifest.sighting_counts()[1]
     summary = forgotten(dataset, site=SITE).summary
     assert summary["sightings"] == 3  # kept, its duplicate on another site, one that had failed
+    assert summary["matched"] == 2
     with Manifest(dataset.manifest_path) as manifest:
         after = manifest.sighting_counts()[1]
         rows = manifest.query("SELECT status, title FROM sightings WHERE reason = 'forgotten'")
@@ -116,6 +118,18 @@ def test_a_bundle_of_a_version_that_was_rewritten_before_is_found(
     assert names == ["1", "2"]
 
 
+def test_a_bundle_is_found_where_training_recorded_it(dataset: Dataset, place: Path) -> None:
+    bundle, odd = place / "elsewhere" / "1", place / "models" / "odd"
+    bundle.parent.mkdir()
+    (place / "models" / "m" / "1").rename(bundle)
+    odd.mkdir()
+    (odd / "bundle.json").write_text('{"dataset_version": ["no id"]}')
+    with Manifest(dataset.manifest_path) as manifest:
+        for counts in ({}, {"bundle": str(bundle)}, {"bundle": str(place / "gone")}):
+            manifest.finish_run(manifest.start_run("train", {}, {}), "trained", counts)
+    assert forgotten(dataset, sha256=GONE).summary["bundles"] == [str(bundle)]
+
+
 def test_a_picture_that_was_left_out_is_gone_from_quarantine(dataset: Dataset) -> None:
     assert forgotten(dataset, sha256=sha(COPY)).summary["quarantine"] == 1
     assert list(dataset.quarantine.rglob("*")) == []
@@ -144,18 +158,30 @@ def test_curate_goes_on_and_publishes_no_forgotten_picture(dataset: Dataset) -> 
     assert is_sound(dataset)
 
 
-def test_what_is_not_held_is_refused_from_now_on(dataset: Dataset) -> None:
+def test_what_is_not_held_is_refused_in_advance_only_where_told_so(dataset: Dataset) -> None:
     ids = version_of(dataset, 2)
-    for _ in range(2):
-        assert forgotten(dataset, site="nowhere.example").summary["pictures"] == 0
-        assert forgotten(dataset, sha256="0" * 64).summary["pictures"] == 0
+    for target in (
+        {"site": "nowhere.example"},
+        {"sha256": "0" * 64},
+        {"page": "https://no.where/"},
+    ):
+        for dry_run in (True, False):
+            with pytest.raises(MissingInputError, match=r"nothing in .* matches") as caught:
+                forgotten(dataset, dry_run=dry_run, **target)
+            assert "manifest.csv" in caught.value.cure
+            assert "--in-advance" in caught.value.cure
+        for in_advance in (True, False):  # what was forgotten once may be forgotten again
+            summary = forgotten(dataset, in_advance=in_advance, **target).summary
+            assert summary["pictures"] == summary["matched"] == 0
     assert version_of(dataset, 2) == ids
     assert (dataset.root / "cache" / "embeddings").is_dir()
     with Manifest(dataset.manifest_path) as manifest:
         assert sorted(map(str, manifest.tombstones())) == [
             "('0000000000000000000000000000000000000000000000000000000000000000', None, None)",
             "(None, 'nowhere.example', None)",
+            "(None, None, 'https://no.where')",
         ]
+        assert {run.outcome for run in manifest.runs("forget")} == {"forgotten"}
 
 
 def test_a_version_of_which_nothing_is_left_goes(dataset: Dataset) -> None:

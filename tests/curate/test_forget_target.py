@@ -1,13 +1,13 @@
 import forget_support
 import pytest
-from forget_support import SITE, forgotten
+from forget_support import PAGE, SITE, forgotten, is_sound
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.forget_rows import Sighting, matches, select
 from curate.forget_target import Target, host_name
 from pipeline.dataset import Dataset
-from pipeline.errors import SettingsError
+from pipeline.errors import MissingInputError, SettingsError
 from pipeline.manifest import Manifest
 
 whole, place, dataset = forget_support.whole, forget_support.place, forget_support.dataset
@@ -36,6 +36,7 @@ NO_HOSTS = (
         ({"site": "example"}, "has no dot"),
         ({"page": "a.b"}, "is not an address"),
         ({"page": "http://[bad/x"}, "is not an address"),
+        ({"page": "file://"}, "is not an address"),
         ({"sha256": "abc"}, "64 hexadecimal digits"),
         ({"sha256": "g" * 64}, "64 hexadecimal digits"),
     ],
@@ -99,6 +100,46 @@ def test_a_stored_address_that_is_none_stops_nobody(dataset: Dataset) -> None:
 
 
 def test_a_site_that_matches_nothing_is_said_to(dataset: Dataset) -> None:
-    lines = forgotten(dataset, site="nowhere.example").lines
+    lines = forgotten(dataset, site="nowhere.example", in_advance=True).lines
     assert lines[0] == "nothing matched; site nowhere.example is refused from now on"
     assert "nothing matched" not in forgotten(dataset, site=SITE).lines[0]
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        f"http://{SITE}/a/0",
+        f"HTTPS://{SITE.upper()}:443/a/0/",
+        f" https://{SITE}./%61/0#top ",
+    ],
+)
+def test_a_page_is_found_however_it_is_spelt(dataset: Dataset, spelt: str) -> None:
+    summary = forgotten(dataset, page=spelt).summary
+    assert (summary["pictures"], summary["matched"]) == (1, 1)
+    assert len(summary["bundles"]) == 1  # type: ignore[arg-type]
+    with Manifest(dataset.manifest_path) as manifest:
+        assert (None, None, PAGE) in manifest.tombstones()
+    again = forgotten(dataset, page=PAGE).summary
+    assert (again["matched"], again["bundles"]) == (1, summary["bundles"])
+    assert is_sound(dataset)
+
+
+def test_a_page_of_another_path_is_another_page(dataset: Dataset) -> None:
+    with pytest.raises(MissingInputError, match="matches --page"):
+        forgotten(dataset, page=f"{PAGE}?size=large")
+
+
+def test_a_picture_of_a_folder_is_forgotten_by_its_address(dataset: Dataset) -> None:
+    with Manifest(dataset.manifest_path) as manifest:
+        manifest._db.execute(
+            "UPDATE sightings SET site = '', page_url = 'file:///p/a%20b.jpg' WHERE page_url = ?",
+            [PAGE],
+        )
+    assert forgotten(dataset, page="file:///p/a b.jpg").summary["pictures"] == 1
+
+
+@given(SIGHTINGS, st.sampled_from(["http://A.org/p/", "https://a.org:443/p#x", "https://a.org/p"]))
+def test_all_spellings_of_a_page_go_together(rows: list[Sighting], spelt: str) -> None:
+    gone = select(Target(page=spelt), rows)
+    assert gone == select(Target(page="https://a.org/p"), rows)
+    assert all(row in gone for row in rows if row.page_url.lower() == "https://a.org/p")

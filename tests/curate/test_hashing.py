@@ -50,6 +50,40 @@ def test_the_mirrored_hash_is_the_hash_of_the_mirrored_pixels(
         assert hashing.phash(pixels)[1] == hashing.phash(pixels[:, ::-1])[0]
 
 
+def test_many_pictures_hash_as_one_by_one(scene: Callable[..., Image.Image]) -> None:
+    pixels = np.stack([hashing.shrink(hashing.luma(scene(seed)), 32) for seed in range(9)])
+    pixels[4] = 77
+    assert [tuple(pair) for pair in hashing.phashes(pixels).tolist()] == [
+        hashing.phash(one) for one in pixels
+    ]
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    width=st.integers(4, 1100),
+    height=st.integers(4, 1100),
+    detail=st.sampled_from([5, 24, 1100]),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_picture_of_any_size_hashes_within_two_bits_of_imagehash(
+    seed: int, width: int, height: int, detail: int
+) -> None:
+    shape = (min(height, detail), min(width, detail))
+    values = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    image = Image.fromarray(values).resize((width, height), Image.Resampling.BICUBIC)
+    expected = int(str(imagehash.phash(image)), 16)
+    assert not phash_of(image) or (phash_of(image) ^ expected).bit_count() <= 2
+
+
+@pytest.mark.parametrize("size", [(1, 90), (90, 1), (1, 1500), (700, 500)])
+def test_a_picture_of_equal_rows_or_columns_has_imagehashs_hash(size: tuple[int, int]) -> None:
+    for seed, line in enumerate([(1, size[1]), (size[0], 1)]):
+        values = np.random.default_rng(seed).integers(0, 256, line[::-1], dtype=np.uint8)
+        image = Image.fromarray(values).resize(size, Image.Resampling.NEAREST)
+        if phash_of(image):
+            assert hashing.hex_form(phash_of(image)) == str(imagehash.phash(image))
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_flat_picture_has_no_hash(level: int) -> None:
     grey = Image.new("L", (200, 100), level)

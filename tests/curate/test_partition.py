@@ -1,16 +1,15 @@
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
-import pytest
-
 from curate.decisions import Decisions
 from curate.duplicates import Link
-from curate.partition import Before, Partition, partition
+from curate.history import Before, Stood
+from curate.partition import Partition, partition
 from curate.settings import CurateSettings
 from pipeline.rows import KeptPicture, Split
 
 SETTINGS = CurateSettings()
-NOTHING_BEFORE = Before({}, {})
+NOTHING_BEFORE = Before({})
 
 
 def decisions(names: Iterable[str], only_train: frozenset[str] = frozenset()) -> Decisions:
@@ -22,10 +21,13 @@ def near(first: str, second: str, distance: int = 12, *, duplicate: bool = False
     return Link(first, second, distance, "whole", duplicate)
 
 
-def before(splits: Mapping[str, Split], **changes: object) -> Before:
-    names = ("seed", "split", "radius", "leak_radius", "views")
-    settings = {name: getattr(SETTINGS, name) for name in names}
-    return Before({(1, name): split for name, split in splits.items()}, settings | changes)
+def before(splits: Mapping[str, Split], *, sticky: bool = True, linked: bool = True) -> Before:
+    """Return one run's splits; `linked` when its radii were those of now."""
+    return Before(
+        {(1, name): Stood(1, split) for name, split in splits.items()},
+        sticky=sticky,
+        parted=lambda a, b: linked and splits.get(a) != splits.get(b),
+    )
 
 
 def chain_of_twelve() -> tuple[list[str], list[Link]]:
@@ -46,7 +48,7 @@ def test_a_chain_that_was_cut_stays_cut_when_the_set_grows() -> None:
     second = partition(decisions(grown), links, SETTINGS, before(first.split_of))
     assert not second.chains
     assert second.moved == []
-    wider = before(first.split_of, leak_radius=10)
+    wider = before(first.split_of, linked=False)
     united = partition(decisions(grown), links, SETTINGS, wider)
     assert parted(united, links) == 0
     assert {to for _, _, to in united.moved} == {"train"}
@@ -63,13 +65,11 @@ def test_copies_that_stood_apart_are_united_in_train_and_listed() -> None:
     assert parts.group_of["01"] == "00"
 
 
-@pytest.mark.parametrize("changed", [{"seed": 5}, {"split": "0.5,0.3,0.2"}])
-def test_another_seed_or_other_shares_assign_anew(changed: dict[str, object]) -> None:
+def test_another_seed_or_other_shares_assign_anew() -> None:
     names = [f"{n:02}" for n in range(40)]
     stood: dict[str, Split] = dict.fromkeys(names, "train") | {"00": "test", "01": "val"}
-    settings = CurateSettings(**changed)  # type: ignore[arg-type]
-    anew = partition(decisions(names), [], settings, before(stood))
-    assert anew.split_of == partition(decisions(names), [], settings, NOTHING_BEFORE).split_of
+    anew = partition(decisions(names), [], SETTINGS, before(stood, sticky=False))
+    assert anew.split_of == partition(decisions(names), [], SETTINGS, NOTHING_BEFORE).split_of
     assert len(anew.moved) > 2
 
 

@@ -138,3 +138,11 @@ def test_many_can_open_a_new_manifest_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_run_that_has_ended_stays_as_it_ended(manifest: Manifest) -> None:
+    run_id = manifest.start_run("curate", {}, {})
+    manifest.finish_run(run_id, "published", {"number": 3})
+    manifest.finish_run(run_id, "interrupted", {})
+    (run,) = manifest.runs("curate")
+    assert (run.outcome, run.counts) == ("published", {"number": 3})

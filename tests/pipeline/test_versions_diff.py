@@ -117,3 +117,16 @@ def test_a_version_that_cannot_be_read_is_damaged(tmp_path: Path, text: bytes | 
     path.write_bytes(path.read_bytes().replace(b"train,", b"trian,") if text is None else text)
     with pytest.raises(DamagedDataError, match=r"manifest\.csv cannot be read"):
         diff_versions(dataset, (1, 2))
+
+
+@pytest.mark.parametrize(
+    "record", [b"", b"[]", b"{}", b'{"version": 3, "class_names": 7, "settings": []}']
+)
+def test_pictures_are_compared_also_where_the_record_says_nothing(
+    tmp_path: Path, record: bytes
+) -> None:
+    dataset = versions(tmp_path, [picture("a")], [picture("a"), picture("b")])
+    (dataset.versions / "2" / "dataset.json").write_bytes(record)
+    diff = diff_versions(dataset, (1, 2))
+    assert diff["counts"]["came"] == 1
+    assert diff_lines(diff)

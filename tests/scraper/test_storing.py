@@ -203,6 +203,8 @@ def test_a_request_to_stop_is_heard_within_a_stretch(manifest: Manifest, tmp_pat
         ("https://pictures.a.example/1", "", True),
         ("https://nota.example/1", "", False),
         ("", "a.example", True),
+        ("", "WWW.A.example.", True),
+        ("https://other.example/", "b.a.example", True),
         ("http://[broken/1", "", False),
         ("", "", False),
     ],
@@ -215,3 +217,9 @@ def test_a_forgotten_site_is_refused_with_its_subdomains(
 ) -> None:
     forgotten = Refused.of([(None, "a.example", None)])
     assert forgotten.refuses("0" * 64, page, site) == refused
+
+
+def test_a_forgotten_page_is_refused_however_it_is_spelt() -> None:
+    forgotten = Refused.of([(None, None, "http://A.example/p/")])
+    assert forgotten.refuses("0" * 64, "https://a.example:443/p#top")
+    assert not forgotten.refuses("0" * 64, "https://a.example/p?page=2")

@@ -76,7 +76,7 @@ def test_what_is_forgotten_is_no_longer_up_for_review(manifest_path: Path) -> No
 def test_a_manifest_from_before_gets_the_table_and_keeps_its_rows(manifest_path: Path) -> None:
     with sqlite3.connect(manifest_path) as db:
         db.execute("DROP TABLE suspects")
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     db.close()
     store_doubts(manifest_path, 1, [DOUBT])
     assert len(stored(manifest_path)) == 1
