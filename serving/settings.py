@@ -81,7 +81,7 @@ class ServeSettings:
     max_megapixels: float = 40.0
     """Largest picture in megapixels, up to 40."""
     watch: float = 2.0
-    """Seconds between looks at the model's folder for a newer bundle; 0 looks only on SIGHUP."""
+    """Seconds between looks for a newer bundle; 0 waits for the signal SIGHUP."""
     feedback: Path | None = None
     """Let people name the right class of a picture: each remark becomes a line of this JSON lines
     file, up to 10 MB. It holds the picture's SHA-256, never the picture."""
