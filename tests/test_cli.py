@@ -101,7 +101,7 @@ def test_verify_finds_an_altered_and_a_missing_picture(added: Path) -> None:
     assert "is missing" in answer.stdout
 
 
-def test_verify_finds_an_altered_published_version_and_curate_mends_it(added: Path) -> None:
+def test_a_damaged_version_is_published_again_and_counts_until_it_is_removed(added: Path) -> None:
     assert sceneset("curate", "--dataset", added, "--executor", "serial").returncode == 0
     assert sceneset("verify", "--dataset", added).returncode == 0
     version = (added / "curated" / "current").resolve()
@@ -112,6 +112,9 @@ def test_verify_finds_an_altered_published_version_and_curate_mends_it(added: Pa
     assert "is not the file that was published" in answer.stdout
     assert "class_names.txt is missing" in answer.stdout
     assert sceneset("curate", "--dataset", added, "--executor", "serial").returncode == 0
+    assert (added / "curated" / "current").resolve().name == "2"
+    assert sceneset("verify", "--dataset", added).returncode == 5
+    shutil.rmtree(version)
     assert sceneset("verify", "--dataset", added).returncode == 0
     shutil.rmtree((added / "curated" / "current").resolve())
     assert sceneset("verify", "--dataset", added).returncode == 5

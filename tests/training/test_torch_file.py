@@ -11,6 +11,7 @@ from training.backend import load_backend
 
 
 @pytest.mark.train
+@pytest.mark.slow
 def test_a_residual_network_of_pytorch_loads_bit_by_bit_and_another_is_refused(
     tmp_path: Path,
 ) -> None:
