@@ -184,7 +184,7 @@ def _lifespan(service: Service) -> Callable[[FastAPI], AbstractAsyncContextManag
             task.add_done_callback(running.discard)
 
         # Only the main thread may; where there is none, the folder is still watched.
-        with suppress(ValueError, RuntimeError, NotImplementedError):
+        with suppress(ValueError, RuntimeError):
             loop.add_signal_handler(signal.SIGHUP, reload)
         if seconds:
             running.add(loop.create_task(follow(service.keeper, seconds, _shown(service))))
@@ -192,7 +192,7 @@ def _lifespan(service: Service) -> Callable[[FastAPI], AbstractAsyncContextManag
         service.stopping = True
         for task in running:
             task.cancel()
-        with suppress(ValueError, RuntimeError, NotImplementedError):
+        with suppress(ValueError, RuntimeError):
             loop.remove_signal_handler(signal.SIGHUP)
         service.keeper.thread.shutdown()
         service.desk.close()
