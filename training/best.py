@@ -28,6 +28,7 @@ from training.setup import Setup, Trained, val_logits
 from training.task import Batch, Schedule, Task
 
 LAST = 0.02
+CURE = "--fine-tune-rate 0.00003 or less"
 
 
 def best(setup: Setup) -> Trained:
@@ -53,13 +54,16 @@ def best(setup: Setup) -> Trained:
         setup.say(f"{error.problem}: the head alone is kept")
         return replace(head_only, facts=facts | {"why": error.problem})
     facts |= {"fine_tune_curves": epochs.curves}
+    head_only = replace(head_only, fine_tune=epochs)
     after = val_logits(network, version)
     labels = version.labels("val")
     if len(labels) and not _rank(after, labels) > _rank(before, labels):
         setup.say("training the backbone did not validate better: the head alone is kept")
         head_only.network.set_weights(kept)
         return replace(head_only, facts=facts | {"why": "it did not validate better"})
-    return Trained("best", plan, network, after, epochs, facts | {"fine_tuned": True}, rows)
+    facts |= {"fine_tuned": True}
+    tuned = {"network": network, "val_logits": after, "epochs": epochs, "head": first.epochs}
+    return replace(head_only, **tuned, facts=facts)
 
 
 def _why_not(setup: Setup, plan: Plan) -> str:
@@ -92,7 +96,7 @@ def _fine_tune(setup: Setup, trunk: Trunk, plan: Plan) -> tuple[Any, Epochs]:
     start = train_on_embeddings(setup, trunk, smoothed, views, "head_on_all_views")
     network = classifier(trunk, start.head, frozen=True)
     examples = make_examples(setup, rows, plan)
-    epochs = setup.epochs("fine_tune", plan.fine_tune_epochs)
+    epochs = setup.epochs("fine_tune", plan.fine_tune_epochs, cure=CURE)
     task = _task(trunk, start, cut, examples, plan)
     schedule = Schedule(
         epochs=plan.fine_tune_epochs,

@@ -10,6 +10,7 @@ from training.metrics import ECE_BINS, bin_of, top_hits
 
 RESAMPLES = 1000
 LEVEL = 0.95
+Z = 1.959964  # the normal distribution's quantile at 0.975
 FEWEST = 2
 Weigh = Callable[[NDArray[np.float64]], float]
 
@@ -33,7 +34,8 @@ def intervals(
 
     `groups` int[N] numbers the leak groups from 0: pictures of one group are drawn together, since
     they are no independent evidence. Seeded resamples; percentiles for the shares, the reversed
-    percentiles for the ECE. None where fewer than two groups say nothing of the spread.
+    percentiles for the ECE. A share of exactly 0 or 1 gets Wilson's interval over the groups, since
+    all its resamples are the same. None where fewer than two groups say nothing of the spread.
     """
     figures = weighted_figures(probabilities, labels)
     count = int(groups.max()) + 1 if len(groups) else 0
@@ -42,10 +44,25 @@ def intervals(
     rng = np.random.default_rng(seed)
     rows = np.array([_resampled(figures, groups, count, rng) for _ in range(resamples)])
     even = np.ones(len(labels))
-    return {
-        name: (reversed_percentiles if name == "ece" else percentiles)(rows[:, place], weigh(even))
-        for place, (name, weigh) in enumerate(figures.items())
-    }
+    found: dict[str, Interval | None] = {}
+    for place, (name, weigh) in enumerate(figures.items()):
+        measured = weigh(even)
+        if name == "ece":
+            found[name] = reversed_percentiles(rows[:, place], measured)
+        elif measured in (0.0, 1.0):
+            found[name] = wilson(measured, count)
+        else:
+            found[name] = percentiles(rows[:, place], measured)
+    return found
+
+
+def wilson(share: float, count: int) -> Interval:
+    """Return the 95 % interval of a share of 0 or 1 of so many independent observations.
+
+    Wilson 1927, whose formula comes to this at both ends.
+    """
+    reach = Z**2 / (count + Z**2)
+    return Interval(1 - reach, 1.0) if share else Interval(0.0, reach)
 
 
 def percentiles(resampled: NDArray[np.float64], measured: float) -> Interval:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from pipeline.dataset import (
     version_number,
 )
 from pipeline.durable import new_folder, swap_link
-from pipeline.errors import OK, PARTIAL, InterruptedRunError, MissingInputError, UsageError
+from pipeline.errors import OK, PARTIAL, InterruptedRunError
 from pipeline.manifest import Manifest
 from pipeline.progress import Bars, Outcome, Output, Stopwatch, progress_bars
 from pipeline.published import numbers, read_record
 from training.backbones import find_weights
 from training.backend import load_backend, versions
 from training.checkpoint import Checkpoints, begin, go_on, interrupted
+from training.checks import check_classes, check_pictures, make_logs, make_out
 from training.engines import choose_engine
 from training.evaluate import headline
 from training.evaluation import spoken
@@ -33,7 +35,7 @@ from training.publish import Run, write_bundle
 from training.recipes import Setup, Trained, choose_recipe, recipe_name
 from training.review import Doubt, doubts_told, store_doubts
 from training.settings import TrainSettings
-from training.start import Start, read_start
+from training.start import KNOWN, Start, read_start
 from training.tensorboard import write_logs
 from training.trouble import memory_told, resumable
 
@@ -49,7 +51,7 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
 
 def _train(dataset: Dataset, version: Version, settings: TrainSettings, output: Output) -> Outcome:
     watch = Stopwatch()
-    _check_classes(version)
+    check_classes(version)
     start = _start(settings, version, output)
     weights = None if start else find_weights(settings.backbone, settings.weights, version.size)
     name = recipe_name(settings, weights)
@@ -59,23 +61,30 @@ def _train(dataset: Dataset, version: Version, settings: TrainSettings, output: 
         output.say("no pretrained weights: the whole network is trained from scratch")
     pictures = len(version.splits["train"])
     output.say(f"training on {pictures} pictures of {len(version.class_names)} classes")
-    _check_out(settings.out)
+    make_out(settings.out)
+    make_logs(settings.tensorboard)
+    with watch.step("check"):
+        check_pictures(version)
     with run_lock(settings.out, "train"), resumable():
         link_newest(settings.out)
         setup = Setup(settings, version, weights, Bars(None), watch, start=start, say=output.say)
-        setup = replace(setup, versions=_version_ids(dataset), checkpoints=_checkpoints(setup))
+        setup = replace(setup, versions=partial(_version_ids, dataset))
+        setup = replace(setup, checkpoints=_checkpoints(setup))
         with watch.step("import"):
             load_backend().keras.utils.set_random_seed(settings.seed)
         with recorded(dataset, settings) as record, progress_bars(output) as bars:
             outcome, doubts = _trained(replace(setup, bars=bars), name)
-            if settings.suspects:
+            if doubts is not None:
                 store_doubts(dataset.manifest_path, record["run"], doubts)
             record.update(outcome.summary)
     return outcome
 
 
-def _trained(setup: Setup, name: str) -> tuple[Outcome, Sequence[Doubt]]:
-    """Run the recipe, publish what it made, then forget its checkpoints."""
+def _trained(setup: Setup, name: str) -> tuple[Outcome, Sequence[Doubt] | None]:
+    """Run the recipe, publish what it made, then forget its checkpoints.
+
+    The doubts are None where none were looked for: those of an earlier run then stay.
+    """
     out = setup.settings.out
     with memory_told(setup.plan(name)):
         trained = choose_recipe(setup.settings, setup.weights)(setup)
@@ -87,39 +96,47 @@ def _trained(setup: Setup, name: str) -> tuple[Outcome, Sequence[Doubt]]:
     if setup.settings.tensorboard is not None:
         logs = setup.settings.tensorboard / f"{out.name}-{number}"
         write_logs(logs, trained.epochs.curves, run.metrics.headline())
-    return _outcome(out / str(number), run, trained, setup.watch), run.doubts
+    looked = setup.settings.suspects and trained.features is not None
+    outcome = _outcome(out / str(number), run, trained, setup.watch)
+    return outcome, run.doubts if looked else None
 
 
 def _start(settings: TrainSettings, version: Version, output: Output) -> Start | None:
     if settings.from_bundle is None:
         return None
-    return read_start(settings.from_bundle, settings.backbone, version.class_names, output.say)
+    say = output.say
+    start = read_start(settings.from_bundle, settings.backbone, version.class_names, say)
+    if start.may_know(version.id):
+        say(f"{KNOWN}: the figures may be too good")
+    return start
 
 
 def _checkpoints(setup: Setup) -> Checkpoints:
     """Go on with the interrupted run when that is asked for and there is one, else begin."""
     settings = setup.settings
-    about = _about(setup)
+    told = about(settings, setup.version, setup.weights_sha256())
     before = interrupted(settings.out)
     if before is None:
         if settings.resume:
             setup.say(f"nothing was interrupted in {settings.out}: starting anew")
-        return begin(settings.out, about)
+        return begin(settings.out, told)
     if settings.resume:
-        return go_on(settings.out, about, before)
+        return go_on(settings.out, told, before)
     setup.say(f"an interrupted run in {settings.out} is given up; --resume would have gone on")
-    return begin(settings.out, about)
+    return begin(settings.out, told)
 
 
-def _about(setup: Setup) -> dict[str, Any]:
+def about(settings: TrainSettings, version: Version, weights: str) -> dict[str, Any]:
     """Return everything that decides a run's result, as JSON gives it back."""
     elsewhere = {"dataset", "out", "weights", "from_bundle", "resume", "mirrored_test", "engine"}
     elsewhere |= {"export", "fit_tags", "suspects", "tensorboard"}
-    about = {k: v for k, v in asdict(setup.settings).items() if k not in elsewhere}
-    return about | {
-        "data set version": setup.version.id,
-        "starting weights": setup.weights_sha256(),
-        "engine": choose_engine(setup.settings.engine),
+    return {k: v for k, v in asdict(settings).items() if k not in elsewhere} | {
+        "data set version": version.id,
+        "published pictures": version.pixels,
+        "picture size": version.size,
+        "picture fit": version.fit,
+        "starting weights": weights,
+        "engine": choose_engine(settings.engine),
     }
 
 
@@ -145,24 +162,6 @@ def recorded(dataset: Dataset, settings: TrainSettings) -> Iterator[dict[str, An
     finally:
         with Manifest(dataset.manifest_path) as manifest:
             manifest.finish_run(run_id, ended, counts)
-
-
-def _check_classes(version: Version) -> None:
-    taught = {example.label for example in version.splits["train"]}
-    if len(taught) < 2:  # noqa: PLR2004  one class needs no classifier
-        raise MissingInputError(
-            f"{len(taught)} of {len(version.class_names)} classes have training pictures;"
-            " two are needed",
-            cure="scrape or add more classes, then sceneset curate",
-        )
-
-
-def _check_out(out: Path) -> None:
-    for path in (out, *out.parents):
-        if path.exists() and not path.is_dir():
-            raise UsageError(
-                f"--out {out} cannot be a folder: {path} is a file", cure="name a folder: --out DIR"
-            )
 
 
 def link_newest(out: Path) -> None:
@@ -215,7 +214,7 @@ def _shortfall(run: Run, trained: Trained) -> tuple[str, str]:
     if trained.epochs.diverged:
         return (
             f"{trained.epochs.diverged}; the bundle holds epoch {trained.epochs.kept}",
-            "--learning-rate 0.0001 or less",
+            trained.epochs.cure,
         )
     if run.unreadable:
         first = run.unreadable[0]

@@ -76,7 +76,9 @@ class Source:
     def folder(self, view: View, kind: Kind) -> Path:
         """Return the folder of one view's features of one kind."""
         version = self.version
-        said = f"{version.id} {version.size} {version.fit} {self.key} {view} {kind}"
+        said = (
+            f"{version.id} {version.pixels} {version.size} {version.fit} {self.key} {view} {kind}"
+        )
         return self.cache / f"{version.id[:16]}-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
 
     def found(self, view: View, kind: Kind) -> Rows | None:
@@ -96,18 +98,20 @@ def embed(
     source: Source,
     wanted: Sequence[tuple[View, Kind]],
     engines: Callable[[], Engines],
-    versions: frozenset[str],
+    versions: Callable[[], frozenset[str]],
     bar: Callable[[int], Bar],
 ) -> list[Rows]:
     """Return the features of each view and kind, computed where they are not kept already.
 
-    A killed run's batches are gone on with. Features of versions that are no more are removed.
+    A killed run's batches are gone on with. Features of versions that are no more are removed;
+    `versions` is asked with the lock held, so that none is missed that another run reads.
     """
-    missing = [one for one in wanted if source.found(*one) is None]
-    with run_lock(source.cache, "embedding"):
-        prune(source.cache, versions)
-        if missing:
-            _fill(source, missing, engines(), bar)
+    if any(source.found(*one) is None for one in wanted):
+        with run_lock(source.cache, "embedding"):
+            prune(source.cache, versions())
+            missing = [one for one in wanted if source.found(*one) is None]
+            if missing:
+                _fill(source, missing, engines(), bar)
     rows = [source.found(*one) for one in wanted]
     if any(one is None for one in rows):
         raise OSError(f"{source.cache} does not hold what was written to it")

@@ -21,12 +21,13 @@ class Epochs:
 
     The best epoch has the highest validation accuracy, of equals the lowest loss. Without
     validation pictures, or with `keep_best` off, the last epoch stays. An epoch in which the loss
-    was no number is never kept.
+    was no number is never kept. `cure` is the option to try when that happens.
     """
 
     bar: Bar
     keep_best: bool = True
     patience: int | None = None
+    cure: str = "--learning-rate 0.0001 or less"
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     curves: list[dict[str, float]] = field(default_factory=list)
     kept: int = 0
@@ -55,9 +56,7 @@ class Epochs:
         Raises DivergedError when training broke off before there was one.
         """
         if self.diverged and not self._weights:
-            raise DivergedError(
-                f"{self.diverged}, before an epoch was over", cure="--learning-rate 0.0001 or less"
-            )
+            raise DivergedError(f"{self.diverged}, before an epoch was over", cure=self.cure)
         if self._weights:
             model.set_weights(self._weights)
 

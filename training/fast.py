@@ -94,9 +94,10 @@ def embeddings(
         model = embedder(trunk, cut=cut)
         return Engines(engine(chosen, model), forward_all(model))
 
-    return embed(
-        source, wanted, engines, setup.versions | {version.id[:16]}, setup.bar("embedding")
-    )
+    def versions() -> frozenset[str]:
+        return setup.versions() | {version.id[:16]}
+
+    return embed(source, wanted, engines, versions, setup.bar("embedding"))
 
 
 def make_examples(setup: Setup, rows: Sequence[Rows], plan: Plan) -> Examples:

@@ -8,6 +8,8 @@ from typing import Any
 from pipeline.durable import write_file
 from training.album import Album
 from training.answers import Answers
+from training.backbones import BACKBONES
+from training.backbones.rows import Backbone
 from training.backend import versions
 from training.charts import plots, reliability_bars, stacked
 from training.explain import Explainer
@@ -22,8 +24,10 @@ from training.gallery import (
 from training.pictures import Version
 from training.report import render
 from training.review import Doubt
+from training.settings import TrainSettings
 from training.setup import Setup, Trained
 from training.sources import Sources
+from training.start import KNOWN
 
 SHADES = 9
 MATRIX_MOST = 120
@@ -70,13 +74,14 @@ def _facts(setup: Setup, trained: Trained, run: Mapping[str, Any]) -> dict[str, 
         "fit": version.fit,
         "version": version.id,
         "dataset": settings.dataset.name,
-        "epochs": trained.plan.epochs,
-        "epochs_run": len(trained.epochs.curves),
-        "kept": trained.epochs.kept,
-        "batch_size": trained.plan.batch_size,
+        "phases": [
+            {**vars(one), "plots": plots(one.curves, one.epoch_kept)} for one in trained.phases
+        ],
+        "kept_phase": trained.kept_phase.name,
         "seed": settings.seed,
         "pictures": {split: len(rows) for split, rows in version.splits.items()},
-        "plots": plots(trained.epochs.curves, trained.epochs.kept),
+        "known": KNOWN if setup.start and setup.start.may_know(version.id) else "",
+        "origin": origin(settings, setup.weights),
         "mistakes": confusions(run["metrics"]),
         "intervals": evaluation.intervals,
         "calibration": calibration,
@@ -116,6 +121,15 @@ def _shown(page: Path, version: Version, measured: Measured) -> dict[str, Any]:
     }
 
 
+def origin(settings: TrainSettings, weights: Path | None) -> Backbone | None:
+    """Return the backbone whose licence and source hold for the weights, where they were its own.
+
+    Not for a file of the user's, nor for what came from another model.
+    """
+    own = settings.weights in ("imagenet", "places") and settings.from_bundle is None
+    return BACKBONES[settings.backbone] if own and weights is not None else None
+
+
 def class_rows(version: Version) -> dict[str, dict[str, Any]]:
     """Return class -> its pictures by split and their bars, all on one scale."""
     counts: dict[str, dict[str, int]] = {
@@ -140,8 +154,11 @@ def _settings(setup: Setup, trained: Trained, run: Mapping[str, Any]) -> dict[st
         "the run": {
             "data set": f"{setup.settings.dataset.name}, version {setup.version.id}",
             "parameters": f"{run['parameters']:,}",
-            "epochs": f"{len(trained.epochs.curves)} of at most {trained.plan.epochs},"
-            f" number {trained.epochs.kept} kept",
+            **{
+                f"epochs, {one.name}": f"{one.epochs_run} of at most {one.epochs},"
+                f" number {one.epoch_kept} kept"
+                for one in trained.phases
+            },
             **{name.replace("_", " "): value for name, value in trained.plan.as_json().items()},
         },
         "options": {

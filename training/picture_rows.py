@@ -13,22 +13,25 @@ from training.rows import Filling, Rows, open_rows, prune
 
 
 def decoded(
-    version: Version, cache: Path, versions: frozenset[str], bar: Callable[[int], Bar]
+    version: Version,
+    cache: Path,
+    versions: Callable[[], frozenset[str]],
+    bar: Callable[[int], Bar],
 ) -> Rows:
     """Return training, then validation pictures, uint8[N, size, size, 3], 77 kB each at 160 px.
 
     They lie among the embeddings, under the same lock, so that `forget` finds both. Those of versions
     that are no more are removed.
     """
-    said = hashlib.sha256(f"{version.id} {version.size} {version.fit} pixels".encode()).hexdigest()
-    folder = cache / f"{version.id[:16]}-{said[:16]}"
+    said = f"{version.id} {version.pixels} {version.size} {version.fit} pixels"
+    folder = cache / f"{version.id[:16]}-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
     paths = version.paths("train") + version.paths("val")
     shape = (len(paths), version.size, version.size, 3)
     found = open_rows(folder, shape, np.uint8)
     if found is not None:
         return found
     with run_lock(cache, "decoding"):
-        prune(cache, versions | {version.id[:16]})
+        prune(cache, versions() | {version.id[:16]})
         filling, progress, row = Filling(folder, shape, np.uint8), bar(len(paths)), 0
         try:
             for batch in picture_batches(paths, version.size, version.fit):

@@ -1,8 +1,9 @@
 """Read a published version: its record, and its pictures as arrays."""
 
 import csv
+import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.checksums import read_checksums
 from pipeline.dataset import Dataset
 from pipeline.errors import DamagedDataError, MissingInputError
 from pipeline.pictures import Fit, PictureError, load_square
@@ -23,17 +25,25 @@ BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One picture file, its label and, when known, the picture's SHA-256 as found and leak group."""
+    """One picture file, its label and, when known, the picture's SHA-256 as found and leak group.
+
+    `checksum` is the SHA-256 of the file itself, as it was published.
+    """
 
     path: Path
     label: int
     sha256: str = ""
     group: str = ""
+    checksum: str = ""
 
 
 @dataclass(frozen=True)
 class Version:
-    """One published version: class names by label, picture size in px, examples by split."""
+    """One published version: class names by label, picture size in px, examples by split.
+
+    `pixels` tells versions of the same pictures apart that were published in another way, such as
+    another encoding: a digest of SHA256SUMS, or the id of a version that has none.
+    """
 
     id: str
     folder: Path
@@ -41,6 +51,7 @@ class Version:
     size: int
     fit: Fit
     splits: dict[Split, tuple[Example, ...]]
+    pixels: str = ""
 
     def labels(self, split: Split) -> NDArray[np.int64]:
         """Return the labels of a split, int64[N], in the order of its examples."""
@@ -80,6 +91,7 @@ def read_version(dataset: Dataset) -> Version:
 
 def _version(folder: Path, record: dict[str, Any]) -> Version:
     names = tuple(str(name) for name in record["class_names"])
+    sums = _checksums(folder)
     splits: dict[Split, list[Example]] = {split: [] for split in SPLITS}
     rows: list[PublishedPicture] = []
     with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
@@ -88,7 +100,8 @@ def _version(folder: Path, record: dict[str, Any]) -> Version:
             if names[label] != row["class"]:
                 raise ValueError(f"label {label} is {names[label]!r}, not {row['class']!r}")
             source = (row.get("sha256", ""), row.get("group", ""))
-            example = Example(folder / row["path"], label, *source)
+            published = sums.get(row["path"], "none") if sums is not None else ""
+            example = Example(folder / row["path"], label, *source, published)
             split = cast("Split", row["split"])
             splits[split].append(example)
             rows.append(_row(label, row["class"], split, example.sha256))
@@ -104,7 +117,22 @@ def _version(folder: Path, record: dict[str, Any]) -> Version:
         size=int(record["size"]),
         fit=cast("Fit", record.get("fit", "crop")),
         splits={split: tuple(rows) for split, rows in splits.items()},
+        pixels=_pixels(splits) if sums is not None else str(record["version"]),
     )
+
+
+def _checksums(folder: Path) -> dict[str, str] | None:
+    """Return what SHA256SUMS says, or None for a version that has none."""
+    try:
+        return read_checksums(folder)
+    except FileNotFoundError:
+        return None
+
+
+def _pixels(splits: Mapping[Split, Sequence[Example]]) -> str:
+    """Return a digest of the pictures' lines of SHA256SUMS: the other files tell of the day too."""
+    lines = [f"{one.path.name} {one.checksum}" for rows in splits.values() for one in rows]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _row(label: int, name: str, split: Split, sha256: str) -> PublishedPicture:

@@ -155,14 +155,16 @@ def _metrics_json(setup: Setup, trained: Trained, run: Run) -> dict[str, object]
     return {
         **record,
         "settings": {
-            key: str(value) if isinstance(value, Path) else value
-            for key, value in asdict(setup.settings).items()
+            key: value.name if isinstance(value, Path) else value
+            for key, value in (asdict(setup.settings) | {"weights": run.weights}).items()
         },
         "weights_sha256": setup.weights_sha256() or None,
-        "epochs": plan.epochs,
-        "epochs_run": len(trained.epochs.curves),
-        "epoch_kept": trained.epochs.kept,
-        "batch_size": plan.batch_size,
+        "started_from": setup.start.as_json(setup.version.id) if setup.start else None,
+        "epochs": trained.kept_phase.epochs,
+        "epochs_run": trained.kept_phase.epochs_run,
+        "epoch_kept": trained.kept_phase.epoch_kept,
+        "batch_size": trained.kept_phase.batch_size,
+        "phases": [asdict(one) for one in trained.phases],
         "plan": plan.as_json(),
         **trained.facts,
         "curves": trained.epochs.curves,

@@ -1,6 +1,6 @@
 """Hold what every recipe starts from, and what it ends with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,13 @@ def _silent(_line: str) -> None:
     """Say nothing."""
 
 
+def _no_versions() -> frozenset[str]:
+    return frozenset()
+
+
 @dataclass(frozen=True)
 class Setup:
-    """What every recipe starts from. `versions` are the ids of all versions that are there."""
+    """What every recipe starts from. `versions` asks for the ids of all versions that are there."""
 
     settings: TrainSettings
     version: Version
@@ -36,7 +40,7 @@ class Setup:
     watch: Stopwatch
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     start: Start | None = None
-    versions: frozenset[str] = frozenset()
+    versions: Callable[[], frozenset[str]] = _no_versions
     say: Callable[[str], None] = _silent
 
     @property
@@ -73,8 +77,23 @@ class Setup:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """What metrics.json, report and card tell of one training: planned epochs, and those run."""
+
+    name: str
+    epochs: int
+    batch_size: int
+    epochs_run: int
+    epoch_kept: int
+    curves: Sequence[Mapping[str, float]]
+
+
+@dataclass(frozen=True)
 class Trained:
     """What a recipe made: pictures 0..255 -> logits, and the logits of the validation pictures.
+
+    `epochs` are those of the training that the network comes from, `head` those of a head that was
+    trained alone before, `fine_tune` those of a backbone's training, kept or not.
 
     `facts` are what metrics.json tells beside the plan. `features` are the rows of the training,
     then the validation pictures by a frozen backbone, float32[N, D], where the recipe has them.
@@ -87,6 +106,28 @@ class Trained:
     epochs: Epochs
     facts: Mapping[str, Any] = field(default_factory=dict)
     features: Rows | None = None
+    fine_tune: Epochs | None = None
+    head: Epochs | None = None
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Return every training with its own plan, in the order they ran."""
+        plan, first = self.plan, self.head or self.epochs
+        name = self.recipe if self.head is None and self.fine_tune is None else "head"
+        phases = [_phase(name, plan.epochs, plan.batch_size, first)]
+        if self.fine_tune is not None:
+            tuned = (plan.fine_tune_epochs, plan.fine_tune_batch, self.fine_tune)
+            phases.append(_phase("fine-tune", *tuned))
+        return tuple(phases)
+
+    @property
+    def kept_phase(self) -> Phase:
+        """Return the training that the network comes from."""
+        return self.phases[-1 if self.epochs is self.fine_tune else 0]
+
+
+def _phase(name: str, planned: int, batch_size: int, epochs: Epochs) -> Phase:
+    return Phase(name, planned, batch_size, len(epochs.curves), epochs.kept, epochs.curves)
 
 
 def val_logits(network: Any, version: Version) -> NDArray[np.float64]:  # noqa: ANN401  Keras has no types

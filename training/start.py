@@ -13,20 +13,42 @@ from training.answers import load_model
 from training.backend import load_backend
 from training.head import dense_layers
 
+KNOWN = (
+    "the model it started from learnt from another version of the data set,"
+    " which may hold these test pictures"
+)
+
 
 @dataclass(frozen=True)
 class Start:
-    """An earlier bundle that was checked, and what is taken from it."""
+    """An earlier bundle that was checked, and what is taken from it.
+
+    `inherited` says that it started from a bundle of another version itself.
+    """
 
     bundle: Bundle
     recipe: str
     temperature: float
     say: Callable[[str], None]
+    inherited: bool = False
 
     @property
     def sha256(self) -> str:
         """Return the SHA-256 of its model.keras."""
         return str(self.bundle.record["files"]["model.keras"])
+
+    def may_know(self, version_id: str) -> bool:
+        """Say whether it may have been trained on test pictures of a version: on another one."""
+        return self.inherited or self.bundle.record.get("dataset_version") != version_id
+
+    def as_json(self, version_id: str) -> dict[str, object]:
+        """Return what metrics.json says of it."""
+        record = self.bundle.record
+        return {
+            "name": record.get("name"),
+            "dataset_version": record.get("dataset_version"),
+            "may_know_test_pictures": self.may_know(version_id),
+        }
 
     @cached_property
     def model(self) -> Any:  # noqa: ANN401  Keras has no types
@@ -88,7 +110,8 @@ def read_start(
         metrics = json.loads(bundle.path("metrics.json").read_bytes())
         found, recipe = str(metrics["backbone"]), str(metrics["recipe"])
         temperature = float(metrics["temperature"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        inherited = bool((metrics.get("started_from") or {}).get("may_know_test_pictures"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedDataError(
             f"the bundle {bundle.folder} does not say how it was trained ({error})",
             cure="--from another model, or leave it out",
@@ -107,7 +130,7 @@ def read_start(
     for word, names in (("new", sorted(new - old)), ("gone", sorted(old - new))):
         if names:
             say(f"{word} since {bundle.folder}: {', '.join(names)}")
-    return Start(bundle, recipe, temperature, say)
+    return Start(bundle, recipe, temperature, say, inherited)
 
 
 def _with_weights(layers: Sequence[Any]) -> list[Any]:

@@ -1,9 +1,11 @@
 """Write a run's curves and test figures as TensorBoard logs; needs no TensorBoard to write them."""
 
+import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from training.backend import load_backend
+from training.exports.native import disk_trouble
 
 
 def write_logs(
@@ -11,7 +13,7 @@ def write_logs(
 ) -> None:
     """Write event files below folder/train, /validation and /test; steps count epochs from 1.
 
-    Raises OSError or TensorFlow's own error when the folder cannot be written.
+    Raises OSError when the folder cannot be written.
     """
     parts: dict[str, list[tuple[str, float, int]]] = {"train": [], "validation": [], "test": []}
     for epoch, logs in enumerate(curves, start=1):
@@ -23,7 +25,11 @@ def write_logs(
             parts["test"].append((name, figure, len(curves)))
     for part, values in parts.items():
         if values:
-            _write(folder / part, values)
+            try:
+                _write(folder / part, values)
+            except load_backend().tf.errors.OpError as error:
+                code = disk_trouble(str(error)) or errno.EACCES
+                raise OSError(code, _first_line(error), str(folder / part)) from error
 
 
 def _write(folder: Path, values: Sequence[tuple[str, float, int]]) -> None:
@@ -37,3 +43,7 @@ def _write(folder: Path, values: Sequence[tuple[str, float, int]]) -> None:
             tensor = tf.constant(value, tf.float32)
             tf.summary.write(name, tensor, step=step, metadata=about.SerializeToString())
     writer.close()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -61,6 +61,12 @@ def test_whatever_training_the_backbone_brings_the_better_network_stays(
     said: list[str] = []
     head_only = run(drawn, weights, said, 150, rate)
     trained = run(drawn, weights, said, 0, rate)
+    if trained.fine_tune is not None:
+        head, tune = trained.phases
+        assert (head.name, head.epochs, head.epochs_run) == ("head", 2, 2)
+        assert (tune.name, tune.epochs, tune.batch_size) == ("fine-tune", 2, 64)
+        assert trained.kept_phase == (tune if trained.facts["fine_tuned"] else head)
+        assert trained.epochs.curves == trained.kept_phase.curves
     labels = read_version(Dataset(drawn)).labels("val")
     right = [np.mean(one.val_logits.argmax(1) == labels) for one in (head_only, trained)]
     assert right[1] >= right[0]

@@ -74,6 +74,18 @@ def test_one_group_says_nothing_of_the_spread_and_no_picture_neither() -> None:
     assert intervals(answers[:0], labels[:0], np.zeros(0, np.int64)) == none
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_a_share_of_all_or_nothing_is_as_uncertain_as_its_groups_are_few(*, right: bool) -> None:
+    answers = np.tile([0.7, 0.2, 0.06, 0.04], (40, 1))
+    labels = np.full(40, 0 if right else 3)
+    apart = intervals(answers, labels, np.arange(40), resamples=10)
+    pairs = intervals(answers, labels, np.arange(40) // 2, resamples=10)
+    for name in ("top1", "top3", "macro_f1"):
+        # 40 / (40 + 1.96^2) = 0.912, 20 / (20 + 1.96^2) = 0.839: Wilson's for 40 of 40, 20 of 20
+        expected = [(0.9124, 1.0), (0.8389, 1.0)] if right else [(0.0, 0.0876), (0.0, 0.1611)]
+        assert [apart[name], pairs[name]] == [pytest.approx(one, abs=1e-4) for one in expected]
+
+
 def test_the_interval_of_the_ece_holds_the_truth_where_plain_percentiles_never_do() -> None:
     everything, truths = drawn(100_000, 6, sure=1.15)
     true = weighted_figures(everything, truths)["ece"](np.ones(100_000))

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.dataset import Dataset
+from pipeline.dataset import Dataset, run_lock
+from pipeline.errors import LockedError
 from pipeline.progress import Bars
 from training.augment import Chances
 from training.embed import Engines, Kind, Source, View, embed
@@ -44,7 +45,11 @@ def run(made: Source, wanted: list[tuple[View, Kind]], train: object, exact: obj
     engines = Engines(train, exact)  # type: ignore[arg-type]
     versions = frozenset({made.version.id[:16]})
     return embed(
-        made, wanted, lambda: engines, versions, lambda n: Bars(None).add("embedding", total=n)
+        made,
+        wanted,
+        lambda: engines,
+        lambda: versions,
+        lambda n: Bars(None).add("embedding", total=n),
     )
 
 
@@ -122,6 +127,35 @@ def test_embeddings_of_versions_that_are_no_more_are_removed(drawn: Path, tmp_pa
     assert left == {".lock", made.folder(*POOLED[0]).name}
 
 
+def test_what_is_kept_already_is_read_without_the_lock_and_removes_nothing(
+    drawn: Path, tmp_path: Path
+) -> None:
+    made = source(drawn, tmp_path / "e")
+    run(made, POOLED[:1], mean_colour, mean_colour)
+    (tmp_path / "e" / "0123456789abcdef-0").mkdir()
+    with run_lock(tmp_path / "e", "another"):
+        run(made, POOLED[:1], mean_colour, mean_colour)
+        with pytest.raises(LockedError):
+            run(made, POOLED[1:2], mean_colour, mean_colour)
+    assert (tmp_path / "e" / "0123456789abcdef-0").is_dir()
+
+
+def test_the_versions_that_are_there_are_asked_for_with_the_lock_held(
+    drawn: Path, tmp_path: Path
+) -> None:
+    made, asked = source(drawn, tmp_path / "e"), []
+
+    def versions() -> frozenset[str]:
+        with pytest.raises(LockedError), run_lock(tmp_path / "e", "another"):
+            pass
+        asked.append(True)
+        return frozenset({made.version.id[:16]})
+
+    engines = Engines(mean_colour, mean_colour)
+    embed(made, POOLED[:1], lambda: engines, versions, lambda n: Bars(None).add("x", total=n))
+    assert asked == [True]
+
+
 def test_anything_that_changes_the_features_changes_the_folder(drawn: Path, tmp_path: Path) -> None:
     made = source(drawn, tmp_path)
     version = made.version
@@ -130,6 +164,7 @@ def test_anything_that_changes_the_features_changes_the_folder(drawn: Path, tmp_
         replace(made, key="other"),
         replace(made, version=replace(version, id="f" * 64)),
         replace(made, version=replace(version, size=64)),
+        replace(made, version=replace(version, pixels="e" * 64)),
         replace(made, version=replace(version, fit="pad")),
     ]
     views = [*VIEWS, View(3, CHANCES), View(2, Chances(flip=0.4, crop=1.0))]

@@ -2,7 +2,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from training.epochs import Epochs
+from training.best import CURE
+from training.epochs import DivergedError, Epochs
 
 
 @dataclass
@@ -72,3 +73,14 @@ def test_the_last_epoch_stays_without_validation_pictures() -> None:
         epochs.see(model, {"loss": 1.0})
     epochs.restore(model)
     assert (epochs.kept, model.weights, model.stop_training) == (3, [7], False)
+
+
+def test_a_loss_that_is_no_number_names_the_option_of_its_own_phase() -> None:
+    for epochs, option in (
+        (Epochs(Bar()), "--learning-rate"),
+        (Epochs(Bar(), cure=CURE), "--fine-tune-rate"),
+    ):
+        epochs.break_off(3)
+        with pytest.raises(DivergedError) as caught:
+            epochs.restore(Model())
+        assert caught.value.cure.startswith(option)

@@ -15,13 +15,15 @@ from PIL import Image
 
 from pipeline.progress import Bars, Stopwatch
 from training.answers import answer
+from training.backbones import BACKBONES
 from training.calibrate import Temperature
 from training.evaluation import evaluate_answers
 from training.metrics import measure
-from training.pages import Measured, write_pages
+from training.pages import Measured, origin, write_pages
 from training.pictures import Example, Version
 from training.review import Doubt
 from training.settings import TrainSettings
+from training.setup import Phase
 from training.sources import Sources
 from training.tags import TagRule
 
@@ -76,8 +78,16 @@ def write(tmp_path: Path, model: Any) -> Write:  # noqa: ANN401  the same
         }  # fmt: skip
         plan = SimpleNamespace(epochs=2, batch_size=8, as_json=lambda: {"views": 2})
         curves = [{"accuracy": 0.5, "loss": 1.0}, {"accuracy": 0.6, "loss": 0.9}]
-        trained = SimpleNamespace(plan=plan, epochs=SimpleNamespace(curves=curves, kept=2))
-        setup = SimpleNamespace(version=version, settings=TrainSettings(), watch=Stopwatch())
+        phases = [Phase("head", 2, 8, 2, 2, curves), Phase("fine-tune", 6, 64, 1, 1, curves[:1])]
+        trained = SimpleNamespace(plan=plan, phases=phases, kept_phase=phases[1])
+        start = SimpleNamespace(may_know=lambda _id: bool(why))
+        setup = SimpleNamespace(
+            version=version,
+            settings=TrainSettings(),
+            watch=Stopwatch(),
+            start=start,
+            weights=None if why else tmp_path / "imagenet.h5",
+        )
         measured = Measured(model, answers, doubts, True, Sources(6, 2, ("google",), 1))
         write_pages(tmp_path, setup, trained, run, measured)  # type: ignore[arg-type]
         page = (tmp_path / "report" / "index.html").read_text()
@@ -133,6 +143,34 @@ def test_what_was_left_out_or_not_done_is_said(write: Write) -> None:
     assert "1 label and 1 outlier" in page
     assert "1 of them name a licence; the rights in all others are unknown" in card
     assert "6 pictures found through google, on 2 sites" in card
+
+
+def test_each_training_is_told_with_its_own_plan(write: Write) -> None:
+    page, card = write(5)
+    assert "| head | 2 of at most 2 epochs, epoch 2 kept, batches of 8 |" in card
+    tuned = "1 of at most 6 epochs, epoch 1 kept, batches of 64: the exported network"
+    assert f"| fine-tune | {tuned} |" in card
+    assert "1 of at most 6, number 1 kept" in page
+    assert "(2 of 2)" in page
+    assert "(1 of 1)" in page
+
+
+def test_a_start_that_may_know_the_test_pictures_and_the_weights_licence_are_told(
+    write: Write,
+) -> None:
+    for text in write(5, "why"):
+        assert "another version of the data set, which may hold these test pictures" in text
+    _, card = write(5)
+    assert "which may hold these" not in card
+    row = BACKBONES["mobilenet_v2"]
+    assert f"| weights' licence | {row.licence}, by {row.source} |" in card
+
+
+def test_the_licence_is_told_only_of_the_backbones_own_weights() -> None:
+    file = Path("w.h5")
+    assert origin(TrainSettings(), file) is BACKBONES["mobilenet_v2"]
+    assert origin(TrainSettings(weights="w.h5"), file) is None
+    assert origin(TrainSettings(from_bundle=Path("m")), None) is None
 
 
 @pytest.mark.parametrize("test", [0, 1])

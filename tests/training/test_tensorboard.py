@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import mendable
 from training.backend import load_backend
 from training.tensorboard import write_logs
 
@@ -25,6 +26,15 @@ def test_curves_and_test_figures_are_read_back_from_the_logs(tmp_path: Path) -> 
         ("validation", 2, "loss"): 1.5,
         ("test", 2, "top1"): 0.75,
     }
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("mine")
+    with pytest.raises(OSError, match="logs") as caught:
+        write_logs(tmp_path / "logs", [{"loss": 1.0}], {})
+    error = mendable(caught.value)
+    assert error is not None
+    assert error.exit_code == 73
 
 
 def test_without_curves_there_is_nothing_to_write(tmp_path: Path) -> None:
