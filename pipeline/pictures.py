@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +40,10 @@ _SIGNATURES = (
 )
 # 16-bit grey modes; Pillow's own conversion clips them instead of scaling.
 _DEEP_MODES = {"I", "I;16", "I;16B", "I;16L", "F"}
+_DEEPEST_GREY = 65535
+_STEP = 257  # 65535 / 255
+# Rows converted at a time, so that no second whole picture of wide values is held.
+_STRIP = 64
 
 
 class PictureError(Exception):
@@ -88,8 +93,8 @@ def decode(data: bytes, *, at_least: int | None = None) -> Image.Image:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 image.load()
-                upright = ImageOps.exif_transpose(image)
-                return _to_rgb(upright)
+                ImageOps.exif_transpose(image, in_place=True)  # a copy would double the memory
+                return _to_rgb(image)
         except Image.DecompressionBombError as error:
             raise PictureError("too_large", str(error)) from error
         except MemoryError as error:
@@ -163,15 +168,43 @@ def _opened(data: bytes) -> Image.Image:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in _DEEP_MODES:
-        image = _scaled_to_8_bit(image)
+        return _in_strips(image, _scaling(image))
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, layer).convert("RGB")
+        return _in_strips(image, _over_white)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _scaled_to_8_bit(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float64)
-    top = 65535.0 if image.mode.startswith("I") else max(float(values.max()), 1.0)
-    return Image.fromarray(np.clip(values * (255.0 / top), 0, 255).round().astype(np.uint8))
+def _in_strips(image: Image.Image, to_rgb: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Return a whole RGB picture, made by `to_rgb` (to RGB or L) from a few rows at a time."""
+    whole = Image.new("RGB", image.size)
+    for top in range(0, image.height, _STRIP):
+        box = (0, top, image.width, min(top + _STRIP, image.height))
+        whole.paste(to_rgb(image.crop(box)), box)
+    return whole
+
+
+def _over_white(strip: Image.Image) -> Image.Image:
+    layer = strip.convert("RGBA")
+    white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, layer).convert("RGB")
+
+
+def _scaling(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """Return what scales a strip of a deep picture to 8 bits: integers by 65535, F by its top."""
+    if image.mode != "F":
+        return _scaled_integers
+    rows = range(0, image.height, _STRIP)
+    tops = [np.asarray(image.crop((0, top, image.width, min(top + _STRIP, image.height)))).max()
+            for top in rows]  # fmt: skip
+    share = 255.0 / max(float(np.max(tops)), 1.0)
+
+    def scaled(strip: Image.Image) -> Image.Image:
+        values = np.asarray(strip, dtype=np.float64) * share
+        return Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
+
+    return scaled
+
+
+def _scaled_integers(strip: Image.Image) -> Image.Image:
+    values = np.asarray(strip).astype(np.int64).clip(0, _DEEPEST_GREY)
+    return Image.fromarray(((values + _STEP // 2) // _STEP).astype(np.uint8))

@@ -21,6 +21,11 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         raise MissingInputError(f"no class names at {path}", cure=_CURE) from error
     except (UnicodeDecodeError, IsADirectoryError) as error:
         raise SettingsError(f"{path} is not a UTF-8 text file", cure=_CURE) from error
+    except OSError as error:
+        raise SettingsError(
+            f"the class names {path} cannot be read: {error.strerror}",
+            cure="let the user that serves read the file, such as with chmod u+r",
+        ) from error
     names = _names(path, text)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

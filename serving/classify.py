@@ -17,7 +17,7 @@ from pipeline.progress import Outcome, Output, progress_bars
 from pipeline.workers import Result, map_items
 from serving.engine import Engine, top_classes
 from serving.explain import Explainer
-from serving.overlays import label_of, overlay_paths
+from serving.overlays import check_table, label_of, make_folder, overlay_paths
 from serving.settings import ClassifySettings
 from serving.sources import Source, find_sources
 
@@ -69,7 +69,12 @@ def classify(
     bundle = open_bundle(settings.model)
     top = min(settings.top, len(bundle.class_names))
     paths = [] if settings.explain is None else overlay_paths(sources, settings.explain)
-    predictions = _predict(_answering(bundle, settings, top), sources, paths, output)
+    if settings.csv is not None:
+        check_table(settings.csv, sources, paths)
+    answering = _answering(bundle, settings, top)
+    if settings.explain is not None:
+        make_folder(settings.explain)
+    predictions = _predict(answering, sources, paths, output)
     if settings.csv is not None:
         write_file(settings.csv, table(predictions, top).encode())
     return _outcome(predictions)

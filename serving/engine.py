@@ -46,7 +46,7 @@ class Engine:
     ) -> None:
         """Load the model `workers` times and run each once.
 
-        Raises DamagedDataError when it does not fit.
+        Raises DamagedDataError when it is missing or does not fit.
         """
         self.class_names = bundle.class_names
         self.size = bundle.size
@@ -55,7 +55,7 @@ class Engine:
         self._idle: SimpleQueue[_Network] = SimpleQueue()
         path = bundle.path(file)
         # Read once for all: a mapped file counts for each, and one that shrinks ends the process.
-        data = path.read_bytes()
+        data = _read(path)
         with without_native_chatter(STDERR):
             for _ in range(workers):
                 network = _fitting(path, data, Shape(bundle.size, len(bundle.class_names)))
@@ -84,6 +84,16 @@ class Engine:
             return network.run(values)
         finally:
             self._idle.put(network)
+
+
+def _read(path: Path) -> bytes:
+    """Return a model's bytes. Raises DamagedDataError when its bundle does not hold it."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DamagedDataError(
+            f"{path} cannot be read: {error.strerror}", cure="train again or restore the bundle"
+        ) from error
 
 
 def read_shape(path: Path) -> Shape:

@@ -1,11 +1,13 @@
 """Stand before every route: request ids, safe headers, counts, and one log line per request."""
 
+import asyncio
 import logging
 import re
 import secrets
 from time import perf_counter
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.metrics import Metrics
@@ -13,6 +15,7 @@ from serving.metrics import Metrics
 ACCESS = logging.getLogger("serving.access")
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 UNKNOWN_ROUTE = "(none)"
+_CLOSE = {"Connection": "close"}
 # Nothing of an answer may be run, framed or fetched; the page says what it needs itself.
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PAGE_POLICY = (
@@ -46,6 +49,9 @@ class Front:
 
         try:
             await self._app(scope, receive, sending)
+        except asyncio.CancelledError:  # the server ends, and waits for this request no longer
+            if not statuses:
+                await Response(status_code=503, headers=_CLOSE)(scope, receive, sending)
         finally:
             seconds = perf_counter() - began
             self._count(scope, statuses[0] if statuses else 0, seconds, request_id)

@@ -7,11 +7,18 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.errors import mendable
+from pipeline.errors import DamagedDataError, MissingInputError, SettingsError, mendable
 from serving.bundle import Fingerprint, ServedModel, find_served, fingerprint, load_served
 from serving.settings import ServeSettings
 
 LOG = logging.getLogger("serving")
+# What /readyz says of a problem, whose words may hold paths of this machine.
+_KINDS: tuple[tuple[type[Exception], str], ...] = (
+    (DamagedDataError, "damaged"),
+    (MissingInputError, "missing"),
+    (SettingsError, "settings"),
+    (OSError, "unreadable"),
+)
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -26,14 +33,17 @@ class Keeper:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="reload")
         path = find_served(settings.model)
         self._seen: Fingerprint = fingerprint(path)
+        self._served = self._seen
         self.current: ServedModel = load_served(settings, path, workers)
         self.reloads = 0
         self.problem = ""
+        self.problem_kind: str | None = None
 
     def reload(self) -> bool:
         """Load the newest model and put it in service; say whether that could be done.
 
-        A model that cannot be loaded leaves the old one in service; `problem` says why.
+        A model that cannot be loaded leaves the old one in service; `problem` says why and
+        `problem_kind` names it in one word.
         """
         try:
             path = find_served(self._settings.model)
@@ -42,25 +52,35 @@ class Keeper:
         except Exception as error:  # noqa: BLE001  whatever it is, the old model goes on
             self._keep_old(error)
             return False
-        self._seen, self.current, self.problem = seen, fresh, ""
+        self._seen = self._served = seen
+        self.current, self.problem, self.problem_kind = fresh, "", None
         _give_memory_back()
         self.reloads += 1
         LOG.warning("now serving %s version %s", fresh.name, fresh.version)
         return True
 
     def is_stale(self) -> bool:
-        """Say whether the newest model is another than the one that was last looked at."""
+        """Say whether the newest model is another than the one that was last looked at.
+
+        When it is again the one in service, what was wrong in between is forgotten.
+        """
         try:
             seen = fingerprint(find_served(self._settings.model))
         except Exception as error:  # noqa: BLE001  a folder that is being replaced; said once
             self._keep_old(error, quietly=bool(self.problem))
+            self._seen = ()
             return False
-        stale, self._seen = seen != self._seen, seen
-        return stale
+        changed, self._seen = seen != self._seen, seen
+        if changed and seen == self._served:
+            self.problem, self.problem_kind = "", None
+            return False
+        return changed
 
     def _keep_old(self, error: Exception, *, quietly: bool = False) -> None:
         known = mendable(error)
         self.problem = known.problem if known else f"{type(error).__name__}: {error}"
+        kinds = [kind for of, kind in _KINDS if isinstance(error, of)]
+        self.problem_kind = kinds[0] if kinds else "internal"
         if not quietly:
             version = self.current.version
             LOG.error("version %s stays in service: %s", version, self.problem)

@@ -39,7 +39,7 @@ def read_keys(path: Path) -> Keys:
     """
     try:
         mode = path.stat().st_mode
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError as error:
         raise MissingInputError(
             f"no key file at {path}", cure=f"write one key per line to it, then: chmod 600 {path}"
@@ -47,6 +47,11 @@ def read_keys(path: Path) -> Keys:
     except (UnicodeDecodeError, IsADirectoryError) as error:
         raise SettingsError(
             f"the key file {path} is not a UTF-8 text file", cure="write one key per line to it"
+        ) from error
+    except OSError as error:
+        raise SettingsError(
+            f"the key file {path} cannot be read: {error.strerror}",
+            cure=f"let the user that serves read it, such as with chown, then: chmod 600 {path}",
         ) from error
     if mode & stat.S_IRWXO:
         raise SettingsError(
@@ -56,6 +61,11 @@ def read_keys(path: Path) -> Keys:
     keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not keys:
         raise SettingsError(f"the key file {path} holds no key", cure="write one key per line")
+    if not all(key.isascii() for key in keys):
+        raise SettingsError(
+            f"the key file {path} holds a key with characters outside ASCII",
+            cure="write keys of ASCII letters and digits; headers carry no others",
+        )
     return Keys(keys)
 
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from serving.sources import Source
+from serving.sources import EXPLAINED, Source
 
-SUFFIX = ".explained.jpg"
 _LONGEST_STEM = 200
 
 
@@ -26,14 +25,43 @@ def overlay_paths(sources: Sequence[Source], folder: Path) -> list[Path]:
     taken = {source.path.resolve() for source in sources if source.path}
     paths = []
     for source in sources:
-        stem = os.fsdecode(os.fsencode(Path(source.name).stem)[:_LONGEST_STEM])
-        number, path = 1, folder.resolve() / f"{stem}{SUFFIX}"
+        stem = _shortened(Path(source.name).stem)
+        number, path = 1, folder.resolve() / f"{stem}{EXPLAINED}"
         while path in taken:
             number += 1
-            path = folder.resolve() / f"{stem}-{number}{SUFFIX}"
+            path = folder.resolve() / f"{stem}-{number}{EXPLAINED}"
         taken.add(path)
         paths.append(folder / path.name)
     return paths
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder before any picture is read. Raises UsageError when that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--explain {folder} cannot be made: {error.strerror}",
+            cure="name a folder that you may write to: --explain DIR",
+        ) from error
+
+
+def check_table(table: Path, sources: Sequence[Source], overlays: Sequence[Path]) -> None:
+    """Refuse a table that would be written over a picture or a folder. Raises UsageError."""
+    cure = "name another file: --csv FILE"
+    if table.is_dir():
+        raise UsageError(f"--csv {table} is a folder", cure=cure)
+    pictures = [source.path for source in sources if source.path]
+    if table.resolve() in {path.resolve() for path in (*pictures, *overlays)}:
+        raise UsageError(f"--csv {table} would be written over a picture", cure=cure)
+
+
+def _shortened(stem: str) -> str:
+    """Return a stem of at most 200 bytes, not cut inside a character."""
+    data = os.fsencode(stem)
+    if len(data) <= _LONGEST_STEM:
+        return stem
+    return data[:_LONGEST_STEM].decode("utf-8", "ignore")
 
 
 def label_of(name: str, class_names: Sequence[str]) -> int | None:

@@ -22,7 +22,7 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, number, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a..b, or a label of 64 letters
         raise SettingsError(
             f"--host {host} is no address of this machine",
             cure="name one, such as 127.0.0.1 or 0.0.0.0",
@@ -78,15 +78,26 @@ class Server(uvicorn.Server):
 
 
 def run(server: Server, listener: socket.socket, signals: tuple[int, ...]) -> None:
-    """Serve until one of the signals; requests at work are answered, a second signal ends them."""
+    """Serve until one of the signals; requests at work are answered, a second signal ends them.
+
+    A request that is ended before its answer began gets 503.
+    """
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
         for number in signals:
-            loop.add_signal_handler(number, server.handle_exit, number, None)
+            loop.add_signal_handler(number, end, server)
         await server.serve(sockets=[listener])
 
     asyncio.run(serve())
+
+
+def end(server: Server) -> None:
+    """Let a server end after the requests at work; asked again, give those up too."""
+    if server.should_exit:
+        for task in list(server.server_state.tasks):
+            task.cancel()
+    server.should_exit = True
 
 
 def _refused(host: str, port: int, error: OSError) -> SettingsError:

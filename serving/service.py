@@ -69,25 +69,40 @@ class Service:
         self.desk.check_room(1)
         return await read_body(request, self.settings.max_body, self.settings.receive)
 
-    async def classify(
-        self, pictures: Sequence[bytes | Encoded], accepted: Accepted, route: str
-    ) -> Answers:
-        """Decode and classify pictures. Raises RefusalError (413, 503, 504) for the whole request.
+    def check_count(self, pictures: int) -> None:
+        """Refuse more pictures than a request may hold; ask before anything is built of each.
 
-        What is wrong with one picture is that picture's outcome.
+        Raises RefusalError (413).
         """
-        accepted = replace(accepted, max_pixels=self.settings.max_pixels)
-        return await self._run([_decoding(picture, accepted) for picture in pictures], route)
-
-    async def infer(self, arrays: NDArray[np.float32], route: str) -> Answers:
-        """Classify pixels in 0..255, float32[N, size, size, 3]. Raises as `classify` does."""
-        return await self._run([_given(array) for array in arrays], route)
-
-    async def _run(self, sources: Sequence["_Source"], route: str) -> Answers:
-        if len(sources) > self.settings.max_images:
+        if pictures > self.settings.max_images:
             detail = f"More than {self.settings.max_images} pictures in one request"
             raise RefusalError(413, "too_many", detail)
-        model, asked_at = self.model, perf_counter()
+
+    async def classify(
+        self,
+        pictures: Sequence[bytes | Encoded],
+        accepted: Accepted,
+        route: str,
+        *,
+        model: ServedModel | None = None,
+    ) -> Answers:
+        """Decode and classify pictures, with `model` or else the one in service.
+
+        Raises RefusalError (413, 503, 504) for the whole request. What is wrong with one picture
+        is that picture's outcome.
+        """
+        self.check_count(len(pictures))
+        accepted = replace(accepted, max_pixels=self.settings.max_pixels)
+        sources = [_decoding(picture, accepted) for picture in pictures]
+        return await self._run(sources, route, model or self.model)
+
+    async def infer(self, arrays: NDArray[np.float32], route: str, model: ServedModel) -> Answers:
+        """Classify pixels in 0..255, float32[N, size, size, 3]. Raises as `classify` does."""
+        self.check_count(len(arrays))
+        return await self._run([_given(array) for array in arrays], route, model)
+
+    async def _run(self, sources: Sequence["_Source"], route: str, model: ServedModel) -> Answers:
+        asked_at = perf_counter()
         jobs = [self._job(model.engine, source, asked_at) for source in sources]
         outcomes = await self.desk.run(jobs, self.settings.deadline)
         self._count(model, outcomes, route)

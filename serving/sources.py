@@ -9,6 +9,8 @@ from pathlib import Path
 from pipeline.pictures import EXTENSIONS
 
 LONGEST_NAME = 255
+# The end of the names that --explain writes; a folder's are no pictures to classify.
+EXPLAINED = ".explained.jpg"
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".jpe", ".tif"}
 
 
@@ -25,7 +27,8 @@ def find_sources(words: Iterable[str]) -> list[Source]:
     """Return the files in the order of the words; those of a folder or glob sorted.
 
     A folder is searched to its bottom for picture files by their extension; a glob is tried only
-    when no file has that very name. A file named twice is taken twice.
+    when no file has that very name. Neither gives what --explain wrote, unless a glob asks for it.
+    A file named twice is taken twice.
     """
     return [source for word in words for source in _sources(word)]
 
@@ -53,10 +56,15 @@ def _matches(pattern: str) -> list[Source]:
     found: list[Source] = []
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207  the pattern may be absolute
         path = Path(name)
-        found += [Source(printable(name), path)] if path.is_file() else []
+        wanted = path.is_file() and (EXPLAINED in pattern or not name.endswith(EXPLAINED))
+        found += [Source(printable(name), path)] if wanted else []
     return found
 
 
 def _pictures_in(folder: Path) -> list[Source]:
     files = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    return [Source(printable(str(path)), path) for path in sorted(files)]
+    return [
+        Source(printable(str(path)), path)
+        for path in sorted(files)
+        if not path.name.endswith(EXPLAINED)
+    ]

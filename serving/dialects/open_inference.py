@@ -5,6 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.bundle import ServedModel
 from serving.dialects.contract import (
     JSON,
     Dialect,
@@ -70,12 +71,12 @@ async def metadata(service: Service, request: Request) -> Response:
 
 async def infer(service: Service, request: Request) -> Response:
     """Return probabilities and the first label of every picture."""
-    check_model(service.model, request)
+    model = check_model(service.model, request)
     if "inference-header-content-length" in request.headers:
         raise RefusalError(400, "bad_format", "Binary tensors are not taken; send JSON")
     body = objects(parse_json(await service.body(request)), "The body")
     wanted = _wanted(body)
-    answers = await _answer(service, body)
+    answers = await _answer(service, model, body)
     told: dict[str, object] = {"model_name": answers.model.name}
     told["model_version"] = answers.model.version
     if "id" in body:
@@ -94,7 +95,7 @@ def _wanted(body: dict[str, Any]) -> set[str]:
     return {str(name) for name in named} or {PROBABILITIES, LABEL}
 
 
-async def _answer(service: Service, body: dict[str, Any]) -> Answers:
+async def _answer(service: Service, model: ServedModel, body: dict[str, Any]) -> Answers:
     inputs = items(body.get("inputs"), "'inputs'")
     if len(inputs) != 1:
         raise RefusalError(400, "bad_format", "Give one input tensor")
@@ -103,18 +104,26 @@ async def _answer(service: Service, body: dict[str, Any]) -> Answers:
     data = items(tensor.get("data"), "'data'")
     kind = tensor.get("datatype")
     if kind == "BYTES":
-        texts = [text for part in data for text in (part if isinstance(part, list) else [part])]
-        if len(texts) != shape[0] or shape[1:] not in ([], [1]):
-            raise RefusalError(400, "bad_format", "'shape' is not the number of pictures")
-        return await service.classify(
-            [Encoded(text, JPEG_PNG_WEBP) for text in texts], WITH_WEBP, INFER
-        )
+        texts = _texts(service, data, shape)
+        pictures = [Encoded(text, JPEG_PNG_WEBP) for text in texts]
+        return await service.classify(pictures, WITH_WEBP, INFER, model=model)
     if kind not in ("FP32", "UINT8"):
         raise RefusalError(400, "bad_format", "'datatype' must be BYTES, FP32 or UINT8")
-    array = flat_pixels(data, shape, service.model.size)
+    array = flat_pixels(data, shape, model.size, service.settings.max_images)
     if kind == "UINT8" and not ((array >= 0) & (array <= _BYTE) & (array % 1 == 0)).all():
         raise RefusalError(400, "bad_format", "UINT8 values are whole numbers from 0 to 255")
-    return await service.infer(array, INFER)
+    return await service.infer(array, INFER, model)
+
+
+def _texts(service: Service, data: list[Any], shape: list[int]) -> list[Any]:
+    """Return the pictures of a BYTES tensor, flat or with one of its rows for each."""
+    service.check_count(len(data))
+    parts = [part if isinstance(part, list) else [part] for part in data]
+    count = sum(map(len, parts))
+    service.check_count(count)
+    if count != shape[0] or shape[1:] not in ([], [1]):
+        raise RefusalError(400, "bad_format", "'shape' is not the number of pictures")
+    return [text for part in parts for text in part]
 
 
 def _shape(tensor: dict[str, Any]) -> list[int]:

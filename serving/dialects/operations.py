@@ -22,7 +22,7 @@ async def readyz(service: Service, _request: Request) -> Response:
         "model": model.name,
         "version": model.version,
         "classes": len(model.class_names),
-        "reload_problem": "damaged" if service.keeper.problem else None,
+        "reload_problem": service.keeper.problem_kind,
     }
     return json_response(told, 503 if service.stopping else 200)
 

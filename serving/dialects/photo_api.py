@@ -25,6 +25,7 @@ _DOCUMENTED_WORDS = {
 async def classify(service: Service, request: Request) -> Response:
     """Return the tags of every picture, or the first refusal. The content type does not matter."""
     texts = _texts(parse_json(await service.body(request)))
+    service.check_count(len(texts))
     pictures = [Encoded(text, JPEG_PNG) for text in texts]
     answers = await service.classify(pictures, DOCUMENTED, "/classify")
     names = answers.model.class_names

@@ -39,6 +39,9 @@ class _Asked:
 async def classify(service: Service, request: Request) -> Response:
     """Return labels and scores: one list for one picture, a list of lists for several."""
     query = request.query_params
+    if "explain" in query:
+        detail = "serve gives no heat maps; sceneset classify --explain DIR draws them"
+        raise RefusalError(400, "bad_format", detail)
     partial, tags = is_on(query.get("partial"), "partial"), is_on(query.get("tags"), "tags")
     asked = await _asked(service, request)
     most = len(service.model.class_names)
@@ -70,14 +73,15 @@ def _told(answers: Answers, top: int, *, partial: bool, tags: bool) -> list[obje
 async def _asked(service: Service, request: Request) -> _Asked:
     kind = media_type(request)
     readers: dict[str, Callable[[bytes, str], _Asked]] = {
-        JSON: _from_json,
         FORM: _from_form,
         **dict.fromkeys((*RAW, *_UNSAID), _from_raw),
     }
-    if kind not in readers:
+    if kind != JSON and kind not in readers:
         detail = "Send a picture's bytes, multipart/form-data or application/json"
         raise RefusalError(415, "unsupported_media_type", detail)
     body = await service.body(request)
+    if kind == JSON:
+        return _from_json(service, body)
     return readers[kind](body, request.headers.get("content-type", ""))
 
 
@@ -96,24 +100,29 @@ def _from_form(body: bytes, kind: str) -> _Asked:
     return _Asked(files, len(files) > 1)
 
 
-def _from_json(body: bytes, _kind: str) -> _Asked:
+def _from_json(service: Service, body: bytes) -> _Asked:
     value = parse_json(body)
     if isinstance(value, dict):
-        asked = _from_object(value)
+        asked = _from_object(service, value)
         wanted = objects(value.get("parameters", {}), "'parameters'").get("top_k", TOP)
         return replace(asked, top=whole_number(str(wanted), TOP, 10**9, "'top_k'"))
-    return _Asked([_encoded(text) for text in items(value, "The body")], many=True)
+    return _from_list(service, items(value, "The body"))
 
 
-def _from_object(value: dict[str, Any]) -> _Asked:
+def _from_object(service: Service, value: dict[str, Any]) -> _Asked:
     for name in ("image", "inputs"):
         if name in value and not isinstance(value[name], list):
             return _Asked([_encoded(value[name])])
     for name in ("images", "inputs"):
         if name in value:
-            return _Asked([_encoded(text) for text in items(value[name], f"'{name}'")], many=True)
+            return _from_list(service, items(value[name], f"'{name}'"))
     detail = "Give 'image', 'images' or 'inputs' as base64"
     raise RefusalError(400, "missing_parameter", detail)
+
+
+def _from_list(service: Service, texts: list[Any]) -> _Asked:
+    service.check_count(len(texts))
+    return _Asked([_encoded(text) for text in texts], many=True)
 
 
 def _encoded(text: object) -> Encoded:

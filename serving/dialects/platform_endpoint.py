@@ -18,7 +18,9 @@ _EXAMPLE = {"input_params": {"img": [{"name": "3.jpg", "base_64_content": "<base
 
 async def predict(service: Service, request: Request) -> Response:
     """Return five labels per picture, and with `?confidence=1` their probabilities."""
-    entries = _entries(parse_json(await service.body(request)))
+    listed = _listed(parse_json(await service.body(request)))
+    service.check_count(len(listed))
+    entries = [_entry(entry, index) for index, entry in enumerate(listed)]
     confident = is_on(request.query_params.get("confidence"), "confidence")
     pictures = [Encoded(text, JPEG_PNG) for _, text in entries]
     answers = await service.classify(pictures, EVERY_MODE, "/api/v1/endpoints/{slug}")
@@ -33,14 +35,13 @@ async def predict(service: Service, request: Request) -> Response:
     return json_response({"prediction": predictions})
 
 
-def _entries(body: Any) -> list[tuple[str, object]]:  # noqa: ANN401  any JSON value
+def _listed(body: Any) -> list[Any]:  # noqa: ANN401  any JSON value
     params = objects(body, "The body")
     if "input_params" in params:
         params = objects(params["input_params"], "'input_params'")
     if "img" not in params:
         raise RefusalError(400, "missing_parameter", "Missing parameter 'img'")
-    entries = items(params["img"], "'img'")
-    return [_entry(entry, index) for index, entry in enumerate(entries)]
+    return items(params["img"], "'img'")
 
 
 def _entry(entry: Any, index: int) -> tuple[str, object]:  # noqa: ANN401  the same

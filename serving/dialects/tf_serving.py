@@ -19,17 +19,19 @@ PREDICT = "/v1/models/{name}:predict"
 
 async def predict(service: Service, request: Request) -> Response:
     """Return a row of probabilities per instance, or `outputs` for the columnar form."""
-    check_model(service.model, request)
+    model = check_model(service.model, request)
     body = objects(parse_json(await service.body(request)), "The body")
     if body.get("signature_name", SIGNATURE) not in (SIGNATURE, ""):
         raise RefusalError(400, "bad_format", f"The only signature is {SIGNATURE}")
     if ("instances" in body) == ("inputs" in body):
         raise RefusalError(400, "missing_parameter", "Give either 'instances' or 'inputs'")
     if "instances" in body:
-        rows = [_value(row) for row in items(body["instances"], "'instances'")]
-        return json_response({"predictions": _listed(await _answer(service, rows))})
+        listed = items(body["instances"], "'instances'")
+        service.check_count(len(listed))
+        rows = [_value(row) for row in listed]
+        return json_response({"predictions": _listed(await _answer(service, model, rows))})
     column = _value(body["inputs"])
-    found = await _answer(service, column if isinstance(column, list) else [column])
+    found = await _answer(service, model, column if isinstance(column, list) else [column])
     return json_response({"outputs": _listed(found)})
 
 
@@ -66,13 +68,15 @@ def check_model(model: ServedModel, request: Request) -> ServedModel:
     return model
 
 
-async def _answer(service: Service, rows: list[Any]) -> Answers:
+async def _answer(service: Service, model: ServedModel, rows: list[Any]) -> Answers:
     if any(_is_encoded(row) for row in rows):
+        service.check_count(len(rows))
         pictures = [Encoded(_text(row), JPEG_PNG_WEBP) for row in rows]
-        return await service.classify(pictures, WITH_WEBP, PREDICT)
+        return await service.classify(pictures, WITH_WEBP, PREDICT, model=model)
     if not rows:
-        return await service.classify([], WITH_WEBP, PREDICT)
-    return await service.infer(pixels(rows, service.model.size), PREDICT)
+        return await service.classify([], WITH_WEBP, PREDICT, model=model)
+    array = pixels(rows, model.size, service.settings.max_images)
+    return await service.infer(array, PREDICT, model)
 
 
 def _value(entry: Any) -> Any:  # noqa: ANN401  any JSON value

@@ -1,4 +1,5 @@
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,34 @@ def test_transparency_lies_on_white() -> None:
 def test_sixteen_bits_are_scaled_not_clipped() -> None:
     deep = Image.fromarray(np.full((8, 8), 32768, np.uint16))
     assert to_array(decode(encoded(deep, "PNG")))[4, 4].tolist() == [128, 128, 128]
+
+
+def test_every_sixteen_bit_value_is_rounded_to_the_nearest_of_eight() -> None:
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    found = to_array(decode(encoded(Image.fromarray(values), "PNG")))[..., 1]
+    assert (found == (values / 257).round()).all()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 64), (7, 65), (3, 200)])
+def test_pictures_made_in_strips_have_no_seams(width: int, height: int) -> None:
+    values = np.random.default_rng(5).integers(0, 256, (height, width, 4), np.uint8)
+    found = to_array(decode(encoded(Image.fromarray(values), "PNG"))).astype(int)
+    share = values[..., 3:] / 255
+    assert np.abs(found - (values[..., :3] * share + 255 * (1 - share))).max() <= 1
+    deep = (values[..., 0] * 257.0 / 65535).astype(np.float32) * 90
+    scaled = to_array(decode(encoded(Image.fromarray(deep), "TIFF")))[..., 0].astype(int)
+    assert np.abs(scaled - deep * 255.0 / max(deep.max(), 1)).max() <= 0.51
+
+
+def test_a_deep_picture_takes_no_wide_copy_of_itself() -> None:
+    data = encoded(Image.fromarray(np.full((2000, 2000), 9000, np.uint16)), "PNG")
+    tracemalloc.start()
+    try:
+        decode(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 16_000_000  # numpy's float64 of the whole would be 32 MB
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "CMYK", "LA"])

@@ -82,6 +82,18 @@ def test_the_table_has_a_row_per_file_and_empty_cells_for_failures() -> None:
     ]
 
 
+@pytest.mark.parametrize("table", ["a.png", "deep/../a.png", "a.explained.jpg", "deep"])
+def test_a_table_is_never_written_over_a_picture_or_a_folder(
+    model: Path, pictures: Path, table: str
+) -> None:
+    data = (pictures / "a.png").read_bytes()
+    settings = ClassifySettings(model=model, csv=pictures / table, explain=pictures)
+    with pytest.raises(UsageError, match="--csv "):
+        classify(str(pictures), settings=settings)
+    assert (pictures / "a.png").read_bytes() == data
+    assert not (pictures / "a.explained.jpg").exists()
+
+
 def test_the_command_prints_one_json_object_and_nothing_else(
     model: Path, pictures: Path, tmp_path: Path
 ) -> None:

@@ -77,20 +77,21 @@ def test_each_picture_gets_its_own_overlay_and_is_never_written_over(
     model: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "pictures"
-    for name in ("a.png", "deep/a.png", "a.explained.jpg"):
+    for name in ("a.png", "deep/a.png", "b.explained.jpg"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(png(halves()))
     (folder / "broken.png").write_bytes(b"no picture")
     settings = ClassifySettings(model=model, explain=folder, explain_class="BLUE")
-    outcome = classify(str(folder), settings=settings)
+    named = folder / "b.explained.jpg"  # a folder's own are left out, this one is asked for
+    outcome = classify(str(folder), str(named), settings=settings)
     assert outcome.exit_code == 3
     summary: Any = outcome.summary
     written = [one["explained"] for one in summary["predictions"] if "labels" in one]
-    names = ["a.explained.explained.jpg", "a-2.explained.jpg", "a-3.explained.jpg"]
+    names = ["a.explained.jpg", "a-2.explained.jpg", "b.explained.explained.jpg"]
     assert [Path(one).name for one in written] == names
     sizes = [Image.open(io.BytesIO(Path(path).read_bytes())).size for path in written]
     assert sizes == [(60, 40)] * 3
-    assert (folder / "a.explained.jpg").read_bytes() == png(halves())
+    assert named.read_bytes() == png(halves())
     assert not (folder / "broken.explained.jpg").exists()
 
 
@@ -99,6 +100,17 @@ def test_names_are_told_apart_and_kept_short(tmp_path: Path) -> None:
     names = [path.name for path in overlay_paths(sources, tmp_path)]
     assert names[:2] == ["a.explained.jpg", "a-2.explained.jpg"]
     assert len(names[2]) < 250
+    (cut,) = overlay_paths([Source("x" + "ü" * 120 + ".png")], tmp_path)
+    assert cut.name == "x" + "ü" * 99 + ".explained.jpg"
+
+
+def test_a_second_run_explains_the_same_pictures(model: Path, pictures: Path) -> None:
+    settings = ClassifySettings(model=model, explain=pictures)
+    first = classify(str(pictures), settings=settings)
+    assert classify(str(pictures), settings=settings) == first
+    flat = classify(f"{pictures}/*.*g", settings=settings)
+    assert len(flat.summary["predictions"]) == 2  # type: ignore[arg-type]
+    assert len(list(pictures.rglob("*.jpg"))) == 3
 
 
 def test_what_cannot_be_explained_is_refused_before_any_picture(
@@ -113,6 +125,9 @@ def test_what_cannot_be_explained_is_refused_before_any_picture(
     with pytest.raises(UsageError, match="is a file"):
         classify(str(pictures), settings=onto)
     assert not (tmp_path / "o").exists()
+    unmade = ClassifySettings(model=model, explain=Path("/proc/x"))
+    with pytest.raises(UsageError, match="--explain /proc/x cannot be made"):
+        classify(str(pictures), settings=unmade)
 
 
 def test_a_bundle_without_what_explains_says_so(model: Path) -> None:

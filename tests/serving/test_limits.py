@@ -12,6 +12,7 @@ import pytest
 from served_model_support import RED, Client, b64
 
 from pipeline.errors import MissingInputError, SettingsError
+from serving.class_names import read_class_names
 from serving.keys import read_keys
 from serving.settings import ServeSettings
 
@@ -90,6 +91,21 @@ def test_key_files_that_protect_nothing_are_refused(
         read_keys(key_file(tmp_path, text, mode))
     with pytest.raises(MissingInputError):
         read_keys(tmp_path / "none")
+
+
+def test_a_key_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    keys = read_keys(key_file(tmp_path, "\ufefffirst-key\n"))
+    assert keys.open_to({"x-api-key": "first-key"})
+    with pytest.raises(SettingsError, match="outside ASCII"):
+        read_keys(key_file(tmp_path, "clé\n"))
+
+
+def test_files_that_cannot_be_read_are_wrong_settings() -> None:
+    unreadable = Path("/proc/self/mem")  # as a file of another user is: the system refuses a read
+    with pytest.raises(SettingsError, match="cannot be read: Input/output error"):
+        read_keys(unreadable)
+    with pytest.raises(SettingsError, match="cannot be read: Input/output error"):
+        read_class_names(unreadable)
 
 
 def test_only_listed_origins_may_call_from_a_page(serve: Serve, base: ServeSettings) -> None:

@@ -1,18 +1,23 @@
 """A newer bundle takes over without a failed request; a broken one does not."""
 
+import json
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from served_model_support import RED, Answer, Client
+from served_model_support import RED, Answer, Client, b64
 
 from pipeline.bundle import BUNDLE_NAME
 from pipeline.errors import MissingInputError
 from serving.bundle import find_served
+from serving.engine import Engine
 from serving.keeper import Keeper
 from serving.settings import ServeSettings
 
@@ -120,3 +125,61 @@ def test_nothing_new_is_no_reload(model: Path) -> None:
     keeper = Keeper(ServeSettings(model=model), 1)
     assert not keeper.is_stale()
     assert keeper.reloads == 0
+
+
+def test_what_was_wrong_is_forgotten_when_the_folder_is_as_it_was(
+    model: Path, write_bundle: WriteBundle
+) -> None:
+    keeper = Keeper(ServeSettings(model=model), 1)
+    write_bundle(model / "2", ["only", "two"])
+    point(model, "2")
+    assert keeper.is_stale()
+    assert not keeper.reload()
+    point(model, "1")
+    assert not keeper.is_stale()
+    assert (keeper.problem, keeper.problem_kind, keeper.reloads) == ("", None, 0)
+    model.rename(model.with_name("away"))
+    assert not keeper.is_stale()
+    assert keeper.problem_kind == "missing"
+    model.with_name("away").rename(model)
+    assert not keeper.is_stale()
+    assert keeper.problem_kind is None
+
+
+def test_a_request_is_answered_by_the_version_that_it_was_checked_against(
+    serve: Serve, model: Path, write_bundle: WriteBundle
+) -> None:
+    encoded = json.dumps({"instances": [{"b64": b64(RED)}]}).encode()
+    head = "POST /v1/models/colours/versions/1:predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    head += f"Content-Length: {len(encoded)}\r\n\r\n"
+    with serve(ServeSettings(model=model, watch=0, workers=1)) as client:
+        with socket.create_connection(("127.0.0.1", client.port), 10) as connection:
+            connection.sendall(head.encode() + encoded[:9])
+            wait(lambda: client.get("/healthz").status == 200)  # the one before is at work by now
+            first = client.service.model
+            write_bundle(model / "2", ["rouge", "vert", "bleu"])
+            point(model, "2")
+            assert client.service.keeper.reload()
+            counted = Counting(first.engine)
+            client.service.keeper.current = replace(client.service.model, engine=counted)
+            connection.sendall(encoded[9:])
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        assert counted.asked == 0
+        assert client.post("/v1/models/colours/versions/1:predict", encoded).status == 404
+
+
+class Counting:
+    """An engine that counts what it is asked."""
+
+    asked = 0
+    class_names = ("rouge", "vert", "bleu")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def prepare(self, data: bytes) -> object:
+        self.asked += 1
+        return self._engine.prepare(data)
+
+    def infer(self, pixels: Any) -> object:  # noqa: ANN401  an array
+        return self._engine.infer(pixels)

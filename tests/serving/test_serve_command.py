@@ -157,7 +157,8 @@ def test_a_taken_port_is_exit_2(refused: Refused, model: Path) -> None:
         taken.listen()
         code, said = refused("--model", model, "--port", taken.getsockname()[1])
     assert (code, "is in use" in said) == (2, True)
-    assert refused("--model", model, "--host", "no.such.host.invalid")[0] == 2
+    for host in ("no.such.host.invalid", "a..b"):
+        assert refused("--model", model, "--host", host)[0] == 2
 
 
 def test_a_bundle_that_is_altered_or_half_copied_is_exit_5(refused: Refused, model: Path) -> None:
@@ -170,6 +171,16 @@ def test_a_bundle_that_is_altered_or_half_copied_is_exit_5(refused: Refused, mod
     (model / "1" / "class_names.json").unlink()
     code, said = refused("--model", model)
     assert (code, "class_names.json is missing" in said) == (5, True)
+
+
+def test_a_bundle_without_its_model_is_exit_5(refused: Refused, model: Path) -> None:
+    path = model / "1" / "bundle.json"
+    record = json.loads(path.read_text())
+    del record["files"]["model.tflite"]
+    path.write_text(json.dumps(record))
+    (model / "1" / "model.tflite").unlink()
+    code, said = refused(model)
+    assert (code, "model.tflite cannot be read" in said) == (5, True)
 
 
 @pytest.mark.parametrize(
