@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bundle import Bundle
-from pipeline.errors import DamagedDataError
 from pipeline.native_output import STDERR, without_native_chatter
 from pipeline.pictures import Fit, load_square
+from serving.interpreters import load_interpreter, misfit, read_model
 
 MODEL_NAME = "model.tflite"
 _BYTE = 255.0
@@ -54,8 +54,7 @@ class Engine:
         self._scaling = scaling
         self._idle: SimpleQueue[_Network] = SimpleQueue()
         path = bundle.path(file)
-        # Read once for all: a mapped file counts for each, and one that shrinks ends the process.
-        data = _read(path)
+        data = read_model(path)
         with without_native_chatter(STDERR):
             for _ in range(workers):
                 network = _fitting(path, data, Shape(bundle.size, len(bundle.class_names)))
@@ -86,23 +85,13 @@ class Engine:
             self._idle.put(network)
 
 
-def _read(path: Path) -> bytes:
-    """Return a model's bytes. Raises DamagedDataError when its bundle does not hold it."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DamagedDataError(
-            f"{path} cannot be read: {error.strerror}", cure="train again or restore the bundle"
-        ) from error
-
-
 def read_shape(path: Path) -> Shape:
     """Return what a .tflite file takes and gives. Raises DamagedDataError when it cannot be run."""
     with without_native_chatter(STDERR):
         takes, gives = _Network(path, path.read_bytes()).shapes()
     square = len(takes) == 4 and takes[0] == 1 and takes[1] == takes[2] and takes[3] == 3  # noqa: PLR2004  one square picture
     if not square or len(gives) != 2 or gives[0] != 1:  # noqa: PLR2004  one row of classes
-        raise _misfit(path, f"it maps {takes} to {gives}, not one square picture to classes")
+        raise misfit(path, f"it maps {takes} to {gives}, not one square picture to classes")
     return Shape(takes[1], gives[1])
 
 
@@ -118,13 +107,7 @@ class _Network:
     """One interpreter; quantised inputs and outputs are converted as the file says."""
 
     def __init__(self, path: Path, data: bytes) -> None:
-        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415  an extra
-
-        try:
-            self._interpreter: Any = Interpreter(model_content=data, num_threads=1)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise _misfit(path, str(error)) from error
+        self._interpreter = load_interpreter(path, data)
         self._takes = self._interpreter.get_input_details()[0]
         self._gives = self._interpreter.get_output_details()[0]
 
@@ -163,14 +146,8 @@ def _fitting(path: Path, data: bytes, shape: Shape) -> _Network:
     takes, gives = network.shapes()
     if takes != [1, shape.size, shape.size, 3] or gives != [1, shape.outputs]:
         what = f"not {shape.size} px to {shape.outputs} classes"
-        raise _misfit(path, f"it maps {takes} to {gives}, {what}")
+        raise misfit(path, f"it maps {takes} to {gives}, {what}")
     return network
-
-
-def _misfit(path: Path, why: str) -> DamagedDataError:
-    return DamagedDataError(
-        f"{path} cannot be run: {why}", cure="train again or restore the bundle"
-    )
 
 
 def fit_of(word: str) -> Fit:

@@ -24,8 +24,9 @@ class Interpreters:
         """Load the model `workers` times. Raises DamagedDataError when it cannot be run."""
         self._path = path
         self._idle: SimpleQueue[Any] = SimpleQueue()
+        data = read_model(path)
         with without_native_chatter(STDERR):
-            loaded = [_load(path) for _ in range(workers)]
+            loaded = [load_interpreter(path, data) for _ in range(workers)]
         for interpreter in loaded:
             self._idle.put(interpreter)
         self._input = loaded[0].get_input_details()[0]["index"]
@@ -46,21 +47,40 @@ class Interpreters:
 
     def misfit(self, why: str) -> DamagedDataError:
         """Return the error of a model that is not what its bundle says."""
-        return _misfit(self._path, why)
+        return misfit(self._path, why)
 
 
-def _load(path: Path) -> Any:  # noqa: ANN401  LiteRT has no types
+def read_model(path: Path) -> bytes:
+    """Return a model's bytes. Raises DamagedDataError when its bundle does not hold it.
+
+    Read once for all interpreters: a mapped file counts for each, and one that shrinks ends the
+    process.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DamagedDataError(
+            f"{path} cannot be read: {error.strerror}", cure="train again or restore the bundle"
+        ) from error
+
+
+def load_interpreter(path: Path, data: bytes) -> Any:  # noqa: ANN401  LiteRT has no types
+    """Return a single-thread interpreter of a model's bytes; `path` is for its errors.
+
+    Raises DamagedDataError when it cannot be run.
+    """
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415  an extra
 
     try:
-        interpreter = Interpreter(model_path=str(path), num_threads=1)
+        interpreter = Interpreter(model_content=data, num_threads=1)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise _misfit(path, str(error)) from error
+        raise misfit(path, str(error)) from error
     return interpreter
 
 
-def _misfit(path: Path, why: str) -> DamagedDataError:
+def misfit(path: Path, why: str) -> DamagedDataError:
+    """Return the error of a model that is not what its bundle says."""
     return DamagedDataError(
         f"{path} cannot be run: {why}", cure="train again or restore the bundle"
     )

@@ -11,7 +11,7 @@ from training.epochs import Epochs
 from training.fine_tune import fit, head_logits
 from training.plans import Plan
 from training.rows import Rows
-from training.task import Batch, Schedule, Task
+from training.task import Batch, Task, schedule_of
 
 BLOCK = 1024
 SPREAD = 1e-3
@@ -94,17 +94,7 @@ def train_head(
         train=lambda rng: examples.train(plan.batch_size, rng),
         val=examples.val,
     )
-    schedule = Schedule(
-        epochs=plan.epochs,
-        rate=plan.learning_rate,
-        decay=plan.weight_decay,
-        warmup=plan.warmup,
-        smoothing=plan.label_smoothing,
-        average=plan.average,
-        mixup=plan.mixup,
-        seed=seed,
-    )
-    fit(task, schedule, epochs)
+    fit(task, schedule_of(plan, seed), epochs)
 
 
 def fold(head: Any, scaling: tuple[Floats, Floats]) -> None:  # noqa: ANN401

@@ -11,7 +11,7 @@ from training.epochs import Epochs
 from training.fine_tune import fit
 from training.head import Examples
 from training.plans import CHANCES, Plan
-from training.task import Batch, Schedule, Task
+from training.task import Batch, Task, schedule_of
 
 
 def train_from_scratch(
@@ -44,17 +44,7 @@ def train_from_scratch(
         train=train,
         val=lambda: examples.val(64),
     )
-    schedule = Schedule(
-        epochs=plan.epochs,
-        rate=plan.learning_rate,
-        decay=plan.weight_decay,
-        warmup=plan.warmup,
-        smoothing=plan.label_smoothing,
-        average=plan.average,
-        mixup=plan.mixup,
-        seed=seed,
-    )
-    fit(task, schedule, epochs)
+    fit(task, schedule_of(plan, seed), epochs)
 
 
 def changed(

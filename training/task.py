@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.plans import Plan
+
 # Inputs, labels int64[N], weight of each picture float32[N]
 Batch = tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float32]]
 
@@ -33,6 +35,20 @@ class Schedule:
             return self.rate * (step + 1) / rising
         share = (step - rising) / max(1, steps - rising)
         return self.rate * (self.last + (1 - self.last) * (1 + math.cos(math.pi * share)) / 2)
+
+
+def schedule_of(plan: Plan, seed: int) -> Schedule:
+    """Return the schedule of a plan's own epochs; fine-tuning has values beside them."""
+    return Schedule(
+        epochs=plan.epochs,
+        rate=plan.learning_rate,
+        decay=plan.weight_decay,
+        warmup=plan.warmup,
+        smoothing=plan.label_smoothing,
+        average=plan.average,
+        mixup=plan.mixup,
+        seed=seed,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
