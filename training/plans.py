@@ -80,7 +80,7 @@ OWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "best": {
             **_HEAD,
             "views": 6,
-            "fine_tune_epochs": 6,
+            "fine_tune_epochs": 12,
             "fine_tune_batch": 64,
             "fine_tune_rate": 3e-4,
             "fine_tune_decay": 0.01,
@@ -108,7 +108,7 @@ OWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 CHANCES = ("flip", "crop", "colour", "rotation", "erase")
-_FEWER_EPOCHS = {"fast": 8, "best": 8}
+_WITH_MANY = {"fast": {"epochs": 8}, "best": {"epochs": 8, "fine_tune_epochs": 6}}
 
 
 def make_plan(settings: TrainSettings, recipe: str, pictures: int) -> Plan:
@@ -129,8 +129,8 @@ def make_plan(settings: TrainSettings, recipe: str, pictures: int) -> Plan:
                 cure=f"leave it out, or choose a recipe that uses it: {_users(name)}",
             )
     plan = replace(Plan(epochs=own["epochs"], batch_size=own["batch_size"]), **{**own, **asked})
-    if recipe in _FEWER_EPOCHS and "epochs" not in asked and pictures > MANY:
-        plan = replace(plan, epochs=_FEWER_EPOCHS[recipe])
+    if pictures > MANY:
+        plan = replace(plan, **{**_WITH_MANY.get(recipe, {}), **asked})
     _check_views(plan, recipe, asked)
     return plan
 

@@ -105,7 +105,8 @@ class TrainSettings:
     erase: float | None = None
     """Chance of a random view to lose a rectangle of 2 to 20 % of its area, 0."""
     fine_tune_epochs: int | None = None
-    """Passes over the pictures with the backbone's upper half (`best`), 6."""
+    """Passes over the pictures with the backbone's upper half (`best`), 12; 6 with more than 5,000
+    pictures."""
     fine_tune_batch: int | None = None
     """Pictures in one step of these, 64."""
     fine_tune_rate: float | None = None

@@ -15,9 +15,12 @@ def test_what_is_not_asked_for_is_the_recipes_own() -> None:
 
 
 def test_many_pictures_need_fewer_epochs_unless_asked_otherwise() -> None:
-    few, many = (make_plan(TrainSettings(), "fast", count).epochs for count in (MANY, MANY + 1))
-    assert many < few
+    for recipe in ("fast", "best"):
+        few, many = (make_plan(TrainSettings(), recipe, count) for count in (MANY, MANY + 1))
+        assert many.epochs < few.epochs
+        assert (many.fine_tune_epochs < few.fine_tune_epochs) is (recipe == "best")
     assert make_plan(TrainSettings(epochs=21), "fast", MANY + 1).epochs == 21
+    assert make_plan(TrainSettings(fine_tune_epochs=21), "best", MANY + 1).fine_tune_epochs == 21
 
 
 @pytest.mark.parametrize("recipe", sorted(OWN))
