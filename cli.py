@@ -28,6 +28,8 @@ COMMANDS = (
     ("evaluate", "training.evaluate:evaluate", "Measure a bundle on a split or a folder."),
     ("classify", "serving.classify:classify", "Name what pictures show: top 3 with probabilities."),
     ("serve", "serving.serve:serve", "Answer requests from a bundle, and show a page."),
+    ("convert", "training.convert:convert", "Make a bundle of a model that was trained elsewhere."),
+    ("places365", "training.places365:places365", "Make a bundle of VGG16 for Places365."),
     ("export", "curate.export:export", "Write a published version in formats others read."),
     ("forget", "curate.forget:forget", "Take pictures out for good, everywhere."),
     ("status", "pipeline.status:status", "Count what a data set holds."),

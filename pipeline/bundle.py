@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.checksums import file_sha256
-from pipeline.errors import DamagedDataError, MissingInputError
+from pipeline.errors import DamagedDataError, MissingInputError, SettingsError
 
 BUNDLE_NAME = "bundle.json"
+_GRAPH = "saved_model.pb"
+_KERAS = frozenset({".keras", ".h5", ".hdf5"})
 FORMAT = 1
 
 
@@ -28,23 +30,42 @@ class Bundle:
 
 
 def find_bundle(model: Path) -> Path:
-    """Return the bundle's folder for a model folder, its `current` link or a version folder.
+    """Return the bundle's folder that a model names: its own, that of `current`, or the newest.
 
-    Raises MissingInputError when there is none.
+    One rule for every command: a folder that is a bundle; in a model's folder what its link
+    `current` names, and without one the highest number. Raises MissingInputError when there is
+    none, SettingsError for a model that is no bundle.
     """
     for folder in (model, model / "current"):
         if (folder / BUNDLE_NAME).is_file():
             return folder.resolve()
+    numbered = [p.parent for p in model.glob(f"*/{BUNDLE_NAME}") if p.parent.name.isdecimal()]
+    if numbered:
+        return max(numbered, key=lambda folder: int(folder.name)).resolve()
+    if model.is_file() or (model / _GRAPH).is_file():
+        raise SettingsError(f"{model} is no bundle", cure=_cure(model))
     raise MissingInputError(
         f"no bundle at {model}", cure="train one (sceneset train) or name another: --model DIR"
     )
 
 
+def _cure(model: Path) -> str:
+    """Say how a model that is no bundle becomes one."""
+    kind = model.suffix.lower()
+    if kind == ".tflite":
+        return f"add --class-names FILE: classify and serve then take {model.name} as it is"
+    named = model if model.is_dir() or kind in _KERAS else "MODEL.keras"
+    command = f"sceneset convert {named} --class-names FILE --out DIR"
+    if named is model:
+        return command
+    return f"save it with Keras as .keras or as a SavedModel, then: {command}"
+
+
 def open_bundle(model: Path) -> Bundle:
     """Open a bundle after checking the SHA-256 of every file in it, at any depth.
 
-    Raises MissingInputError when there is none, DamagedDataError when a file is altered, missing
-    or was added, or when the record cannot be read.
+    Raises what `find_bundle` raises, DamagedDataError when a file is altered, missing or was added,
+    or when the record cannot be read.
     """
     folder = find_bundle(model)
     try:

@@ -39,6 +39,7 @@ EXTRAS = {
     "httptools": "serve",
     "prometheus_client": "serve",
     "python_multipart": "serve",
+    "gradio": "gradio",
     "pyarrow": "formats",
     "ray": "ray",
 }

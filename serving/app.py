@@ -1,6 +1,7 @@
 """Build the web application: every client contract around one service, and the page.
 
-`uvicorn serving.app:app` serves the model that SCENESET_MODEL names, or models/scenes.
+`uvicorn serving.app:app` serves the model that SCENESET_MODEL names, or models/scenes;
+SCENESET_ALLOW_ORIGIN lists the origins of --allow-origin, with spaces between them.
 """
 
 import asyncio
@@ -30,15 +31,17 @@ from serving.dialects import (
     platform_endpoint,
     tf_serving,
 )
-from serving.dialects.contract import Dialect, Refuse, Route, problem_response
+from serving.dialects.contract import Dialect, Route, problem_response
 from serving.dialects.feedback import feedback_dialect
 from serving.feedback import FeedbackFile
 from serving.front import PAGE_POLICY, Front
 from serving.keeper import Keeper, follow
 from serving.keys import Keys, read_keys
 from serving.openapi import docs_page, operation, security_schemes
+from serving.origins import Gate
 from serving.page_files import page_routes
 from serving.refusal import RefusalError
+from serving.room import size_of
 from serving.service import Service
 from serving.settings import ServeSettings
 
@@ -52,6 +55,7 @@ DIALECTS: tuple[Dialect, ...] = (
     model_exchange.DIALECT,
     operations.DIALECT,
 )
+WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  compared, not bound
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -79,13 +83,11 @@ def create_app(settings: ServeSettings) -> FastAPI:
             _add(app, service, keys, dialect, route)
     pages = _add_pages(app, settings, dialects, keys=keys is not None)
     _add_refusals(app, service)
-    if settings.allow_origin:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.allow_origin,
-            allow_methods=["GET", "POST"],
-            allow_headers=["*"],
-        )
+    if settings.ui == "gradio":
+        from serving.gradio_page import add_gradio  # noqa: PLC0415  an extra
+
+        add_gradio(app, service, keys)
+    _add_gate(app, service, keys=keys is not None)
     app.add_middleware(Front, metrics=service.metrics, pages=pages)
     app.state.service = service
     return app
@@ -96,7 +98,8 @@ def _add(app: FastAPI, service: Service, keys: Keys | None, dialect: Dialect, ro
         try:
             if route.needs_key:
                 _check_key(keys, request)
-            return await route.handler(service, request)
+            with service.room.hold(size_of(request, service.settings.max_body)):
+                return await route.handler(service, request)
         except RefusalError as refusal:
             if refusal.index is None:  # those of single pictures are counted where they arise
                 service.metrics.refused.labels(route.path, refusal.reason).inc()
@@ -160,16 +163,31 @@ def _add_refusals(app: FastAPI, service: Service) -> None:
             headers=tuple(headers.items()),
         )
         service.metrics.refused.labels("(none)", refusal.reason).inc()
-        return _shape_of(request.url.path)(refusal)
+        return _refused(request.url.path, refusal)
 
     app.add_exception_handler(HTTPException, refuse)
 
 
-def _shape_of(path: str) -> Refuse:
-    for dialect in DIALECTS:
-        if path.startswith(dialect.prefixes):
-            return dialect.refuse
-    return problem_response
+def _refused(path: str, refusal: RefusalError) -> Response:
+    """Return a refusal in the shape of the contract that an address belongs to."""
+    shapes = (dialect.refuse for dialect in DIALECTS if path.startswith(dialect.prefixes))
+    return next(shapes, problem_response)(refusal)
+
+
+def _add_gate(app: FastAPI, service: Service, *, keys: bool) -> None:
+    """Keep pages of other sites out, except for those of the listed origins."""
+    settings = service.settings
+    # Without the key no page can use the server, whatever name it came by; 0.0.0.0 has any name.
+    bound = None if keys or settings.host in WILDCARDS else settings.host
+    trusted, metrics = settings.allow_origin, service.metrics
+    app.add_middleware(Gate, bound=bound, trusted=trusted, refused=_refused, metrics=metrics)
+    if trusted:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=trusted,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+        )
 
 
 def _lifespan(service: Service) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -219,8 +237,9 @@ def __getattr__(name: str) -> FastAPI:
     if name != "app":
         raise AttributeError(name)
     model = Path(os.environ.get("SCENESET_MODEL", str(ServeSettings.model)))
+    origins = tuple(os.environ.get("SCENESET_ALLOW_ORIGIN", "").split())
     try:
-        return create_app(ServeSettings(model=model))
+        return create_app(ServeSettings(model=model, allow_origin=origins))
     except SceneSetError as error:
         sys.stderr.write(f"serving.app: {error.problem}\n  try: {error.cure}\n")
         sys.exit(error.exit_code)

@@ -34,8 +34,7 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
     Raises RefusalError: 413 before reading when the header says more, 413 while reading a body
     without a length, 408 when it is slow, 400 when the client went away.
     """
-    length = request.headers.get("content-length", "0")
-    if _NUMBER.fullmatch(length) is None or int(length) > limit:
+    if declared_length(request) > limit:
         raise _too_large(limit)
     body = bytearray()
     try:
@@ -50,6 +49,12 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
     except ClientDisconnect as error:
         raise RefusalError(400, "bad_format", "The body is not complete") from error
     return bytes(body)
+
+
+def declared_length(request: Request) -> int:
+    """Return the bytes that a request says its body has; 10^18 when that is no number."""
+    length = request.headers.get("content-length", "0")
+    return int(length) if _NUMBER.fullmatch(length) else 10**18
 
 
 def media_type(request: Request) -> str:

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.bundle import BUNDLE_NAME, Bundle, find_bundle, open_bundle
+from pipeline.bundle import Bundle, find_bundle, open_bundle
 from pipeline.checksums import file_sha256
+from pipeline.class_names import check_count, read_class_names
 from pipeline.errors import SettingsError
-from serving.class_names import check_count, read_class_names
-from serving.engine import MODEL_NAME, Engine, Scaling, read_shape
-from serving.settings import ServeSettings
+from serving.engine import Engine, Scaling, read_shape
+from serving.explain import LazyExplainer, lazy_explainer
+from serving.runtimes import FILES, Runtime, choose_runtime
+from serving.settings import ModelSettings, ServeSettings
 
 SCALINGS = {"0..255": Scaling(), "0..1": Scaling(0.0, 1.0), "-1..1": Scaling(-1.0, 1.0)}
 Fingerprint = tuple[tuple[str, int, int], ...]
@@ -16,13 +18,17 @@ Fingerprint = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True)
 class ServedModel:
-    """One loaded version of a model, ready to answer; `sha256` is that of its file."""
+    """One loaded version of a model, ready to answer; `sha256` is that of its file.
+
+    `explainer` draws where classes were seen; None when the bundle has no files for that.
+    """
 
     name: str
     version: str
     path: Path
     sha256: str
     engine: Engine
+    explainer: LazyExplainer | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -35,25 +41,23 @@ class ServedModel:
         return self.engine.size
 
 
-def find_served(model: Path) -> Path:
-    """Return the .tflite file or the bundle's folder that is to be served now.
+@dataclass(frozen=True)
+class Loaded:
+    """A checked bundle (or what stands for it beside a lone file), and what runs its model."""
 
-    In a model's folder that is what `current` names, else the highest number. Raises
-    MissingInputError when there is none, SettingsError for other files.
+    bundle: Bundle
+    engine: Engine
+    runtime: Runtime
+
+
+def find_served(model: Path) -> Path:
+    """Return the .tflite file or the bundle's folder that is to answer now; see `find_bundle`.
+
+    Raises MissingInputError when there is none, SettingsError for other models, which can be
+    converted.
     """
-    if model.is_file():
-        if model.suffix.lower() != ".tflite":
-            raise SettingsError(
-                f"{model} is no bundle and no .tflite file",
-                cure="name a bundle's folder, or a .tflite file with --class-names FILE",
-            )
+    if model.is_file() and model.suffix.lower() == ".tflite":
         return model.resolve()
-    for folder in (model, model / "current"):
-        if (folder / BUNDLE_NAME).is_file():
-            return folder.resolve()
-    numbered = [p.parent for p in model.glob(f"*/{BUNDLE_NAME}") if p.parent.name.isdecimal()]
-    if numbered:
-        return max(numbered, key=lambda folder: int(folder.name)).resolve()
     return find_bundle(model)
 
 
@@ -73,6 +77,23 @@ def load_served(settings: ServeSettings, path: Path, workers: int) -> ServedMode
     Raises DamagedDataError for an altered bundle or a model that cannot be run, SettingsError and
     MissingInputError for class names that do not fit.
     """
+    loaded = load_engine(settings, path, workers)
+    bundle = loaded.bundle
+    if path.is_file():
+        name = settings.name or path.stem
+        return ServedModel(name, "1", path, file_sha256(path), loaded.engine)
+    return ServedModel(
+        settings.name or _folder_name(settings.model, path),
+        path.name if path.name.isdecimal() else "1",
+        path,
+        str(bundle.record["files"].get(FILES[loaded.runtime], "")),
+        loaded.engine,
+        lazy_explainer(bundle, workers),
+    )
+
+
+def load_engine(settings: ModelSettings, path: Path, workers: int) -> Loaded:
+    """Check what `find_served` found, and load what runs it. Raises as `load_served` does."""
     if path.is_file():
         return _load_file(settings, path, workers)
     bundle = open_bundle(path)
@@ -80,27 +101,26 @@ def load_served(settings: ServeSettings, path: Path, workers: int) -> ServedMode
         names = read_class_names(settings.class_names)
         check_count(names, len(bundle.class_names), settings.class_names)
         bundle = replace(bundle, class_names=names)
-    return ServedModel(
-        settings.name or _folder_name(settings.model, path),
-        path.name if path.name.isdecimal() else "1",
-        path,
-        str(bundle.record["files"].get(MODEL_NAME, "")),
-        Engine(bundle, workers),
-    )
+    runtime = choose_runtime(settings.engine, path)
+    return Loaded(bundle, Engine(bundle, workers, runtime=runtime), runtime)
 
 
-def _load_file(settings: ServeSettings, path: Path, workers: int) -> ServedModel:
+def _load_file(settings: ModelSettings, path: Path, workers: int) -> Loaded:
     if settings.class_names is None:
         raise SettingsError(
             f"{path} comes without class names",
             cure="add --class-names FILE: one name per output, in their order",
+        )
+    if settings.engine == "onnx":
+        raise SettingsError(
+            f"--engine onnx cannot run {path}", cure="leave --engine out, or name a bundle"
         )
     names = read_class_names(settings.class_names)
     shape = read_shape(path)
     check_count(names, shape.outputs, settings.class_names)
     bundle = Bundle(path.parent, names, shape.size, settings.fit, {})
     engine = Engine(bundle, workers, file=path.name, scaling=SCALINGS[settings.scale])
-    return ServedModel(settings.name or path.stem, "1", path, file_sha256(path), engine)
+    return Loaded(bundle, engine, "litert")
 
 
 def _folder_name(model: Path, bundle: Path) -> str:

@@ -9,19 +9,21 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pipeline.bundle import Bundle, open_bundle
 from pipeline.durable import write_file
 from pipeline.errors import PARTIAL, MissingInputError, UsageError
-from pipeline.pictures import PictureError
+from pipeline.pictures import PictureError, encode_jpeg
 from pipeline.progress import Outcome, Output, progress_bars
 from pipeline.workers import Result, map_items
-from serving.engine import Engine, top_classes
+from serving.bundle import Loaded, find_served, load_engine
+from serving.desk import available_cores
+from serving.engine import top_classes
 from serving.explain import Explainer
 from serving.overlays import check_table, label_of, make_folder, overlay_paths
 from serving.settings import ClassifySettings
 from serving.sources import Source, find_sources
 
-WORKERS = 2
+WORKERS = available_cores()
+OVERLAY_QUALITY = 90
 _DEFAULTS = ClassifySettings()
 Label = tuple[str, float]
 
@@ -66,12 +68,12 @@ def classify(
         raise MissingInputError(
             f"nothing to classify: {first.name}: {first.problem}", cure="name a picture file"
         )
-    bundle = open_bundle(settings.model)
-    top = min(settings.top, len(bundle.class_names))
+    loaded = load_engine(settings, find_served(settings.model), WORKERS)
+    top = min(settings.top, len(loaded.bundle.class_names))
     paths = [] if settings.explain is None else overlay_paths(sources, settings.explain)
     if settings.csv is not None:
         check_table(settings.csv, sources, paths)
-    answering = _answering(bundle, settings, top)
+    answering = _answering(loaded, settings, top)
     if settings.explain is not None:
         make_folder(settings.explain)
     predictions = _predict(answering, sources, paths, output)
@@ -94,9 +96,9 @@ def table(predictions: Sequence[Prediction], top: int) -> str:
     return rows.getvalue()
 
 
-def _answering(bundle: Bundle, settings: ClassifySettings, top: int) -> Answering:
+def _answering(loaded: Loaded, settings: ClassifySettings, top: int) -> Answering:
     """Return what answers for one file, and explains it when that was asked for."""
-    engine = Engine(bundle, WORKERS)
+    engine, bundle = loaded.engine, loaded.bundle
     label = label_of(settings.explain_class, bundle.class_names)
     explainer = None if settings.explain is None else Explainer(bundle, WORKERS)
 
@@ -104,8 +106,13 @@ def _answering(bundle: Bundle, settings: ClassifySettings, top: int) -> Answerin
         if source.path is None:
             raise OSError(source.problem)
         data = source.path.read_bytes()
-        labels = tuple(top_classes(engine.classify(data), engine.class_names, top))
-        return Answer(labels, explainer.overlay(data, label) if explainer else b"")
+        pixels = engine.prepare(data)
+        found = engine.infer(pixels)
+        labels = tuple(top_classes(found, engine.class_names, top))
+        if explainer is None:
+            return Answer(labels)
+        drawn = explainer.overlay(data, pixels, int(found.argmax()) if label is None else label)
+        return Answer(labels, encode_jpeg(drawn, OVERLAY_QUALITY))
 
     return one
 

@@ -1,9 +1,10 @@
-"""Run a model on LiteRT: bytes in, probabilities out, no TensorFlow."""
+"""Run a model on LiteRT or ONNX Runtime: bytes in, probabilities out, no TensorFlow."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,9 @@ from pipeline.bundle import Bundle
 from pipeline.native_output import STDERR, without_native_chatter
 from pipeline.pictures import Fit, load_square
 from serving.interpreters import load_interpreter, misfit, read_model
+from serving.onnx_sessions import OnnxNetwork
+from serving.runtimes import FILES, Runtime
 
-MODEL_NAME = "model.tflite"
 _BYTE = 255.0
 
 
@@ -33,6 +35,16 @@ class Shape:
     outputs: int
 
 
+class Network(Protocol):
+    """A loaded model that one thread runs at a time."""
+
+    def shapes(self) -> tuple[list[int], list[int]]:
+        """Return the shapes of the first input and the first output."""
+
+    def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return float32[classes] for float32[size, size, 3] in the model's own range."""
+
+
 class Engine:
     """A bundle's model, which several threads may ask at once."""
 
@@ -41,10 +53,11 @@ class Engine:
         bundle: Bundle,
         workers: int = 2,
         *,
-        file: str = MODEL_NAME,
+        file: str = "",
         scaling: Scaling = Scaling(),
+        runtime: Runtime = "litert",
     ) -> None:
-        """Load the model `workers` times and run each once.
+        """Load the model `workers` times and run each once; `file` is by default the runtime's own.
 
         Raises DamagedDataError when it is missing or does not fit.
         """
@@ -52,12 +65,13 @@ class Engine:
         self.size = bundle.size
         self._fit = fit_of(bundle.fit)
         self._scaling = scaling
-        self._idle: SimpleQueue[_Network] = SimpleQueue()
-        path = bundle.path(file)
+        self._idle: SimpleQueue[Network] = SimpleQueue()
+        path = bundle.path(file or FILES[runtime])
         data = read_model(path)
         with without_native_chatter(STDERR):
             for _ in range(workers):
-                network = _fitting(path, data, Shape(bundle.size, len(bundle.class_names)))
+                network = _LOADERS[runtime](path, data)
+                _check_shapes(path, network, Shape(bundle.size, len(bundle.class_names)))
                 network.run(np.zeros((bundle.size, bundle.size, 3), np.float32))
                 self._idle.put(network)
 
@@ -141,13 +155,17 @@ def _real(answer: NDArray[Any], details: Any) -> NDArray[np.float32]:  # noqa: A
     return real
 
 
-def _fitting(path: Path, data: bytes, shape: Shape) -> _Network:
-    network = _Network(path, data)
+_LOADERS: dict[Runtime, Callable[[Path, bytes], Network]] = {
+    "litert": _Network,
+    "onnx": OnnxNetwork,
+}
+
+
+def _check_shapes(path: Path, network: Network, shape: Shape) -> None:
     takes, gives = network.shapes()
     if takes != [1, shape.size, shape.size, 3] or gives != [1, shape.outputs]:
         what = f"not {shape.size} px to {shape.outputs} classes"
         raise misfit(path, f"it maps {takes} to {gives}, {what}")
-    return network
 
 
 def fit_of(word: str) -> Fit:

@@ -4,6 +4,7 @@
 read them; the rest is numpy (pipeline/gradcam.py).
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -13,15 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.bundle import Bundle
+from pipeline.checksums import file_sha256
 from pipeline.errors import DamagedDataError, MissingInputError
 from pipeline.gradcam import Dense, heat_map, read_head
-from pipeline.overlay import blend, over_picture
-from pipeline.pictures import decode, encode_jpeg, fit, to_array
+from serving.drawing import draw_map, draw_overlay
 from serving.engine import fit_of
 from serving.interpreters import Interpreters
 
 MODEL_NAME, HEAD_NAME = "explain.tflite", "head.npz"
-QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,24 @@ class Explainer:
         self._head = read_head_file(bundle.path(HEAD_NAME))
         self._check(len(bundle.class_names))
 
-    def explain(self, picture: Image.Image, label: int | None = None) -> Explanation:
-        """Explain the class asked for, or the most probable, of a decoded picture."""
-        features, pooled = self._model.run(to_array(fit(picture, self._size, self._fit)))
+    def explain(self, pixels: NDArray[np.uint8], label: int | None = None) -> Explanation:
+        """Explain the class asked for, or the most probable, of what the model saw.
+
+        `pixels` are what `Engine.prepare` returns: uint8[size, size, 3].
+        """
+        features, pooled = self._model.run(pixels)
         reading = read_head(pooled, self._head, label)
         return Explanation(reading.label, reading.probability, heat_map(features, reading.weights))
 
-    def overlay(self, data: bytes, label: int | None = None) -> bytes:
-        """Return a JPEG of the picture at its own size with the map over it. Raises PictureError."""
-        picture = decode(data)
-        heat = self.explain(picture, label).heat
-        whole = over_picture(heat, picture.width, picture.height, self._fit)
-        return encode_jpeg(Image.fromarray(blend(to_array(picture), whole)), QUALITY)
+    def overlay(
+        self, data: bytes, pixels: NDArray[np.uint8], label: int, longest: int | None = None
+    ) -> Image.Image:
+        """Return a picture's bytes drawn with the map over it; see `draw_overlay`."""
+        return draw_overlay(data, self.explain(pixels, label).heat, self._fit, longest)
+
+    def map(self, data: bytes, pixels: NDArray[np.uint8], label: int) -> Image.Image:
+        """Return the map alone, in the proportions of the picture; see `draw_map`."""
+        return draw_map(data, self.explain(pixels, label).heat, self._fit)
 
     def _check(self, classes: int) -> None:
         """Raise DamagedDataError unless model, head and class names fit each other."""
@@ -73,6 +79,46 @@ class Explainer:
         shapes = self._model.takes == [1, self._size, self._size, 3] and len(self._model.gives) == 2  # noqa: PLR2004  feature map and pooled values
         if not (fits and shapes):
             raise self._model.misfit(f"its outputs do not fit {HEAD_NAME} and {classes} classes")
+
+
+class LazyExplainer:
+    """The explainer of a bundle in service, loaded when it is asked for the first time.
+
+    A server of which nobody wants heat maps then holds one model, not two.
+    """
+
+    def __init__(self, bundle: Bundle, workers: int) -> None:
+        """Note where it is; read nothing yet."""
+        self._bundle = bundle
+        self._workers = workers
+        self._loaded: Explainer | None = None
+
+    def get(self, loading: ThreadPoolExecutor) -> Explainer:
+        """Return the explainer, loaded by the one thread of `loading` if need be.
+
+        Raises DamagedDataError, MissingInputError or OSError when its files are no longer those
+        that were found when the bundle was checked.
+        """
+        return self._loaded or loading.submit(self._load).result()
+
+    def _load(self) -> Explainer:
+        if self._loaded is None:
+            for name in (MODEL_NAME, HEAD_NAME):
+                path = self._bundle.path(name)
+                if file_sha256(path) != self._bundle.record["files"][name]:
+                    raise DamagedDataError(
+                        f"{path} was altered since the bundle was loaded", cure="restore the bundle"
+                    )
+            self._loaded = Explainer(self._bundle, self._workers)
+        return self._loaded
+
+
+def lazy_explainer(bundle: Bundle, workers: int) -> LazyExplainer | None:
+    """Return what explains a bundle; None when it was exported without the files for that."""
+    files = bundle.record.get("files", {})
+    if MODEL_NAME in files and HEAD_NAME in files:
+        return LazyExplainer(bundle, workers)
+    return None
 
 
 def read_head_file(path: Path) -> list[Dense]:

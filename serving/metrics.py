@@ -24,6 +24,7 @@ class Metrics:
         self.seconds = self._histogram("request_seconds", "Seconds per request", ("route",))
         self.decode_seconds = self._histogram("decode_seconds", "Seconds to decode a picture", ())
         self.infer_seconds = self._histogram("infer_seconds", "Seconds in the model", ())
+        self.explain_seconds = self._histogram("explain_seconds", "Seconds to draw a heat map", ())
         self.wait_seconds = self._histogram("wait_seconds", "Seconds waited for a thread", ())
         self.pending = Gauge(
             "sceneset_pending_pictures", "Pictures waiting or at work", registry=self.registry

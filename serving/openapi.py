@@ -76,6 +76,8 @@ def _described(route: Route) -> str:
         lines.append(f"<p><code>?{name}</code> {html.escape(about)}</p>")
     for kind, example in route.takes.items():
         lines.append(f"<p>Takes {kind}: <code>{html.escape(_text(example))}</code></p>")
+    if route.answers is None and route.answers_as != JSON:
+        lines.append(f"<p>Answers {route.answers_as}</p>")
     if route.answers is not None:
         lines.append(f"<p>Answers <code>{html.escape(_text(route.answers))}</code></p>")
     return "\n".join(lines)
@@ -86,6 +88,8 @@ def _text(example: object) -> str:
 
 
 def _content(route: Route) -> dict[str, Any]:
+    if route.answers_as.startswith("image/"):
+        return {route.answers_as: _schema(route.answers_as, "<bytes>")}
     return {route.answers_as: {} if route.answers is None else {"example": route.answers}}
 
 

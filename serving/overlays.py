@@ -1,11 +1,11 @@
 """Choose where `classify --explain` writes, and which class it explains."""
 
 import os
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from serving.labels import find_label
 from serving.sources import EXPLAINED, Source
 
 _LONGEST_STEM = 200
@@ -68,14 +68,10 @@ def label_of(name: str, class_names: Sequence[str]) -> int | None:
     """Return the label of a class whatever its case, None for no name. Raises UsageError."""
     if not name:
         return None
-    labels = {_folded(one): label for label, one in enumerate(class_names)}
-    if _folded(name) not in labels:
+    label = find_label(name, class_names)
+    if label is None:
         raise UsageError(
             f"--explain-class {name!r} is no class of this model",
             cure=f"name one of {', '.join(class_names)}",
         )
-    return labels[_folded(name)]
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+    return label

@@ -23,10 +23,7 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, UnicodeError) as error:  # UnicodeError: a..b, or a label of 64 letters
-        raise SettingsError(
-            f"--host {host} is no address of this machine",
-            cure="name one, such as 127.0.0.1 or 0.0.0.0",
-        ) from error
+        raise _no_address(host) from error
     listener = socket.socket(family, kind, number)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -100,7 +97,16 @@ def end(server: Server) -> None:
     server.should_exit = True
 
 
+def _no_address(host: str) -> SettingsError:
+    return SettingsError(
+        f"--host {host} is no address of this machine",
+        cure="name one, such as 127.0.0.1 or 0.0.0.0",
+    )
+
+
 def _refused(host: str, port: int, error: OSError) -> SettingsError:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return _no_address(host)
     if error.errno == errno.EADDRINUSE:
         problem = f"--port {port} of {host} is in use"
     else:

@@ -19,10 +19,12 @@ from serving.metrics import Metrics
 from serving.payload import base64_bytes
 from serving.pictures import Accepted, check_picture, refusal_of
 from serving.refusal import RefusalError
+from serving.room import Room
 from serving.settings import ServeSettings
 from serving.tags import UNKNOWN, choose_tags
 
 Probabilities = NDArray[np.float32]
+Draw = Callable[[bytes, NDArray[np.uint8], Probabilities], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,14 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What one model, the same for the whole request, says of each picture."""
+    """What one model, the same for the whole request, says of each picture.
+
+    `drawn` holds the picture made of each, when one was asked for.
+    """
 
     model: ServedModel
     outcomes: list[Probabilities | RefusalError]
+    drawn: list[bytes]
 
     def whole(self) -> list[Probabilities]:
         """Return the probabilities of every picture. Raises the first refusal, with its index."""
@@ -57,6 +63,7 @@ class Service:
         self.keeper = keeper
         self.desk = desk
         self.metrics = Metrics()
+        self.room = Room(settings.max_bodies)
         self.stopping = False
 
     @property
@@ -85,41 +92,57 @@ class Service:
         route: str,
         *,
         model: ServedModel | None = None,
+        draw: Draw | None = None,
     ) -> Answers:
         """Decode and classify pictures, with `model` or else the one in service.
 
+        `draw` makes a picture of each in the same job: of its bytes, what the model saw, and what
+        it answered.
         Raises RefusalError (413, 503, 504) for the whole request. What is wrong with one picture
         is that picture's outcome.
         """
         self.check_count(len(pictures))
         accepted = replace(accepted, max_pixels=self.settings.max_pixels)
         sources = [_decoding(picture, accepted) for picture in pictures]
-        return await self._run(sources, route, model or self.model)
+        return await self._run(sources, route, model or self.model, draw)
 
     async def infer(self, arrays: NDArray[np.float32], route: str, model: ServedModel) -> Answers:
         """Classify pixels in 0..255, float32[N, size, size, 3]. Raises as `classify` does."""
         self.check_count(len(arrays))
         return await self._run([_given(array) for array in arrays], route, model)
 
-    async def _run(self, sources: Sequence["_Source"], route: str, model: ServedModel) -> Answers:
+    async def _run(
+        self,
+        sources: Sequence["_Source"],
+        route: str,
+        model: ServedModel,
+        draw: Draw | None = None,
+    ) -> Answers:
         asked_at = perf_counter()
-        jobs = [self._job(model.engine, source, asked_at) for source in sources]
-        outcomes = await self.desk.run(jobs, self.settings.deadline)
+        jobs = [self._job(model.engine, source, asked_at, draw) for source in sources]
+        found = await self.desk.run(jobs, self.settings.deadline)
+        outcomes = [one if isinstance(one, RefusalError) else one[0] for one in found]
         self._count(model, outcomes, route)
-        return Answers(model, outcomes)
+        drawn = [b"" if isinstance(one, RefusalError) else one[1] for one in found]
+        return Answers(model, outcomes, drawn)
 
     def _job(
-        self, engine: Engine, source: "_Source", asked_at: float
-    ) -> Callable[[], Probabilities]:
-        def job() -> Probabilities:
+        self, engine: Engine, source: "_Source", asked_at: float, draw: Draw | None
+    ) -> Callable[[], tuple[Probabilities, bytes]]:
+        def job() -> tuple[Probabilities, bytes]:
             began = perf_counter()
-            pixels = source(engine)
+            data, pixels = source(engine)
             decoded = perf_counter()
             answer = engine.infer(pixels)
+            inferred = perf_counter()
             self.metrics.wait_seconds.observe(began - asked_at)
             self.metrics.decode_seconds.observe(decoded - began)
-            self.metrics.infer_seconds.observe(perf_counter() - decoded)
-            return answer
+            self.metrics.infer_seconds.observe(inferred - decoded)
+            if draw is None:
+                return answer, b""
+            drawn = draw(data, pixels, answer)
+            self.metrics.explain_seconds.observe(perf_counter() - inferred)
+            return answer, drawn
 
         return job
 
@@ -136,15 +159,16 @@ class Service:
                 self.metrics.unknown.inc()
 
 
-_Source = Callable[[Engine], NDArray[Any]]
+# A picture's bytes (none for pixels that came as such), and what the model sees of it.
+_Source = Callable[[Engine], tuple[bytes, NDArray[Any]]]
 
 
 def _decoding(picture: bytes | Encoded, accepted: Accepted) -> _Source:
-    def source(engine: Engine) -> NDArray[Any]:
+    def source(engine: Engine) -> tuple[bytes, NDArray[Any]]:
         data = picture if isinstance(picture, bytes) else base64_bytes(picture.text, picture.types)
         check_picture(data, accepted)
         try:
-            return engine.prepare(data)
+            return data, engine.prepare(data)
         except PictureError as error:
             raise refusal_of(error) from error
 
@@ -152,4 +176,4 @@ def _decoding(picture: bytes | Encoded, accepted: Accepted) -> _Source:
 
 
 def _given(array: NDArray[np.float32]) -> _Source:
-    return lambda _engine: array
+    return lambda _engine: (b"", array)

@@ -9,17 +9,37 @@ from cyclopts import Parameter
 
 from pipeline.errors import SettingsError
 from pipeline.pictures import Fit
+from serving.runtimes import RuntimeName
 
+_ORIGIN = re.compile(r"https?://[\w.-]+(:[0-9]{1,5})?|https?://\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?")
 ScaleName = Literal["0..255", "0..1", "-1..1"]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class ClassifySettings:
-    """Which bundle answers, and how its answers are given."""
+class ModelSettings:
+    """Which model answers, and what runs it."""
 
     model: Path = Path("models/scenes")
-    """The model's folder, or one of the numbered bundles in it."""
+    """The model's folder, one of the numbered bundles in it, or a .tflite file. Of a model's folder
+    the bundle counts that its link `current` names; without one, the highest number."""
+    class_names: Path | None = None
+    """Class names in the order of the outputs: .txt of lines, .json list, or .csv with the header
+    `keys` or `category,label`. Needed for a .tflite file; for a bundle they replace its own."""
+    scale: ScaleName = "0..255"
+    """For a .tflite file: the values it takes for black and white."""
+    fit: Fit = "crop"
+    """For a .tflite file: how a picture becomes square."""
+    engine: RuntimeName = "auto"
+    """What runs the model: `litert`, `onnx` (ONNX Runtime, with the extra `onnx`, for bundles that
+    hold model.onnx), or `auto`: LiteRT where it is installed."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ClassifySettings(ModelSettings):
+    """Which model answers, and how its answers are given."""
+
     top: int = 3
     """How many classes to name per picture, the most probable first."""
     csv: Path | None = None
@@ -42,12 +62,9 @@ class ClassifySettings:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class ServeSettings:
-    """Which model answers, where, to whom, and how much it takes at once."""
+class ServeSettings(ModelSettings):
+    """Which model answers (a newer bundle takes over by itself), to whom, how much at once."""
 
-    model: Path = Path("models/scenes")
-    """The model's folder (its newest bundle is served, and followed), one of the numbered bundles
-    in it, or a .tflite file."""
     name: str | None = None
     """The model's name in addresses; by default the model folder's name."""
     host: str = "127.0.0.1"
@@ -57,15 +74,9 @@ class ServeSettings:
     api_key_file: Path | None = None
     """Ask for a key: a file of keys, one per line, that others cannot read. Clients send
     `Cnvrg-Api-Key`, `X-API-Key` or `Authorization: Bearer`."""
-    class_names: Path | None = None
-    """Class names in the order of the outputs: .txt of lines, .json list, or .csv with the header
-    `keys` or `category,label`. Needed for a .tflite file; for a bundle they replace its own."""
-    scale: ScaleName = "0..255"
-    """For a .tflite file: the values it takes for black and white."""
-    fit: Fit = "crop"
-    """For a .tflite file: how a picture becomes square."""
-    ui: Literal["page", "none"] = "page"
-    """What `/` shows: the page for trying pictures, or nothing."""
+    ui: Literal["page", "gradio", "none"] = "page"
+    """What `/` shows: the page for trying pictures, one made with Gradio (the extra `gradio`), or
+    nothing."""
     workers: int | None = None
     """Pictures answered at the same time; by default one per core."""
     queue: int = 128
@@ -76,6 +87,9 @@ class ServeSettings:
     """Seconds in which a request must arrive whole; a slower one is closed."""
     max_body_mb: float = 32.0
     """Largest body in MB."""
+    max_bodies_mb: float = 256.0
+    """Most MB of bodies that are being read or answered at once; a request that finds no room gets
+    503 and Retry-After."""
     max_images: int = 64
     """Most pictures in a request."""
     max_megapixels: float = 40.0
@@ -86,8 +100,8 @@ class ServeSettings:
     """Let people name the right class of a picture: each remark becomes a line of this JSON lines
     file, up to 10 MB. It holds the picture's SHA-256, never the picture."""
     allow_origin: tuple[str, ...] = ()
-    """Origins whose pages may call this server (CORS), such as https://example.org; may be given
-    several times. None by default."""
+    """Origins whose pages may call this server (CORS), such as https://example.org; their names are
+    then known as its own, as behind a proxy. May be given several times. None by default."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
@@ -98,6 +112,7 @@ class ServeSettings:
             ("--deadline", self.deadline, 0.1, 3600),
             ("--receive", self.receive, 0.1, 3600),
             ("--max-body-mb", self.max_body_mb, 0.01, 1024),
+            ("--max-bodies-mb", self.max_bodies_mb, 0.01, 65_536),
             ("--max-images", self.max_images, 1, 4096),
             ("--max-megapixels", self.max_megapixels, 0.001, 40),
             ("--watch", self.watch, 0, 3600),
@@ -105,6 +120,12 @@ class ServeSettings:
         for flag, value, low, high in limits:
             if not low <= value <= high:
                 raise SettingsError(f"{flag} is {value}", cure=f"give {flag} from {low} to {high}")
+        for origin in self.allow_origin:
+            if not _ORIGIN.fullmatch(origin):
+                raise SettingsError(
+                    f"--allow-origin {origin} is no origin",
+                    cure="give scheme, name and port alone, such as https://example.org:8443",
+                )
         if self.name is not None and not re.fullmatch(r"[\w.~ -]{1,100}", self.name):
             raise SettingsError(
                 f"--name is {self.name!r}", cure="use letters, digits, spaces and . _ ~ - only"
@@ -114,6 +135,11 @@ class ServeSettings:
     def max_body(self) -> int:
         """Return the largest body in bytes."""
         return int(self.max_body_mb * 1_000_000)
+
+    @property
+    def max_bodies(self) -> int:
+        """Return the most bytes of bodies at once."""
+        return int(self.max_bodies_mb * 1_000_000)
 
     @property
     def max_pixels(self) -> int:

@@ -37,7 +37,7 @@ def test_every_command_is_mentioned_in_the_readme_and_explains_its_options(name:
 
 
 def test_every_command_of_the_readme_exists() -> None:
-    commands = set(re.findall(r"cli\.py ([a-z]+)", README))
+    commands = set(re.findall(r"cli\.py ([a-z0-9]+)", README))
     assert commands <= {name for name, *_ in cli.COMMANDS}
     targets = set(re.findall(r"make ([a-z-]+)", README))
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

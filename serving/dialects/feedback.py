@@ -10,8 +10,8 @@ from starlette.responses import Response
 from serving.dialects.contract import Dialect, Route, json_response, problem_response
 from serving.engine import top_classes
 from serving.feedback import FeedbackFile
+from serving.heat_maps import label_asked
 from serving.pictures import WITH_WEBP
-from serving.refusal import RefusalError
 from serving.service import Service
 
 PATH = "/v1/feedback"
@@ -22,17 +22,15 @@ def feedback_dialect(file: FeedbackFile) -> Dialect:
 
     async def note(service: Service, request: Request) -> Response:
         """Note which class a picture shows, with its SHA-256 and never the picture itself."""
-        label = request.query_params.get("label", "")
-        if label not in service.model.class_names:
-            raise RefusalError(400, "bad_format", "'label' is none of the model's classes")
+        model = service.model
+        label = label_asked(request.query_params.get("label", ""), model)
         body = await service.body(request)
-        answers = await service.classify([body], WITH_WEBP, PATH)
-        model = answers.model
+        answers = await service.classify([body], WITH_WEBP, PATH, model=model)
         said, score = top_classes(answers.whole()[0], model.class_names, 1)[0]
         remark = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "sha256": hashlib.sha256(body).hexdigest(),
-            "label": label,
+            "label": model.class_names[label],
             "predicted": said,
             "score": round(score, 6),
             "model": model.name,

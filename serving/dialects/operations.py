@@ -43,6 +43,7 @@ async def model(service: Service, _request: Request) -> Response:
             "sha256": current.sha256,
             "size": current.size,
             "class_names": list(current.class_names),
+            "explain": current.explainer is not None,
             "feedback": service.settings.feedback is not None,
         }
     )

@@ -14,6 +14,9 @@ from serving.service import Answers, Encoded, Service
 from serving.tensors import pixels
 
 INPUT, OUTPUT, SIGNATURE = "image", "probabilities", "serving_default"
+# Those of an exported SavedModel. Only `base64` takes plain text; the rest shows in the instance.
+BASE64 = "base64"
+SIGNATURES = (SIGNATURE, "bytes", BASE64)
 PREDICT = "/v1/models/{name}:predict"
 
 
@@ -21,17 +24,19 @@ async def predict(service: Service, request: Request) -> Response:
     """Return a row of probabilities per instance, or `outputs` for the columnar form."""
     model = check_model(service.model, request)
     body = objects(parse_json(await service.body(request)), "The body")
-    if body.get("signature_name", SIGNATURE) not in (SIGNATURE, ""):
-        raise RefusalError(400, "bad_format", f"The only signature is {SIGNATURE}")
+    signature = body.get("signature_name", SIGNATURE)
+    if signature not in (*SIGNATURES, ""):
+        raise RefusalError(400, "bad_format", f"The signatures are {', '.join(SIGNATURES)}")
     if ("instances" in body) == ("inputs" in body):
         raise RefusalError(400, "missing_parameter", "Give either 'instances' or 'inputs'")
     if "instances" in body:
         listed = items(body["instances"], "'instances'")
         service.check_count(len(listed))
-        rows = [_value(row) for row in listed]
+        rows = [_picture(row, signature) for row in listed]
         return json_response({"predictions": _listed(await _answer(service, model, rows))})
     column = _value(body["inputs"])
-    found = await _answer(service, model, column if isinstance(column, list) else [column])
+    listed = column if isinstance(column, list) else [column]
+    found = await _answer(service, model, [_picture(row, signature) for row in listed])
     return json_response({"outputs": _listed(found)})
 
 
@@ -84,6 +89,12 @@ def _value(entry: Any) -> Any:  # noqa: ANN401  any JSON value
     if isinstance(entry, dict) and len(entry) == 1 and "b64" not in entry:
         return next(iter(entry.values()))
     return entry
+
+
+def _picture(row: Any, signature: str) -> Any:  # noqa: ANN401  any JSON value
+    """Return a row as pixels or {"b64": text}."""
+    value = _value(row)
+    return {"b64": value} if signature == BASE64 and isinstance(value, str) else value
 
 
 def _is_encoded(row: Any) -> bool:  # noqa: ANN401  the same

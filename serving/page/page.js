@@ -2,11 +2,13 @@
 "use strict";
 
 const AT_ONCE = 2;
+const UNREACHABLE = "The server cannot be reached.";
 const at = (id) => document.getElementById(id);
 const waiting = [];
 let working = 0;
 let key = "";
-let model = { class_names: [], feedback: false };
+let asking = null; // a promise while the server is asked what it serves
+let model = null; // until the server has said what it serves
 
 function headers(more) {
   return key ? { ...more, "X-API-Key": key } : { ...more };
@@ -25,6 +27,7 @@ function askForKey() {
 async function showModel() {
   const answer = await fetch("/v1/model", { headers: headers() });
   if (answer.status === 401) return askForKey();
+  if (!answer.ok) throw new Error(answer.status);
   at("key-form").hidden = true;
   model = await answer.json();
   at("model").textContent = `${model.name}, version ${model.version}, knows ${model.class_names.length} classes.`
@@ -32,10 +35,21 @@ async function showModel() {
   next();
 }
 
+function start() {
+  asking ??= showModel().catch(() => {
+    say(UNREACHABLE);
+    for (const { card, file } of waiting.splice(0)) refuse(card, file, UNREACHABLE);
+  }).finally(() => { asking = null; });
+}
+
+function typeOf(file) {
+  return file.type || "application/octet-stream";
+}
+
 function curlLine(file) {
   const name = `'${file.name.replaceAll("'", "'\\''")}'`;
   const ask = key ? ' -H "X-API-Key: $KEY"' : "";
-  return `curl${ask} -H 'Content-Type: ${file.type}' --data-binary @${name}`
+  return `curl${ask} -H 'Content-Type: ${typeOf(file)}' --data-binary @${name}`
     + ` '${location.origin}/v1/classify?top=3&tags=1'`;
 }
 
@@ -55,18 +69,55 @@ async function copy(text, button) {
   say(done ? "Copied." : text);
 }
 
+// Show a picture and let go of its bytes; the element keeps what it shows.
+function put(image, blob) {
+  const shown = new Promise((done, failed) => {
+    image.onload = done;
+    image.onerror = failed;
+  });
+  image.src = URL.createObjectURL(blob);
+  return shown.finally(() => URL.revokeObjectURL(image.src));
+}
+
 function newCard(file) {
   const card = at("card").content.cloneNode(true).firstElementChild;
-  const picture = card.querySelector("img");
-  picture.src = URL.createObjectURL(file);
-  picture.onload = () => URL.revokeObjectURL(picture.src);
-  picture.onerror = () => { picture.hidden = true; };
+  const picture = card.querySelector(".picture");
+  put(picture, file).catch(() => { picture.hidden = true; });
   card.querySelector("h2").textContent = file.name;
   const button = card.querySelector(".curl");
   button.setAttribute("aria-label", `Copy as curl: ${file.name}`);
   button.onclick = () => copy(curlLine(file), button);
   at("results").prepend(card);
   return card;
+}
+
+async function drawMap(image, file, label) {
+  say(`Drawing where ${label} is seen in ${file.name}.`);
+  const answer = await post(`/v1/explain?label=${encodeURIComponent(label)}`, file);
+  if (!answer.ok) throw new Error((await answer.json()).detail);
+  image.alt = `Heat map over ${file.name}: pale where ${label} is seen`;
+  await put(image, await answer.blob());
+}
+
+function offerMap(card, file, label) {
+  const button = card.querySelector(".heat");
+  const [picture, map] = card.querySelectorAll(".seen img");
+  let drawn = null; // a promise, once it was asked for
+  button.hidden = !model.explain;
+  button.setAttribute("aria-label", `Heat map: ${file.name}`);
+  button.onclick = async () => {
+    const shown = button.getAttribute("aria-pressed") === "true";
+    try {
+      await (drawn ??= drawMap(map, file, label));
+    } catch (error) {
+      drawn = null;
+      return say(`${file.name}: ${error instanceof TypeError ? UNREACHABLE : error.message}`);
+    }
+    button.setAttribute("aria-pressed", String(!shown));
+    picture.hidden = !shown;
+    map.hidden = shown;
+    say(shown ? `${file.name} without the map.` : `The map shows where ${label} is seen.`);
+  };
 }
 
 function labelLine({ label, score }) {
@@ -86,7 +137,9 @@ function tagOf(text) {
 
 function offerFeedback(card, file) {
   const form = card.querySelector(".feedback");
-  form.querySelector("select").replaceChildren(...model.class_names.map((name) => new Option(name)));
+  const names = model.class_names.map((name) => new Option(name));
+  form.querySelector("select").replaceChildren(new Option("(choose a class)", ""), ...names);
+  form.querySelector("button").setAttribute("aria-label", `Send the right class of ${file.name}`);
   form.hidden = !model.feedback;
   form.onsubmit = async (event) => {
     event.preventDefault();
@@ -103,6 +156,7 @@ function show(card, file, found) {
   card.querySelector(".tags").replaceChildren("Tags: ", ...found.tags.map(tagOf));
   card.querySelector(".labels").replaceChildren(...found.labels.map(labelLine));
   const best = found.labels[0];
+  offerMap(card, file, best.label);
   say(`${file.name}: ${best.label}, ${(100 * best.score).toFixed(1)} %`);
 }
 
@@ -114,8 +168,7 @@ function refuse(card, file, words) {
 }
 
 function post(address, file) {
-  const type = file.type || "application/octet-stream";
-  return fetch(address, { method: "POST", headers: headers({ "Content-Type": type }), body: file });
+  return fetch(address, { method: "POST", headers: headers({ "Content-Type": typeOf(file) }), body: file });
 }
 
 async function send({ card, file }) {
@@ -129,12 +182,13 @@ async function send({ card, file }) {
 
 async function next() {
   if (working >= AT_ONCE || !waiting.length || !at("key-form").hidden) return;
+  if (!model) return start();
   const one = waiting.shift();
   working += 1;
   try {
     await send(one);
   } catch {
-    refuse(one.card, one.file, "The server cannot be reached.");
+    refuse(one.card, one.file, UNREACHABLE);
   }
   working -= 1;
   next();
@@ -147,14 +201,16 @@ function take(files) {
   }
 }
 
-at("files").onchange = (event) => {
-  take(event.target.files);
-  event.target.value = ""; // so that the same file can be chosen again
-};
+for (const id of ["files", "camera"]) {
+  at(id).onchange = (event) => {
+    take(event.target.files);
+    event.target.value = ""; // so that the same file can be chosen again
+  };
+}
 at("key-form").onsubmit = (event) => {
   event.preventDefault();
   key = at("key").value;
-  showModel();
+  start();
 };
 document.onpaste = (event) => take(event.clipboardData.files);
 document.ondragover = (event) => {
@@ -167,4 +223,4 @@ document.ondrop = (event) => {
   at("drop").classList.remove("over");
   take(event.dataTransfer.files);
 };
-showModel().catch(() => say("The server cannot be reached."));
+start();

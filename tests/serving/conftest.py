@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from page_support import Page, chromium
 from PIL import Image
-from served_model_support import Client
+from served_model_support import GREEN, RED, Client
 
 from pipeline.checksums import hash_files
 from serving.app import create_app
@@ -108,3 +109,17 @@ def _client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     settings = ServeSettings(model=model, max_body_mb=2, max_images=8, watch=0, workers=2)
     with serving(settings) as client:
         yield client
+
+
+@pytest.fixture(scope="session", name="page")
+def _page() -> Iterator[Page]:
+    """Return one headless browser for all tests of the page."""
+    yield from chromium()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Return a red and a green picture to choose."""
+    (tmp_path / "it's red.png").write_bytes(RED)
+    (tmp_path / "green.png").write_bytes(GREEN)
+    return tmp_path / "it's red.png", tmp_path / "green.png"

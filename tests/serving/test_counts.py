@@ -86,9 +86,3 @@ def test_a_tensor_is_refused_before_numpy_sees_it(
 def test_as_many_numbers_as_a_request_may_hold_are_taken() -> None:
     assert pixels(np.ones((3, 2, 2, 3)).tolist(), 2, 3).shape == (3, 2, 2, 3)
     assert flat_pixels([1.0] * 36, [3, 2, 2, 3], 2, 3).shape == (3, 2, 2, 3)
-
-
-def test_heat_maps_are_refused_by_name_instead_of_being_left_out(client: Client) -> None:
-    answer = client.post("/v1/classify?explain=1", {"images": []})
-    assert (answer.status, "heat maps" in answer.json["detail"]) == (400, True)
-    assert answer.headers["content-type"] == "application/problem+json"

@@ -40,6 +40,9 @@ def test_tensorflow_serving_clients_get_rows_or_columns(client: Client) -> None:
     for inputs in ({"image": {"b64": b64(RED)}}, [{"b64": b64(RED)}], {"image": [ARRAY]}):
         column = client.post(path, {"signature_name": "serving_default", "inputs": inputs})
         assert column.json["outputs"][0] == pytest.approx(found[0], abs=1e-6)
+    for name, one in (("bytes", {"image_bytes": {"b64": b64(RED)}}), ("base64", b64(RED))):
+        answer = client.post(path, {"signature_name": name, "instances": [one]}).json
+        assert answer["predictions"][0] == found[0]
     versioned = client.post("/v1/models/colours/versions/1:predict", {"instances": rows})
     assert versioned.json["predictions"] == found
     state = client.get("/v1/models/colours").json["model_version_status"][0]

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.bundle import open_bundle
 from pipeline.checksums import hash_files
 from pipeline.errors import DamagedDataError, MissingInputError, SettingsError, UsageError
 from pipeline.overlay import blend
+from pipeline.pictures import fit, to_array
 from serving.classify import classify
 from serving.explain import Explainer
 from serving.overlays import overlay_paths
@@ -35,6 +37,11 @@ def png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def seen_by_the_model(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the square of 32 px that the model sees of a picture."""
+    return to_array(fit(image, 32))
+
+
 def resign(folder: Path) -> None:
     """Write the hashes anew, as an export of other files would."""
     record = {"format": 1, "files": hash_files(folder, without="bundle.json")}
@@ -44,7 +51,7 @@ def resign(folder: Path) -> None:
 def test_the_map_lies_on_the_half_that_shows_the_class(model: Path) -> None:
     explainer = Explainer(open_bundle(model), workers=1)
     for label, seen, other in ((0, slice(0, 2), slice(2, 4)), (2, slice(2, 4), slice(0, 2))):
-        found = explainer.explain(halves(), label)
+        found = explainer.explain(seen_by_the_model(halves()), label)
         assert found.heat.shape == (4, 4)
         assert found.label == label
         assert found.heat[:, seen].min() > 0.9
@@ -52,7 +59,8 @@ def test_the_map_lies_on_the_half_that_shows_the_class(model: Path) -> None:
 
 
 def test_without_a_class_the_most_probable_one_is_explained(model: Path) -> None:
-    found = Explainer(open_bundle(model), workers=1).explain(Image.new("RGB", (50, 50), BLUE))
+    blue = seen_by_the_model(Image.new("RGB", (50, 50), BLUE))
+    found = Explainer(open_bundle(model), workers=1).explain(blue)
     assert found.label == 2
     logits = np.array(BLUE) * 8 / 255
     assert found.probability == pytest.approx(np.exp(logits[2]) / np.exp(logits).sum(), abs=1e-5)
@@ -64,7 +72,8 @@ def test_the_overlay_has_the_pictures_size_and_shows_what_was_cut_off_as_unseen(
     explainer = Explainer(open_bundle(model), workers=1)
     grey = Image.new("RGB", (120, 40), (128, 128, 128))
     grey.paste(RED, (50, 0, 70, 40))
-    drawn = np.asarray(Image.open(io.BytesIO(explainer.overlay(png(grey), 0))), np.int16)
+    picture = explainer.overlay(png(grey), seen_by_the_model(grey), 0)
+    drawn = np.asarray(picture, np.int16)
     assert drawn.shape == (40, 120, 3)
     unseen = blend(np.asarray(grey), np.zeros((40, 120), np.float32)).astype(np.int16)
     changed = np.abs(drawn - unseen).max(axis=2)

@@ -11,7 +11,7 @@ from odd_pictures_support import JPEG, bad_crc, bomb, deep_grey, frames, inflate
 from served_model_support import RED, WEBP, Client, b64, encoded
 
 PATHS = ["/classify", "/api/v1/endpoints/x", "/v1/models/colours:predict", "/v2/models/colours/infer",
-         "/model/predict", "/v1/classify"]  # fmt: skip
+         "/model/predict", "/v1/classify", "/v1/classify?explain=1&partial=1", "/v1/explain"]  # fmt: skip
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(b64(RED)[:40]),
     lambda inner: (

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from served_model_support import RED, Client, b64
 
+from pipeline.class_names import read_class_names
 from pipeline.errors import MissingInputError, SettingsError
-from serving.class_names import read_class_names
 from serving.keys import read_keys
 from serving.settings import ServeSettings
 

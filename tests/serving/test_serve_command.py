@@ -131,7 +131,7 @@ def test_a_missing_model_and_a_file_that_is_no_model_are_exit_2(
     (tmp_path / "model.keras").write_bytes(b"x")
     assert refused("--model", tmp_path / "none")[0] == 2
     code, said = refused(tmp_path / "model.keras")
-    assert (code, "no .tflite file" in said) == (2, True)
+    assert (code, "is no bundle" in said, "sceneset convert" in said) == (2, True, True)
     code, said = refused(model, "--api-key-file", tmp_path / "none")
     assert (code, "no key file" in said) == (2, True)
 
@@ -157,8 +157,9 @@ def test_a_taken_port_is_exit_2(refused: Refused, model: Path) -> None:
         taken.listen()
         code, said = refused("--model", model, "--port", taken.getsockname()[1])
     assert (code, "is in use" in said) == (2, True)
-    for host in ("no.such.host.invalid", "a..b"):
-        assert refused("--model", model, "--host", host)[0] == 2
+    for host in ("no.such.host.invalid", "a..b", "192.0.2.1"):
+        code, said = refused("--model", model, "--host", host)
+        assert (code, "is no address of this machine" in said) == (2, True)
 
 
 def test_a_bundle_that_is_altered_or_half_copied_is_exit_5(refused: Refused, model: Path) -> None:
@@ -192,6 +193,12 @@ def test_settings_that_cannot_work_are_refused(setting: dict[str, object]) -> No
     (name,) = setting
     with pytest.raises(SettingsError, match=f"--{name.replace('_', '-')} is "):
         ServeSettings(**setting)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("origin", ["*", "example.org", "https://example.org/", "ftp://a.b", ""])
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(SettingsError, match="is no origin"):
+        ServeSettings(allow_origin=("https://a.example:8443", origin))
 
 
 def test_a_lone_model_file_is_served_with_class_names(

@@ -2,10 +2,14 @@
 
 import csv
 import json
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import MissingInputError, SettingsError
 
+_ONCE = "name every class once, in the order of the model's outputs"
 _CURE = "give a .txt of lines, a .json list, or a .csv with the header `keys` or `category,label`"
 
 
@@ -26,15 +30,26 @@ def read_class_names(path: Path) -> tuple[str, ...]:
             f"the class names {path} cannot be read: {error.strerror}",
             cure="let the user that serves read the file, such as with chmod u+r",
         ) from error
-    names = _names(path, text)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise SettingsError(
-            f"{path} names {twice[0]!r} {names.count(twice[0])} times",
-            cure="name each class once, in the order of the model's outputs",
-        )
+    return check_names(_names(path, text), path)
+
+
+def check_names(names: Sequence[str], path: Path) -> tuple[str, ...]:
+    """Return names as they are; refuse none at all, an empty one, one that stands there twice.
+
+    Raises SettingsError.
+    """
     if not names:
         raise SettingsError(f"{path} holds no class names", cure=_CURE)
+    for place, name in enumerate(names):
+        if not name.strip() or any(unicodedata.category(sign) == "Cc" for sign in name):
+            raise SettingsError(
+                f"class {place} of {path} is {name!r}, which is no name",
+                cure="name each class, in the order of the model's outputs",
+            )
+    counts = Counter(names)
+    name, times = counts.most_common(1)[0]
+    if times > 1:
+        raise SettingsError(f"{path} names {name!r} {times} times", cure=_ONCE)
     return tuple(names)
 
 
@@ -43,7 +58,7 @@ def check_count(names: tuple[str, ...], outputs: int, path: Path) -> None:
     if len(names) != outputs:
         raise SettingsError(
             f"{path} holds {len(names)} class names, the model has {outputs} outputs",
-            cure="name every class once, in the order of the model's outputs",
+            cure=_ONCE,
         )
 
 
@@ -61,13 +76,16 @@ def _from_json(path: Path, text: str) -> list[str]:
         names = json.loads(text)
     except ValueError as error:
         raise SettingsError(f"{path} is not JSON: {error}", cure=_CURE) from error
-    if not isinstance(names, list) or not all(isinstance(n, str) and n.strip() for n in names):
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise SettingsError(f"{path} is not a JSON list of names", cure=_CURE)
     return names
 
 
 def _from_table(path: Path, text: str) -> list[str]:
-    header, *rows = [row for row in csv.reader(text.splitlines()) if row] or [[]]
+    try:
+        header, *rows = [row for row in csv.reader(text.splitlines()) if row] or [[]]
+    except csv.Error as error:
+        raise SettingsError(f"{path} is no table: {error}", cure=_CURE) from error
     columns = [column.strip().lower() for column in header]
     if columns == ["keys"]:
         return [row[0].strip() for row in rows]

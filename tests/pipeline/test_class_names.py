@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.class_names import check_count, read_class_names
 from pipeline.errors import MissingInputError, SettingsError
-from serving.class_names import check_count, read_class_names
 
 
 def written(folder: Path, name: str, text: str) -> Path:
@@ -37,6 +37,9 @@ def test_every_known_form_gives_the_same_names(tmp_path: Path, name: str, text: 
         ("n.csv", "name\na\n", "header 'name'"),
         ("n.csv", "", "header"),
         ("n.csv", "category,label\na,0\nb,2\n", "0 to 1"),
+        ("n.csv", 'keys\na\n""\n', "class 1 of .* is ''"),
+        ("n.json", '["a", " "]', "class 1 of .* is ' '"),
+        ("n.json", '["a\\nb"]', "class 0 of .* no name"),
     ],
 )
 def test_files_that_name_no_classes_are_refused(

@@ -1,0 +1,1 @@
+"""Take in models that were trained elsewhere, and make bundles of them."""
