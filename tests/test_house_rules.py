@@ -78,6 +78,27 @@ def test_only_the_browser_module_starts_selenium() -> None:
     assert users <= {"browser.py", "chromium.py", "driver.py"}
 
 
+def names_tensorflow(tree: ast.AST) -> bool:
+    """Say whether a module uses TensorFlow itself, by import or as `tf`."""
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return bool({"tf", "tensorflow"} & (names | imported_roots(tree)))
+
+
+def test_model_code_is_keras_and_names_tensorflow_where_it_feeds_compiles_and_exports() -> None:
+    """What networks are made of, and trained from, names no backend of Keras.
+
+    `training/backend.py` imports TensorFlow; SavedModels come and go by it.
+    """
+    few = {"backend.py", "pictures.py", "embed.py", "fine_tune.py", "export.py"}
+    for path in MODULES:
+        place = path.relative_to(ROOT)
+        if place.parts[:2] in {("training", "exports"), ("training", "foreign")}:
+            continue
+        if place.parts[0] != "training" or place.name not in few:
+            assert not names_tensorflow(ast.parse(path.read_text())), place
+
+
 def test_datasets_is_a_folder_of_data_and_no_package() -> None:
     """A package there would shadow the well-known library of that name."""
     assert not (ROOT / "datasets" / "__init__.py").exists()

@@ -29,15 +29,16 @@ from training.checks import check_classes, check_pictures, make_logs, make_out
 from training.engines import choose_engine
 from training.evaluate import headline
 from training.evaluation import spoken
+from training.exports.tensorboard import write_logs
 from training.pictures import Version, read_version
 from training.plans import make_plan
 from training.publish import Run, write_bundle
 from training.recipes import Setup, Trained, choose_recipe, recipe_name
 from training.review import Doubt, doubts_told, store_doubts
+from training.rows import remove_maps
 from training.settings import TrainSettings
 from training.start import KNOWN, Start, read_start
-from training.tensorboard import write_logs
-from training.trouble import memory_told, resumable
+from training.trouble import memory_told, place_told, resumable
 
 _DEFAULTS = TrainSettings()
 
@@ -50,21 +51,15 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
 
 
 def _train(dataset: Dataset, version: Version, settings: TrainSettings, output: Output) -> Outcome:
-    watch = Stopwatch()
-    check_classes(version)
+    watch, name = Stopwatch(), recipe_name(settings)
+    with watch.step("check"):
+        _check(settings, version, name)
     start = _start(settings, version, output)
     weights = None if start else find_weights(settings.backbone, settings.weights, version.size)
-    name = recipe_name(settings, weights)
-    make_plan(settings, name, len(version.splits["train"]))
-    choose_engine(settings.engine)
     if name == "scratch" and start is None:
         output.say("no pretrained weights: the whole network is trained from scratch")
     pictures = len(version.splits["train"])
     output.say(f"training on {pictures} pictures of {len(version.class_names)} classes")
-    make_out(settings.out)
-    make_logs(settings.tensorboard)
-    with watch.step("check"):
-        check_pictures(version)
     with run_lock(settings.out, "train"), resumable():
         link_newest(settings.out)
         setup = Setup(settings, version, weights, Bars(None), watch, start=start, say=output.say)
@@ -80,6 +75,16 @@ def _train(dataset: Dataset, version: Version, settings: TrainSettings, output: 
     return outcome
 
 
+def _check(settings: TrainSettings, version: Version, recipe: str) -> None:
+    """Refuse what is known to fail before weights are looked for, which may take a download."""
+    make_plan(settings, recipe, len(version.splits["train"]))
+    choose_engine(settings.engine)
+    check_classes(version)
+    make_out(settings.out)
+    make_logs(settings.tensorboard)
+    check_pictures([example for rows in version.splits.values() for example in rows])
+
+
 def _trained(setup: Setup, name: str) -> tuple[Outcome, Sequence[Doubt] | None]:
     """Run the recipe, publish what it made, then forget its checkpoints.
 
@@ -87,12 +92,14 @@ def _trained(setup: Setup, name: str) -> tuple[Outcome, Sequence[Doubt] | None]:
     """
     out = setup.settings.out
     with memory_told(setup.plan(name)):
-        trained = choose_recipe(setup.settings, setup.weights)(setup)
+        trained = choose_recipe(setup.settings)(setup)
     number = prepare_versions(out)
-    with new_folder(out / str(number)) as part:
+    with place_told(out), new_folder(out / str(number)) as part:
         run = write_bundle(part, setup, trained, number)
     swap_link(out / "current", str(number))
     setup.checkpoints.remove()
+    if name == "best":
+        remove_maps(setup.embeddings)
     if setup.settings.tensorboard is not None:
         logs = setup.settings.tensorboard / f"{out.name}-{number}"
         write_logs(logs, trained.epochs.curves, run.metrics.headline())
@@ -198,7 +205,7 @@ def _outcome(bundle: Path, run: Run, trained: Trained, watch: Stopwatch) -> Outc
         f"bundle: {bundle}",
         f"on {metrics.pictures} test pictures: {headline(metrics)}",
         *spoken(run.evaluation, metrics.top1),
-        *doubts_told(run.doubts),
+        *doubts_told(run.doubts, run.suspects_note),
         f"report: {bundle / 'report' / 'index.html'}",
     ]
     if unmeasured and metrics.pictures:
@@ -219,7 +226,7 @@ def _shortfall(run: Run, trained: Trained) -> tuple[str, str]:
     if run.unreadable:
         first = run.unreadable[0]
         return (
-            f"{len(run.unreadable)} unreadable test pictures are in no figure, the first: {first}",
+            f"{len(run.unreadable)} unreadable or altered test pictures are in no figure, the first: {first}",
             "sceneset verify lists what is damaged; sceneset curate publishes a new version",
         )
     if run.untaught:

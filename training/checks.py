@@ -1,6 +1,6 @@
 """Refuse, before anything is computed, what would only fail or mislead later."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -21,43 +21,43 @@ def check_classes(version: Version) -> None:
         )
 
 
-def check_pictures(version: Version) -> None:
-    """Raise DamagedDataError naming the first training or validation picture that was altered.
+def check_pictures(examples: Sequence[Example]) -> None:
+    """Raise DamagedDataError naming the first picture that was altered since it was published."""
+    for path, why in altered(examples):
+        raise DamagedDataError(
+            f"the published picture {path} {why}",
+            cure="sceneset verify lists what is damaged; sceneset curate publishes a new version",
+        )
 
-    Hashes every file by two threads. Versions without SHA256SUMS cannot be checked.
+
+def altered(examples: Sequence[Example]) -> Iterator[tuple[Path, str]]:
+    """Yield each picture whose file is gone or is not the one that was published, and which.
+
+    Hashes every file by two threads. Those of versions without SHA256SUMS cannot be checked.
     """
-    for example, digest in _hashed([*version.splits["train"], *version.splits["val"]]):
-        if digest != example.checksum:
-            raise _damaged(example, "is not the file that was published")
-
-
-def _hashed(examples: list[Example]) -> Iterator[tuple[Example, str]]:
-    """Yield the examples that have a checksum, each with its file's SHA-256."""
 
     def digest(example: Example) -> str:
         return file_sha256(example.path)
 
     for result in map_items(digest, [one for one in examples if one.checksum], DECODERS):
         if isinstance(result.error, OSError):
-            raise _damaged(result.item, f"cannot be read: {result.error}") from result.error
-        yield result.item, result.value or ""
-
-
-def _damaged(example: Example, why: str) -> DamagedDataError:
-    return DamagedDataError(
-        f"the published picture {example.path} {why}",
-        cure="sceneset verify lists what is damaged; sceneset curate publishes a new version",
-    )
+            yield result.item.path, f"cannot be read: {result.error}"
+        elif result.value != result.item.checksum:
+            yield result.item.path, "is not the file that was published"
 
 
 def make_out(out: Path) -> None:
-    """Make the model's folder. Raises UsageError when a file is in the way, or CannotWriteError."""
+    """Make the model's folder, and see that files can be made in it.
+
+    Raises UsageError when a file is in the way, or CannotWriteError.
+    """
     for path in (out, *out.parents):
         if path.exists() and not path.is_dir():
             raise UsageError(
                 f"--out {out} cannot be a folder: {path} is a file", cure="name a folder: --out DIR"
             )
     _make(out, "--out")
+    _try(out, "--out")
 
 
 def make_logs(folder: Path | None) -> None:
@@ -68,14 +68,7 @@ def make_logs(folder: Path | None) -> None:
     if folder is None:
         return
     _make(folder, "--tensorboard")
-    try:
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise CannotWriteError(
-            f"nothing can be written to --tensorboard {folder} ({error.strerror})",
-            cure="name another: --tensorboard DIR",
-        ) from error
+    _try(folder, "--tensorboard")
 
 
 def _make(folder: Path, flag: str) -> None:
@@ -84,5 +77,16 @@ def _make(folder: Path, flag: str) -> None:
     except OSError as error:
         raise CannotWriteError(
             f"no folder can be made at {flag} {folder} ({error.strerror})",
+            cure=f"name another: {flag} DIR",
+        ) from error
+
+
+def _try(folder: Path, flag: str) -> None:
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CannotWriteError(
+            f"nothing can be written to {flag} {folder} ({error.strerror})",
             cure=f"name another: {flag} DIR",
         ) from error

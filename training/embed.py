@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from pipeline.dataset import run_lock
 from pipeline.progress import Bar
 from training.augment import Chances, random_view
+from training.backend import load_backend
 from training.pictures import Version, picture_batches
-from training.rows import Filling, Rows, open_rows, prune
+from training.rows import MAPS, Filling, Rows, open_rows, prune
 
 NOTE_SECONDS = 5.0
 CENTRE, MIRRORED = 0, 1
 Kind = Literal["pooled", "map"]
-DTYPES: Mapping[Kind, Any] = {"pooled": np.float32, "map": np.float16}
+DTYPES: Mapping[Kind, Any] = {"pooled": np.float32, "map": MAPS}
 Pictures = NDArray[np.uint8]
 # uint8[N, size, size, 3] -> pooled float32[N, features] and, when asked for, float32 feature maps
 Compute = Callable[[Pictures], Sequence[NDArray[np.float32]]]
@@ -85,6 +86,28 @@ class Source:
         """Return a view's features when they are kept already."""
         shape = (self.rows(view), *self.shapes[kind])
         return open_rows(self.folder(view, kind), shape, DTYPES[kind])
+
+
+def forward_all(model: Any) -> Callable[[Pictures], list[NDArray[np.float32]]]:  # noqa: ANN401  Keras has no types
+    """Compile a model's inference: uint8[N, size, size, 3] -> each output, float32[N, ...].
+
+    Twice as fast as Keras' `predict` in batches of 32; never XLA, which makes the convolutions
+    four times slower on a CPU.
+    """
+    tf = load_backend().tf
+    shape = (None, *model.input.shape[1:])
+
+    def run(pictures: Any) -> Any:  # noqa: ANN401
+        return model(tf.cast(pictures, tf.float32), training=False)
+
+    compiled = tf.function(run, autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8)])
+
+    def compute(pictures: Pictures) -> list[NDArray[np.float32]]:
+        found = compiled(np.ascontiguousarray(pictures))
+        outputs = found if isinstance(found, list | tuple) else [found]
+        return [np.asarray(output, np.float32) for output in outputs]
+
+    return compute
 
 
 class Engines(NamedTuple):

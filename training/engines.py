@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import MissingExtraError
 from pipeline.native_output import STDERR, STDOUT, without_native_chatter
-from training.embed import Compute, Pictures
-from training.network import forward_all
+from training.embed import Compute, Pictures, forward_all
 from training.settings import EngineName
 
 PARALLEL = 8

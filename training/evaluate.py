@@ -12,6 +12,7 @@ from pipeline.dataset import open_dataset
 from pipeline.errors import PARTIAL, MissingInputError, UsageError
 from pipeline.progress import Outcome, Output, Stopwatch, progress_bars
 from training.answers import answer, fit_of, load_model
+from training.checks import check_pictures
 from training.evaluation import Evaluation, evaluate_answers, spoken
 from training.metrics import Metrics, measure
 from training.pictures import Example, read_version
@@ -34,6 +35,7 @@ def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output(
         output.say(
             "the data set has changed since: its split may hold pictures the model trained on"
         )
+    check_pictures(examples)
     model = load_model(bundle.path("model.keras"))
     with progress_bars(output) as bars:
         bar = bars.add("measuring", total=len(examples))

@@ -11,8 +11,8 @@ from pipeline.gradcam import Dense, heat_map, read_head
 from pipeline.overlay import blend, over_picture
 from pipeline.pictures import Fit, decode, load_square, to_array
 from training.backend import load_backend
+from training.embed import forward_all
 from training.exports.explain import anatomy
-from training.network import forward_all
 
 BATCH = 32
 

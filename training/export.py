@@ -4,11 +4,12 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.bundle import BUNDLE_NAME, FORMAT
-from pipeline.checksums import hash_files
+from pipeline.checksums import file_sha256, hash_files
 from pipeline.durable import write_file
 from pipeline.pictures import PAD_COLOUR, Fit
 from training.answers import Answers
@@ -37,11 +38,16 @@ def write_exports(
     disk is full.
     """
     # Test pictures that cannot be read are named elsewhere; the others prove the exports.
-    examples = answers.examples or proof_examples(setup.version)
+    untested = replace(setup.version, splits={**setup.version.splits, "test": ()})
+    examples = answers.examples or proof_examples(untested)
     measured = answers.probabilities if answers.examples else None
     source = Source(folder, model, setup.version, setup.bars, name, examples, measured)
     keras = Export(KERAS_NAME, "keras", bytes=size_of(folder / KERAS_NAME))
-    return [keras, *export_all(source, setup.settings.exports)]
+    exports = [keras, *export_all(source, setup.settings.exports)]
+    for one in exports:
+        if (folder / one.name).is_file():
+            one.sha256 = file_sha256(folder / one.name)
+    return exports
 
 
 def write_keras(folder: Path, model: Any) -> Path:  # noqa: ANN401

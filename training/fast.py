@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.augment import Chances
-from training.embed import Engines, Kind, Source, View, embed
+from training.embed import Engines, Kind, Source, View, embed, forward_all
 from training.engines import choose_engine, engine
 from training.epochs import Epochs
 from training.head import Examples, Floats, class_weights, fold, mean_and_spread, train_head, unfold
-from training.network import Trunk, build_head, classifier, embedder, forward_all
+from training.network import Trunk, build_head, classifier, embedder
 from training.plans import CHANCES, Plan
 from training.rows import Rows
 from training.setup import Setup, Trained
@@ -85,7 +85,7 @@ def embeddings(
         shapes["map"] = tuple(trunk.base.get_layer(cut).output.shape[1:])
     source = Source(
         version,
-        setup.cache / "embeddings",
+        setup.embeddings,
         f"{settings.backbone} {setup.weights_sha256()} {read} {chosen}",
         shapes,
     )

@@ -1,6 +1,6 @@
 """Join backbone and head into the networks that embed, train and are exported."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from training.backbones.scaling import Scaling, scale
 from training.backend import load_backend
+from training.embed import forward_all
 
 HIDDEN = (256, 256)
 DROPOUT = 0.5
@@ -89,33 +90,11 @@ def exported(logits: Any, temperature: float) -> Any:  # noqa: ANN401
 
 
 def forward(model: Any) -> Any:  # noqa: ANN401  Keras has no types
-    """Compile a model's inference: uint8[N, size, size, 3] -> float32[N, outputs].
-
-    Twice as fast as Keras' `predict` in batches of 32; never XLA, which makes the convolutions
-    four times slower on a CPU.
-    """
+    """Compile a model's inference: uint8[N, size, size, 3] -> float32[N, outputs]."""
     compute_all = forward_all(model)
 
     def compute(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         return compute_all(pictures)[0]
-
-    return compute
-
-
-def forward_all(model: Any) -> Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]:  # noqa: ANN401
-    """Compile the inference of a model of one or more outputs; see `forward`."""
-    tf = load_backend().tf
-    shape = (None, *model.input.shape[1:])
-
-    def run(pictures: Any) -> Any:  # noqa: ANN401
-        return model(tf.cast(pictures, tf.float32), training=False)
-
-    compiled = tf.function(run, autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8)])
-
-    def compute(pictures: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        found = compiled(np.ascontiguousarray(pictures))
-        outputs = found if isinstance(found, list | tuple) else [found]
-        return [np.asarray(output, np.float32) for output in outputs]
 
     return compute
 

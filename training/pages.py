@@ -13,6 +13,7 @@ from training.backbones.rows import Backbone
 from training.backend import versions
 from training.charts import plots, reliability_bars, stacked
 from training.explain import Explainer
+from training.exports.listing import listed
 from training.gallery import (
     cells,
     confusions,
@@ -53,6 +54,7 @@ def write_pages(
     """Write report/index.html with its small pictures, and model_card.md."""
     facts = _facts(setup, trained, run) | {
         "sources": measured.sources,
+        "files": listed(run["exports"], setup.settings.exports),
         "suspects_looked": measured.looked,
         "doubted_labels": sum(one.kind == "label" for one in measured.doubts),
     }

@@ -18,6 +18,7 @@ from pipeline.pictures import Fit, PictureError, load_square
 from pipeline.published import PublishedPicture, version_id
 from pipeline.rows import SPLITS, Split
 from pipeline.workers import map_items
+from training.backend import load_backend
 
 DECODERS = "threads:2"
 BATCH = 32
@@ -192,3 +193,14 @@ def load_pictures(paths: Sequence[Path], size: int, fit: Fit = "crop") -> NDArra
         pictures[start : start + len(batch)] = batch
         start += len(batch)
     return pictures
+
+
+def read_ahead(batches: Callable[[], Iterator[Any]], size: int, count: int) -> Any:  # noqa: ANN401  TensorFlow has no types
+    """Return a tf.data set of `count` batches (uint8[N, size, size, 3], int64[N]), two ahead."""
+    tf = load_backend().tf
+    signature = (
+        tf.TensorSpec((None, size, size, 3), tf.uint8),
+        tf.TensorSpec((None,), tf.int64),
+    )
+    made = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.manifest import now
 from training.assess import assess
+from training.backbones.hub import PREFIXES
 from training.backend import versions
 from training.calibrate import choose_temperature
 from training.evaluation import Evaluation
@@ -23,6 +24,7 @@ from training.network import exported
 from training.pages import Measured, write_pages
 from training.recipes import Setup, Trained
 from training.review import Doubt
+from training.start import SEEN
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Run:
     unmeasured: list[str]
     exports: dict[str, dict[str, object]] = field(default_factory=dict)
     doubts: tuple[Doubt, ...] = ()
+    suspects_note: str = ""
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -115,9 +118,16 @@ def _run(
         evaluation=evaluation,
         unreadable=[str(Path(p).relative_to(version.folder)) for p in answers.unreadable],
         doubts=tuple(measured.doubts),
+        suspects_note=_suspects_note(setup, measured),
         untaught=version.classes_without("train"),
         unmeasured=version.classes_without("test"),
     )
+
+
+def _suspects_note(setup: Setup, measured: Measured) -> str:
+    """Say it when the embeddings that judged the labels come from a network that saw labels."""
+    seen = setup.start is not None and setup.start.saw_labels
+    return SEEN if seen and measured.looked else ""
 
 
 def _mirrored(model: Any, setup: Setup, measured: Measured) -> dict[str, object]:  # noqa: ANN401  Keras has no types
@@ -143,6 +153,8 @@ def _weights_name(setup: Setup) -> str:
         return f"the model {setup.start.bundle.record['name']}"
     if setup.weights is None:
         return "none"
+    if setup.settings.backbone.startswith(PREFIXES):
+        return "the preset's own"
     return "imagenet" if setup.settings.weights == "imagenet" else setup.weights.name
 
 

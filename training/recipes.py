@@ -1,7 +1,6 @@
 """Choose and run a recipe: from a published version to a network that gives logits."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from training.best import best
 from training.fast import fast, make_examples
@@ -15,17 +14,19 @@ from training.setup import Setup, Trained, val_logits
 __all__ = ["Setup", "Trained", "best", "choose_recipe", "fast", "original", "scratch"]
 
 
-def recipe_name(settings: TrainSettings, weights: Path | None) -> str:
-    """Return the recipe asked for; without pretrained weights that is always from scratch."""
-    if settings.from_bundle is not None:
-        return "scratch" if settings.backbone == "small" else settings.recipe
-    return settings.recipe if weights is not None else "scratch"
+def recipe_name(settings: TrainSettings) -> str:
+    """Return the recipe asked for; without pretrained weights that is always from scratch.
+
+    Known before the weights are looked for: only `--weights none` and the backbone small have none.
+    """
+    bare = settings.weights == "none" or settings.backbone == "small"
+    return "scratch" if bare else settings.recipe
 
 
-def choose_recipe(settings: TrainSettings, weights: Path | None) -> Callable[[Setup], Trained]:
+def choose_recipe(settings: TrainSettings) -> Callable[[Setup], Trained]:
     """Return what runs the recipe."""
     recipes = {"fast": fast, "best": best, "original": original, "scratch": scratch}
-    return recipes[recipe_name(settings, weights)]
+    return recipes[recipe_name(settings)]
 
 
 def original(setup: Setup) -> Trained:
@@ -52,7 +53,7 @@ def scratch(setup: Setup) -> Trained:
     network = classifier(trunk, head, frozen=False)
     epochs = setup.epochs("scratch", plan.epochs, patience=plan.patience or None)
     with setup.watch.step("decode"):
-        rows = decoded(version, setup.cache / "embeddings", setup.versions, setup.bar("decoding"))
+        rows = decoded(version, setup.embeddings, setup.versions, setup.bar("decoding"))
     examples = make_examples(setup, [rows], plan)
     with setup.watch.step("train"):
         train_from_scratch(network, examples, plan=plan, seed=setup.settings.seed, epochs=epochs)

@@ -55,13 +55,14 @@ def find_doubts(setup: Setup, trained: Trained) -> list[Doubt]:
     return [doubt(one) for one in found]
 
 
-def doubts_told(doubts: Sequence[Doubt]) -> list[str]:
-    """Return the line for the terminal, or none."""
-    if not doubts:
+def doubts_told(doubts: Sequence[Doubt], note: str = "") -> list[str]:
+    """Return the lines for the terminal, or none; `note` says what they are to be taken with."""
+    if not (doubts or note):
         return []
     labels = sum(one.kind == "label" for one in doubts)
     outliers = len(doubts) - labels
-    return [f"worth a second look: {labels} labels, {outliers} outliers (see the report)"]
+    told = f"worth a second look: {labels} labels, {outliers} outliers (see the report)"
+    return [told, *([f"of these: {note}"] if note else [])]
 
 
 def store_doubts(manifest_path: Path, run_id: int, doubts: Sequence[Doubt]) -> None:

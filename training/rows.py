@@ -3,23 +3,31 @@
 import json
 import os
 import shutil
+import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dataset import run_lock
 from pipeline.durable import PART_PREFIX, sync_folder, write_file
+from pipeline.errors import LockedError
 
 FILE = "embeddings.npy"
 NAMES = "pictures.txt"
 ABOUT = "about.json"
 _DONE = "done.json"
+MAPS = np.dtype(np.float16)
 
 
 class Rows:
-    """Rows of a .npy file, read when they are asked for, so that they never fill the memory."""
+    """Rows of a .npy file, read when they are asked for, so that they never fill the memory.
+
+    They stay readable when the file is removed meanwhile.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open a file. Raises OSError or ValueError when it is none, or shorter than it says."""
@@ -28,7 +36,9 @@ class Rows:
         self.dtype: np.dtype[Any] = mapped.dtype
         self._offset: int = mapped.offset
         self._row = int(np.prod(self.shape[1:])) * self.dtype.itemsize
-        self._path = path
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, descriptor)
+        self._descriptor = descriptor
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -37,9 +47,8 @@ class Rows:
     def take(self, places: Sequence[int] | NDArray[np.int64]) -> NDArray[Any]:
         """Return some rows, in the order of `places`."""
         found = np.empty((len(places), *self.shape[1:]), self.dtype)
-        with self._path.open("rb", buffering=0) as file:
-            for row, place in zip(found, places, strict=True):
-                os.preadv(file.fileno(), [row], self._offset + int(place) * self._row)
+        for row, place in zip(found, places, strict=True):
+            os.preadv(self._descriptor, [row], self._offset + int(place) * self._row)
         return found
 
 
@@ -108,6 +117,28 @@ def prune(cache: Path, versions: frozenset[str]) -> list[str]:
             shutil.rmtree(folder, ignore_errors=True)
             gone.append(folder.name)
     return gone
+
+
+def remove_maps(cache: Path) -> None:
+    """Remove all feature maps, finished or not: gigabytes that a training needs but once.
+
+    Pooled features stay. Does nothing while another run adds to the cache; whoever reads maps
+    meanwhile goes on reading them.
+    """
+    if not cache.is_dir():
+        return
+    with suppress(LockedError), run_lock(cache, "embedding"):
+        for folder in cache.glob("*"):
+            if _holds_maps(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _holds_maps(folder: Path) -> bool:
+    for name, key, value in ((ABOUT, "kind", "map"), (_DONE, "dtype", MAPS.str)):
+        with suppress(OSError, ValueError, AttributeError):
+            if json.loads((folder / name).read_bytes()).get(key) == value:
+                return True
+    return False
 
 
 def _version_of(folder: Path) -> str:

@@ -48,6 +48,11 @@ class Setup:
         """Return the folder of what can be computed again."""
         return self.settings.dataset / "cache"
 
+    @property
+    def embeddings(self) -> Path:
+        """Return the folder of features, feature maps and decoded pictures."""
+        return self.cache / "embeddings"
+
     def plan(self, recipe: str) -> Plan:
         """Return a recipe's values."""
         return make_plan(self.settings, recipe, len(self.version.splits["train"]))

@@ -1,7 +1,7 @@
 """Start from an earlier bundle: its backbone, and its head with the classes matched by name."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +18,18 @@ KNOWN = (
     " which may hold these test pictures"
 )
 
+SEEN = (
+    "the backbone that judged them was itself trained on labels before (--from), maybe on these:"
+    " it agrees with them more than it should, so wrong ones stand out less"
+)
+
 
 @dataclass(frozen=True)
 class Start:
     """An earlier bundle that was checked, and what is taken from it.
 
-    `inherited` says that it started from a bundle of another version itself.
+    `inherited` says that it started from a bundle of another version itself, `saw_labels` that its
+    backbone was trained too, by itself or where it started from.
     """
 
     bundle: Bundle
@@ -31,6 +37,7 @@ class Start:
     temperature: float
     say: Callable[[str], None]
     inherited: bool = False
+    saw_labels: bool = False
 
     @property
     def sha256(self) -> str:
@@ -48,6 +55,7 @@ class Start:
             "name": record.get("name"),
             "dataset_version": record.get("dataset_version"),
             "may_know_test_pictures": self.may_know(version_id),
+            "backbone_saw_labels": self.saw_labels,
         }
 
     @cached_property
@@ -60,7 +68,8 @@ class Start:
         keras = load_backend().keras
         nested = [layer for layer in self.model.layers if isinstance(layer, keras.Model)]
         before = next(layer for layer in nested if layer.name != "head").layers
-        pairs = zip(_with_weights(before), _with_weights(base.layers), strict=False)
+        # A network stops at its last tap; each backbone's last tap is its last layer with weights.
+        pairs = zip(_with_weights(before), _with_weights(base.layers), strict=True)
         try:
             for old, new in pairs:
                 new.set_weights(old.get_weights())
@@ -130,7 +139,17 @@ def read_start(
     for word, names in (("new", sorted(new - old)), ("gone", sorted(old - new))):
         if names:
             say(f"{word} since {bundle.folder}: {', '.join(names)}")
-    return Start(bundle, recipe, temperature, say, inherited)
+    return Start(bundle, recipe, temperature, say, inherited, saw_labels(metrics))
+
+
+def saw_labels(metrics: Mapping[str, Any]) -> bool:
+    """Say whether a bundle's backbone was trained on labels, by its own training or before.
+
+    One that does not tell of its start may have started from such a backbone.
+    """
+    before = metrics.get("started_from")
+    inherited = before is not None and before.get("backbone_saw_labels", True)
+    return bool(metrics["recipe"] == "scratch" or metrics.get("fine_tuned") or inherited)
 
 
 def _with_weights(layers: Sequence[Any]) -> list[Any]:

@@ -3,9 +3,9 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from pipeline.errors import InterruptedRunError, SettingsError
-from training.backend import load_backend
 from training.plans import Plan
 
 
@@ -24,11 +24,29 @@ def resumable() -> Iterator[None]:
 @contextmanager
 def memory_told(plan: Plan) -> Iterator[None]:
     """Raise SettingsError naming the setting to lower when the block runs out of memory."""
-    exhausted = load_backend().tf.errors.ResourceExhaustedError
     try:
         yield
-    except (MemoryError, exhausted) as error:
+    except Exception as error:
+        if not _is_exhausted(error):
+            raise
         raise SettingsError(f"memory ran out: {_first_line(error)}", cure=_cure(plan)) from error
+
+
+@contextmanager
+def place_told(folder: Path) -> Iterator[None]:
+    """Name the folder in an error of the disk that names no file, as full disks and libraries do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(folder)
+        raise
+
+
+def _is_exhausted(error: Exception) -> bool:
+    """Say whether memory ran out: Python's own error, or a library's by its name."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"})
 
 
 def _cure(plan: Plan) -> str:

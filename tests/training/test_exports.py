@@ -117,6 +117,25 @@ def test_int8_is_kept_when_the_pictures_show_that_it_loses_nothing(
         assert np.abs(answers.sum(axis=1) - 1).max() < 1e-6
 
 
+def test_without_validation_pictures_training_pictures_decide_and_never_test_pictures(
+    source: Source, tmp_path: Path
+) -> None:
+    splits = {**source.version.splits, "val": ()}
+    bare = replace(source, folder=tmp_path, version=replace(source.version, splits=splits))
+    (export,) = (one for one in export_all(bare, ("fp16",)) if one.kind == "fp16")
+    assert export.gate is not None
+    assert (export.gate.split, export.gate.pictures) == ("train", 180)
+    nothing = replace(
+        bare,
+        folder=tmp_path / "none",
+        version=replace(source.version, splits={**splits, "train": ()}),
+    )
+    (export,) = (one for one in export_all(nothing, ("fp16",)) if one.kind == "fp16")
+    assert "neither a validation nor a training picture" in export.left_out
+    assert (tmp_path / "model_fp16.tflite").is_file()
+    assert not (tmp_path / "none").exists()
+
+
 def test_words_for_exports_are_checked() -> None:
     assert parse_exports("int8") == ("keras", "litert", "int8")
     assert parse_exports(" all ") == tuple(FILES)

@@ -25,6 +25,7 @@ from training.review import Doubt
 from training.settings import TrainSettings
 from training.setup import Phase
 from training.sources import Sources
+from training.start import SEEN
 from training.tags import TagRule
 
 pytestmark = [
@@ -33,6 +34,12 @@ pytestmark = [
 ]
 NAMES = ("Green <b>&", "Red")
 Write = Callable[..., tuple[str, str]]
+SAME = {"pictures": 5, "largest": 9.5e-6, "other_top1": 0}
+EXPORTS: dict[str, dict[str, Any]] = {
+    "model.keras": {"kind": "keras", "bytes": 9_812_345, "sha256": "ab" * 32},
+    "model.tflite": {"kind": "litert", "bytes": 900, "parity": {"serving_default": SAME}},
+    "model_int8.tflite": {"kind": "int8", "left_out": "36 validation pictures are too few"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +81,7 @@ def write(tmp_path: Path, model: Any) -> Write:  # noqa: ANN401  the same
             "weights": "none", "recipe": "fast", "parameters": 7, "temperature": 1.5,
             "ece_before": 0.1, "metrics": measure(answers.probabilities, answers.labels, NAMES),
             "evaluation": found, "unreadable": ["test/x.jpg"], "untaught": [],
-            "unmeasured": [NAMES[0]],
+            "unmeasured": [NAMES[0]], "exports": EXPORTS, "suspects_note": why and SEEN,
         }  # fmt: skip
         plan = SimpleNamespace(epochs=2, batch_size=8, as_json=lambda: {"views": 2})
         curves = [{"accuracy": 0.5, "loss": 1.0}, {"accuracy": 0.6, "loss": 0.9}]
@@ -143,6 +150,21 @@ def test_what_was_left_out_or_not_done_is_said(write: Write) -> None:
     assert "1 label and 1 outlier" in page
     assert "1 of them name a licence; the rights in all others are unknown" in card
     assert "6 pictures found through google, on 2 sites" in card
+
+
+def test_every_export_is_told_with_its_proof_or_the_reason_why_it_is_missing(write: Write) -> None:
+    page, card = (re.sub("&#95;", "_", text) for text in write(5))
+    for text in (page, card):
+        assert "9.8 MB" in text
+        assert "abababababab" in text
+        assert "probabilities at most 1e-05 apart on 5 pictures, top-1 equal" in text
+        assert "left out: 36 validation pictures are too few" in text
+        assert re.search(r"model\.onnx.*left out: not asked for (\(|&#40;)--export onnx", text)
+
+
+def test_suspects_by_a_backbone_that_saw_labels_are_told_as_such(write: Write) -> None:
+    assert SEEN in write(5, "why")[0]
+    assert SEEN not in write(5)[0]
 
 
 def test_each_training_is_told_with_its_own_plan(write: Write) -> None:

@@ -89,6 +89,7 @@ def test_what_is_published_leaves_no_checkpoint_and_can_be_started_from(
     assert start.may_know("f" * 64)
     assert start.as_json("f" * 64)["may_know_test_pictures"] is True
     assert replace(start, inherited=True).may_know(mine)
+    assert start.saw_labels
     assert [line.split(" since ")[0] for line in said] == ["new", "gone"]
     root = publish({"Disc": {"train": 4}, "Stripes": {"train": 4}, "Zebra": {"val": 0}}, names)
     setup = Setup(settings, read_version(Dataset(root)), None, Bars(None), Stopwatch(), start=start)

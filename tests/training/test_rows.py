@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.rows import FILE, Filling, Rows, open_rows
+from pipeline.dataset import run_lock
+from training.rows import FILE, Filling, Rows, open_rows, remove_maps
 
 SHAPE = (5, 3)
 
@@ -39,6 +40,32 @@ def test_only_rows_of_the_same_shape_are_gone_on_with(
     again = Filling(tmp_path / "e", shape, np.float32)
     assert again.done == (2 if shape == SHAPE else 0)
     again.close()
+
+
+def filled(folder: Path, kind: str, dtype: type) -> Rows:
+    filling = Filling(folder, SHAPE, dtype)
+    filling.write(0, np.ones(SHAPE))
+    filling.finish({"kind": kind}, [])
+    return Rows(folder / FILE)
+
+
+def test_feature_maps_are_removed_and_pooled_features_and_pictures_stay(tmp_path: Path) -> None:
+    remove_maps(tmp_path / "none")
+    maps = filled(tmp_path / "v-map", "map", np.float16)
+    filled(tmp_path / "v-pooled", "pooled", np.float32)
+    filled(tmp_path / "v-pictures", "", np.uint8)
+    for name, dtype in (("v-half", np.float16), ("v-begun", np.float32)):
+        filling = Filling(tmp_path / name, SHAPE, dtype)
+        filling.note(1)
+        filling.close()
+    with run_lock(tmp_path, "embedding"):
+        remove_maps(tmp_path)
+    assert (tmp_path / "v-map").is_dir()
+    remove_maps(tmp_path)
+    left = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
+    assert left == [".part-v-begun", "v-pictures", "v-pooled"]
+    # Another run that reads them meanwhile goes on.
+    assert np.array_equal(maps.take([4, 0]), np.ones((2, 3)))
 
 
 def test_a_full_disk_is_an_error_and_no_crash() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import mendable
 from training.backend import load_backend
-from training.tensorboard import write_logs
+from training.exports.tensorboard import write_logs
 
 pytestmark = pytest.mark.train
 

@@ -1,7 +1,7 @@
 """Write every export that was asked for, and prove each before it may stay."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.durable import write_file
 from pipeline.progress import Bars
+from pipeline.rows import Split
 from training.exports import proof
 from training.exports.explain import anatomy, write_head
 from training.exports.kinds import EXPLAIN_FILE, FILES, HEAD_FILE, missing_packages
@@ -195,22 +196,26 @@ def _int8(source: Source) -> Small:
 
 
 _SMALLER = {"fp16": _half, "int8": _int8}
+_PICTURES: Mapping[Split, str] = {"train": "training", "val": "validation", "test": "test"}
 
 
 def _judge(source: Source, smaller: Sequence[Small]) -> None:
-    """Measure files of fewer bits on validation pictures; write those that lose little enough."""
+    """Measure files of fewer bits, never on test pictures; write those that lose little enough."""
     if not smaller:
         return
-    examples = proof.spread(source.version.splits["val"] or source.examples, proof.JUDGED)
+    split, examples = proof.judged_examples(source.version)
     bar = source.bars.add("judging fewer bits", total=len(examples))
     runners = {one.export.name: litert_runner(one.data) for one in smaller}
     found = proof.run_all({"": forward(source.model), **runners}, source.version, examples, bar)
     for one in smaller:
         export, answers = one.export, found[one.export.name]
         export.parity["judged"] = compare(found[""], answers)
-        export.gate = one.gate(found[""], answers, labels_of(examples))
-        if not export.gate.passed:
-            export.left_out = f"{export.gate.lost} of {export.gate.pictures} pictures are lost"
+        gate = replace(one.gate(found[""], answers, labels_of(examples)), split=split)
+        export.gate = gate
+        if not gate.passed:
+            export.left_out = f"{gate.lost} of {gate.pictures} {_PICTURES[split]} pictures are lost"
+            if not examples:
+                export.left_out = "there is neither a validation nor a training picture to judge by"
             continue
         write_file(source.folder / export.name, one.data)
         export.bytes = len(one.data)

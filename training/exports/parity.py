@@ -43,7 +43,7 @@ class Gate:
     """What fewer bits cost: top-1 in 0..1 of the float model and of the other on the same pictures.
 
     `lost` is how many pictures fewer are right, `allowed` how many may be; None when the pictures
-    are too few to say.
+    are too few to say. `split` is the one they are of, never the test split.
     """
 
     pictures: int
@@ -51,6 +51,7 @@ class Gate:
     top1: float
     lost: int
     allowed: int | None
+    split: str = "val"
 
     @property
     def passed(self) -> bool:
@@ -84,7 +85,8 @@ def half_gate(reference: Probabilities, found: Probabilities, labels: NDArray[np
 
     Probabilities float[N, classes], labels int64[N].
     """
-    return _gate(reference, found, labels, max(1, int(ALLOWED * len(labels))))
+    allowed = max(1, int(ALLOWED * len(labels))) if len(labels) else None
+    return _gate(reference, found, labels, allowed)
 
 
 def _gate(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.progress import Bar
+from pipeline.rows import Split
 from training.exports.litert import Calibration
 from training.exports.runtimes import Rows, Runner
 from training.pictures import Example, Version, picture_batches
@@ -21,6 +22,15 @@ def proof_examples(version: Version) -> tuple[Example, ...]:
     """Return every test picture; without one, the validation pictures, else a few of training."""
     splits = version.splits
     return splits["test"] or splits["val"] or tuple(spread(splits["train"], FILES))
+
+
+def judged_examples(version: Version) -> tuple[Split, list[Example]]:
+    """Return what decides on files of fewer bits: validation pictures, else those of training.
+
+    Never the test split: what it decided on it could no longer measure.
+    """
+    split: Split = "val" if version.splits["val"] else "train"
+    return split, spread(version.splits[split], JUDGED)
 
 
 def spread(items: Sequence[T], most: int) -> list[T]:

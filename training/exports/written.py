@@ -11,12 +11,16 @@ from training.exports.parity import Gate, Parity
 
 @dataclass(eq=False)
 class Export:
-    """One export: a file or folder of the bundle, how it was proved; or why it was left out."""
+    """One export: a file or folder of the bundle, how it was proved; or why it was left out.
+
+    `sha256` is a file's; the files of a folder have theirs in bundle.json.
+    """
 
     name: str
     kind: str
     seconds: float = 0.0
     bytes: int = 0
+    sha256: str = ""
     parity: dict[str, Parity] = field(default_factory=dict)
     gate: Gate | None = None
     left_out: str = ""
@@ -26,6 +30,7 @@ class Export:
         said: dict[str, object] = {"kind": self.kind}
         said |= {"seconds": round(self.seconds, 2)} if self.seconds else {}
         said |= {"left_out": self.left_out} if self.left_out else {"bytes": self.bytes}
+        said |= {"sha256": self.sha256} if self.sha256 else {}
         if self.parity:
             said["parity"] = {name: asdict(one) for name, one in self.parity.items()}
         if self.gate is not None:

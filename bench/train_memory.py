@@ -1,0 +1,180 @@
+"""Measure how much memory a training of many pictures takes, all its processes together.
+
+Makes a published version of distinct JPEGs (crops of the pictures in DIR, each with noise of its own)
+unless an earlier run did, trains on it by the command line, and reads every 0.2 s what the command
+and its children hold: the sum of their proportional set sizes, in which pages that several share count once,
+and of their resident sets. Prints one JSON object.
+
+    python bench/train_memory.py DIR --weights W.h5 --work DIR [--pictures 15000] [--recipe fast]
+"""
+
+import argparse
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import astuple
+from pathlib import Path
+from time import perf_counter, sleep
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from pipeline.checksums import write_checksums
+from pipeline.class_list import slug_of
+from pipeline.dataset import create_dataset
+from pipeline.manifest import Manifest
+from pipeline.published import COLUMNS, PublishedPicture, version_id
+from pipeline.rows import Split
+
+SIZE = 160
+NOISE = 6.0
+PAUSE_S = 0.2
+LIMIT_MB = 2000
+# Of ten pictures eight are for training, one for validation, one for testing.
+SPLITS: tuple[Split, ...] = (*["train"] * 8, "val", "test")  # type: ignore[assignment]
+
+
+def varied(path: Path, number: int) -> bytes:
+    """Return a JPEG of half to all of a picture's area, mirrored or not, with noise."""
+    rng = np.random.default_rng(number)
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    share = rng.uniform(0.7, 1.0)
+    width, height = (round(share * side) for side in image.size)
+    left = int(rng.integers(image.width - width + 1))
+    top = int(rng.integers(image.height - height + 1))
+    box = (left, top, left + width, top + height)
+    pixels = np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BICUBIC, box), np.float32)
+    pixels = pixels[:, :: int(rng.choice([1, -1]))] + rng.normal(0, NOISE, pixels.shape)
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def published(source: Path, root: Path, count: int) -> Path:
+    """Publish so many pictures, the classes of a folder of folders in turn."""
+    folder = root / "curated" / "versions" / "1"
+    if (folder / "dataset.json").exists():
+        return root
+    shutil.rmtree(root, ignore_errors=True)
+    with Manifest(create_dataset(root).manifest_path):
+        pass
+    classes = sorted(p for p in source.iterdir() if p.is_dir())
+    files = [sorted(p for p in one.iterdir() if p.is_file()) for one in classes]
+    names = [one.name for one in classes]
+    rows = []
+    for number in range(count):
+        label, turn = number % len(classes), number // len(classes)
+        data = varied(files[label][turn % len(files[label])], number)
+        digest = hashlib.sha256(data).hexdigest()
+        split, name = SPLITS[turn % len(SPLITS)], names[label]
+        path = folder / split / slug_of(name) / f"{digest[:16]}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        relative = path.relative_to(folder).as_posix()
+        rows.append(
+            PublishedPicture(
+                relative, label, name, split, digest, digest[:16], SIZE, SIZE, "", "", ""
+            )
+        )
+    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([COLUMNS, *sorted(map(astuple, rows))])
+    write_checksums(folder)
+    record = {"version": version_id(rows), "class_names": names, "size": SIZE}
+    (folder / "dataset.json").write_text(json.dumps(record))
+    (root / "curated" / "current").symlink_to("versions/1")
+    return root
+
+
+def processes(parent: int) -> Iterator[int]:
+    """Yield a process and everything below it."""
+    yield parent
+    for thread in Path(f"/proc/{parent}/task").glob("*"):
+        try:
+            children = (thread / "children").read_text().split()
+        except OSError:
+            continue
+        for child in children:
+            yield from processes(int(child))
+
+
+def held(parent: int) -> tuple[float, float, int]:
+    """Return proportional and resident set size in MB and the number of processes."""
+    pss = rss = 0
+    count = 0
+    for number in processes(parent):
+        try:
+            text = Path(f"/proc/{number}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        found = {line.split(":")[0]: line.split()[1] for line in text.splitlines()[1:]}
+        pss, rss, count = pss + int(found["Pss"]), rss + int(found["Rss"]), count + 1
+    return pss / 1024, rss / 1024, count
+
+
+def trained(words: list[str]) -> dict[str, object]:
+    """Run a training and return its peaks and what it says of itself."""
+    command = [sys.executable, str(ROOT / "cli.py"), "train", "--json", *words]
+    began, samples, peaks = perf_counter(), 0, (0.0, 0.0, 0)
+    when = 0.0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            now = held(process.pid)
+            samples += 1
+            when = perf_counter() - began if now[0] > peaks[0] else when
+            peaks = (max(peaks[0], now[0]), max(peaks[1], now[1]), max(peaks[2], now[2]))
+            sleep(PAUSE_S)
+        said = process.stdout.read() if process.stdout else ""
+    if process.returncode:
+        sys.exit(f"the training ended with exit code {process.returncode}")
+    told = json.loads(said)
+    return {
+        "peak_pss_mb": round(peaks[0]),
+        "peak_rss_mb": round(peaks[1]),
+        "most_processes": peaks[2],
+        "peak_after_s": round(when),
+        "samples": samples,
+        "seconds": told["seconds"],
+        "top1": told["metrics"]["top1"],
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("source", type=Path, metavar="DIR", help="one folder of pictures per class")
+    parser.add_argument("--weights", type=Path, required=True, help="MobileNetV2 without its top")
+    parser.add_argument("--work", type=Path, required=True, help="where the data set is made")
+    parser.add_argument("--pictures", type=int, default=15000, help="(%(default)s)")
+    parser.add_argument("--recipe", choices=["fast", "best"], default="fast")
+    options = parser.parse_args()
+    root = published(options.source, options.work / f"{options.pictures}", options.pictures)
+    shutil.rmtree(root / "cache", ignore_errors=True)
+    out = options.work / f"model-{options.recipe}"
+    found = trained(
+        f"--dataset {root} --weights {options.weights} --recipe {options.recipe} --out {out}".split()
+    )
+    bytes_kept = sum(p.stat().st_size for p in (root / "cache").rglob("*") if p.is_file())
+    figures = {
+        "pictures": options.pictures,
+        "size": SIZE,
+        "recipe": options.recipe,
+        **found,
+        "cache_mb_after": round(bytes_kept / 1e6),
+        "limit_mb": LIMIT_MB,
+        "load_average": os.getloadavg(),
+    }
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Say of every export what a reader of report and card wants to know: size, hash, proof, absence."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from training.exports.kinds import EXPLAIN_FILE, FILES, HEAD_FILE
+from training.exports.saved_model import PIXELS
+
+_PICTURES = {"train": "training", "val": "validation", "test": "test"}
+_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One export as it is told; `left_out` says why there is none, and the rest is then empty."""
+
+    name: str
+    size: str = ""
+    sha256: str = ""
+    proof: str = ""
+    left_out: str = ""
+
+
+def listed(exports: Mapping[str, Mapping[str, Any]], asked: Sequence[str]) -> list[Listed]:
+    """Return every export of metrics.json, then the kinds that were not asked for."""
+    told = [_told(name, one) for name, one in exports.items()]
+    others = [kind for kind in FILES if kind not in asked and FILES[kind] not in exports]
+    return told + [
+        Listed(FILES[kind], left_out=f"not asked for (--export {kind})") for kind in others
+    ]
+
+
+def _told(name: str, one: Mapping[str, Any]) -> Listed:
+    if "left_out" in one:
+        return Listed(name, left_out=str(one["left_out"]))
+    digest = str(one.get("sha256", ""))[:_DIGITS]
+    return Listed(name, size_told(int(one["bytes"])), digest, _proof(name, one))
+
+
+def _proof(name: str, one: Mapping[str, Any]) -> str:
+    if name == FILES["keras"]:
+        return "measured itself; the others are compared with it"
+    if name == HEAD_FILE:
+        return f"proved with {EXPLAIN_FILE}"
+    parts = [_compared(how, found) for how, found in one.get("parity", {}).items()]
+    gate = one.get("gate")
+    if gate:
+        parts.append(
+            f"top-1 {100 * gate['top1']:.1f} % where the model has {100 * gate['float_top1']:.1f} %"
+            f" (judged on {_PICTURES[gate['split']]} pictures)"
+        )
+    return "; ".join(parts) or "not compared"
+
+
+def _compared(how: str, found: Mapping[str, Any]) -> str:
+    by = {PIXELS: "", "judged": "", HEAD_FILE: f"with {HEAD_FILE}: "}.get(how, f"{how}: ")
+    other, largest = found["other_top1"], found["largest"]
+    apart = f"at most {largest:.1g} apart" if largest else "equal"
+    top1 = f"another top-1 on {other}" if other else "top-1 equal"
+    return f"{by}probabilities {apart} on {found['pictures']} pictures, {top1}"
+
+
+def size_told(count: int) -> str:
+    """Write a number of bytes as kB or MB, thousands of them."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"  # noqa: PLR2004  a MB
