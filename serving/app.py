@@ -41,7 +41,6 @@ from serving.openapi import docs_page, operation, security_schemes
 from serving.origins import Gate
 from serving.page_files import page_routes
 from serving.refusal import RefusalError
-from serving.room import size_of
 from serving.service import Service
 from serving.settings import ServeSettings
 
@@ -98,7 +97,7 @@ def _add(app: FastAPI, service: Service, keys: Keys | None, dialect: Dialect, ro
         try:
             if route.needs_key:
                 _check_key(keys, request)
-            with service.room.hold(size_of(request, service.settings.max_body)):
+            with service.room.share() as request.state.share:
                 return await route.handler(service, request)
         except RefusalError as refusal:
             if refusal.index is None:  # those of single pictures are counted where they arise

@@ -11,6 +11,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from serving.refusal import RefusalError
+from serving.room import Share
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -28,13 +29,14 @@ class Part:
     data: bytearray = field(default_factory=bytearray)
 
 
-async def read_body(request: Request, limit: int, seconds: float) -> bytes:
-    """Return a body of at most `limit` bytes that arrives within `seconds`.
+async def read_body(request: Request, limit: int, seconds: float, share: Share) -> bytes:
+    """Return a body of at most `limit` bytes that arrives within `seconds`, and grow its share.
 
     Raises RefusalError: 413 before reading when the header says more, 413 while reading a body
-    without a length, 408 when it is slow, 400 when the client went away.
+    without a length, 408 when it is slow, 400 when the client went away, 503 without room.
     """
-    if declared_length(request) > limit:
+    length = request.headers.get("content-length", "0")
+    if _NUMBER.fullmatch(length) is None or int(length) > limit:
         raise _too_large(limit)
     body = bytearray()
     try:
@@ -42,6 +44,7 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
             async for chunk in request.stream():
                 if len(body) + len(chunk) > limit:
                     raise _too_large(limit)
+                share.grow(len(chunk))
                 body += chunk
     except TimeoutError as error:
         detail = f"The body did not arrive within {seconds:g} seconds"
@@ -49,12 +52,6 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
     except ClientDisconnect as error:
         raise RefusalError(400, "bad_format", "The body is not complete") from error
     return bytes(body)
-
-
-def declared_length(request: Request) -> int:
-    """Return the bytes that a request says its body has; 10^18 when that is no number."""
-    length = request.headers.get("content-length", "0")
-    return int(length) if _NUMBER.fullmatch(length) else 10**18
 
 
 def media_type(request: Request) -> str:

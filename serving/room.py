@@ -3,14 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from starlette.requests import Request
-
-from serving.body import declared_length
 from serving.refusal import RefusalError
 
 
 class Room:
-    """The bytes of the bodies that are being read or answered, of `most` at once."""
+    """The bytes of all bodies that are being read or answered, of `most` at once."""
 
     def __init__(self, most: int) -> None:
         """Start with none."""
@@ -18,26 +15,32 @@ class Room:
         self.held = 0
 
     @contextmanager
-    def hold(self, size: int) -> Iterator[None]:
-        """Keep so many bytes' room while the block runs; a single body always finds it.
+    def share(self) -> Iterator["Share"]:
+        """Give a request its share, which grows as bytes arrive, and take it back at the end."""
+        share = Share(self, self._most)
+        try:
+            yield share
+        finally:
+            self.held -= share.size
 
-        Raises RefusalError (503) when there is none.
+
+class Share:
+    """The bytes of one request's body so far."""
+
+    def __init__(self, room: Room, most: int) -> None:
+        """Start with none."""
+        self._room = room
+        self._most = most
+        self.size = 0
+
+    def grow(self, size: int) -> None:
+        """Take so many bytes more; a body alone always finds room.
+
+        Raises RefusalError (503) when those of all requests would pass the limit.
         """
-        if self.held and self.held + size > self._most:
+        alone = self._room.held == self.size
+        if not alone and self._room.held + size > self._most:
             detail = "Too many bytes are being answered; try again soon"
             raise RefusalError(503, "queue_full", detail, headers=(("Retry-After", "1"),))
-        self.held += size
-        try:
-            yield
-        finally:
-            self.held -= size
-
-
-def size_of(request: Request, limit: int) -> int:
-    """Return the bytes a request's body may take: those it declares, at most `limit`.
-
-    A body in chunks declares nothing, and may take the whole limit.
-    """
-    if "transfer-encoding" in request.headers:
-        return limit
-    return min(declared_length(request), limit)
+        self._room.held += size
+        self.size += size

@@ -72,9 +72,13 @@ class Service:
         return self.keeper.current
 
     async def body(self, request: Request) -> bytes:
-        """Return a request's body within the limits. Raises RefusalError (413, 408, 400, 503)."""
+        """Return a request's body within the limits; `state.share` is its share of the room.
+
+        Raises RefusalError (413, 408, 400, 503).
+        """
         self.desk.check_room(1)
-        return await read_body(request, self.settings.max_body, self.settings.receive)
+        limit, seconds = self.settings.max_body, self.settings.receive
+        return await read_body(request, limit, seconds, request.state.share)
 
     def check_count(self, pictures: int) -> None:
         """Refuse more pictures than a request may hold; ask before anything is built of each.

@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,26 +16,24 @@ from serving.room import Room
 from serving.settings import ServeSettings
 
 PNG = {"Content-Type": "image/png"}
-HEAD = b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"
+HEAD = b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n"
 
 
-@given(st.lists(st.integers(0, 10), max_size=12))
-def test_what_is_held_together_never_passes_the_limit_but_for_one_body_alone(
-    sizes: list[int],
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 10)), max_size=20))
+def test_bodies_together_never_pass_the_limit_but_for_one_that_is_alone(
+    steps: list[tuple[int, int]],
 ) -> None:
-    room, held = Room(8), []
-    for size in sizes:
-        try:
-            block = room.hold(size)
-            block.__enter__()
-        except RefusalError:
-            assert room.held + size > 8
-            continue
-        held.append((block, size))
-        assert room.held == sum(one for _, one in held)
-        assert room.held <= 8 or len([one for _, one in held if one]) == 1
-    for block, _ in held:
-        block.__exit__(None, None, None)
+    room = Room(8)
+    with ExitStack() as open_:
+        shares = [open_.enter_context(room.share()) for _ in range(4)]
+        for number, size in steps:
+            share, others = shares[number], room.held - shares[number].size
+            if others and room.held + size > 8:
+                with pytest.raises(RefusalError, match="try again"):
+                    share.grow(size)
+            else:
+                share.grow(size)
+            assert room.held == sum(one.size for one in shares)
     assert room.held == 0
 
 
@@ -46,6 +44,8 @@ def test_a_body_that_finds_no_room_is_503_and_later_taken(
     with serve(settings) as client:
         with socket.create_connection(("127.0.0.1", client.port), 10) as other:
             other.sendall(HEAD)
+            assert client.post("/v1/classify", RED, PNG).status == 200
+            other.sendall(bytes(900_000))
             wait_until(lambda: client.service.room.held == 900_000)
             full = client.post("/v1/classify", RED, PNG)
             assert (full.status, full.headers["retry-after"]) == (503, "1")
