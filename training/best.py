@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from training.backbones import BACKBONES
 from training.backend import load_backend
+from training.calibrate import fit_temperature
 from training.embed import DTYPES
 from training.epochs import DivergedError, Epochs
 from training.fast import (
@@ -57,7 +58,7 @@ def best(setup: Setup) -> Trained:
     head_only = replace(head_only, fine_tune=epochs)
     after = val_logits(network, version)
     labels = version.labels("val")
-    if len(labels) and not _rank(after, labels) > _rank(before, labels):
+    if len(labels) and not calibrated_loss(after, labels) < calibrated_loss(before, labels):
         setup.say("training the backbone did not validate better: the head alone is kept")
         head_only.network.set_weights(kept)
         return replace(head_only, facts=facts | {"why": "it did not validate better"})
@@ -153,8 +154,13 @@ def mirrored(maps: NDArray[Any], chance: float, rng: np.random.Generator) -> NDA
     return maps
 
 
-def _rank(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, float]:
-    """Return accuracy and the negative of the mean cross-entropy."""
+def calibrated_loss(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Return the mean cross-entropy in nats at the temperature that suits it best.
+
+    Logits float[N, classes], labels int[N]. A few hundred pictures tell networks apart by it where
+    their accuracies differ by chance, and the bundle has a temperature anyway.
+    """
+    logits = logits / fit_temperature(logits, labels)
     shifted = logits - logits.max(axis=1, keepdims=True)
     losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
-    return float(np.mean(logits.argmax(axis=1) == labels)), -float(losses.mean())
+    return float(losses.mean())

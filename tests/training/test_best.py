@@ -9,7 +9,7 @@ from pipeline.dataset import Dataset
 from pipeline.progress import Bars, Stopwatch
 from training.backbones import build_base
 from training.backend import load_backend
-from training.best import mirrored
+from training.best import calibrated_loss, mirrored
 from training.pictures import read_version
 from training.recipes import Setup, Trained, best
 from training.settings import TrainSettings
@@ -68,12 +68,22 @@ def test_whatever_training_the_backbone_brings_the_better_network_stays(
         assert trained.kept_phase == (tune if trained.facts["fine_tuned"] else head)
         assert trained.epochs.curves == trained.kept_phase.curves
     labels = read_version(Dataset(drawn)).labels("val")
-    right = [np.mean(one.val_logits.argmax(1) == labels) for one in (head_only, trained)]
-    assert right[1] >= right[0]
+    losses = [calibrated_loss(one.val_logits, labels) for one in (head_only, trained)]
+    assert losses[1] <= losses[0]
     again = val_logits(trained.network, read_version(Dataset(drawn)))
     assert np.allclose(again, trained.val_logits, atol=1e-3)
     if not trained.facts["fine_tuned"]:
         assert np.allclose(again, head_only.val_logits, atol=1e-3)
+
+
+def test_a_network_that_is_only_too_sure_is_no_worse() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 3, 200)
+    logits = rng.normal(0, 1, (200, 3)) + 2 * np.eye(3)[labels]
+    loss = calibrated_loss(logits, labels)
+    assert calibrated_loss(4 * logits, labels) == pytest.approx(loss, abs=1e-6)
+    assert calibrated_loss(logits + rng.normal(0, 1, logits.shape), labels) > loss
+    assert not calibrated_loss(np.full((200, 3), np.nan), labels) < loss
 
 
 def test_some_maps_are_mirrored() -> None:
