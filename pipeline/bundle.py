@@ -34,11 +34,17 @@ def find_bundle(model: Path) -> Path:
 
     One rule for every command: a folder that is a bundle; in a model's folder what its link
     `current` names, and without one the highest number. Raises MissingInputError when there is
-    none, SettingsError for a model that is no bundle.
+    none or the link names none, SettingsError for a model that is no bundle.
     """
-    for folder in (model, model / "current"):
+    link = model / "current"
+    for folder in (model, link):
         if (folder / BUNDLE_NAME).is_file():
             return folder.resolve()
+    if link.is_symlink():  # no other version stands in for the one that was chosen
+        raise MissingInputError(
+            f"{link} names {link.readlink()}, where there is no bundle",
+            cure=f"point it at a version that is there, or name one: --model {model}/NUMBER",
+        )
     numbered = [p.parent for p in model.glob(f"*/{BUNDLE_NAME}") if p.parent.name.isdecimal()]
     if numbered:
         return max(numbered, key=lambda folder: int(folder.name)).resolve()

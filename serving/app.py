@@ -176,8 +176,10 @@ def _refused(path: str, refusal: RefusalError) -> Response:
 def _add_gate(app: FastAPI, service: Service, *, keys: bool) -> None:
     """Keep pages of other sites out, except for those of the listed origins."""
     settings = service.settings
-    # Without the key no page can use the server, whatever name it came by; 0.0.0.0 has any name.
-    bound = None if keys or settings.host in WILDCARDS else settings.host
+    # Without the key no page can use the server, whatever name it came by. 0.0.0.0 is no name of
+    # its own; what comes over loopback is asked for its name all the same.
+    own = "" if settings.host in WILDCARDS else settings.host
+    bound = None if keys else own
     trusted, metrics = settings.allow_origin, service.metrics
     app.add_middleware(Gate, bound=bound, trusted=trusted, refused=_refused, metrics=metrics)
     if trusted:

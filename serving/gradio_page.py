@@ -1,42 +1,43 @@
 """Offer the same top 3 on a page made with Gradio, which asks the engine of this server.
 
 Gradio counts its users and fetches fonts from other hosts unless told otherwise; here it does
-neither, and a policy keeps its page from other hosts whatever it tries.
+neither, and a guard keeps its page and its calls from other hosts whatever they try.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.engine import top_classes
+from serving.gradio_guard import KEPT, PLACE, GradioGuard
 from serving.keys import Keys
 from serving.pictures import WITH_WEBP
 from serving.refusal import RefusalError
 from serving.service import Service
 
-PLACE = "/gradio"
 TOP = 3
-POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:; connect-src 'self' blob: data:;"
-    " base-uri 'self'; frame-ancestors 'none'"
-)
 LOGIN = "Any user name, and an API key as the password."
 
 
 def add_gradio(app: FastAPI, service: Service, keys: Keys | None) -> None:
     """Put Gradio's page below /gradio, and send `/` there.
 
-    With keys it asks for one. Raises ModuleNotFoundError without the extra `gradio`.
+    With keys it asks for one. Uploads go into a folder of their own, which goes with the server.
+    Raises ModuleNotFoundError without the extra `gradio`.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     gradio = import_module("gradio")
+    uploads = TemporaryDirectory(prefix="sceneset-")
+    folder = Path(uploads.name).resolve()
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
     gradio.mount_gradio_app(
         app,
         build_blocks(gradio, service),
@@ -52,7 +53,8 @@ def add_gradio(app: FastAPI, service: Service, keys: Keys | None) -> None:
         theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
     )
     app.router.add_route("/", _to_gradio, methods=["GET"])
-    app.add_middleware(GradioPolicy)
+    _remove_at_the_end(app, uploads)
+    app.add_middleware(GradioGuard, service=service, folder=folder)
 
 
 def build_blocks(gradio: Any, service: Service) -> Any:  # noqa: ANN401  the package, which has no types
@@ -68,7 +70,9 @@ def build_blocks(gradio: Any, service: Service) -> Any:  # noqa: ANN401  the pac
             raise gradio.Error(refusal.detail, print_exception=False) from refusal
         return dict(top_classes(found, answers.model.class_names, TOP))
 
-    with gradio.Blocks(title=service.model.name, analytics_enabled=False) as blocks:
+    with gradio.Blocks(
+        title=service.model.name, analytics_enabled=False, delete_cache=(KEPT, KEPT)
+    ) as blocks:
         gradio.Markdown(f"# {service.model.name}")
         with gradio.Row():
             # No gradio.Image: that decodes what comes, of any format, before our checks can.
@@ -78,23 +82,16 @@ def build_blocks(gradio: Any, service: Service) -> Any:  # noqa: ANN401  the pac
     return blocks
 
 
-class GradioPolicy:
-    """An ASGI application that lets Gradio's page run its own scripts, and reach no other host."""
+def _remove_at_the_end(app: FastAPI, uploads: "TemporaryDirectory[str]") -> None:
+    around = app.router.lifespan_context
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Stand around an application."""
-        self._app = app
+    @asynccontextmanager
+    async def lifespan(started: FastAPI) -> AsyncIterator[Any]:
+        with uploads:
+            async with around(started) as state:
+                yield state
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Content-Security-Policy"] = POLICY
-            await send(message)
-
-        of_gradio = scope["type"] == "http" and scope["path"].startswith(f"{PLACE}/")
-        await self._app(scope, receive, sending if of_gradio else send)
+    app.router.lifespan_context = lifespan
 
 
 async def _to_gradio(_request: Request) -> Response:

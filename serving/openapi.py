@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from serving.dialects.contract import JSON, Dialect, Route
+from serving.refusal import RefusalError
 
 _PARAMETER = re.compile(r"{(\w+)}")
 _PAGE = """<!doctype html>
@@ -29,14 +30,20 @@ def operation(route: Route, dialect: Dialect, *, keys: bool) -> dict[str, Any]:
     """Return a route's OpenAPI operation beyond what its function says."""
     names = _PARAMETER.findall(route.path)
     parameters = [_parameter(name, "path", "", required=True) for name in names]
-    parameters += [_parameter(name, "query", about) for name, about in route.query.items()]
+    parameters += [
+        _parameter(name, "query", about, required=name in route.required)
+        for name, about in route.query.items()
+    ]
     told: dict[str, Any] = {
         "summary": route.about,
         "operationId": _operation_id(route),
         "parameters": parameters,
         "responses": {
             "200": {"description": "Answered", "content": _content(route)},
-            "default": {"description": f"Refused, in the shape of {dialect.name}"},
+            "default": {
+                "description": f"Refused, in the shape of {dialect.name}",
+                "content": _refused(dialect),
+            },
         },
     }
     if route.takes:
@@ -73,13 +80,17 @@ def _described(route: Route) -> str:
     lines = [f"<h3><code>{route.method} {html.escape(route.path)}</code></h3>"]
     lines.append(f"<p>{html.escape(route.about)}</p>")
     for name, about in route.query.items():
-        lines.append(f"<p><code>?{name}</code> {html.escape(about)}</p>")
+        needed = " (required)" if name in route.required else ""
+        lines.append(f"<p><code>?{name}</code>{needed} {html.escape(about)}</p>")
     for kind, example in route.takes.items():
         lines.append(f"<p>Takes {kind}: <code>{html.escape(_text(example))}</code></p>")
     if route.answers is None and route.answers_as != JSON:
         lines.append(f"<p>Answers {route.answers_as}</p>")
     if route.answers is not None:
         lines.append(f"<p>Answers <code>{html.escape(_text(route.answers))}</code></p>")
+    for asked, example in route.examples.items():
+        told = f"<code>{html.escape(_text(example))}</code>"
+        lines.append(f"<p>Answers, {html.escape(asked)}: {told}</p>")
     return "\n".join(lines)
 
 
@@ -90,7 +101,18 @@ def _text(example: object) -> str:
 def _content(route: Route) -> dict[str, Any]:
     if route.answers_as.startswith("image/"):
         return {route.answers_as: _schema(route.answers_as, "<bytes>")}
+    if route.examples:
+        examples = {name: {"value": value} for name, value in route.examples.items()}
+        return {route.answers_as: {"examples": examples}}
     return {route.answers_as: {} if route.answers is None else {"example": route.answers}}
+
+
+def _refused(dialect: Dialect) -> dict[str, Any]:
+    """Return the type and an example of a refusal, made by what makes the real ones."""
+    answer = dialect.refuse(RefusalError(400, "bad_format", "Why the request is refused"))
+    kind = answer.headers["content-type"].partition(";")[0]
+    text = bytes(answer.body).decode()
+    return {kind: {"example": json.loads(text) if kind.endswith("json") else text}}
 
 
 def _schema(kind: str, example: object) -> dict[str, Any]:

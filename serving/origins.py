@@ -14,10 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.metrics import Metrics
 from serving.refusal import RefusalError
+from serving.trusted_origins import ANY
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PORTS = {"http": 80, "https": 443}
-ANY = "*"
 
 
 def check_origin(method: str, headers: Headers, trusted: Collection[str]) -> None:

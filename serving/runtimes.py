@@ -25,24 +25,34 @@ def choose_runtime(
     """Return what runs the model in a bundle's folder.
 
     `auto` is LiteRT, which needs less memory at the same rate; ONNX Runtime where LiteRT or its
-    file is missing and ONNX Runtime and its file are there. Raises MissingInputError when the
-    bundle lacks the file that was asked for, MissingExtraError when the package is not installed.
+    file is missing and ONNX Runtime's file is there. Raises MissingInputError when the bundle lacks
+    the file that was asked for, MissingExtraError when the package is not installed.
     """
     if asked == "auto":
-        able: list[Runtime] = [
-            one
-            for one, package in PACKAGES.items()
-            if (folder / FILES[one]).is_file() and installed(package)
-        ]
-        return able[0] if able else "litert"
+        return _automatic(folder, installed)
     if asked != "litert" and not (folder / FILES[asked]).is_file():
         raise MissingInputError(
             f"--engine {asked}: the bundle at {folder} has no {FILES[asked]}",
             cure=f"train or convert again with --export {asked}, or leave --engine out",
         )
-    if not installed(PACKAGES[asked]):
-        raise MissingExtraError(
-            f"--engine {asked} needs the package {PACKAGES[asked]}, which is not installed",
-            cure=f"pip install -e '.[{_EXTRAS[asked]}]'",
-        )
+    _check_package(asked, f"--engine {asked}", installed)
     return asked
+
+
+def _automatic(folder: Path, installed: Callable[[str], bool]) -> Runtime:
+    """Return the first that can run; else say what the first whose file is there needs."""
+    there: list[Runtime] = [one for one, file in FILES.items() if (folder / file).is_file()]
+    able = [one for one in there if installed(PACKAGES[one])]
+    if able:
+        return able[0]
+    if there:
+        _check_package(there[0], str(folder / FILES[there[0]]), installed)
+    return "litert"  # whose loader says that the file is missing
+
+
+def _check_package(runtime: Runtime, what: str, installed: Callable[[str], bool]) -> None:
+    if not installed(PACKAGES[runtime]):
+        raise MissingExtraError(
+            f"{what} needs the package {PACKAGES[runtime]}, which is not installed",
+            cure=f"pip install -e '.[{_EXTRAS[runtime]}]'",
+        )

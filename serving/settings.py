@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from pipeline.errors import SettingsError
 from pipeline.pictures import Fit
 from serving.runtimes import RuntimeName
+from serving.trusted_origins import normal_origin
 
-_ORIGIN = re.compile(r"https?://[\w.-]+(:[0-9]{1,5})?|https?://\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?")
 ScaleName = Literal["0..255", "0..1", "-1..1"]
 
 
@@ -104,7 +104,7 @@ class ServeSettings(ModelSettings):
     then known as its own, as behind a proxy. May be given several times. None by default."""
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
+        """Refuse values that cannot work; write origins as browsers do."""
         limits = (
             ("--port", self.port, 0, 65535),
             ("--workers", 1 if self.workers is None else self.workers, 1, 256),
@@ -120,12 +120,8 @@ class ServeSettings(ModelSettings):
         for flag, value, low, high in limits:
             if not low <= value <= high:
                 raise SettingsError(f"{flag} is {value}", cure=f"give {flag} from {low} to {high}")
-        for origin in self.allow_origin:
-            if not _ORIGIN.fullmatch(origin):
-                raise SettingsError(
-                    f"--allow-origin {origin} is no origin",
-                    cure="give scheme, name and port alone, such as https://example.org:8443",
-                )
+        # A frozen dataclass has no other way to keep a value in its normal form.
+        object.__setattr__(self, "allow_origin", tuple(map(_origin, self.allow_origin)))
         if self.name is not None and not re.fullmatch(r"[\w.~ -]{1,100}", self.name):
             raise SettingsError(
                 f"--name is {self.name!r}", cure="use letters, digits, spaces and . _ ~ - only"
@@ -145,3 +141,13 @@ class ServeSettings(ModelSettings):
     def max_pixels(self) -> int:
         """Return the largest picture in pixels."""
         return int(self.max_megapixels * 1_000_000)
+
+
+def _origin(origin: str) -> str:
+    try:
+        return normal_origin(origin)
+    except ValueError as error:
+        raise SettingsError(
+            f"--allow-origin {origin} is no origin",
+            cure="give scheme, name and port alone, such as https://example.org:8443",
+        ) from error

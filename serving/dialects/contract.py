@@ -18,7 +18,11 @@ JSON = "application/json"
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One address: what it takes, by media type with an example each, and what it answers."""
+    """One address: what it takes, by media type with an example each, and what it answers.
+
+    `required` are the names in `query` that it does not do without; `examples` are answers by what
+    was asked, where there is more than one shape.
+    """
 
     method: Literal["GET", "POST"]
     path: str
@@ -26,7 +30,9 @@ class Route:
     about: str
     takes: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
     answers: Any = None
+    examples: Mapping[str, Any] = field(default_factory=dict)
     answers_as: str = JSON
     needs_key: bool = True
 

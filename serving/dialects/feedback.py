@@ -46,6 +46,7 @@ def feedback_dialect(file: FeedbackFile) -> Dialect:
         about="Note which class a picture really shows.",
         takes=dict.fromkeys(("image/jpeg", "image/png", "image/webp"), "<bytes>"),
         query={"label": "the right class"},
+        required=frozenset({"label"}),
         answers={"noted": True},
     )
     return Dialect(

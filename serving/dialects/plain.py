@@ -27,6 +27,8 @@ _TAKES = {
     FORM: {"file": "<file>"},
 }
 _LABELS = [{"label": "Beach", "score": 0.91}]
+_MAP = {"label": "Beach", "score": 0.91, "heatmap": f"data:{PNG};base64,..."}
+_BAD = {"index": 1, "error": "The bytes are not a picture", "reason": "not_a_picture"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,13 @@ _CLASSIFY = Route(
         " proportions of the picture, white where the class was seen",
         "label": "with explain=1: explain this class instead of the most probable one",
     },
-    answers=_LABELS,
+    examples={
+        "one picture": _LABELS,
+        "several pictures": [_LABELS, _LABELS],
+        "tags=1": {"labels": _LABELS, "tags": ["Beach"]},
+        "explain=1": {"labels": _LABELS, "explain": _MAP},
+        "partial=1": [_LABELS, _BAD],
+    },
 )
 _EXPLAIN = Route(
     method="POST",

@@ -73,10 +73,16 @@ async function copy(text, button) {
 function put(image, blob) {
   const shown = new Promise((done, failed) => {
     image.onload = done;
-    image.onerror = failed;
+    image.onerror = () => failed(new Error("The picture cannot be shown."));
   });
   image.src = URL.createObjectURL(blob);
   return shown.finally(() => URL.revokeObjectURL(image.src));
+}
+
+// What a refusal says of itself; a proxy's own page says nothing that helps here.
+async function whyNot(answer) {
+  const unsaid = `The server answered ${answer.status}.`;
+  return answer.json().then((problem) => problem.detail || unsaid).catch(() => unsaid);
 }
 
 function newCard(file) {
@@ -94,7 +100,7 @@ function newCard(file) {
 async function drawMap(image, file, label) {
   say(`Drawing where ${label} is seen in ${file.name}.`);
   const answer = await post(`/v1/explain?label=${encodeURIComponent(label)}`, file);
-  if (!answer.ok) throw new Error((await answer.json()).detail);
+  if (!answer.ok) throw new Error(await whyNot(answer));
   image.alt = `Heat map over ${file.name}: pale where ${label} is seen`;
   await put(image, await answer.blob());
 }
@@ -173,9 +179,8 @@ function post(address, file) {
 
 async function send({ card, file }) {
   const answer = await post("/v1/classify?top=3&tags=1", file);
-  const found = await answer.json();
-  if (answer.ok) return show(card, file, found);
-  if (answer.status !== 401) return refuse(card, file, found.detail);
+  if (answer.ok) return show(card, file, await answer.json());
+  if (answer.status !== 401) return refuse(card, file, await whyNot(answer));
   waiting.unshift({ card, file });
   askForKey();
 }

@@ -1,6 +1,7 @@
 """`--ui gradio`: Gradio's page asks the engine of the server, under the same keys."""
 
 import gc
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from served_model_support import BLUE, RED, Client
+from served_model_support import BLUE, FORM, RED, Client, form
 
 from serving.settings import ServeSettings
 
@@ -82,3 +83,38 @@ def test_the_page_asks_for_a_key_where_the_server_does(
         for password, status in (("wrong", 400), ("secret-1", 200)):
             body = f"username=me&password={password}".encode()
             assert client.post("/gradio/login", body, form).status == status
+
+
+@needs_gradio
+def test_uploads_go_with_the_server_and_hold_no_more_than_a_body(
+    serve: Serve, model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serve(ServeSettings(model=model, ui="gradio", watch=0, max_body_mb=0.2)) as client:
+        (path,) = client.post(
+            "/gradio/gradio_api/upload", form({"files": ("a.png", BLUE)}), FORM
+        ).json
+        folder = Path(os.environ["GRADIO_TEMP_DIR"])
+        assert Path(path).read_bytes() == BLUE
+        assert Path(path).is_relative_to(folder)
+        call = {"data": [{"path": path, "secret": "x" * 99}], "secret": ["x" * 99]}
+        assert (
+            client.post("/gradio/gradio_api/run/classify", call).json["data"][0]["label"] == "blue"
+        )
+        many = form({"files": ("a.png", bytes(150_000)), "more": ("b.png", bytes(150_000))})
+        assert client.post("/gradio/gradio_api/upload", many, FORM).status == 413
+        pieces = b"".join(b"%x\r\n%b\r\n" % (len(many) // 2, half) for half in
+                          (many[: len(many) // 2], many[len(many) // 2 : len(many) // 2 * 2]))  # fmt: skip
+        head = b"POST /gradio/gradio_api/upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        head += (
+            b"Content-Type: multipart/form-data; boundary=xyz\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        assert client.raw(head + pieces + b"0\r\n\r\n").startswith(b"HTTP/1.1 413")
+        for secret in (
+            {"path": "http://127.0.0.1:9/secret.png"},
+            {"path": 1, "x": "secret"},
+            "secret",
+        ):
+            assert client.post("/gradio/gradio_api/run/classify", {"data": [secret]}).status == 400
+        assert client.get("/gradio/gradio_api/file=http://127.0.0.1:9/secret.png").status == 404
+    assert not folder.exists()
+    assert capfd.readouterr().err == ""

@@ -144,7 +144,8 @@ def test_a_strange_name_is_refused_on_loopback_unless_its_origin_is_listed_or_ke
         (base, 421),
         (replace(base, allow_origin=("https://scenes.example",)), 200),
         (replace(base, api_key_file=keys), 200),
-        (replace(base, host="0.0.0.0"), 200),  # noqa: S104  the tests listen on loopback all the same
+        (replace(base, host="0.0.0.0"), 421),  # noqa: S104  the tests listen on loopback all the same
+        (replace(base, host="::"), 421),
     ):
         with serve(settings) as client:
             answer = client.get("/", {"Host": "scenes.example"})

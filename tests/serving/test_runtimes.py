@@ -50,9 +50,23 @@ def test_auto_is_litert_and_onnx_where_that_is_missing(both: Path) -> None:
     assert choose_runtime("auto", both) == "litert"
     assert choose_runtime("auto", both, lambda _: True) == "litert"
     assert choose_runtime("auto", both, only("onnxruntime")) == "onnx"
-    assert choose_runtime("auto", both, no_package) == "litert"
     (both / "model.tflite").unlink()
     assert choose_runtime("auto", both, lambda _: True) == "onnx"
+    (both / "model.onnx").unlink()
+    assert choose_runtime("auto", both, lambda _: True) == "litert"  # which says what lacks
+
+
+def test_auto_names_the_package_that_a_bundle_of_one_file_needs(both: Path) -> None:
+    for lost, package, extra in (
+        ("none", "ai_edge_litert", "serve"),
+        ("model.tflite", "onnxruntime", "onnx"),
+    ):
+        (both / lost).unlink(missing_ok=True)
+        with pytest.raises(MissingExtraError, match=f"needs the package {package}") as caught:
+            choose_runtime("auto", both, no_package)
+        assert caught.value.cure == f"pip install -e '.[{extra}]'"
+    with pytest.raises(MissingExtraError, match="needs the package onnxruntime"):
+        choose_runtime("auto", both, only("ai_edge_litert"))
 
 
 def test_a_missing_package_and_a_missing_file_are_told_apart(both: Path) -> None:

@@ -195,12 +195,6 @@ def test_settings_that_cannot_work_are_refused(setting: dict[str, object]) -> No
         ServeSettings(**setting)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("origin", ["*", "example.org", "https://example.org/", "ftp://a.b", ""])
-def test_what_is_no_origin_is_refused(origin: str) -> None:
-    with pytest.raises(SettingsError, match="is no origin"):
-        ServeSettings(allow_origin=("https://a.example:8443", origin))
-
-
 def test_a_lone_model_file_is_served_with_class_names(
     serve: Callable[[ServeSettings], AbstractContextManager[Client]], model: Path, tmp_path: Path
 ) -> None:

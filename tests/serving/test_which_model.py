@@ -13,7 +13,8 @@ from pipeline.bundle import find_bundle, open_bundle
 from pipeline.errors import MissingInputError, SettingsError
 from serving.bundle import find_served
 from serving.classify import classify
-from serving.settings import ClassifySettings
+from serving.keeper import Keeper
+from serving.settings import ClassifySettings, ServeSettings
 
 WriteBundle = Callable[..., Path]
 
@@ -26,8 +27,28 @@ def test_current_counts_and_without_it_the_highest_number(
     assert find_bundle(model) == find_served(model) == model / "1"
     (model / "current").unlink()
     assert find_bundle(model) == find_served(model) == model / "10"
-    (model / "current").symlink_to("gone")
     assert open_bundle(model).folder == model / "10"
+
+
+@pytest.mark.parametrize("half_copied", [True, False])
+def test_a_link_to_what_is_not_there_is_named_and_no_other_version_stands_in(
+    model: Path, write_bundle: WriteBundle, *, half_copied: bool
+) -> None:
+    keeper = Keeper(ServeSettings(model=model), 1)
+    write_bundle(model / "7", ["a", "b", "c"])
+    (model / "current").unlink()
+    (model / "current").symlink_to("3")
+    if half_copied:
+        (model / "3").mkdir()
+        (model / "3" / "model.tflite").write_bytes(b"half")
+    with pytest.raises(
+        MissingInputError, match="current names 3, where there is no bundle"
+    ) as caught:
+        find_bundle(model)
+    assert "--model" in caught.value.cure
+    assert find_bundle(model / "7") == model / "7"
+    assert not keeper.is_stale()
+    assert (keeper.current.version, keeper.problem_kind) == ("1", "missing")
 
 
 def test_classify_takes_a_lone_file_with_class_names(model: Path, tmp_path: Path) -> None:
