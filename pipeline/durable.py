@@ -52,7 +52,8 @@ def write_files(files: Mapping[Path, bytes]) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `path` when the block ends well, and vanishes if not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=PART_PREFIX, dir=path.parent))
+    # A leftover of a kill says by its name what it was to become.
+    part = Path(tempfile.mkdtemp(prefix=f"{PART_PREFIX}{path.name}-", dir=path.parent))
     try:
         yield part
         part.chmod(0o755)

@@ -24,8 +24,7 @@ from pipeline.progress import Bars, Outcome, Output, Stopwatch, progress_bars
 from pipeline.published import numbers, read_record
 from training.backbones import find_weights
 from training.backend import load_backend, versions
-from training.checkpoint import Checkpoints, begin, go_on, interrupted
-from training.checks import check_classes, check_pictures, make_logs, make_out
+from training.checks import check_classes, make_logs, make_out
 from training.engines import choose_engine
 from training.evaluate import headline
 from training.evaluation import spoken
@@ -34,6 +33,7 @@ from training.pictures import Version, read_version
 from training.plans import make_plan
 from training.publish import Run, write_bundle
 from training.recipes import Setup, Trained, choose_recipe, recipe_name
+from training.resume import check_start, choose_checkpoints
 from training.review import Doubt, doubts_told, store_doubts
 from training.rows import remove_maps
 from training.settings import TrainSettings
@@ -41,6 +41,7 @@ from training.start import KNOWN, Start, read_start
 from training.trouble import memory_told, place_told, resumable
 
 _DEFAULTS = TrainSettings()
+_DOWNLOADED = ("imagenet", "places")
 
 
 def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
@@ -55,34 +56,44 @@ def _train(dataset: Dataset, version: Version, settings: TrainSettings, output: 
     with watch.step("check"):
         _check(settings, version, name)
     start = _start(settings, version, output)
-    weights = None if start else find_weights(settings.backbone, settings.weights, version.size)
-    if name == "scratch" and start is None:
-        output.say("no pretrained weights: the whole network is trained from scratch")
-    pictures = len(version.splits["train"])
-    output.say(f"training on {pictures} pictures of {len(version.class_names)} classes")
-    with run_lock(settings.out, "train"), resumable():
-        link_newest(settings.out)
+    with run_lock(settings.out, "train"):
+        with watch.step("check"):
+            check_start(settings, version)
+        weights = None if start else find_weights(settings.backbone, settings.weights, version.size)
+        if name == "scratch" and start is None:
+            output.say("no pretrained weights: the whole network is trained from scratch")
+        pictures = len(version.splits["train"])
+        output.say(f"training on {pictures} pictures of {len(version.class_names)} classes")
         setup = Setup(settings, version, weights, Bars(None), watch, start=start, say=output.say)
         setup = replace(setup, versions=partial(_version_ids, dataset))
-        setup = replace(setup, checkpoints=_checkpoints(setup))
-        with watch.step("import"):
-            load_backend().keras.utils.set_random_seed(settings.seed)
-        with recorded(dataset, settings) as record, progress_bars(output) as bars:
-            outcome, doubts = _trained(replace(setup, bars=bars), name)
-            if doubts is not None:
-                store_doubts(dataset.manifest_path, record["run"], doubts)
-            record.update(outcome.summary)
+        with resumable():
+            return _run(dataset, setup, name, output)
+
+
+def _run(dataset: Dataset, setup: Setup, name: str, output: Output) -> Outcome:
+    """Train and publish, keeping the run's states; the lock of the model's folder is held."""
+    settings = setup.settings
+    link_newest(settings.out)
+    setup = replace(setup, checkpoints=choose_checkpoints(setup))
+    with setup.watch.step("import"):
+        load_backend().keras.utils.set_random_seed(settings.seed)
+    with recorded(dataset, settings) as record, progress_bars(output) as bars:
+        outcome, doubts = _trained(replace(setup, bars=bars), name)
+        if doubts is not None:
+            store_doubts(dataset.manifest_path, record["run"], doubts)
+        record.update(outcome.summary)
     return outcome
 
 
 def _check(settings: TrainSettings, version: Version, recipe: str) -> None:
-    """Refuse what is known to fail before weights are looked for, which may take a download."""
+    """Refuse at once what is known to fail; pictures are read and weights downloaded after."""
     make_plan(settings, recipe, len(version.splits["train"]))
     choose_engine(settings.engine)
     check_classes(version)
     make_out(settings.out)
     make_logs(settings.tensorboard)
-    check_pictures([example for rows in version.splits.values() for example in rows])
+    if settings.weights not in _DOWNLOADED:
+        find_weights(settings.backbone, settings.weights, version.size)
 
 
 def _trained(setup: Setup, name: str) -> tuple[Outcome, Sequence[Doubt] | None]:
@@ -116,35 +127,6 @@ def _start(settings: TrainSettings, version: Version, output: Output) -> Start |
     if start.may_know(version.id):
         say(f"{KNOWN}: the figures may be too good")
     return start
-
-
-def _checkpoints(setup: Setup) -> Checkpoints:
-    """Go on with the interrupted run when that is asked for and there is one, else begin."""
-    settings = setup.settings
-    told = about(settings, setup.version, setup.weights_sha256())
-    before = interrupted(settings.out)
-    if before is None:
-        if settings.resume:
-            setup.say(f"nothing was interrupted in {settings.out}: starting anew")
-        return begin(settings.out, told)
-    if settings.resume:
-        return go_on(settings.out, told, before)
-    setup.say(f"an interrupted run in {settings.out} is given up; --resume would have gone on")
-    return begin(settings.out, told)
-
-
-def about(settings: TrainSettings, version: Version, weights: str) -> dict[str, Any]:
-    """Return everything that decides a run's result, as JSON gives it back."""
-    elsewhere = {"dataset", "out", "weights", "from_bundle", "resume", "mirrored_test", "engine"}
-    elsewhere |= {"export", "fit_tags", "suspects", "tensorboard"}
-    return {k: v for k, v in asdict(settings).items() if k not in elsewhere} | {
-        "data set version": version.id,
-        "published pictures": version.pixels,
-        "picture size": version.size,
-        "picture fit": version.fit,
-        "starting weights": weights,
-        "engine": choose_engine(settings.engine),
-    }
 
 
 def _version_ids(dataset: Dataset) -> frozenset[str]:

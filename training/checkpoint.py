@@ -102,6 +102,12 @@ def interrupted(out: Path) -> dict[str, Any] | None:
 
 def go_on(out: Path, about: Mapping[str, Any], before: Mapping[str, Any]) -> Checkpoints:
     """Return an interrupted run's states. Raises UsageError when it was another run than this."""
+    require_same(out, about, before)
+    return Checkpoints(out / FOLDER)
+
+
+def require_same(out: Path, about: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Raise UsageError naming what the interrupted run in a model's folder had otherwise."""
     for name in sorted({*about, *before}):
         was, now = before.get(name), about.get(name)
         if was != now:
@@ -109,7 +115,6 @@ def go_on(out: Path, about: Mapping[str, Any], before: Mapping[str, Any]) -> Che
                 f"the interrupted run in {out} had {name} {_shown(was)}, this one has {_shown(now)}",
                 cure="give the same settings and data set, or leave --resume out to start anew",
             )
-    return Checkpoints(out / FOLDER)
 
 
 def _shown(value: object) -> str:

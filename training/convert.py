@@ -1,5 +1,6 @@
 """Make a bundle of a model that was trained elsewhere."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,9 @@ from pipeline.class_names import read_class_names
 from pipeline.errors import SettingsError
 from pipeline.pictures import Fit
 from pipeline.progress import Outcome, Output, Stopwatch
-from training.foreign.bundling import Made, Wish, check_out, make_bundle
+from training.foreign.bundling import Made, Wish, make_bundle
 from training.foreign.opening import check_kind, open_foreign
+from training.foreign.place import check_out
 from training.foreign.reading import OutputName, ScalingName
 from training.foreign.writing import DEFAULT_EXPORTS, parse_exports
 
@@ -31,11 +33,11 @@ class ConvertSettings:
     scaling: ScalingName | None = None
     """What the model takes for the values 0 to 255: `none` or `0..255` as they are, `0..1`, `tf` or
     `-1..1`, `torch` (0..1 minus ImageNet's means, over deviations), `caffe` (blue, green, red minus
-    means). By default what a Rescaling or Normalization layer inside says; without one it is asked
-    for."""
+    means). By default what the Rescaling and Normalization layers before the first other weights
+    say; where they leave it open it is asked for."""
     outputs: OutputName | None = None
-    """What the model gives: `probabilities`, or `logits`, which get a softmax. By default what its
-    last activation says, else whether its answers sum to 1."""
+    """What the model gives: `probabilities`, or `logits`, which get a softmax. By default whether its
+    answers to drawn pictures sum to 1."""
     fit: Fit = "crop"
     """How a picture becomes square before the model sees it."""
     export: str = DEFAULT_EXPORTS
@@ -50,7 +52,11 @@ class ConvertSettings:
 
 def convert(
     file: Annotated[
-        Path, Parameter(help="A .keras file, a whole .h5 model, or a SavedModel's folder.")
+        Path,
+        Parameter(
+            help="A .keras file, a whole .h5 model, or a SavedModel's folder. A SavedModel is a"
+            " program, which can read and write files: convert only those that you trust."
+        ),
     ],
     /,
     *,
@@ -78,8 +84,10 @@ def convert(
     return told(settings.out, names, made, watch.total)
 
 
-def told(out: Path, names: tuple[str, ...], made: Made, seconds: float) -> Outcome:
-    """Return the outcome of a bundle that was made."""
+def told(
+    out: Path, names: tuple[str, ...], made: Made, seconds: float, *, more: Sequence[str] = ()
+) -> Outcome:
+    """Return the outcome of a bundle that was made; `more` lines say what else was read."""
     reading = made.reading
     left_out = {one.name: one.left_out for one in made.exports if one.left_out}
     summary = {
@@ -88,13 +96,16 @@ def told(out: Path, names: tuple[str, ...], made: Made, seconds: float) -> Outco
         "size": reading.size,
         "scaling": reading.scaling,
         "outputs": reading.output,
-        "found_by": made.why,
+        "found_by": dict(made.why),
         "exports": {one.name: one.as_json() for one in made.exports},
         "seconds": {"total": seconds},
     }
     lines = (
         f"bundle: {out}",
         f"{len(names)} classes, {reading.size} px",
+        f"takes {reading.scaling}: {made.why['scaling']}",
+        f"gives {reading.output}: {made.why['outputs']}",
+        *more,
         *(f"left out {name}: {why}" for name, why in left_out.items()),
         f"serve it: sceneset serve --model {out}",
     )

@@ -129,13 +129,15 @@ def embed(
     A killed run's batches are gone on with. Features of versions that are no more are removed;
     `versions` is asked with the lock held, so that none is missed that another run reads.
     """
-    if any(source.found(*one) is None for one in wanted):
+    rows = [source.found(*one) for one in wanted]
+    if any(one is None for one in rows):
         with run_lock(source.cache, "embedding"):
             prune(source.cache, versions())
             missing = [one for one in wanted if source.found(*one) is None]
             if missing:
                 _fill(source, missing, engines(), bar)
-    rows = [source.found(*one) for one in wanted]
+            # Opened rows stay readable; without the lock another run may remove the maps first.
+            rows = [source.found(*one) for one in wanted]
     if any(one is None for one in rows):
         raise OSError(f"{source.cache} does not hold what was written to it")
     return [one for one in rows if one is not None]

@@ -41,7 +41,7 @@ def write_exports(
     untested = replace(setup.version, splits={**setup.version.splits, "test": ()})
     examples = answers.examples or proof_examples(untested)
     measured = answers.probabilities if answers.examples else None
-    source = Source(folder, model, setup.version, setup.bars, name, examples, measured)
+    source = Source(folder, model, setup.version, setup.bars, name, examples, measured, setup.say)
     keras = Export(KERAS_NAME, "keras", bytes=size_of(folder / KERAS_NAME))
     exports = [keras, *export_all(source, setup.settings.exports)]
     for one in exports:

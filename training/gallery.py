@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.pictures import Fit, load_square
+from pipeline.pictures import Fit, PictureError, load_square
 from training.album import Album
 from training.answers import Answers
 from training.explain import Explainer, square_overlay
@@ -57,14 +57,18 @@ def explained_shots(
     album: Album,
     explainer: Explainer,
 ) -> list[Shot]:
-    """Return these test pictures, each also with the map of the class that was answered."""
-    if not places:
+    """Return these test pictures, each also with the map of the class that was answered.
+
+    Those that were lost since they were measured are left out.
+    """
+    found = {i: _square(answers, i, version.size, version.fit) for i in places}
+    squares = {i: square for i, square in found.items() if square is not None}
+    if not squares:
         return []
-    squares = np.stack([_square(answers, i, version.size, version.fit) for i in places])
-    explained = explainer.explain(squares)
+    explained = explainer.explain(np.stack(list(squares.values())))
     return [
         _shot(answers, i, version.class_names, album, album.add(square_overlay(square, one)))
-        for i, square, one in zip(places, squares, explained, strict=True)
+        for (i, square), one in zip(squares.items(), explained, strict=True)
     ]
 
 
@@ -120,8 +124,11 @@ def confusions(metrics: Metrics, most: int = 12) -> list[tuple[str, str, int]]:
     return sorted(found, key=lambda one: (-one[2], one[0], one[1]))[:most]
 
 
-def _square(answers: Answers, place: int, size: int, fit: Fit) -> NDArray[np.uint8]:
-    return load_square(answers.examples[place].path.read_bytes(), size, fit)
+def _square(answers: Answers, place: int, size: int, fit: Fit) -> NDArray[np.uint8] | None:
+    try:
+        return load_square(answers.examples[place].path.read_bytes(), size, fit)
+    except (OSError, PictureError):
+        return None
 
 
 def _shot(answers: Answers, place: int, names: Sequence[str], album: Album, heat: str = "") -> Shot:

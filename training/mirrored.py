@@ -1,6 +1,7 @@
 """Measure the average over a picture and its mirror image, beside the model as it is exported."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,15 +29,18 @@ def mirrored_headline(
 ) -> dict[str, float | None]:
     """Return the figures of the averaged answers.
 
-    `probabilities` float64[N, classes] are the model's own of the same examples.
+    `probabilities` float64[N, classes] are the model's own of the same examples. Those that were
+    lost since are in no figure.
     """
-    run = forward(model)
+    run, lost = forward(model), dict[Path, Exception]()
     rows = [np.empty((0, probabilities.shape[1]), np.float32)]
-    for batch in picture_batches([one.path for one in examples], size, fit):
+    paths = [one.path for one in examples]
+    for batch in picture_batches(paths, size, fit, broken=lost.__setitem__):
         rows.append(run(batch[:, :, ::-1]))
         bar.advance(len(batch))
-    averaged = average(probabilities, np.concatenate(rows).astype(np.float64))
-    return measure(averaged, labels_of(examples), class_names).headline()
+    read = [place for place, path in enumerate(paths) if path not in lost]
+    averaged = average(probabilities[read], np.concatenate(rows).astype(np.float64))
+    return measure(averaged, labels_of(examples)[read], class_names).headline()
 
 
 def average(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,18 +1,19 @@
 """Make a bundle of VGG-16 as it was trained on Places365, alone or with ImageNet."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from cyclopts import Parameter
 
-from pipeline.errors import MissingInputError, SettingsError
+from pipeline.errors import DamagedDataError, MissingInputError, SettingsError, UsageError
 from pipeline.progress import Outcome, Output, Stopwatch
 from training.backbones.download import download, is_intact, keras_home, unreachable
 from training.convert import told
-from training.foreign.bundling import Wish, check_out, make_bundle
+from training.foreign.bundling import Wish, make_bundle
 from training.foreign.categories import read_categories
+from training.foreign.place import check_out
 from training.foreign.vgg16 import Channels, open_vgg16
 from training.foreign.writing import DEFAULT_EXPORTS, parse_exports
 
@@ -56,7 +57,8 @@ class PlacesSettings:
     published list, downloaded once."""
     channels: Channels | None = None
     """In which order the first dense layer reads the feature map: channels `last` as TensorFlow, or
-    `first`; by default first where the layers have Caffe's names (fc6)."""
+    `first`; by default last for the downloads, and of other files first where the layers have
+    Caffe's names (fc6)."""
     export: str = DEFAULT_EXPORTS
     """Formats of the bundle: keras and litert (always written), saved_model, onnx."""
 
@@ -68,17 +70,27 @@ def places365(*, settings: PlacesSettings, output: Output = Output()) -> Outcome
     exports = parse_exports(settings.export)
     names = None if settings.class_names is None else read_categories(settings.class_names)
     path = find_file(settings.weights, fetched)
-    foreign = open_vgg16(path, settings.channels)
+    opened = open_vgg16(path, settings.channels, published=is_published(path))
     listed = settings.class_names
     if names is None or listed is None:
-        listed = find_list(int(foreign.gives[1] or 0), fetched)
-        names = read_categories(listed)
+        classes = int(opened.foreign.gives[1] or 0)
+        listed = find_list(classes, fetched)
+        names = read_list(listed, classes)
     # The published network saw whole pictures, stretched to a square.
     wish = Wish(
         settings.out, names, listed, "stretch", exports, scaling="caffe", outputs="probabilities"
     )
-    made = make_bundle(foreign, wish, {"made_from": path.name}, output.say)
-    return told(settings.out, names, made, watch.total)
+    order = f"channels {opened.channels}: {opened.why}"
+    output.say(order)
+    facts = {"made_from": path.name, "channels": opened.channels}
+    made = make_bundle(opened.foreign, wish, facts, output.say)
+    made = replace(made, why={**made.why, "channels": order})
+    return told(settings.out, names, made, watch.total, more=[order])
+
+
+def is_published(path: Path) -> bool:
+    """Say whether a file has the name of a published one, downloaded here or elsewhere."""
+    return any(path.name == one.weights.rpartition("/")[2] for one in _PUBLISHED.values())
 
 
 def find_file(weights: str, fetch: Fetch) -> Path:
@@ -110,9 +122,30 @@ def find_list(classes: int, fetch: Fetch) -> Path:
     return _downloaded(address, fetch, "category list", "--class-names FILE")
 
 
+def read_list(path: Path, classes: int) -> tuple[str, ...]:
+    """Return the names of a downloaded list.
+
+    Raises DamagedDataError, which says to remove it, when it is not a list of so many.
+    """
+    try:
+        names = read_categories(path)
+    except UsageError as error:
+        raise _stale(path, str(error)) from error
+    if len(names) != classes:
+        raise _stale(path, f"it holds {len(names)} names, the weights have {classes} classes")
+    return names
+
+
 def fetched(address: str, path: Path) -> str | None:
     """Download a file to its place; return why that failed, or None."""
     return unreachable(address) or download(address, path, None)
+
+
+def _stale(path: Path, why: str) -> DamagedDataError:
+    return DamagedDataError(
+        f"the downloaded category list {path} is not the published one: {why}",
+        cure="remove that file, and it is downloaded anew; or give --class-names FILE",
+    )
 
 
 def _downloaded(address: str, fetch: Fetch, what: str, instead: str) -> Path:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ FILE = "embeddings.npy"
 NAMES = "pictures.txt"
 ABOUT = "about.json"
 _DONE = "done.json"
+_GONE = ".gone-"
 MAPS = np.dtype(np.float16)
 
 
@@ -119,18 +120,26 @@ def prune(cache: Path, versions: frozenset[str]) -> list[str]:
     return gone
 
 
-def remove_maps(cache: Path) -> None:
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_maps(cache: Path, remove: Callable[[Path], None] = _remove) -> None:
     """Remove all feature maps, finished or not: gigabytes that a training needs but once.
 
     Pooled features stay. Does nothing while another run adds to the cache; whoever reads maps
-    meanwhile goes on reading them.
+    meanwhile goes on reading them. The lock is held while folders are renamed alone, as deleting
+    takes long and other runs do not wait for it; `prune` removes what a kill leaves of them.
     """
     if not cache.is_dir():
         return
     with suppress(LockedError), run_lock(cache, "embedding"):
-        for folder in cache.glob("*"):
-            if _holds_maps(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+        for folder in list(cache.glob("*")):
+            if _holds_maps(folder) and not folder.name.startswith(_GONE):
+                with suppress(OSError):
+                    folder.rename(cache / f"{_GONE}{os.getpid()}-{folder.name}")
+    for folder in list(cache.glob(f"{_GONE}*")):
+        remove(folder)
 
 
 def _holds_maps(folder: Path) -> bool:

@@ -27,7 +27,7 @@ def memory_told(plan: Plan) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not _is_exhausted(error):
+        if not is_exhausted(error):
             raise
         raise SettingsError(f"memory ran out: {_first_line(error)}", cure=_cure(plan)) from error
 
@@ -43,7 +43,7 @@ def place_told(folder: Path) -> Iterator[None]:
         raise
 
 
-def _is_exhausted(error: Exception) -> bool:
+def is_exhausted(error: Exception) -> bool:
     """Say whether memory ran out: Python's own error, or a library's by its name."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"})

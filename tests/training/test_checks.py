@@ -11,9 +11,9 @@ from pipeline.checksums import NAME, write_checksums
 from pipeline.dataset import Dataset
 from pipeline.errors import CannotWriteError, DamagedDataError
 from pipeline.rows import Split
-from training.build import about
 from training.checks import check_pictures, make_logs, make_out
 from training.pictures import Example, Version, read_version
+from training.resume import about
 from training.settings import TrainSettings
 
 Publish = Callable[..., Path]
@@ -58,7 +58,7 @@ def test_the_command_refuses_altered_pictures_before_it_trains(
     words = f"train --dataset {summed.root} --out {tmp_path / 'm'} --backbone small"
     assert cli.main(words.split()) == 5
     assert f"{picture} is not the file that was published" in capsys.readouterr().err
-    assert list((tmp_path / "m").iterdir()) == []
+    assert [path.name for path in (tmp_path / "m").iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize(

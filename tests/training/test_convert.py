@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
@@ -16,6 +17,7 @@ from pipeline.errors import DamagedDataError, MissingInputError, SceneSetError, 
 from pipeline.progress import Output
 from training.backend import load_backend
 from training.convert import ConvertSettings, convert
+from training.foreign.opening import check_kind
 
 pytestmark = [pytest.mark.train, IGNORE_COPIES]
 QUIET = Output(quiet=True)
@@ -187,6 +189,11 @@ def test_code_in_a_file_is_not_run(run: Convert, tmp_path: Path) -> None:
         keras.Sequential(stack).save(tmp_path / name)
         with pytest.raises(UsageError, match=r"needs code of its own \((Doubled|Lambda)\)"):
             run(tmp_path / name, scaling="none")
+    with h5py.File(tmp_path / "lambda.h5", "r+") as file:
+        told = file.attrs["model_config"].replace('"Lambda"', '"\\u004cambda"')
+        file.attrs["model_config"] = told
+    with pytest.raises(UsageError, match=r"code of its own \(Lambda\)"):
+        check_kind(tmp_path / "lambda.h5")
 
 
 def test_files_that_are_cut_short_are_damaged(run: Convert, tmp_path: Path) -> None:

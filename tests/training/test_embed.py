@@ -1,4 +1,6 @@
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +140,24 @@ def test_what_is_kept_already_is_read_without_the_lock_and_removes_nothing(
         with pytest.raises(LockedError):
             run(made, POOLED[1:2], mean_colour, mean_colour)
     assert (tmp_path / "e" / "0123456789abcdef-0").is_dir()
+
+
+class Contended(Source):
+    """Another run removes the features as often as the lock lets it."""
+
+    def found(self, view: View, kind: Kind) -> Rows | None:
+        with suppress(LockedError), run_lock(self.cache, "another"):
+            shutil.rmtree(self.folder(view, kind), ignore_errors=True)
+        return super().found(view, kind)
+
+
+def test_features_that_another_run_removes_right_after_stay_readable(
+    drawn: Path, tmp_path: Path
+) -> None:
+    made = Contended(**vars(source(drawn, tmp_path / "e")))
+    (maps,) = run(made, [(VIEWS[1], "map")], mean_colour, mean_colour)
+    assert made.found(VIEWS[1], "map") is None
+    assert maps.take([7]).any()
 
 
 def test_the_versions_that_are_there_are_asked_for_with_the_lock_held(

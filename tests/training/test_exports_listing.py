@@ -1,5 +1,7 @@
+import pytest
+
 from training.exports.kinds import FILES
-from training.exports.listing import listed, size_told
+from training.exports.listing import listed, rounded_up, size_told
 
 SAME = {"pictures": 24, "largest": 2e-7, "other_top1": 0}
 GATE = {"top1": 0.88, "float_top1": 0.885, "split": "train"}
@@ -30,3 +32,13 @@ def test_a_proof_names_each_signature_and_the_split_that_decided() -> None:
 
 def test_sizes_are_written_in_thousands() -> None:
     assert (size_told(9_812_345), size_told(1234)) == ("9.8 MB", "1.2 kB")
+
+
+@pytest.mark.parametrize(
+    ("largest", "told"), [(1.49e-4, "0.0002"), (1e-4, "0.0001"), (9.1e-5, "0.0001"), (1.0, "1")]
+)
+def test_at_most_is_never_less_than_what_was_found(largest: float, told: str) -> None:
+    found = {**SAME, "largest": largest}
+    (one, *_) = listed({"model.tflite": {"bytes": 5, "parity": {"serving_default": found}}}, FILES)
+    assert one.proof.startswith(f"probabilities at most {told} apart")
+    assert rounded_up(largest) >= largest

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from PIL import Image
 
 from training.album import SIDE, Album
 from training.answers import Answers
-from training.gallery import CELL_MOST, cells, samples, worst_and_unsure
+from training.gallery import CELL_MOST, cells, explained_shots, samples, worst_and_unsure
 from training.pictures import Example, Version
 
 NAMES = ("a", "b", "c")
@@ -37,6 +38,21 @@ def test_no_test_picture_gives_no_shot_and_no_cell(tmp_path: Path) -> None:
     none = Answers(np.empty((0, 3)), (), {})
     assert worst_and_unsure(none) == ([], [])
     assert cells(none, NAMES, Album(tmp_path, "crop")) == []
+
+
+class Everywhere:
+    """Explain by an even map."""
+
+    def explain(self, pictures: np.ndarray) -> list[SimpleNamespace]:
+        return [SimpleNamespace(heat=np.ones((4, 4), np.float32)) for _ in pictures]
+
+
+def test_a_picture_that_was_lost_has_no_shot(files: list[Path], tmp_path: Path) -> None:
+    version = Version("", tmp_path, NAMES, 32, "crop", {})
+    answers, album = answers_of(files), Album(tmp_path / "page", "crop")
+    files[3].unlink()
+    shots = explained_shots([4, 3, 2], answers, version, album, Everywhere())  # type: ignore[arg-type]
+    assert [(shot.truth, shot.probability) for shot in shots] == [("b", 1.0), ("a", 0.7)]
 
 
 def test_every_test_picture_stands_in_the_cell_of_its_classes(

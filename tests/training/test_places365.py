@@ -14,7 +14,14 @@ from pipeline.progress import Output
 from training.backend import load_backend
 from training.foreign.categories import category_names, read_categories
 from training.foreign.vgg16 import channels_last, check_layers, open_vgg16, read_layers
-from training.places365 import PlacesSettings, find_file, find_list, places365
+from training.places365 import (
+    PlacesSettings,
+    find_file,
+    find_list,
+    is_published,
+    places365,
+    read_list,
+)
 
 HERE = Path("list.txt")
 
@@ -128,7 +135,7 @@ def test_rows_of_a_channels_first_kernel_go_to_their_places() -> None:
 @IGNORE_COPIES
 def test_the_network_is_the_one_that_keras_builds(tmp_path: Path) -> None:
     layers = vgg16_layers(7, 64)
-    found = open_vgg16(write_h5(tmp_path / "w.h5", layers)).network
+    found = open_vgg16(write_h5(tmp_path / "w.h5", layers)).foreign.network
     keras = load_backend().keras
     kinds = keras.layers
     x = picture = keras.Input((64, 64, 3))
@@ -148,6 +155,41 @@ def test_the_network_is_the_one_that_keras_builds(tmp_path: Path) -> None:
 
 @pytest.mark.train
 @IGNORE_COPIES
+def test_caffes_names_mean_channels_first_except_in_the_published_file(tmp_path: Path) -> None:
+    layers = vgg16_layers(5, 64, caffe=True)
+    path = write_h5(tmp_path / "w.h5", layers)
+    kernel = layers[13][1][0]
+    for options, order, wanted in (
+        ({}, "first", channels_last(kernel, 2)),
+        ({"published": True}, "last", kernel),
+        ({"channels": "first", "published": True}, "first", channels_last(kernel, 2)),
+    ):
+        opened = open_vgg16(path, **options)  # type: ignore[arg-type]  a table of options
+        assert opened.channels == order
+        assert np.array_equal(opened.foreign.network.get_layer("fc6").get_weights()[0], wanted)
+    plain = open_vgg16(write_h5(tmp_path / "k.h5", vgg16_layers(5, 64)))
+    assert plain.channels == "last"
+    assert is_published(Path("here/vgg16-places365_weights_tf_dim_ordering_tf_kernels.h5"))
+    assert not is_published(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("/a/airfield 0\n/a/alley 1\n", "2 names"), ("/a/airfield 0\n<html>\n", "another form|html")],
+)
+def test_a_wrong_list_in_the_cache_is_told_as_a_download_to_remove(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "categories_places365.txt"
+    path.write_text(text)
+    with pytest.raises(DamagedDataError, match=words) as caught:
+        read_list(path, 365)
+    assert str(path) in caught.value.problem
+    assert "remove that file" in caught.value.cure
+
+
+@pytest.mark.train
+@IGNORE_COPIES
 @pytest.mark.parametrize("classes", [365, 1365])
 def test_a_file_in_the_published_layout_becomes_a_bundle(tmp_path: Path, classes: int) -> None:
     path = write_vgg16(tmp_path / "vgg16.h5", classes)
@@ -162,3 +204,5 @@ def test_a_file_in_the_published_layout_becomes_a_bundle(tmp_path: Path, classes
     bundle = open_bundle(tmp_path / "out")
     assert bundle.class_names[-1] == f"place-{classes - 1}"
     assert bundle.fit == "stretch"
+    assert bundle.record["channels"] == "last"
+    assert "Keras' names" in summary["found_by"]["channels"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.dataset import run_lock
-from training.rows import FILE, Filling, Rows, open_rows, remove_maps
+from training.rows import FILE, Filling, Rows, open_rows, prune, remove_maps
 
 SHAPE = (5, 3)
 
@@ -66,6 +66,28 @@ def test_feature_maps_are_removed_and_pooled_features_and_pictures_stay(tmp_path
     assert left == [".part-v-begun", "v-pictures", "v-pooled"]
     # Another run that reads them meanwhile goes on.
     assert np.array_equal(maps.take([4, 0]), np.ones((2, 3)))
+
+
+def test_other_runs_find_the_cache_unlocked_while_maps_are_deleted(tmp_path: Path) -> None:
+    filled(tmp_path / "v-map", "map", np.float16)
+    asked: list[Path] = []
+
+    def killed(folder: Path) -> None:
+        with run_lock(tmp_path, "another"):
+            asked.append(folder)
+
+    remove_maps(tmp_path, killed)
+    (left,) = asked
+    assert open_rows(tmp_path / "v-map", SHAPE, np.float16) is None
+    assert left.is_dir()
+    assert prune(tmp_path, frozenset({"v"})) == [left.name]
+
+
+def test_what_a_killed_removal_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    filled(tmp_path / "v-map", "map", np.float16)
+    remove_maps(tmp_path, lambda _: None)
+    remove_maps(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_a_full_disk_is_an_error_and_no_crash() -> None:

@@ -28,6 +28,7 @@ from training.exports.parity import (
 )
 from training.exports.runtimes import (
     FilesRunner,
+    Rows,
     Runner,
     SavedModel,
     explained_runner,
@@ -39,6 +40,10 @@ from training.exports.tflite_files import Packer, classifier_packer, explain_fil
 from training.exports.written import Export, size_of, timed
 from training.network import forward
 from training.pictures import Example, Version, labels_of
+
+
+def _silent(_line: str) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,22 @@ class Source:
     name: str
     examples: tuple[Example, ...]
     reference: Probabilities | None = None
+    say: Callable[[str], None] = _silent
 
     @property
     def pack(self) -> Packer:
         """Return what makes a LiteRT file of a converted graph."""
         return classifier_packer(self.name, self.version.size, self.version.class_names)
+
+    def run(
+        self, runners: Mapping[str, Runner], examples: Sequence[Example], name: str
+    ) -> tuple[dict[str, Rows], list[int]]:
+        """Return each runner's answers and the places of the examples that could be read."""
+        bar = self.bars.add(name, total=len(examples))
+        found, read = proof.run_all(runners, self.version, examples, bar)
+        if len(read) < len(examples):
+            self.say(f"{name}: {len(examples) - len(read)} pictures cannot be read any more")
+        return found, read
 
 
 @dataclass(frozen=True)
@@ -90,7 +106,7 @@ def export_all(source: Source, kinds: Sequence[str]) -> list[Export]:
     """
     writers = {"litert": _litert, "saved_model": _saved_model, "onnx": _onnx}
     made = [one for kind, write in writers.items() if kind in kinds for one in write(source)]
-    _prove_few(source, made, _prove_every(source, made))
+    _prove_few(*_prove_every(source, made), made)
     smaller = [shrink(source) for kind, shrink in _SMALLER.items() if kind in kinds]
     _judge(source, [one for one in smaller if one.data])
     return [*(one.export for one in made), *(one.export for one in smaller)]
@@ -142,35 +158,38 @@ def _onnx(source: Source) -> list[Float32]:
     return [Float32(export, onnx_runner(path))]
 
 
-def _prove_every(source: Source, made: Sequence[Float32]) -> Probabilities:
-    """Compare float exports with the model on every picture; return its probabilities."""
+def _prove_every(source: Source, made: Sequence[Float32]) -> tuple[Source, Probabilities]:
+    """Compare float exports with the model on every picture.
+
+    Returns the source with the examples that could be read, and the model's probabilities of them.
+    """
     runners = {one.export.name: one.every for one in made if one.every is not None}
     if source.reference is None:
         runners[""] = forward(source.model)
-    bar = source.bars.add("proving exports", total=len(source.examples))
-    found = proof.run_all(runners, source.version, source.examples, bar)
-    reference = found[""] if source.reference is None else source.reference
+    found, read = source.run(runners, source.examples, "proving exports")
+    proof.require_some(read, source.examples)
+    reference = found[""] if source.reference is None else source.reference[read]
     for one in made:
         if one.every is not None:
             one.export.parity[PIXELS] = compare(reference, found[one.export.name])
             require_exact(one.export.name, one.export.parity[PIXELS])
-    return reference
+    return replace(source, examples=tuple(source.examples[place] for place in read)), reference
 
 
-def _prove_few(source: Source, made: Sequence[Float32], every: Probabilities) -> None:
+def _prove_few(source: Source, every: Probabilities, made: Sequence[Float32]) -> None:
     """Compare on a few pictures what takes whole files, and what explains."""
     places = proof.spread(range(len(source.examples)), proof.FILES)
-    examples = [source.examples[place] for place in places]
-    reference = every[places]
-    bar = source.bars.add("proving the rest", total=len(examples))
+    examples, reference = [source.examples[place] for place in places], every[places]
     runners = {one.export.name: one.few for one in made if one.few is not None}
-    found = proof.run_all(runners, source.version, examples, bar)
+    found, read = source.run(runners, examples, "proving the rest")
+    proof.require_some(read, examples)
+    reference = reference[read]
+    files, opened = proof.read_files([examples[place] for place in read])
     for one in made:
         if one.few is not None:
             one.export.parity["head.npz"] = compare(reference, found[one.export.name])
-        data = [example.path.read_bytes() for example in examples] if one.files else []
         for name, run in one.files:
-            one.export.parity[name] = compare(reference, run(data))
+            one.export.parity[name] = compare(reference[opened], run(files))
         for name, parity in one.export.parity.items():
             require_exact(f"{one.export.name} ({name})", parity)
 
@@ -204,16 +223,19 @@ def _judge(source: Source, smaller: Sequence[Small]) -> None:
     if not smaller:
         return
     split, examples = proof.judged_examples(source.version)
-    bar = source.bars.add("judging fewer bits", total=len(examples))
     runners = {one.export.name: litert_runner(one.data) for one in smaller}
-    found = proof.run_all({"": forward(source.model), **runners}, source.version, examples, bar)
+    runners[""] = forward(source.model)
+    found, read = source.run(runners, examples, "judging fewer bits")
+    labels = labels_of(examples)[read]
     for one in smaller:
         export, answers = one.export, found[one.export.name]
         export.parity["judged"] = compare(found[""], answers)
-        gate = replace(one.gate(found[""], answers, labels_of(examples)), split=split)
+        gate = replace(one.gate(found[""], answers, labels), split=split)
         export.gate = gate
         if not gate.passed:
             export.left_out = f"{gate.lost} of {gate.pictures} {_PICTURES[split]} pictures are lost"
+            if gate.allowed is None:
+                export.left_out = f"{gate.pictures} {_PICTURES[split]} pictures cannot judge it"
             if not examples:
                 export.left_out = "there is neither a validation nor a training picture to judge by"
             continue

@@ -17,7 +17,7 @@ METADATA_NAME = "TFLITE_METADATA"
 
 def read_model(data: bytes) -> Any:  # noqa: ANN401  the generated classes have no types
     """Read a model into objects that can be changed."""
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(bytearray(data), 0))
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
 
 
 def write_model(model: Any) -> bytes:  # noqa: ANN401
@@ -25,7 +25,8 @@ def write_model(model: Any) -> bytes:  # noqa: ANN401
     size = sum(len(b.data) for b in model.buffers if b.data is not None)
     builder = flatbuffers.Builder(size + 2**20)
     builder.Finish(model.Pack(builder), IDENTIFIER)
-    return bytes(builder.Output())
+    # Output() would be one more copy of all weights.
+    return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
 def keep_outputs(model: Any, outputs: Mapping[int, str]) -> None:  # noqa: ANN401

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context
 from typing import Any
 
 from training.exports.kinds import EXPLAIN_FILE, FILES, HEAD_FILE
@@ -56,9 +57,14 @@ def _proof(name: str, one: Mapping[str, Any]) -> str:
 def _compared(how: str, found: Mapping[str, Any]) -> str:
     by = {PIXELS: "", "judged": "", HEAD_FILE: f"with {HEAD_FILE}: "}.get(how, f"{how}: ")
     other, largest = found["other_top1"], found["largest"]
-    apart = f"at most {largest:.1g} apart" if largest else "equal"
+    apart = f"at most {rounded_up(largest):.1g} apart" if largest else "equal"
     top1 = f"another top-1 on {other}" if other else "top-1 equal"
     return f"{by}probabilities {apart} on {found['pictures']} pictures, {top1}"
+
+
+def rounded_up(value: float) -> float:
+    """Return the next number of one digit that is not smaller: what differs at most, never less."""
+    return float(Context(prec=1, rounding=ROUND_CEILING).create_decimal(repr(float(value))))
 
 
 def size_told(count: int) -> str:

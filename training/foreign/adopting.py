@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import SettingsError
+from pipeline.errors import SceneSetError, SettingsError
 from training.backbones.scaling import Scaling, scale
 from training.backend import load_backend
 from training.exports.explain import Dense
 from training.exports.litert import trace
 from training.foreign.opening import Foreign, first_line
 from training.foreign.reading import OutputName, ScalingName
+from training.trouble import is_exhausted
 
 Rows = NDArray[np.float32]
 _BATCH = 4
@@ -123,7 +124,11 @@ def own_answers(foreign: Foreign, reading: Reading, pictures: NDArray[np.uint8])
     run = tf.function(foreign.run, input_signature=[spec], autograph=False)
     try:
         rows = [run(tf.constant(values[k : k + _BATCH])) for k in range(0, len(values), _BATCH)]
+    except (SceneSetError, OSError):
+        raise
     except Exception as error:  # whatever layers raise that are given another size
+        if is_exhausted(error):
+            raise
         raise SettingsError(
             f"{foreign.path} does not take pictures of {reading.size} px: {first_line(error)}",
             cure="give the --size that it was trained at",

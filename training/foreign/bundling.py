@@ -1,22 +1,24 @@
 """Make a bundle of a model from elsewhere: read how it works, write it, prove it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.class_names import check_count
-from pipeline.durable import new_folder
-from pipeline.errors import SettingsError, UsageError
+from pipeline.errors import SettingsError
 from pipeline.manifest import now
 from pipeline.pictures import Fit
 from training.backend import versions
 from training.export import write_class_names, write_preprocess, write_record
 from training.exports.written import Export
 from training.foreign.adopting import Reading, adopt, own_answers, softmax
-from training.foreign.opening import Foreign
+from training.foreign.opening import Foreign, first_line
+from training.foreign.place import bundle_folder, bundle_name
 from training.foreign.reading import OutputName, ScalingName, read_output, read_scaling, read_size
 from training.foreign.writing import Proof, Target, draw_pictures, write_all
+from training.trouble import is_exhausted
 
 
 @dataclass(frozen=True)
@@ -41,24 +43,25 @@ class Made:
     """A bundle that was made: how the model was read, why so, and what became of each export."""
 
     reading: Reading
-    why: dict[str, str]
+    why: Mapping[str, str]
     exports: tuple[Export, ...]
 
 
-def check_out(out: Path) -> None:
-    """Raise UsageError unless a folder can appear at `out`: nothing, or an empty folder."""
-    for place in out.absolute().parents:
-        if place.exists() and not place.is_dir():
-            raise UsageError(
-                f"--out {out} cannot be a folder: {place} is a file", cure="name another folder"
-            )
-    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
-        raise UsageError(
-            f"--out {out} is there already, and is not an empty folder",
-            cure="name a new folder, or remove that one yourself",
-        )
+@contextmanager
+def memory_told() -> Iterator[None]:
+    """Raise SettingsError when the block runs out of memory."""
+    try:
+        yield
+    except Exception as error:
+        if not is_exhausted(error):
+            raise
+        raise SettingsError(
+            f"memory ran out: {first_line(error)}",
+            cure="end other programs, name fewer formats with --export, or use a larger machine",
+        ) from error
 
 
+@memory_told()
 def make_bundle(
     foreign: Foreign, wish: Wish, facts: dict[str, Any], say: Callable[[str], None]
 ) -> Made:
@@ -78,8 +81,8 @@ def make_bundle(
     say(f"answers are {output}: {output_why}")
     reading = replace(reading, output=output)
     proof = Proof(pictures, softmax(rows) if output == "logits" else rows)
-    name = wish.out.absolute().name
-    with new_folder(wish.out) as part:
+    name = bundle_name(wish.out)
+    with bundle_folder(wish.out) as part:
         target = Target(part, name, wish.class_names, wish.fit, proof)
         exports = write_all(target, adopt(foreign, reading), wish.exports)
         write_class_names(part, wish.class_names)

@@ -31,19 +31,29 @@ class Weights(NamedTuple):
     bias: NDArray[np.float32]
 
 
-def open_vgg16(path: Path, channels: Channels | None = None) -> Foreign:
+class Opened(NamedTuple):
+    """A network, in which order its first dense layer read the feature map, and why so."""
+
+    foreign: Foreign
+    channels: Channels
+    why: str
+
+
+def open_vgg16(path: Path, channels: Channels | None = None, *, published: bool = False) -> Opened:
     """Return the network whose weights a file holds: its widths, picture size and classes are read.
 
     It takes blue, green, red minus means, and gives probabilities. `channels` says in which order
-    the first dense layer reads the feature map; by default first where the layers have Caffe's
-    names. Raises DamagedDataError for a file that does not hold a whole VGG-16.
+    the first dense layer reads the feature map. By default `last` for the published downloads, whose
+    loader puts them into a network of that order whatever its layers are called; of other files
+    `first` where the layers have Caffe's names. Raises DamagedDataError for a file that does not
+    hold a whole VGG-16.
     """
     layers = read_layers(path)
-    order = channels or ("first" if any(one.name == _OF_CAFFE for one in layers) else "last")
+    order, why = _order(layers, channels, published=published)
     side = check_layers(path, layers)
     network = _build(layers, side, order)
     shape = (None, side * _HALVED, side * _HALVED, 3)
-    return Foreign(
+    foreign = Foreign(
         path,
         shape,
         (None, len(layers[-1].bias)),
@@ -52,6 +62,19 @@ def open_vgg16(path: Path, channels: Channels | None = None) -> Foreign:
         tuple(network.variables),
         network,
     )
+    return Opened(foreign, order, why)
+
+
+def _order(
+    layers: Sequence[Weights], asked: Channels | None, *, published: bool
+) -> tuple[Channels, str]:
+    if asked is not None:
+        return asked, "as stated"
+    if published:
+        return "last", "the order of the published file"
+    if any(one.name == _OF_CAFFE for one in layers):
+        return "first", f"its layers have Caffe's names ({_OF_CAFFE})"
+    return "last", "its layers have Keras' names"
 
 
 def read_layers(path: Path) -> list[Weights]:

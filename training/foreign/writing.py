@@ -33,6 +33,7 @@ from training.exports.written import Export, size_of, timed
 from training.foreign.adopting import Adopted
 from training.foreign.opening import first_line
 from training.network import forward
+from training.trouble import is_exhausted
 
 KINDS = ("keras", "saved_model", "litert", "onnx")
 DEFAULT_EXPORTS = "keras,saved_model,litert"
@@ -197,6 +198,8 @@ def _told(name: str) -> Iterator[None]:
     except (SceneSetError, OSError):
         raise
     except Exception as error:
+        if is_exhausted(error):
+            raise
         raise SettingsError(
             f"the model cannot be written as {name}: {first_line(error)}",
             cure="use layers that every runtime has, and float32: half precision often is the cause",
