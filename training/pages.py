@@ -23,6 +23,7 @@ from training.gallery import (
     worst_and_unsure,
 )
 from training.pictures import Version
+from training.plans import OWN
 from training.report import render
 from training.review import Doubt
 from training.settings import TrainSettings
@@ -161,7 +162,11 @@ def _settings(setup: Setup, trained: Trained, run: Mapping[str, Any]) -> dict[st
                 f" number {one.epoch_kept} kept"
                 for one in trained.phases
             },
-            **{name.replace("_", " "): value for name, value in trained.plan.as_json().items()},
+            **{
+                name.replace("_", " "): value
+                for name, value in trained.plan.as_json().items()
+                if name in OWN[trained.recipe]
+            },
         },
         "options": {
             f"--{name.replace('_', '-')}": value.name if isinstance(value, Path) else value

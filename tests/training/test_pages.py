@@ -83,10 +83,14 @@ def write(tmp_path: Path, model: Any) -> Write:  # noqa: ANN401  the same
             "evaluation": found, "unreadable": ["test/x.jpg"], "untaught": [],
             "unmeasured": [NAMES[0]], "exports": EXPORTS, "suspects_note": why and SEEN,
         }  # fmt: skip
-        plan = SimpleNamespace(epochs=2, batch_size=8, as_json=lambda: {"views": 2})
+        plan = SimpleNamespace(
+            epochs=2,
+            batch_size=8,
+            as_json=lambda: {"views": 2, "rotation": 0.3, "fewest_per_class": 77},
+        )
         curves = [{"accuracy": 0.5, "loss": 1.0}, {"accuracy": 0.6, "loss": 0.9}]
         phases = [Phase("head", 2, 8, 2, 2, curves), Phase("fine-tune", 6, 64, 1, 1, curves[:1])]
-        trained = SimpleNamespace(plan=plan, phases=phases, kept_phase=phases[1])
+        trained = SimpleNamespace(recipe="fast", plan=plan, phases=phases, kept_phase=phases[1])
         start = SimpleNamespace(may_know=lambda _id: bool(why))
         setup = SimpleNamespace(
             version=version,
@@ -175,6 +179,12 @@ def test_each_training_is_told_with_its_own_plan(write: Write) -> None:
     assert "1 of at most 6, number 1 kept" in page
     assert "(2 of 2)" in page
     assert "(1 of 1)" in page
+
+
+def test_values_that_the_recipe_has_no_use_for_are_not_told(write: Write) -> None:
+    page, _ = write(5)
+    assert "<dt>rotation</dt>" in page
+    assert "fewest per class" not in page
 
 
 def test_a_start_that_may_know_the_test_pictures_and_the_weights_licence_are_told(
