@@ -115,7 +115,8 @@ def one_seed(root: Path, seed: int, options: argparse.Namespace) -> dict[str, An
     """Measure every recipe on one split."""
     shutil.rmtree(root / "cache", ignore_errors=True)
     engine = {"engine": options.engine}
-    found = {"fast": measured(fast, prepared(root, options.weights, seed, **engine))}
+    quick = engine | {"views": options.views}
+    found = {"fast": measured(fast, prepared(root, options.weights, seed, **quick))}
     epochs = options.original_epochs
     setup = prepared(root, options.weights, seed, recipe="original", epochs=epochs)
     found["original"] = measured(original, setup)
@@ -175,6 +176,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="splits per set (%(default)s)")
     parser.add_argument("--original-epochs", type=int, default=EPOCHS, help="(%(default)s)")
     parser.add_argument("--engine", choices=["auto", "tensorflow", "openvino"], default="auto")
+    parser.add_argument("--views", type=int, help="of `fast`; by default the recipe's own")
     parser.add_argument("--best", action="store_true", help="measure `best` too: minutes")
     options = parser.parse_args()
     load_backend()
@@ -196,6 +198,8 @@ def main() -> None:
             ),
         },
         "goals": GOALS,
+        "engine": options.engine,
+        "views_of_fast": options.views or "the recipe's",
         "extrapolated": options.original_epochs != EPOCHS,
         "weights_sha256": file_sha256(options.weights),
         "versions": versions(),

@@ -24,7 +24,7 @@ from pipeline.progress import Bars, Outcome, Output, Stopwatch, progress_bars
 from pipeline.published import numbers, read_record
 from training.backbones import find_weights
 from training.backend import load_backend, versions
-from training.checks import check_classes, make_logs, make_out
+from training.checks import check_classes, leaving_nothing, make_logs, make_out
 from training.engines import choose_engine
 from training.evaluate import headline
 from training.evaluation import spoken
@@ -53,21 +53,33 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
 
 def _train(dataset: Dataset, version: Version, settings: TrainSettings, output: Output) -> Outcome:
     watch, name = Stopwatch(), recipe_name(settings)
-    with watch.step("check"):
-        _check(settings, version, name)
-    start = _start(settings, version, output)
-    with run_lock(settings.out, "train"):
-        with watch.step("check"):
-            check_start(settings, version)
-        weights = None if start else find_weights(settings.backbone, settings.weights, version.size)
-        if name == "scratch" and start is None:
-            output.say("no pretrained weights: the whole network is trained from scratch")
-        pictures = len(version.splits["train"])
-        output.say(f"training on {pictures} pictures of {len(version.class_names)} classes")
-        setup = Setup(settings, version, weights, Bars(None), watch, start=start, say=output.say)
-        setup = replace(setup, versions=partial(_version_ids, dataset))
-        with resumable():
-            return _run(dataset, setup, name, output)
+    make_plan(settings, name, len(version.splits["train"]))
+    choose_engine(settings.engine)
+    check_classes(version)
+    with leaving_nothing(settings.out, made=make_out(settings.out)):
+        make_logs(settings.tensorboard)
+        if settings.weights not in _DOWNLOADED:
+            find_weights(settings.backbone, settings.weights, version.size)
+        start = _start(settings, version, output)
+        with run_lock(settings.out, "train"):
+            with watch.step("check"):
+                check_start(settings, version)
+            setup = _setup(version, settings, start, watch, output)
+            setup = replace(setup, versions=partial(_version_ids, dataset))
+            with resumable():
+                return _run(dataset, setup, name, output)
+
+
+def _setup(
+    version: Version, settings: TrainSettings, start: Start | None, watch: Stopwatch, output: Output
+) -> Setup:
+    """Look for the weights, which may take a download, and say what is trained."""
+    weights = None if start else find_weights(settings.backbone, settings.weights, version.size)
+    if recipe_name(settings) == "scratch" and start is None:
+        output.say("no pretrained weights: the whole network is trained from scratch")
+    pictures = len(version.splits["train"])
+    output.say(f"training on {pictures} pictures of {len(version.class_names)} classes")
+    return Setup(settings, version, weights, Bars(None), watch, start=start, say=output.say)
 
 
 def _run(dataset: Dataset, setup: Setup, name: str, output: Output) -> Outcome:
@@ -83,17 +95,6 @@ def _run(dataset: Dataset, setup: Setup, name: str, output: Output) -> Outcome:
             store_doubts(dataset.manifest_path, record["run"], doubts)
         record.update(outcome.summary)
     return outcome
-
-
-def _check(settings: TrainSettings, version: Version, recipe: str) -> None:
-    """Refuse at once what is known to fail; pictures are read and weights downloaded after."""
-    make_plan(settings, recipe, len(version.splits["train"]))
-    choose_engine(settings.engine)
-    check_classes(version)
-    make_out(settings.out)
-    make_logs(settings.tensorboard)
-    if settings.weights not in _DOWNLOADED:
-        find_weights(settings.backbone, settings.weights, version.size)
 
 
 def _trained(setup: Setup, name: str) -> tuple[Outcome, Sequence[Doubt] | None]:

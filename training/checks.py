@@ -1,11 +1,19 @@
 """Refuse, before anything is computed, what would only fail or mislead later."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from pipeline.checksums import file_sha256
-from pipeline.errors import CannotWriteError, DamagedDataError, MissingInputError, UsageError
+from pipeline.dataset import LOCK_NAME, run_lock
+from pipeline.errors import (
+    CannotWriteError,
+    DamagedDataError,
+    LockedError,
+    MissingInputError,
+    UsageError,
+)
 from pipeline.workers import map_items
 from training.pictures import DECODERS, Example, Version
 
@@ -46,8 +54,8 @@ def altered(examples: Sequence[Example]) -> Iterator[tuple[Path, str]]:
             yield result.item.path, "is not the file that was published"
 
 
-def make_out(out: Path) -> None:
-    """Make the model's folder, and see that files can be made in it.
+def make_out(out: Path) -> bool:
+    """Make the model's folder, and see that files can be made in it; say whether it is new.
 
     Raises UsageError when a file is in the way, or CannotWriteError.
     """
@@ -56,8 +64,29 @@ def make_out(out: Path) -> None:
             raise UsageError(
                 f"--out {out} cannot be a folder: {path} is a file", cure="name a folder: --out DIR"
             )
+    made = not out.exists()
     _make(out, "--out")
     _try(out, "--out")
+    return made
+
+
+@contextmanager
+def leaving_nothing(out: Path, *, made: bool) -> Iterator[None]:
+    """Remove the model's folder after an error, if it was made for this run and nothing is in it."""
+    try:
+        yield
+    except BaseException:
+        if made:
+            _remove_unused(out)
+        raise
+
+
+def _remove_unused(out: Path) -> None:
+    """Remove a folder that holds a lock at most, and no run."""
+    with suppress(LockedError, OSError), run_lock(out, "train"):
+        if {path.name for path in out.iterdir()} == {LOCK_NAME}:
+            (out / LOCK_NAME).unlink()
+            out.rmdir()
 
 
 def make_logs(folder: Path | None) -> None:
