@@ -32,7 +32,7 @@ from scraper.chromium import chromium_options, driver_service, grid_options
 from scraper.driver import Choice
 from scraper.guardian import Guardian
 from scraper.harvest import BrowserLost, Unreachable
-from scraper.profiles import new_profile
+from scraper.profiles import end_users, new_profile
 
 PAGE_LOAD_S = 15
 SCRIPT_S = 15
@@ -67,6 +67,7 @@ def local_driver(choice: Choice, *, headful: bool = False, patience: float = COM
                 os.killpg(process.pid, signal.SIGKILL)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(QUIT_S)
+            end_users([profile])
         shutil.rmtree(profile, ignore_errors=True)
         while guardians:
             guardians.pop().release()

@@ -5,12 +5,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 PROFILE_PREFIX = "sceneset-browser-"
 LIST_S = 5
+END_S = 5
+PAUSE_S = 0.02
 Processes = Iterable[tuple[int, str]]
 
 
@@ -28,11 +31,24 @@ def sweep_profiles(folder: Path, processes: Callable[[], Processes] | None = Non
     orphaned = [profile for profile in folder.glob(f"{PROFILE_PREFIX}*-*") if _is_orphan(profile)]
     if not orphaned:
         return
-    for process_id in users_of(orphaned, (processes or running_processes)()):
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(process_id, signal.SIGKILL)
+    end_users(orphaned, processes)
     for profile in orphaned:
         shutil.rmtree(profile, ignore_errors=True)
+
+
+def end_users(profiles: Sequence[Path], processes: Callable[[], Processes] | None = None) -> None:
+    """Kill what still uses one of the profiles until nothing does, for at most END_S.
+
+    A killed browser lives on while its memory is given back, and writes into a folder just removed.
+    """
+    until = monotonic() + END_S
+    while users := users_of(profiles, (processes or running_processes)()):
+        for process_id in users:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process_id, signal.SIGKILL)
+        if monotonic() > until:
+            return
+        sleep(PAUSE_S)
 
 
 def users_of(profiles: Iterable[Path], processes: Processes) -> list[int]:
