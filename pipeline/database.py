@@ -1,13 +1,17 @@
 """Open a SQLite file that survives kills: migrations, transactions, reading statements."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from pipeline.errors import DamagedDataError
 from pipeline.schema import MIGRATIONS
+
+WAIT_S = 10.0
+PAUSE_S = 0.02
 
 
 class Database:
@@ -18,9 +22,9 @@ class Database:
 
         Raises DamagedDataError when a newer version of the tool wrote it; sqlite3 errors pass.
         """
-        self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
+        self._db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
         try:
-            self._db.execute("PRAGMA journal_mode = WAL")
+            retried(lambda: self._db.execute("PRAGMA journal_mode = WAL"))
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._migrate()
@@ -71,3 +75,26 @@ class Database:
     ) -> list[tuple[Any, ...]]:
         """Run a reading statement."""
         return self._db.execute(sql, values).fetchall()
+
+
+def retried(
+    command: Callable[[], object],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Try a command again while others hold the file, for WAIT_S.
+
+    SQLite does not wait by itself where it sees a deadlock coming: when several open a new file and
+    each wants to turn it to WAL.
+    """
+    until = clock() + WAIT_S
+    while True:
+        try:
+            command()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or clock() > until:
+                raise
+            sleep(PAUSE_S)
+        else:
+            return

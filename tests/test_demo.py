@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-pytestmark = [pytest.mark.browser, pytest.mark.train]
+pytestmark = [pytest.mark.browser, pytest.mark.train, pytest.mark.slow]
 
 
 def sceneset(*words: object) -> subprocess.CompletedProcess[str]:

@@ -112,6 +112,7 @@ def test_a_folder_is_measured_and_what_cannot_be_read_is_named(trained: Path, dr
     assert str(bad) in outcome.problem
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_json_object_and_no_chatter(
     drawn: Path, weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
