@@ -15,8 +15,13 @@ PART_PREFIX = ".part-"
 def write_file(path: Path, data: bytes) -> None:
     """Write a file whole: temporary file in the same folder, fsync, rename, fsync of the folder.
 
+    A link stays, and what it leads to is replaced. Devices and pipes are written to.
     Raises OSError as the system gives it; no partial file is left behind.
     """
+    if _is_device(path):
+        path.write_bytes(data)
+        return
+    path = path.resolve() if path.is_symlink() else path
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _write_part(path, data, sync=True)
     _rename(part, path)
@@ -90,6 +95,13 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_device(path: Path) -> bool:
+    """Say whether a path is no place for a file: a device, a pipe, a socket, a stream by name."""
+    return Path("/dev") in path.parents or (
+        path.exists() and not path.is_file() and not path.is_dir()
+    )
 
 
 def _write_part(path: Path, data: bytes, *, sync: bool) -> Path:

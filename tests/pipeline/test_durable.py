@@ -1,3 +1,4 @@
+import os
 import resource
 from pathlib import Path
 
@@ -30,6 +31,27 @@ def test_a_replaced_file_is_never_seen_in_part(tmp_path: Path) -> None:
     with held:
         assert held.read() == b"old"
     assert path.read_bytes() == b"new" * 1000
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    target, link = tmp_path / "far" / "file", tmp_path / "link"
+    durable.write_file(target, b"old")
+    link.symlink_to("far/file")
+    durable.write_file(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for path in (pipe, link):
+        durable.write_file(path, b"data")
+        assert os.read(reader, 10) == b"data"
+        assert path.is_fifo()
+    os.close(reader)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
