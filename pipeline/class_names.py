@@ -4,7 +4,7 @@ import csv
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.errors import MissingInputError, SettingsError
@@ -74,20 +74,31 @@ def _names(path: Path, text: str) -> list[str]:
 def _from_json(path: Path, text: str) -> list[str]:
     try:
         names = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path} is not JSON: {error}", cure=_CURE) from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise SettingsError(f"{path} is not a JSON list of names", cure=_CURE)
     return names
 
 
+def _table(text: str) -> Iterator[list[str]]:
+    # With their ends: a name of two lines is then refused, and a quote that is never closed.
+    return csv.reader(text.splitlines(keepends=True), strict=True)
+
+
 def _from_table(path: Path, text: str) -> list[str]:
     try:
-        header, *rows = [row for row in csv.reader(text.splitlines()) if row] or [[]]
+        header, *rows = [row for row in _table(text) if row] or [[]]
     except csv.Error as error:
         raise SettingsError(f"{path} is no table: {error}", cure=_CURE) from error
     columns = [column.strip().lower() for column in header]
     if columns == ["keys"]:
+        odd = next((row for row in rows if len(row) > 1), None)
+        if odd is not None:
+            raise SettingsError(
+                f"{path} holds {len(odd)} values in the row {','.join(odd)!r}",
+                cure="put a name that holds a comma in double quotes",
+            )
         return [row[0].strip() for row in rows]
     if sorted(columns) != ["category", "label"] or {len(row) for row in rows} - {len(columns)}:
         raise SettingsError(f"{path} has the header {','.join(header)!r}", cure=_CURE)

@@ -84,7 +84,11 @@ class GradioGuard:
 
     async def _upload(self, request: Request, send: Send, share: Share) -> None:
         """Hand a form on, and end it where it is too large; Gradio then keeps track of its files."""
-        await asyncio.to_thread(sweep, self._folder, time() - KEPT)
+        kept = await asyncio.to_thread(sweep, self._folder, time() - KEPT)
+        if kept >= self._service.settings.max_bodies:
+            detail = "Too many pictures were uploaded within a minute; try again soon"
+            headers = (("Retry-After", str(KEPT)),)
+            raise RefusalError(503, "queue_full", detail, headers=headers)
         refusals: list[RefusalError] = []
 
         async def receiving() -> Message:
@@ -130,12 +134,19 @@ def call_of(value: object, folder: Path) -> dict[str, object]:
     return {"data": [picture], **kept}
 
 
-def sweep(folder: Path, before: float) -> None:
-    """Remove the files below `folder` that were last written before a time, seconds since 1970."""
+def sweep(folder: Path, before: float) -> int:
+    """Remove the files below `folder` that were last written before a time, seconds since 1970.
+
+    Returns the bytes of those that stay.
+    """
+    kept = 0
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):  # Gradio removes files too
             if path.is_file() and path.stat().st_mtime < before:
                 path.unlink()
+            elif path.is_file():
+                kept += path.stat().st_size
+    return kept
 
 
 def _is_upload(path: str, folder: Path) -> bool:

@@ -136,6 +136,17 @@ def test_there_is_room_for_uploads_as_for_all_other_bodies(
     assert ask(guard, f"{API}/upload", b"x", length=1)[0] == 200
 
 
+def test_what_lies_on_the_disk_is_bounded_too_until_it_is_swept(
+    guard: GradioGuard, inner: Inner, client: Client, tmp_path: Path
+) -> None:
+    most = client.service.settings.max_bodies
+    os.truncate(tmp_path / "a.png", most)  # a file of holes
+    status, headers = ask(guard, f"{API}/upload", b"x", length=1)
+    assert (status, headers[b"retry-after"], inner.bodies) == (503, b"60", [])
+    os.truncate(tmp_path / "a.png", most - 1)
+    assert ask(guard, f"{API}/upload", b"x", length=1)[0] == 200
+
+
 def test_addresses_that_the_page_does_not_need_are_not_there(
     guard: GradioGuard, inner: Inner
 ) -> None:
@@ -152,5 +163,5 @@ def test_uploads_that_broke_off_are_removed_after_their_time(tmp_path: Path) -> 
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
         os.utime(tmp_path / name, (at, at))
-    sweep(tmp_path, 150)
+    assert sweep(tmp_path, 150) == 1  # byte is left
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["new"]

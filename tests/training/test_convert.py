@@ -171,6 +171,8 @@ def test_several_inputs_and_a_free_size_are_refused_with_what_to_say(
     with pytest.raises(UsageError, match="pictures of any size"):
         run(tmp_path / "free.keras", scaling="none")
     assert run(tmp_path / "free.keras", scaling="none", size=20)["size"] == 20
+    with pytest.raises(UsageError, match=r"pictures of 1 px: [^E]"):  # no "Exception encountered"
+        run(tmp_path / "free.keras", scaling="none", size=1, out=tmp_path / "other")
 
 
 def test_code_in_a_file_is_not_run(run: Convert, tmp_path: Path) -> None:

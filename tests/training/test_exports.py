@@ -2,6 +2,7 @@
 
 import zipfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from training_exports_support import exported_network
 from pipeline.dataset import Dataset
 from pipeline.errors import DamagedDataError, MissingExtraError, SettingsError
 from pipeline.progress import Bars
+from training.backend import load_backend
 from training.exports.build import Source, export_all
 from training.exports.kinds import FILES, missing_packages, parse_exports
+from training.exports.onnx import write_onnx
+from training.exports.parity import compare
 from training.exports.proof import proof_examples
-from training.exports.runtimes import SavedModel, litert_runner
+from training.exports.runtimes import SavedModel, litert_runner, onnx_runner
 from training.exports.written import Export
 from training.network import forward
 from training.pictures import load_pictures, read_version
@@ -158,3 +162,23 @@ def test_onnx_answers_as_the_model(source: Source, tmp_path: Path) -> None:
     (export,) = export_all(replace(source, folder=tmp_path), ("onnx",))
     assert export.parity["serving_default"].exact
     assert export.bytes == (tmp_path / "model.onnx").stat().st_size
+
+
+@pytest.mark.skipif(bool(missing_packages()), reason="needs the extra onnx")
+def test_onnx_takes_constants_of_normalization_grouped_convolutions_and_the_exact_gelu(
+    tmp_path: Path, pictures: np.ndarray[Any, np.dtype[np.uint8]]
+) -> None:
+    keras = load_backend().keras
+    kinds = keras.layers
+    answer = image = keras.Input((32, 32, 3), name="image")
+    for layer in (
+        kinds.Normalization(mean=[120.0, 110.0, 100.0], variance=[60.0**2] * 3),
+        kinds.Conv2D(6, 3, groups=3),
+        kinds.Activation(partial(keras.activations.gelu, approximate=False)),
+        kinds.GlobalAveragePooling2D(),
+        kinds.Dense(3, activation="softmax"),
+    ):
+        answer = layer(answer)
+    model = keras.Model(image, answer)
+    answers = onnx_runner(write_onnx(tmp_path, model))(pictures)
+    assert compare(forward(model)(pictures), answers).exact

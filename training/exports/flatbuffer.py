@@ -29,6 +29,18 @@ def write_model(model: Any) -> bytes:  # noqa: ANN401
     return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
+def order_outputs(data: bytes) -> bytes:
+    """Return a model with its outputs in the order of the names that its signature gives them."""
+    model = read_model(data)
+    signed = model.signatureDefs[0].outputs
+    wanted = [one.tensorIndex for one in sorted(signed, key=lambda one: one.name)]
+    graph = model.subgraphs[0]
+    if wanted == [int(tensor) for tensor in graph.outputs]:
+        return data
+    graph.outputs = np.array(wanted, np.int32)
+    return write_model(model)
+
+
 def keep_outputs(model: Any, outputs: Mapping[int, str]) -> None:  # noqa: ANN401
     """Keep some outputs, position -> name; drop every operator and weight that only others need.
 

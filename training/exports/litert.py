@@ -1,12 +1,15 @@
 """Convert a Keras model for LiteRT: float32, float16 weights, 8-bit integers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.backend import load_backend
+from training.exports.flatbuffer import order_outputs
 from training.exports.native import native_work
 
 Calibration = Callable[[], Iterator[list[NDArray[np.float32]]]]
@@ -28,6 +31,21 @@ def trace(model: Any, outputs: list[Any]) -> Any:  # noqa: ANN401  Keras has no 
 def convert_float(graph: Any) -> bytes:  # noqa: ANN401
     """Convert a graph as it is, in float32."""
     return _convert(_converter(graph))
+
+
+def convert_large(graph: Any, variables: Sequence[Any], scratch: Path) -> bytes:  # noqa: ANN401
+    """Convert a graph as it is by way of a SavedModel, which is written below `scratch`.
+
+    Slower than `convert_float`, and in much less memory: a frozen graph holds the weights many
+    times over while it is converted.
+    """
+    tf = load_backend().tf
+    holder = tf.Module()
+    holder.held = [variable.value for variable in variables]
+    with TemporaryDirectory(dir=scratch) as folder, native_work():
+        tf.saved_model.save(holder, folder, signatures=graph)
+        converted = bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+    return order_outputs(converted)  # which are named output_0 and on
 
 
 def convert_half(graph: Any) -> bytes:  # noqa: ANN401

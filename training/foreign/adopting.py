@@ -112,7 +112,7 @@ def own_answers(foreign: Foreign, reading: Reading, pictures: NDArray[np.uint8])
 
     The scaling is Keras' own preprocess_input, in numpy: a second opinion on our layers.
     """
-    keras, tf = load_backend().keras, load_backend().tf
+    keras = load_backend().keras
     values = pictures.astype(np.float32)
     mode = {"-1..1": "tf"}.get(reading.scaling, reading.scaling)
     if mode in {"tf", "torch", "caffe"}:
@@ -120,10 +120,8 @@ def own_answers(foreign: Foreign, reading: Reading, pictures: NDArray[np.uint8])
         values = scaled(values, data_format="channels_last", mode=mode)
     elif mode == "0..1":
         values = values / np.float32(255)
-    spec = tf.TensorSpec((None, *values.shape[1:]), tf.float32)
-    run = tf.function(foreign.run, input_signature=[spec], autograph=False)
     try:
-        rows = [run(tf.constant(values[k : k + _BATCH])) for k in range(0, len(values), _BATCH)]
+        return _in_batches(foreign.run, values)
     except (SceneSetError, OSError):
         raise
     except Exception as error:  # whatever layers raise that are given another size
@@ -133,6 +131,23 @@ def own_answers(foreign: Foreign, reading: Reading, pictures: NDArray[np.uint8])
             f"{foreign.path} does not take pictures of {reading.size} px: {first_line(error)}",
             cure="give the --size that it was trained at",
         ) from error
+
+
+def answers(model: Adopted, pictures: NDArray[np.uint8]) -> Rows:
+    """Return what an adopted model says of pictures uint8[N, size, size, 3], float32[N, classes]."""
+    return _in_batches(model, pictures.astype(np.float32))
+
+
+def _in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:
+    """Run float32[N, size, size, 3] a few at a time: large networks need much memory for each."""
+    tf = load_backend().tf
+    spec = tf.TensorSpec((None, *values.shape[1:]), tf.float32)
+
+    def call(pixels: Any) -> Any:  # noqa: ANN401  a function has the hash that TensorFlow asks for
+        return run(pixels)
+
+    compiled = tf.function(call, input_signature=[spec], autograph=False)
+    rows = [compiled(tf.constant(values[k : k + _BATCH])) for k in range(0, len(values), _BATCH)]
     return np.concatenate([np.asarray(one, np.float32) for one in rows])
 
 

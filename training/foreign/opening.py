@@ -59,7 +59,7 @@ def open_foreign(path: Path) -> Foreign:
         tuple(one_in.shape),
         tuple(one_out.shape),
         str(one_in.dtype),
-        lambda pixels: network(pixels, training=False),
+        lambda pixels: _call(network, pixels),
         tuple(network.variables),
         network,
     )
@@ -98,7 +98,7 @@ def newest_graph(path: Path) -> Path:
 
 def first_line(error: Exception) -> str:
     """Return the first line of an error's words, or its kind; of a converter's, what went wrong."""
-    text = str(error).strip()
+    text = re.sub(r"\x1b\[\d+m|Exception encountered when calling .*", "", str(error)).strip()
     converters = re.search(r"error: (.+)", text)
     lines = [converters[1]] if converters else text.splitlines()
     return lines[0][:300] if lines else type(error).__name__
@@ -160,6 +160,15 @@ def _in_float32(network: Any) -> Any:  # noqa: ANN401
     copy = keras.models.clone_model(network, clone_function=whole, recursive=True)
     copy.set_weights(network.get_weights())
     return copy
+
+
+def _call(network: Any, pixels: Any) -> Any:  # noqa: ANN401
+    """Return the one output of a network, whose input and output may have names, as in a dict."""
+    keras = load_backend().keras
+    if isinstance(network, keras.Sequential):
+        return network(pixels, training=False)
+    given = keras.tree.pack_sequence_as(network.input, [pixels])
+    return keras.tree.flatten(network(given, training=False))[0]
 
 
 def _open_graph(path: Path) -> Foreign:

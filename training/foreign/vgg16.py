@@ -21,6 +21,8 @@ _HALVED = 2 ** len(_BLOCKS)
 _RANK = 4
 # The dense layers of the conversion from Caffe, whose pictures had their channels first.
 _OF_CAFFE = "fc6"
+# Weights drawn at random, only to be replaced, would take memory several times over.
+_EMPTY = {"kernel_initializer": "zeros"}
 
 
 class Weights(NamedTuple):
@@ -122,7 +124,9 @@ def _build(layers: Sequence[Weights], side: int, order: Channels) -> Any:  # noq
     stack, rest = [keras.Input((size, size, 3))], iter(layers)
     for count in _BLOCKS:
         stack += [
-            kinds.Conv2D(len(one.bias), 3, padding="same", activation="relu", name=one.name)
+            kinds.Conv2D(
+                len(one.bias), 3, padding="same", activation="relu", name=one.name, **_EMPTY
+            )
             for one in islice(rest, count)
         ]
         stack.append(kinds.MaxPooling2D())
@@ -130,7 +134,7 @@ def _build(layers: Sequence[Weights], side: int, order: Channels) -> Any:  # noq
     tops = layers[_CONVOLUTIONS:]
     ends = ["relu"] * (_DENSE - 1) + ["softmax"]
     stack += [
-        kinds.Dense(len(one.bias), activation=end, name=one.name)
+        kinds.Dense(len(one.bias), activation=end, name=one.name, **_EMPTY)
         for one, end in zip(tops, ends, strict=True)
     ]
     network = keras.Sequential(stack)

@@ -1,5 +1,6 @@
 """Write an adopted model's exports, and prove each against what the model itself says."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from pipeline.pictures import Fit, encode_png
 from training.export import write_keras
 from training.exports.explain import write_head
 from training.exports.kinds import ALWAYS, EXPLAIN_FILE, FILES, HEAD_FILE, missing_packages
-from training.exports.litert import convert_float
+from training.exports.litert import convert_float, convert_large
 from training.exports.onnx import write_onnx
 from training.exports.parity import TOLERANCE, compare
 from training.exports.runtimes import (
@@ -30,15 +31,16 @@ from training.exports.runtimes import (
 from training.exports.saved_model import BASE64, BYTES, PIXELS, write_saved_model
 from training.exports.tflite_files import classifier_packer, explain_file
 from training.exports.written import Export, size_of, timed
-from training.foreign.adopting import Adopted
+from training.foreign.adopting import Adopted, answers
 from training.foreign.opening import first_line
-from training.network import forward
 from training.trouble import is_exhausted
 
 KINDS = ("keras", "saved_model", "litert", "onnx")
 DEFAULT_EXPORTS = "keras,saved_model,litert"
 # Pictures that prove the formats, and those that prove a SavedModel's signatures of whole files.
 PICTURES, FILES_PROVED = 16, 4
+# Weights from which a conversion spares memory rather than time.
+LARGE = 30_000_000
 _COARSE = (1, 2, 5, 16)
 
 
@@ -59,6 +61,7 @@ class Target:
     class_names: tuple[str, ...]
     fit: Fit
     proof: Proof
+    large: int = LARGE
 
 
 def parse_exports(text: str) -> tuple[str, ...]:
@@ -99,7 +102,7 @@ def write_all(target: Target, model: Adopted, kinds: Sequence[str]) -> list[Expo
     Raises DamagedDataError when one answers otherwise than the model, SettingsError for a model
     that a format cannot hold.
     """
-    _prove(target, forward(model), Export(FILES["keras"], "keras"))
+    _prove(target, partial(answers, model), Export(FILES["keras"], "keras"))
     writers = {"keras": _keras, "saved_model": _saved_model, "litert": _litert, "onnx": _onnx}
     return [one for kind in kinds for one in writers[kind](target, model)]
 
@@ -141,7 +144,7 @@ def _litert(target: Target, model: Adopted) -> list[Export]:
     size = int(model.input.shape[1])
     parts = model.explained
     with timed(export), _told(export.name):
-        converted = convert_float(model.graph())
+        converted = _converted(target, model)
         pack = classifier_packer(target.name, size, target.class_names)
         data = pack(converted, 0 if parts is None else 2)
     write_file(target.folder / export.name, data)
@@ -153,8 +156,8 @@ def _litert(target: Target, model: Adopted) -> list[Export]:
     head = Export(HEAD_FILE, "explain")
     with timed(explain):
         explaining = explain_file(converted)
-        answers = explained_runner(explaining, parts.head)(target.proof.pictures)
-    found = compare(target.proof.answers, answers)
+        rows = explained_runner(explaining, parts.head)(target.proof.pictures)
+    found = compare(target.proof.answers, rows)
     explain.parity[HEAD_FILE] = found
     if not found.exact:
         explain.left_out = f"its answers are up to {found.largest:.2g} off"
@@ -163,6 +166,13 @@ def _litert(target: Target, model: Adopted) -> list[Export]:
     head.bytes = size_of(write_head(target.folder, parts.head))
     explain.bytes = len(explaining)
     return [export, explain, head]
+
+
+def _converted(target: Target, model: Adopted) -> bytes:
+    weights = sum(math.prod(one.value.shape) for one in model.variables)
+    if weights > target.large:
+        return convert_large(model.graph(), model.variables, target.folder)
+    return convert_float(model.graph())
 
 
 def _onnx(target: Target, model: Adopted) -> list[Export]:
