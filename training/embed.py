@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -18,6 +19,9 @@ from training.pictures import Version, picture_batches
 from training.rows import MAPS, Filling, Rows, open_rows, prune
 
 NOTE_SECONDS = 5.0
+CHUNK = 8
+THREADS = 2
+FROZEN_WEIGHTS = 50_000_000
 CENTRE, MIRRORED = 0, 1
 Kind = Literal["pooled", "map"]
 DTYPES: Mapping[Kind, Any] = {"pooled": np.float32, "map": MAPS}
@@ -91,23 +95,48 @@ class Source:
 def forward_all(model: Any) -> Callable[[Pictures], list[NDArray[np.float32]]]:  # noqa: ANN401  Keras has no types
     """Compile a model's inference: uint8[N, size, size, 3] -> each output, float32[N, ...].
 
-    Twice as fast as Keras' `predict` in batches of 32; never XLA, which makes the convolutions
-    four times slower on a CPU.
+    Up to FROZEN_WEIGHTS weights become constants, so that TensorFlow folds batch normalisation into
+    the kernels; a CHUNK of pictures stays in the processor's cache, and two threads leave no core
+    waiting. Together twice as fast as one call for 32, and four times as fast as Keras' `predict`.
+    Never XLA, which makes the convolutions four times slower on a CPU. Later changes of the
+    weights are not seen.
     """
-    tf = load_backend().tf
+    tf, run = load_backend().tf, _calculation(model)
     shape = (None, *model.input.shape[1:])
-
-    def run(pictures: Any) -> Any:  # noqa: ANN401
-        return model(tf.cast(pictures, tf.float32), training=False)
-
     compiled = tf.function(run, autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8)])
 
-    def compute(pictures: Pictures) -> list[NDArray[np.float32]]:
+    def compute_chunk(pictures: Pictures) -> list[NDArray[np.float32]]:
         found = compiled(np.ascontiguousarray(pictures))
         outputs = found if isinstance(found, list | tuple) else [found]
         return [np.asarray(output, np.float32) for output in outputs]
 
+    def compute(pictures: Pictures) -> list[NDArray[np.float32]]:
+        starts = range(0, len(pictures), CHUNK) or [0]
+        chunks = [pictures[start : start + CHUNK] for start in starts]
+        with ThreadPoolExecutor(THREADS) as pool:
+            found = list(pool.map(compute_chunk, chunks))
+        return [np.concatenate(output) for output in zip(*found, strict=True)]
+
     return compute
+
+
+def _calculation(model: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    """Return uint8 -> outputs in inference mode, with constant weights when they are small."""
+    tf = load_backend().tf
+
+    def run(pictures: Any) -> Any:  # noqa: ANN401
+        return model(tf.cast(pictures, tf.float32), training=False)
+
+    if model.count_params() > FROZEN_WEIGHTS:
+        return run
+    trainable = [variable.numpy() for variable in model.trainable_variables]
+    others = [variable.numpy() for variable in model.non_trainable_variables]
+
+    def run_frozen(pictures: Any) -> Any:  # noqa: ANN401
+        constants = ([tf.constant(value) for value in values] for values in (trainable, others))
+        return model.stateless_call(*constants, tf.cast(pictures, tf.float32), training=False)[0]
+
+    return run_frozen
 
 
 class Engines(NamedTuple):
