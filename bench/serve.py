@@ -18,7 +18,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -31,6 +30,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from closed_loop import ask_for, question
 from peer_env import SCRIPTS, Peer, add_option
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,8 +88,6 @@ def command(name: str, bundle: Path, peers: Path) -> list[str]:
     """Return what starts a server, without its port."""
     if name == "ours":
         return [sys.executable, str(ROOT / "cli.py"), "serve", "--model", str(bundle), "--quiet"]
-    if name == "naive":
-        return [sys.executable, str(SCRIPTS / "naive_server.py")]
     peer = Peer(name, peers)
     peer.make()
     return [str(peer.python), str(SCRIPTS / f"{name}_server.py")]
@@ -135,33 +133,13 @@ def answers(port: int, body: bytes) -> bool:
 
 def asked(port: int, load: Load, seconds: float) -> dict[str, float]:
     """Ask for some seconds; return requests a second, and the middle and slow times in ms."""
-    body, times, failed = body_of(load), [], []
-    until = time.perf_counter() + seconds
-
-    def ask() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        while time.perf_counter() < until:
-            began = time.perf_counter()
-            connection.request("POST", "/classify", body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            answer.read()
-            (times if answer.status == http.HTTPStatus.OK else failed).append(
-                time.perf_counter() - began
-            )
-
-    began = time.perf_counter()
-    threads = [threading.Thread(target=ask) for _ in range(load.clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    took = time.perf_counter() - began
-    slow = sorted(times)[min(len(times) - 1, int(0.99 * len(times)))]
+    found = ask_for(seconds, port, question("/classify", body_of(load)), load.clients)
+    slow = sorted(found.times)[min(len(found.times) - 1, int(0.99 * len(found.times)))]
     return {
-        "per_second": round(len(times) / took, 2),
-        "p50_ms": round(1000 * statistics.median(times), 1),
+        "per_second": round(len(found.times) / found.took, 2),
+        "p50_ms": round(1000 * statistics.median(found.times), 1),
         "p99_ms": round(1000 * slow, 1),
-        "failed": len(failed),
+        "failed": found.failed,
     }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.checksums import file_sha256
+from pipeline.class_names import read_class_names
 from pipeline.errors import DamagedDataError, MissingInputError, SettingsError
 
 BUNDLE_NAME = "bundle.json"
@@ -81,10 +82,12 @@ def open_bundle(model: Path) -> Bundle:
             _check(folder / name, name, digest)
         _refuse_added(folder, set(expected))
         preprocess = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
-        names = tuple(json.loads((folder / "class_names.json").read_text(encoding="utf-8")))
+        names = read_class_names(folder / "class_names.json")
         return Bundle(folder, names, int(preprocess["size"]), str(preprocess["fit"]), record)
     except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
         raise _altered(folder, f"its record cannot be read ({error})") from error
+    except (MissingInputError, SettingsError) as error:  # of the class names
+        raise _altered(folder, error.problem) from error
 
 
 def _check(path: Path, name: str, digest: str) -> None:

@@ -34,7 +34,7 @@ EXTRAS = {
     "ai_edge_litert": "serve",
     "tf2onnx": "onnx",
     "onnxruntime": "onnx",
-    "fastapi": "serve",
+    "starlette": "serve",
     "uvicorn": "serve",
     "httptools": "serve",
     "prometheus_client": "serve",
@@ -67,8 +67,8 @@ class SceneSetError(Exception):
     def __init__(self, problem: str, *, cure: str) -> None:
         """Keep `problem` (what is wrong, with the value) and `cure` (what to do)."""
         super().__init__(problem)
-        self.problem = problem
-        self.cure = cure
+        self.problem = _one_line(problem)
+        self.cure = _one_line(cure)
 
 
 class UsageError(SceneSetError):
@@ -125,6 +125,14 @@ class InterruptedRunError(SceneSetError):
             cure="run the same command again to go on",
         )
         self.exit_code = 128 + signal_number
+
+
+def _one_line(text: str) -> str:
+    """Return text with its control characters written out, as those of a file's name may be."""
+    if text.isprintable():
+        return text
+    written = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(repr(sign)[1:-1] if sign < " " or sign == "\x7f" else sign for sign in written)
 
 
 def mendable(error: BaseException) -> SceneSetError | None:

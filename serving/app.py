@@ -12,13 +12,13 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route as Address
 
 from pipeline.errors import SceneSetError
 from serving.desk import Desk, available_cores
@@ -31,16 +31,17 @@ from serving.dialects import (
     platform_endpoint,
     tf_serving,
 )
-from serving.dialects.contract import Dialect, Route, problem_response
+from serving.dialects.contract import Dialect, Route, json_response, problem_response
 from serving.dialects.feedback import feedback_dialect
 from serving.feedback import FeedbackFile
 from serving.front import PAGE_POLICY, Front
 from serving.keeper import Keeper, follow
 from serving.keys import Keys, read_keys
-from serving.openapi import docs_page, operation, security_schemes
+from serving.openapi import docs_page
 from serving.origins import Gate
 from serving.page_files import page_routes
 from serving.refusal import RefusalError
+from serving.schema import openapi_schema
 from serving.service import Service
 from serving.settings import ServeSettings
 
@@ -58,7 +59,7 @@ WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  compared, not bound
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(settings: ServeSettings) -> FastAPI:
+def create_app(settings: ServeSettings) -> Starlette:
     """Return the application with its model loaded. Raises what loading the model raises."""
     keys = read_keys(settings.api_key_file) if settings.api_key_file else None
     workers = settings.workers or available_cores()
@@ -66,21 +67,15 @@ def create_app(settings: ServeSettings) -> FastAPI:
     service = Service(settings, Keeper(settings, workers), desk)
     model = service.model
     service.metrics.show_model(model.name, model.version, model.sha256)
-    app = FastAPI(
-        title=f"sceneset: {model.name}",
-        version="1",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        lifespan=_lifespan(service),
-    )
+    app = Starlette(lifespan=_lifespan(service))
+    app.router.redirect_slashes = False
     dialects = DIALECTS
     if settings.feedback is not None:
         dialects += (feedback_dialect(FeedbackFile(settings.feedback)),)
     for dialect in dialects:
         for route in dialect.routes:
-            _add(app, service, keys, dialect, route)
-    pages = _add_pages(app, settings, dialects, keys=keys is not None)
+            app.routes.append(_address(service, keys, dialect, route))
+    pages = _add_pages(app, service, dialects, keys=keys is not None)
     _add_refusals(app, service)
     if settings.ui == "gradio":
         from serving.gradio_page import add_gradio  # noqa: PLC0415  an extra
@@ -92,7 +87,7 @@ def create_app(settings: ServeSettings) -> FastAPI:
     return app
 
 
-def _add(app: FastAPI, service: Service, keys: Keys | None, dialect: Dialect, route: Route) -> None:
+def _address(service: Service, keys: Keys | None, dialect: Dialect, route: Route) -> Address:
     async def endpoint(request: Request) -> Response:
         try:
             if route.needs_key:
@@ -107,17 +102,7 @@ def _add(app: FastAPI, service: Service, keys: Keys | None, dialect: Dialect, ro
             LOG.exception("a request to %s failed", route.path)
             return dialect.refuse(RefusalError(500, "internal", "Internal error"))
 
-    app.add_api_route(
-        route.path,
-        endpoint,
-        methods=[route.method],
-        tags=[dialect.name],
-        response_model=None,
-        response_class=Response,
-        openapi_extra=operation(route, dialect, keys=keys is not None),
-    )
-    if route.method == "GET":
-        app.router.add_route(route.path, endpoint, methods=["HEAD"], include_in_schema=False)
+    return Address(route.path, endpoint, methods=[route.method])
 
 
 def _check_key(keys: Keys | None, request: Request) -> None:
@@ -127,30 +112,32 @@ def _check_key(keys: Keys | None, request: Request) -> None:
 
 
 def _add_pages(
-    app: FastAPI, settings: ServeSettings, dialects: tuple[Dialect, ...], *, keys: bool
+    app: Starlette, service: Service, dialects: tuple[Dialect, ...], *, keys: bool
 ) -> frozenset[str]:
-    docs = docs_page(app.title, dialects, keys=keys).encode()
+    """Add what describes the routes, and the page; return their addresses."""
+    title = f"sceneset: {service.model.name}"
+    docs = docs_page(title, dialects, keys=keys).encode()
+    schema = openapi_schema(title, dialects, keys=keys)
 
     async def show_docs(_request: Request) -> Response:
         headers = {"Content-Security-Policy": PAGE_POLICY}
         return Response(docs, headers=headers, media_type="text/html")
 
-    pages = {"/docs": show_docs, **page_routes(with_start=settings.ui == "page")}
+    async def show_schema(request: Request) -> Response:
+        prefix = str(request.scope.get("root_path", "")).rstrip("/")
+        return json_response(schema | ({"servers": [{"url": prefix}]} if prefix else {}))
+
+    pages = {
+        "/openapi.json": show_schema,
+        "/docs": show_docs,
+        **page_routes(with_start=service.settings.ui == "page"),
+    }
     for path, page in pages.items():
         app.router.add_route(path, page, methods=["GET"])
-    described = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = described()
-        if keys:
-            schema.setdefault("components", {})["securitySchemes"] = security_schemes()
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
-    return frozenset(pages) | {"/openapi.json"}
+    return frozenset(pages)
 
 
-def _add_refusals(app: FastAPI, service: Service) -> None:
+def _add_refusals(app: Starlette, service: Service) -> None:
     async def refuse(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         headers = dict(getattr(error, "headers", None) or {})
@@ -173,7 +160,7 @@ def _refused(path: str, refusal: RefusalError) -> Response:
     return next(shapes, problem_response)(refusal)
 
 
-def _add_gate(app: FastAPI, service: Service, *, keys: bool) -> None:
+def _add_gate(app: Starlette, service: Service, *, keys: bool) -> None:
     """Keep pages of other sites out, except for those of the listed origins."""
     settings = service.settings
     # Without the key no page can use the server, whatever name it came by. 0.0.0.0 is no name of
@@ -191,9 +178,9 @@ def _add_gate(app: FastAPI, service: Service, *, keys: bool) -> None:
         )
 
 
-def _lifespan(service: Service) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(service: Service) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         loop, seconds = asyncio.get_running_loop(), service.settings.watch
         running: set[asyncio.Task[None]] = set()
 
@@ -233,7 +220,7 @@ def _shown(service: Service) -> Callable[[bool], None]:
     return shown
 
 
-def __getattr__(name: str) -> FastAPI:
+def __getattr__(name: str) -> Starlette:
     """Build `app` when a server asks for it."""
     if name != "app":
         raise AttributeError(name)

@@ -67,7 +67,8 @@ class Desk:
             try:
                 return job()
             except RefusalError as refusal:
-                return refusal
+                # What led to it holds the job's picture, in a ring with the future's result.
+                return refusal.alone()
 
         future = asyncio.get_running_loop().run_in_executor(self._threads, guarded)
         self.pending += 1

@@ -1,6 +1,5 @@
 """Run a model on LiteRT or ONNX Runtime: bytes in, probabilities out, no TensorFlow."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -13,6 +12,7 @@ from pipeline.bundle import Bundle
 from pipeline.native_output import STDERR, without_native_chatter
 from pipeline.pictures import Fit, load_square
 from serving.interpreters import load_interpreter, misfit, read_model
+from serving.memory import mapped_copy
 from serving.onnx_sessions import OnnxNetwork
 from serving.runtimes import FILES, Runtime
 
@@ -68,9 +68,10 @@ class Engine:
         self._idle: SimpleQueue[Network] = SimpleQueue()
         path = bundle.path(file or FILES[runtime])
         data = read_model(path)
-        with without_native_chatter(STDERR):
+        with without_native_chatter(STDERR), mapped_copy(data) as copy:
             for _ in range(workers):
-                network = _LOADERS[runtime](path, data)
+                onnx = runtime == "onnx"
+                network = OnnxNetwork(path, data) if onnx else _Network(path, copy or data)
                 _check_shapes(path, network, Shape(bundle.size, len(bundle.class_names)))
                 network.run(np.zeros((bundle.size, bundle.size, 3), np.float32))
                 self._idle.put(network)
@@ -120,8 +121,8 @@ def top_classes(
 class _Network:
     """One interpreter; quantised inputs and outputs are converted as the file says."""
 
-    def __init__(self, path: Path, data: bytes) -> None:
-        self._interpreter = load_interpreter(path, data)
+    def __init__(self, path: Path, model: bytes | str) -> None:
+        self._interpreter = load_interpreter(path, model)
         self._takes = self._interpreter.get_input_details()[0]
         self._gives = self._interpreter.get_output_details()[0]
 
@@ -153,12 +154,6 @@ def _real(answer: NDArray[Any], details: Any) -> NDArray[np.float32]:  # noqa: A
     scale, zero = details["quantization"]
     real: NDArray[np.float32] = (answer.astype(np.float32) - zero) * np.float32(scale or 1.0)
     return real
-
-
-_LOADERS: dict[Runtime, Callable[[Path, bytes], Network]] = {
-    "litert": _Network,
-    "onnx": OnnxNetwork,
-}
 
 
 def _check_shapes(path: Path, network: Network, shape: Shape) -> None:

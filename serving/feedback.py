@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 
-from pipeline.errors import MissingInputError
+from pipeline.errors import MissingInputError, SettingsError
 from serving.refusal import RefusalError
 
 LARGEST = 10_000_000
@@ -16,11 +16,13 @@ class FeedbackFile:
     """A file that grows by one line per remark, up to `largest` bytes."""
 
     def __init__(self, path: Path, largest: int = LARGEST) -> None:
-        """Take the file as it is. Raises MissingInputError when its folder does not exist."""
+        """Take the file as it is. Raises MissingInputError when its folder does not exist, SettingsError for no file."""
         if not path.parent.is_dir():
             raise MissingInputError(
                 f"no folder for --feedback {path}", cure=f"make it first: mkdir -p {path.parent}"
             )
+        if path.exists() and not path.is_file():
+            raise SettingsError(f"--feedback {path} is no file", cure="name a file, new or old")
         self._path = path
         self._largest = largest
         self._lock = Lock()

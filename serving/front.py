@@ -1,6 +1,7 @@
 """Stand before every route: request ids, safe headers, counts, and one log line per request."""
 
 import asyncio
+import itertools
 import logging
 import re
 import secrets
@@ -15,6 +16,8 @@ from serving.metrics import Metrics
 ACCESS = logging.getLogger("serving.access")
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 UNKNOWN_ROUTE = "(none)"
+# In the lifespan's state: an event that is set once the server is about to end.
+ENDING = "ending"
 _CLOSE = {"Connection": "close"}
 # Nothing of an answer may be run, framed or fetched; the page says what it needs itself.
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
@@ -32,19 +35,25 @@ class Front:
         self._app = app
         self._metrics = metrics
         self._pages = pages
+        self._start = secrets.token_hex(4)  # tells this server's numbers from another's
+        self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get("x-request-id"))
+        request_id = self._request_id(Headers(scope=scope).get("x-request-id"))
         began, statuses = perf_counter(), []
+        ending = scope.get("state", {}).get(ENDING)
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 statuses.append(message["status"])
-                _add_headers(MutableHeaders(scope=message), request_id)
+                headers = MutableHeaders(scope=message)
+                _add_headers(headers, request_id)
+                if ending is not None and ending.is_set():
+                    headers["Connection"] = "close"
             await send(message)
 
         try:
@@ -56,6 +65,11 @@ class Front:
             seconds = perf_counter() - began
             self._count(scope, statuses[0] if statuses else 0, seconds, request_id)
 
+    def _request_id(self, given: str | None) -> str:
+        if given and _REQUEST_ID.fullmatch(given):
+            return given
+        return f"{self._start}{next(self._numbers):08x}"
+
     def _count(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         # The route's template, never the address: that may hold a key or a name.
         page = scope["path"] if scope["path"] in self._pages else UNKNOWN_ROUTE
@@ -64,10 +78,6 @@ class Front:
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         ACCESS.info("%s %s %d %.1f ms %s", method, route, status, 1000 * seconds, request_id)
-
-
-def _request_id(given: str | None) -> str:
-    return given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def _add_headers(headers: MutableHeaders, request_id: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -27,7 +27,7 @@ TOP = 3
 LOGIN = "Any user name, and an API key as the password."
 
 
-def add_gradio(app: FastAPI, service: Service, keys: Keys | None) -> None:
+def add_gradio(app: Starlette, service: Service, keys: Keys | None) -> None:
     """Put Gradio's page below /gradio, and send `/` there.
 
     With keys it asks for one. Uploads go into a folder of their own, which goes with the server.
@@ -82,11 +82,11 @@ def build_blocks(gradio: Any, service: Service) -> Any:  # noqa: ANN401  the pac
     return blocks
 
 
-def _remove_at_the_end(app: FastAPI, uploads: "TemporaryDirectory[str]") -> None:
+def _remove_at_the_end(app: Starlette, uploads: "TemporaryDirectory[str]") -> None:
     around = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(started: FastAPI) -> AsyncIterator[Any]:
+    async def lifespan(started: Starlette) -> AsyncIterator[Any]:
         with uploads:
             async with around(started) as state:
                 yield state

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DamagedDataError
 from pipeline.native_output import STDERR, without_native_chatter
+from serving.memory import mapped_copy
 
 Outputs = tuple[NDArray[np.float32], ...]
 
@@ -25,8 +26,8 @@ class Interpreters:
         self._path = path
         self._idle: SimpleQueue[Any] = SimpleQueue()
         data = read_model(path)
-        with without_native_chatter(STDERR):
-            loaded = [load_interpreter(path, data) for _ in range(workers)]
+        with without_native_chatter(STDERR), mapped_copy(data) as copy:
+            loaded = [load_interpreter(path, copy or data) for _ in range(workers)]
         for interpreter in loaded:
             self._idle.put(interpreter)
         self._input = loaded[0].get_input_details()[0]["index"]
@@ -53,8 +54,8 @@ class Interpreters:
 def read_model(path: Path) -> bytes:
     """Return a model's bytes. Raises DamagedDataError when its bundle does not hold it.
 
-    Read once for all interpreters: a mapped file counts for each, and one that shrinks ends the
-    process.
+    Read once for all interpreters. They never map the bundle's own file: one that shrinks under
+    them would end the process.
     """
     try:
         return path.read_bytes()
@@ -64,15 +65,17 @@ def read_model(path: Path) -> bytes:
         ) from error
 
 
-def load_interpreter(path: Path, data: bytes) -> Any:  # noqa: ANN401  LiteRT has no types
-    """Return a single-thread interpreter of a model's bytes; `path` is for its errors.
+def load_interpreter(path: Path, model: bytes | str) -> Any:  # noqa: ANN401  LiteRT has no types
+    """Return a single-thread interpreter of a model's bytes, or of a copy of them that it maps.
 
-    Raises DamagedDataError when it cannot be run.
+    The weights are packed anew for each interpreter; of a copy in a file no second one stays in
+    memory. `path` is for errors. Raises DamagedDataError when it cannot be run.
     """
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415  an extra
 
     try:
-        interpreter = Interpreter(model_content=data, num_threads=1)
+        given = {"model_path": model} if isinstance(model, str) else {"model_content": model}
+        interpreter = Interpreter(**given, num_threads=1)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise misfit(path, str(error)) from error

@@ -1,14 +1,13 @@
 """Keep one model in service, and replace it by a newer one without a failed request."""
 
 import asyncio
-import ctypes
 import logging
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.errors import DamagedDataError, MissingInputError, SettingsError, mendable
 from serving.bundle import Fingerprint, ServedModel, find_served, fingerprint, load_served
+from serving.memory import give_freed_back
 from serving.settings import ServeSettings
 
 LOG = logging.getLogger("serving")
@@ -19,7 +18,6 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (SettingsError, "settings"),
     (OSError, "unreadable"),
 )
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Keeper:
@@ -54,7 +52,7 @@ class Keeper:
             return False
         self._seen = self._served = seen
         self.current, self.problem, self.problem_kind = fresh, "", None
-        _give_memory_back()
+        give_freed_back()
         self.reloads += 1
         LOG.warning("now serving %s version %s", fresh.name, fresh.version)
         return True
@@ -67,7 +65,7 @@ class Keeper:
         try:
             seen = fingerprint(find_served(self._settings.model))
         except Exception as error:  # noqa: BLE001  a folder that is being replaced; said once
-            self._keep_old(error, quietly=bool(self.problem))
+            self._keep_old(error, quietly=True)
             self._seen = ()
             return False
         changed, self._seen = seen != self._seen, seen
@@ -77,11 +75,11 @@ class Keeper:
         return changed
 
     def _keep_old(self, error: Exception, *, quietly: bool = False) -> None:
-        known = mendable(error)
+        known, before = mendable(error), self.problem
         self.problem = known.problem if known else f"{type(error).__name__}: {error}"
         kinds = [kind for of, kind in _KINDS if isinstance(error, of)]
         self.problem_kind = kinds[0] if kinds else "internal"
-        if not quietly:
+        if not (quietly and self.problem == before):
             version = self.current.version
             LOG.error("version %s stays in service: %s", version, self.problem)
 
@@ -93,9 +91,3 @@ async def follow(keeper: Keeper, seconds: float, reloaded: Callable[[bool], None
         loop = asyncio.get_running_loop()
         if await loop.run_in_executor(keeper.thread, keeper.is_stale):
             reloaded(await loop.run_in_executor(keeper.thread, keeper.reload))
-
-
-def _give_memory_back() -> None:
-    """Return what replaced models have freed to the system, where the C library can."""
-    if _LIBC is not None and hasattr(_LIBC, "malloc_trim"):
-        _LIBC.malloc_trim(0)

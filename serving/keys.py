@@ -61,10 +61,10 @@ def read_keys(path: Path) -> Keys:
     keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not keys:
         raise SettingsError(f"the key file {path} holds no key", cure="write one key per line")
-    if not all(key.isascii() for key in keys):
+    if not all(key.isascii() and key.isprintable() for key in keys):
         raise SettingsError(
-            f"the key file {path} holds a key with characters outside ASCII",
-            cure="write keys of ASCII letters and digits; headers carry no others",
+            f"the key file {path} holds a key with characters that no header carries",
+            cure="write keys of ASCII letters and digits",
         )
     return Keys(keys)
 

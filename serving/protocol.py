@@ -1,8 +1,11 @@
 """Close connections whose requests arrive too slowly, which uvicorn by itself never does."""
 
 import asyncio
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from serving.corked import Corked
 
 # The application answers a slow body with 408 first; this closes what it did not read.
 _LONGER = 1.5
@@ -33,7 +36,7 @@ class _Guarded(HttpToolsProtocol):
     _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
         self._start(self.seconds)
 
     def data_received(self, data: bytes) -> None:

@@ -49,6 +49,12 @@ class RefusalError(Exception):
         self.index = index
         self.headers = headers
 
+    def alone(self) -> "RefusalError":
+        """Return the same refusal without its traceback and cause, which hold what was decoded."""
+        return RefusalError(
+            self.status, self.reason, self.detail, index=self.index, headers=self.headers
+        )
+
     def at(self, index: int) -> "RefusalError":
         """Return the same refusal for the picture at `index` of the request."""
         return RefusalError(

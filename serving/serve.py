@@ -26,7 +26,7 @@ def serve(
     output: Output = Output(),
 ) -> Outcome:
     """Answer requests from a bundle until Ctrl-C or SIGTERM."""
-    from serving.app import create_app  # noqa: PLC0415  FastAPI costs 0.5 s, --help needs it not
+    from serving.app import create_app  # noqa: PLC0415  uvicorn costs 0.2 s, --help needs it not
     from serving.server import Server, address_of, listen, run  # noqa: PLC0415  the same
 
     if file is not None:

@@ -3,17 +3,21 @@
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 import uvicorn
 
 from pipeline.errors import SettingsError
+from serving.front import ENDING
 from serving.protocol import guarded_protocol
 from serving.settings import ServeSettings
 
 BACKLOG = 512
+_LOOK_S = 0.02
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -43,7 +47,12 @@ def address_of(listener: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server: it says when it is ready, and leaves the exit code to whoever runs it."""
+    """uvicorn's server: it says when it is ready, and leaves the exit code to whoever runs it.
+
+    `linger_s` is for how long connections without a request stay open once it is told to end.
+    """
+
+    linger_s = 0.5
 
     def __init__(self, app: Any, settings: ServeSettings, ready: Callable[[], None]) -> None:  # noqa: ANN401  an ASGI app
         """Prepare; `ready` is called once requests are taken."""
@@ -61,12 +70,28 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._ready = ready
+        self._ending = Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and say so; every request sees in its state whether the server ends."""
+        self.lifespan.state[ENDING] = self._ending
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connections, answer what comes on the open ones for a moment, then close.
+
+        A client that just got an answer may be sending its next request: closing its connection at
+        once would lose that. From now on every answer is the last of its connection.
+        """
+        for server in self.servers:
+            server.close()
+        self._ending.set()
+        until = time.monotonic() + self.linger_s
+        while self.server_state.connections and time.monotonic() < until:  # noqa: ASYNC110  uvicorn has no event for it
+            await asyncio.sleep(_LOOK_S)
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ from serving.pictures import Accepted, check_picture, refusal_of
 from serving.refusal import RefusalError
 from serving.room import Room
 from serving.settings import ServeSettings
-from serving.tags import UNKNOWN, choose_tags
+from serving.tags import choose_labels
 
 Probabilities = NDArray[np.float32]
 Draw = Callable[[bytes, NDArray[np.uint8], Probabilities], bytes]
@@ -159,7 +159,7 @@ class Service:
                 continue
             self.metrics.pictures.inc()
             self.metrics.classes.labels(model.class_names[int(outcome.argmax())]).inc()
-            if choose_tags(outcome, model.class_names) == [UNKNOWN]:
+            if not choose_labels(outcome):
                 self.metrics.unknown.inc()
 
 

@@ -120,6 +120,10 @@ class ServeSettings(ModelSettings):
         for flag, value, low, high in limits:
             if not low <= value <= high:
                 raise SettingsError(f"{flag} is {value}", cure=f"give {flag} from {low} to {high}")
+        if not self.host.strip() or not self.host.isprintable():
+            raise SettingsError(
+                f"--host is {self.host!r}", cure="name an address, such as 127.0.0.1 or 0.0.0.0"
+            )
         # A frozen dataclass has no other way to keep a value in its normal form.
         object.__setattr__(self, "allow_origin", tuple(map(_origin, self.allow_origin)))
         if self.name is not None and not re.fullmatch(r"[\w.~ -]{1,100}", self.name):

@@ -40,7 +40,9 @@ def printable(name: str) -> str:
 
 def _sources(word: str) -> Iterator[Source]:
     path = Path(word)
-    if any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
+    if not word:  # a variable of the shell that was not set; Path takes it for this folder
+        yield Source(word, problem="the name is empty")
+    elif any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
         yield Source(printable(word), problem="the name is too long")
     elif path.is_dir():
         yield from _pictures_in(path) or [

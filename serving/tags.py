@@ -15,11 +15,15 @@ def choose_tags(probabilities: NDArray[np.float32], names: Sequence[str]) -> lis
 
     The first alone above 0.9; the first two when they sum above 0.5; else `Unknown`.
     """
+    return [names[label].capitalize() for label in choose_labels(probabilities)] or [UNKNOWN]
+
+
+def choose_labels(probabilities: NDArray[np.float32]) -> list[int]:
+    """Return the labels of the tags, the most probable first; none for `Unknown`."""
     order = np.argsort(-probabilities, kind="stable")[:2]
     first, *others = (float(probabilities[label]) for label in order)
-    best = [names[label].capitalize() for label in order]
     if first > ALONE_ABOVE:
-        return best[:1]
+        return [int(order[0])]
     if others and first + others[0] > TOGETHER_ABOVE:
-        return best
-    return [UNKNOWN]
+        return [int(label) for label in order]
+    return []

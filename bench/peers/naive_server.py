@@ -1,6 +1,6 @@
 """Answer /classify the way it is usually written: FastAPI and `model.predict` for each picture.
 
-BUNDLE names the bundle's folder; --port as for uvicorn. Runs in the project's own environment.
+BUNDLE names the bundle's folder; --port as for uvicorn.
 """
 
 import base64

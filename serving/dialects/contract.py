@@ -8,20 +8,28 @@ from typing import Any, Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.json_shapes import Schema
 from serving.refusal import RefusalError
 from serving.service import Service
 
 Handler = Callable[[Service, Request], Awaitable[Response]]
 Refuse = Callable[[RefusalError], Response]
 JSON = "application/json"
+# One red px as PNG: a picture that every contract takes.
+EXAMPLE_PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4oCAAAAMkASGPh8EWAAAAAElFTkSuQmCC"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
     """One address: what it takes, by media type with an example each, and what it answers.
 
-    `required` are the names in `query` that it does not do without; `examples` are answers by what
-    was asked, where there is more than one shape.
+    `required` are the names in `query` that it does not do without, `words` the JSON Schemas of
+    those that are no plain text; `examples` are answers by what was asked, where there is more than
+    one shape. `takes_json` and `gives` are the JSON Schemas of a JSON body and of the answer; the
+    latter is that of `answers` unless told. `refusals` are statuses beside those that every such
+    route may answer, `also` those that carry an answer all the same.
     """
 
     method: Literal["GET", "POST"]
@@ -31,8 +39,13 @@ class Route:
     takes: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     required: frozenset[str] = frozenset()
+    words: Mapping[str, Schema] = field(default_factory=dict)
+    takes_json: Schema | None = None
     answers: Any = None
     examples: Mapping[str, Any] = field(default_factory=dict)
+    gives: Schema | None = None
+    refusals: frozenset[int] = frozenset()
+    also: frozenset[int] = frozenset()
     answers_as: str = JSON
     needs_key: bool = True
 

@@ -12,6 +12,14 @@ from serving.service import Service
 
 LABELS = 5
 FORM = "multipart/form-data"
+_METADATA = {
+    "id": "scenes-1",
+    "name": "scenes",
+    "description": "Image classifier with 36 classes",
+    "type": "Image Classification",
+    "source": "sceneset",
+    "license": "see model_card.md of the bundle",
+}
 _PREDICTION = {"label_id": "31", "label": "Bakery", "probability": 0.9}
 
 
@@ -87,7 +95,7 @@ DIALECT = Dialect(
             path="/model/metadata",
             handler=metadata,
             about="Describe the model.",
-            answers={"id": "scenes-1", "type": "Image Classification"},
+            answers=_METADATA,
         ),
     ),
     refuse=refuse,

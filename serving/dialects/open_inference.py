@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from serving.bundle import ServedModel
 from serving.dialects.contract import (
+    EXAMPLE_PICTURE,
     JSON,
     Dialect,
     Handler,
@@ -17,6 +18,7 @@ from serving.dialects.contract import (
 )
 from serving.dialects.tf_serving import check_model
 from serving.engine import top_classes
+from serving.json_shapes import ANYTHING, COUNT, TEXT, Schema, list_of, object_of
 from serving.payload import JPEG_PNG_WEBP, items, objects, parse_json
 from serving.pictures import WITH_WEBP
 from serving.refusal import RefusalError
@@ -152,22 +154,60 @@ def _outputs(answers: Answers) -> list[dict[str, object]]:
     ]
 
 
-def _get(path: str, handler: Handler, about: str, *, needs_key: bool = True) -> Route:
-    return Route(method="GET", path=path, handler=handler, about=about, needs_key=needs_key)
+def _get(path: str, handler: Handler, about: str, answers: object, **more: Any) -> Route:  # noqa: ANN401  the fields of a Route
+    return Route(method="GET", path=path, handler=handler, about=about, answers=answers, **more)
+
+
+def _takes() -> Schema:
+    """Return the schema of a request: one tensor, of pictures' files or of their pixels."""
+    tensor = object_of(
+        {
+            "shape": list_of(COUNT | {"maximum": _LONGEST_SIDE}, minItems=1),
+            "datatype": {"type": "string", "enum": ["BYTES", "FP32", "UINT8"]},
+            "data": {"type": "array"},
+        },
+        {"name": TEXT},
+    )
+    wanted = object_of({"name": {"type": "string", "enum": [PROBABILITIES, LABEL]}})
+    inputs = list_of(tensor, minItems=1, maxItems=1)
+    return object_of({"inputs": inputs}, {"outputs": list_of(wanted), "id": ANYTHING})
+
+
+def _gives() -> Schema:
+    output = object_of(
+        {"name": TEXT, "datatype": TEXT, "shape": list_of(COUNT), "data": {"type": "array"}}
+    )
+    told = {"model_name": TEXT, "model_version": TEXT, "outputs": list_of(output)}
+    return object_of(told, {"id": TEXT})
+
+
+_OUTPUT = {"name": LABEL, "datatype": "BYTES", "shape": [1], "data": ["Beach"]}
+_TENSOR = {"name": INPUT, "datatype": "BYTES", "shape": [-1]}
+_METADATA = {
+    "name": "scenes",
+    "versions": ["1"],
+    "platform": "litert",
+    "inputs": [_TENSOR],
+    "outputs": [{"name": LABEL, "datatype": "BYTES", "shape": [-1]}],
+}
+_MODEL_READY = {"name": "scenes", "ready": True}
+_SERVER = {"name": "sceneset", "version": "2", "extensions": []}
 
 
 def _model_routes(base: str) -> tuple[Route, ...]:
-    tensor = {"name": INPUT, "shape": [1], "datatype": "BYTES", "data": ["<base64>"]}
+    tensor = {"name": INPUT, "shape": [1], "datatype": "BYTES", "data": [EXAMPLE_PICTURE]}
     return (
-        _get(base, metadata, "Describe the model's tensors."),
-        _get(f"{base}/ready", model_ready, "Say whether the model is in service."),
+        _get(base, metadata, "Describe the model's tensors.", _METADATA),
+        _get(f"{base}/ready", model_ready, "Say whether the model is in service.", _MODEL_READY),
         Route(
             method="POST",
             path=f"{base}/infer",
             handler=infer,
             about="Classify encoded pictures (BYTES), or pixels in 0..255 (FP32, UINT8).",
             takes={JSON: {"inputs": [tensor]}},
-            answers={"model_name": "scenes", "outputs": [{"name": LABEL, "data": ["Beach"]}]},
+            takes_json=_takes(),
+            answers={"model_name": "scenes", "model_version": "1", "outputs": [_OUTPUT]},
+            gives=_gives(),
         ),
     )
 
@@ -176,9 +216,22 @@ DIALECT = Dialect(
     name="Open Inference Protocol",
     about="Version 2, as KServe and Triton speak it, in JSON.",
     routes=(
-        _get("/v2", server, "Name the server.", needs_key=False),
-        _get("/v2/health/live", live, "Say that the process is alive.", needs_key=False),
-        _get("/v2/health/ready", ready, "Say whether requests are taken.", needs_key=False),
+        _get("/v2", server, "Name the server.", _SERVER, needs_key=False),
+        _get(
+            "/v2/health/live",
+            live,
+            "Say that the process is alive.",
+            {"live": True},
+            needs_key=False,
+        ),
+        _get(
+            "/v2/health/ready",
+            ready,
+            "Say whether requests are taken.",
+            {"ready": True},
+            needs_key=False,
+            refusals=frozenset({503}),
+        ),
         *_model_routes("/v2/models/{name}"),
         *_model_routes("/v2/models/{name}/versions/{version}"),
     ),

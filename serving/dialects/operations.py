@@ -49,6 +49,22 @@ async def model(service: Service, _request: Request) -> Response:
     )
 
 
+_READY = {
+    "ready": True,
+    "model": "scenes",
+    "version": "1",
+    "classes": 36,
+    "reload_problem": None,
+}
+_MODEL = {
+    "name": "scenes",
+    "version": "1",
+    "sha256": "5f0c...",
+    "size": 160,
+    "class_names": ["Airplane"],
+    "explain": True,
+    "feedback": False,
+}
 DIALECT = Dialect(
     name="Operations",
     about="For probes, dashboards and people.",
@@ -66,7 +82,8 @@ DIALECT = Dialect(
             path="/readyz",
             handler=readyz,
             about="Say whether requests are taken, and by which model.",
-            answers={"ready": True, "model": "scenes", "version": "1"},
+            answers=_READY,
+            also=frozenset({503}),
             needs_key=False,
         ),
         Route(
@@ -81,7 +98,7 @@ DIALECT = Dialect(
             path="/v1/model",
             handler=model,
             about="Describe the model in service.",
-            answers={"name": "scenes", "version": "1", "class_names": ["Airplane"]},
+            answers=_MODEL,
         ),
     ),
     refuse=problem_response,

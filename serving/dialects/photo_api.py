@@ -3,7 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.dialects.contract import JSON, Dialect, Route, json_response
+from serving.dialects.contract import EXAMPLE_PICTURE, JSON, Dialect, Route, json_response
+from serving.json_shapes import PICTURE, list_of, object_of, one_of_these
 from serving.payload import JPEG_PNG, parse_json
 from serving.pictures import DOCUMENTED
 from serving.refusal import RefusalError
@@ -59,7 +60,8 @@ def _route(path: str) -> Route:
         path=path,
         handler=classify,
         about="Tag pictures: one name above 90 %, two that sum above 50 %, else Unknown.",
-        takes={JSON: {"images": ["<base64 or data URI of a JPEG or PNG>"]}},
+        takes={JSON: {"images": [EXAMPLE_PICTURE]}},
+        takes_json=one_of_these(list_of(PICTURE), object_of({"images": list_of(PICTURE)})),
         answers={"tags": [["Nature", "Coast"], ["Portrait"]]},
     )
 

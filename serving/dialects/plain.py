@@ -9,9 +9,27 @@ from starlette.responses import Response
 
 from serving.bundle import ServedModel
 from serving.dialects.asked import FORM, read_asked
-from serving.dialects.contract import JSON, Dialect, Route, json_response, problem_response
+from serving.dialects.contract import (
+    EXAMPLE_PICTURE,
+    JSON,
+    Dialect,
+    Route,
+    json_response,
+    problem_response,
+)
 from serving.engine import top_classes
 from serving.heat_maps import label_asked, maps, overlays
+from serving.json_shapes import (
+    COUNT,
+    PICTURE,
+    SWITCH,
+    TEXT,
+    WHOLE_NUMBER,
+    list_of,
+    object_of,
+    one_of_these,
+    shape_of,
+)
 from serving.payload import is_on, whole_number
 from serving.pictures import WITH_WEBP
 from serving.refusal import RefusalError
@@ -29,6 +47,19 @@ _TAKES = {
 _LABELS = [{"label": "Beach", "score": 0.91}]
 _MAP = {"label": "Beach", "score": 0.91, "heatmap": f"data:{PNG};base64,..."}
 _BAD = {"index": 1, "error": "The bytes are not a picture", "reason": "not_a_picture"}
+# A JSON body: one picture or several, under one of three names or as a bare list.
+_TOP = {"top_k": one_of_these(WHOLE_NUMBER, {"type": "integer", "minimum": 1})}
+_MORE = {"parameters": object_of({}, _TOP)}
+_LIST = list_of(PICTURE)
+_BODY = one_of_these(
+    _LIST,
+    object_of({"image": PICTURE}, _MORE),
+    object_of({"inputs": one_of_these(PICTURE, _LIST)}, _MORE),
+    object_of({"images": _LIST}, _MORE),
+)
+_ERROR = object_of({"index": COUNT, "error": TEXT, "reason": TEXT})
+_MORE_TOLD = {"tags": list_of(TEXT), "explain": shape_of(_MAP)}
+_ONE = one_of_these(shape_of(_LABELS), object_of({"labels": shape_of(_LABELS)}, _MORE_TOLD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +137,8 @@ _CLASSIFY = Route(
     path=PATH,
     handler=classify,
     about="Name the most probable classes of one picture or several.",
-    takes={**_TAKES, JSON: {"images": ["<base64>"]}},
+    takes={**_TAKES, JSON: {"images": [EXAMPLE_PICTURE]}},
+    takes_json=_BODY,
     query={
         "top": "how many labels, 3 by default",
         "partial": "1 answers the good pictures and gives an error for each bad one",
@@ -122,6 +154,9 @@ _CLASSIFY = Route(
         "explain=1": {"labels": _LABELS, "explain": _MAP},
         "partial=1": [_LABELS, _BAD],
     },
+    words={"top": WHOLE_NUMBER, **dict.fromkeys(("partial", "tags", "explain"), SWITCH)},
+    gives=one_of_these(_ONE, list_of(one_of_these(_ONE, _ERROR))),
+    refusals=frozenset({409}),
 )
 _EXPLAIN = Route(
     method="POST",
@@ -130,7 +165,9 @@ _EXPLAIN = Route(
     about="Draw where in a picture a class was seen: the upright picture at its own size, up to"
     " 1600 px along its longer side, with the heat map over it. 409 when the model in service"
     " has no files for that.",
-    takes={**_TAKES, JSON: {"image": "<base64>"}},
+    takes={**_TAKES, JSON: {"image": EXAMPLE_PICTURE}},
+    takes_json=_BODY,
+    refusals=frozenset({409}),
     query={"label": "explain this class instead of the most probable one"},
     answers_as=PNG,
 )

@@ -5,15 +5,39 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.dialects.contract import JSON, Dialect, Route, error_response, json_response, printable
+from serving.dialects.contract import (
+    EXAMPLE_PICTURE,
+    JSON,
+    Dialect,
+    Route,
+    error_response,
+    json_response,
+    printable,
+)
 from serving.engine import top_classes
+from serving.json_shapes import (
+    ANYTHING,
+    NUMBER,
+    PICTURE,
+    SWITCH,
+    TEXT,
+    list_of,
+    object_of,
+    one_of_these,
+)
 from serving.payload import JPEG_PNG, is_on, items, objects, parse_json
 from serving.pictures import EVERY_MODE
 from serving.refusal import RefusalError
 from serving.service import Encoded, Service
 
 LABELS = 5
-_EXAMPLE = {"input_params": {"img": [{"name": "3.jpg", "base_64_content": "<base64>"}]}}
+_EXAMPLE = {"input_params": {"img": [{"name": "3.jpg", "base_64_content": EXAMPLE_PICTURE}]}}
+
+_NAMED = object_of({"base_64_content": PICTURE}, {"name": ANYTHING})
+_PARAMS = object_of({"img": list_of(one_of_these(_NAMED, PICTURE))})
+_BARE = _PARAMS | {"not": {"required": ["input_params"]}}
+_BODY = one_of_these(object_of({"input_params": _PARAMS}), _BARE)
+_PREDICTION = object_of({"labels": list_of(TEXT), "name": TEXT}, {"confidence": list_of(NUMBER)})
 
 
 async def predict(service: Service, request: Request) -> Response:
@@ -60,7 +84,10 @@ def _route(path: str) -> Route:
         handler=predict,
         about="Name the five most probable classes of each picture.",
         takes={JSON: _EXAMPLE},
+        takes_json=_BODY,
         query={"confidence": "1 adds the five probabilities"},
+        words={"confidence": SWITCH},
+        gives=object_of({"prediction": list_of(_PREDICTION)}),
         answers={"prediction": [{"labels": ["Mountain", "Sky"], "name": "3.jpg"}]},
     )
 

@@ -6,7 +6,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.bundle import ServedModel
-from serving.dialects.contract import JSON, Dialect, Route, error_response, json_response
+from serving.dialects.contract import (
+    EXAMPLE_PICTURE,
+    JSON,
+    Dialect,
+    Route,
+    error_response,
+    json_response,
+)
+from serving.json_shapes import NUMBER, TEXT, list_of, object_of, one_of_these
 from serving.payload import JPEG_PNG_WEBP, items, objects, parse_json
 from serving.pictures import WITH_WEBP
 from serving.refusal import RefusalError
@@ -118,8 +126,19 @@ def _get(path: str, handler: Any, about: str, answers: object) -> Route:  # noqa
     return Route(method="GET", path=path, handler=handler, about=about, answers=answers)
 
 
-_STATUS = {"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}
-_METADATA = {"model_spec": {"name": "scenes", "version": "1"}, "metadata": {}}
+_STATE = {"error_code": "OK", "error_message": ""}
+_STATUS = {"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": _STATE}]}
+_METADATA = {
+    "model_spec": {"name": "scenes", "signature_name": "", "version": "1"},
+    "metadata": {"signature_def": {"signature_def": {}}},
+}
+# A row: {"b64": text} or text, under a name or not, or the numbers of its pixels.
+_ROW = one_of_these({"type": "object", "minProperties": 1}, TEXT, {"type": "array"})
+_NAMES = {"instances": list_of(_ROW), "inputs": _ROW}
+_BODY = object_of({}, {**_NAMES, "signature_name": TEXT | {"enum": [*SIGNATURES, ""]}})
+_BODY["oneOf"] = [{"required": [name]} for name in _NAMES]
+_ROWS = list_of(list_of(NUMBER))
+_GIVES = one_of_these(object_of({"predictions": _ROWS}), object_of({"outputs": _ROWS}))
 _BASE = "/v1/models/{name}"
 _VERSION = "/v1/models/{name}/versions/{version}"
 
@@ -133,7 +152,9 @@ DIALECT = Dialect(
                 path=f"{base}:predict",
                 handler=predict,
                 about="Return the probabilities of every class, in the order of the labels.",
-                takes={JSON: {"instances": [{"b64": "<base64>"}]}},
+                takes={JSON: {"instances": [{"b64": EXAMPLE_PICTURE}]}},
+                takes_json=_BODY,
+                gives=_GIVES,
                 answers={"predictions": [[0.9, 0.1]]},
             )
             for base in (_BASE, _VERSION)

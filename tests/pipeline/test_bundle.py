@@ -54,6 +54,15 @@ def test_a_record_that_says_nothing_is_damaged(bundle: Path, text: str) -> None:
         open_bundle(bundle)
 
 
+@pytest.mark.parametrize("text", ['["a", "a"]', '["a", ""]', "[]", '"ab"', '["a", 1]', "{"])
+def test_class_names_that_name_no_classes_are_damage(bundle: Path, text: str) -> None:
+    (bundle / "class_names.json").write_text(text)
+    record = {"format": 1, "files": hash_files(bundle, without="bundle.json")}
+    (bundle / "bundle.json").write_text(json.dumps(record))
+    with pytest.raises(DamagedDataError, match="class_names"):
+        open_bundle(bundle)
+
+
 def test_a_folder_without_a_record_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="no bundle"):
         open_bundle(tmp_path)

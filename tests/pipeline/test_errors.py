@@ -47,6 +47,15 @@ def test_what_a_user_can_mend_gets_a_cure_and_a_code(error: Exception, code: int
 
 
 @pytest.mark.parametrize(
+    ("name", "written"),
+    [("a\nb", r"a\nb"), ("a\x1b[2Jb", r"a\x1b[2Jb"), ("\udcff", r"\udcff"), ("é\xa0🏔", "é\xa0🏔")],
+)
+def test_a_name_makes_no_line_of_its_own(name: str, written: str) -> None:
+    error = SceneSetError(f"no {name}", cure=f"make {name}")
+    assert (error.problem, error.cure) == (f"no {written}", f"make {written}")
+
+
+@pytest.mark.parametrize(
     "error", [ValueError("bug"), OSError(errno.ENOENT, "gone"), ModuleNotFoundError(name="mine")]
 )
 def test_a_bug_is_not_dressed_up(error: Exception) -> None:

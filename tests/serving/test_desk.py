@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import time
+import weakref
 from threading import Event
 
 import pytest
@@ -52,3 +54,25 @@ def test_a_late_request_is_given_up_and_its_waiting_jobs_never_run() -> None:
         desk.close()
 
     asyncio.run(main())
+
+
+def test_a_refusal_does_not_keep_what_its_job_held() -> None:
+    held: list[weakref.ref[set[int]]] = []
+
+    def job() -> int:
+        picture = {1}
+        held.append(weakref.ref(picture))
+        raise RefusalError(400, "truncated", f"one of {len(picture)}") from ValueError("damaged")
+
+    async def main() -> None:
+        desk = Desk(1, 8)
+        (found,) = await desk.run([job], 5)
+        assert (getattr(found, "status", 0), getattr(found, "detail", "")) == (400, "one of 1")
+        desk.close()
+
+    gc.disable()  # it would find the ring, some day
+    try:
+        asyncio.run(main())
+        assert [ref() for ref in held] == [None]
+    finally:
+        gc.enable()

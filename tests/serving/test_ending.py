@@ -1,12 +1,17 @@
 """Requests that the server's end does not wait for."""
 
 import asyncio
+import http.client
+import socket
+import threading
+from pathlib import Path
 
 from starlette.types import Message, Receive, Scope, Send
 
+from serving.app import create_app
 from serving.front import Front
 from serving.metrics import Metrics
-from serving.server import Server, end
+from serving.server import Server, end, listen
 from serving.settings import ServeSettings
 
 SCOPE = {"type": "http", "method": "POST", "path": "/", "headers": []}
@@ -44,3 +49,30 @@ def test_a_second_signal_ends_a_stuck_request_with_503() -> None:
     start, _body = asyncio.run(run())
     assert start["status"] == 503
     assert (b"connection", b"close") in start["headers"]
+
+
+def test_a_request_on_an_open_connection_is_answered_while_the_server_ends(model: Path) -> None:
+    settings, ready = ServeSettings(model=model, workers=1, watch=0), threading.Event()
+    with listen("127.0.0.1", 0) as listener:
+        server = Server(create_app(settings), settings, ready.set)
+        server.linger_s = 20
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        assert ready.wait(20)
+        client = http.client.HTTPConnection(*listener.getsockname(), timeout=10)
+        client.request("GET", "/healthz")
+        assert client.getresponse().read()
+        end(server)
+        wait_until_closed(listener.getsockname())
+        client.request("GET", "/healthz")
+        answer = client.getresponse()
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
+        thread.join(20)
+
+
+def wait_until_closed(address: tuple[str, int]) -> None:
+    """Return once no new connection is taken: the server has begun to end."""
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(address):
+                return

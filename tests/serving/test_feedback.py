@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from served_model_support import RED, Client
 
-from pipeline.errors import MissingInputError
+from pipeline.errors import MissingInputError, SettingsError
 from serving.feedback import FeedbackFile
 from serving.refusal import RefusalError
 from serving.settings import ServeSettings
@@ -49,3 +49,5 @@ def test_a_full_file_takes_no_more_and_stays_whole(tmp_path: Path) -> None:
     assert path.read_text() == '{"label": "aaaaaaaaaa"}\n'
     with pytest.raises(MissingInputError):
         FeedbackFile(tmp_path / "no" / "f.jsonl")
+    with pytest.raises(SettingsError, match="is no file"):
+        FeedbackFile(tmp_path)

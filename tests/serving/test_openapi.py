@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from schema_support import fits
 from served_model_support import RED, Client, b64
 
 from serving.settings import ServeSettings
@@ -68,11 +69,99 @@ def test_every_shape_of_an_answer_has_its_example(
     assert name in client.get("/docs").body.decode()
 
 
-def test_a_refusal_is_told_in_the_shape_and_type_that_it_comes_in(client: Client) -> None:
+@pytest.mark.parametrize(
+    ("path", "body", "kind", "status"),
+    [
+        ("/v1/classify", b"", "application/json", 400),
+        ("/v1/classify", b"", "text/html", 415),
+        ("/v1/classify", [b64(RED), "?"], "application/json", 400),
+        ("/classify", ["?"], "application/json", 400),
+        ("/classify", bytes(2_000_001), "application/json", 413),
+        ("/model/predict", b"", "application/json", 415),
+        ("/v1/models/other:predict", {}, "application/json", 404),
+        ("/v2/models/other/infer", {}, "application/json", 404),
+    ],
+)
+def test_a_refusal_is_told_with_its_status_type_and_schema(
+    client: Client, path: str, body: object, kind: str, status: int
+) -> None:
     told = operations(client.get("/openapi.json").json)
-    assert all(one["responses"]["default"]["content"] for one in told.values())
-    for path in ("/v1/classify", "/classify", "/model/predict"):
-        refused = client.post(path, b"", {"Content-Type": "application/json"})
-        ((kind, content),) = told[f"post {path}"]["responses"]["default"]["content"].items()
-        assert refused.headers["content-type"].partition(";")[0] == kind
-        assert shape(refused.json) == shape(content["example"])
+    refused = client.post(path, body, {"Content-Type": kind})
+    assert refused.status == status
+    template = path.replace("/other", "/{name}")
+    (content,) = told[f"post {template}"]["responses"][str(status)]["content"].items()
+    assert refused.headers["content-type"].partition(";")[0] == content[0]
+    assert fits(refused.json, content[1]["schema"])
+    assert fits(content[1]["example"], content[1]["schema"])
+
+
+def test_every_json_answer_is_as_its_schema_says(client: Client) -> None:
+    for name, told in operations(client.get("/openapi.json").json).items():
+        method, path = name.split()
+        path = path.replace("{name}", "colours").replace("{version}", "1").replace("{slug}", "x")
+        taken = told.get("requestBody", {"content": {}})["content"].get("application/json")
+        if method == "post" and taken is None:
+            continue
+        # The document's own example is a picture that every contract takes.
+        answer = client.ask(method.upper(), path, taken and taken["example"])
+        assert answer.status == 200, name
+        ((kind, content),) = told["responses"]["200"]["content"].items()
+        assert answer.headers["content-type"].partition(";")[0] == kind
+        if kind == "application/json":
+            assert fits(answer.json, content["schema"]), name
+            assert fits(taken["example"], taken["schema"]) if taken else True
+
+
+@pytest.mark.parametrize("query", ["tags=1", "explain=1&tags=true", "partial=1", "top=1"])
+@pytest.mark.parametrize("body", [{"image": b64(RED)}, {"inputs": [b64(RED)] * 2}, [b64(RED), "?"]])
+def test_answers_of_every_shape_are_as_the_schema_says(
+    client: Client, query: str, body: object
+) -> None:
+    told = operations(client.get("/openapi.json").json)["post /v1/classify"]
+    answer = client.post(f"/v1/classify?{query}", body)
+    ((_, content),) = told["responses"][str(answer.status)]["content"].items()
+    assert fits(answer.json, content["schema"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "fitting"),
+    [
+        ("/classify", {"images": "x"}, False), ("/classify", ["x"], True), ("/classify", 5, False),
+        ("/api/v1/endpoints/{slug}", {"img": ["x"], "input_params": 5}, False),
+        ("/api/v1/endpoints/{slug}", {"img": [{"name": "a"}]}, False),
+        ("/api/v1/endpoints/{slug}", {"input_params": {"img": [{"base_64_content": "x"}]}}, True),
+        ("/v1/models/{name}:predict", {"instances": [], "inputs": []}, False),
+        ("/v1/models/{name}:predict", {"instances": [{"b64": "x"}]}, True),
+        ("/v1/models/{name}:predict", {"inputs": [], "signature_name": "other"}, False),
+        ("/v2/models/{name}/infer", {"inputs": []}, False),
+        ("/v1/classify", {"image": 5}, False), ("/v1/classify", {"inputs": "x"}, True),
+        ("/v1/classify", {"image": b64(RED), "parameters": {"top_k": "0"}}, False),
+    ],
+)  # fmt: skip
+def test_what_no_contract_takes_does_not_fit_its_schema(
+    client: Client, path: str, body: object, *, fitting: bool
+) -> None:
+    told = operations(client.get("/openapi.json").json)[f"post {path}"]
+    schema = told["requestBody"]["content"]["application/json"]["schema"]
+    assert fits(body, schema) == fitting
+    if not fitting:
+        asked = path.replace("{slug}", "x").replace("{name}", "colours")
+        assert client.post(asked, body).status == 400
+
+
+def test_the_statuses_of_a_route_are_those_it_may_refuse_with(
+    serve: Serve, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "keys").write_text("k\n")
+    (tmp_path / "keys").chmod(0o600)
+    settings = ServeSettings(
+        model=model, api_key_file=tmp_path / "keys", workers=1, watch=0, ui="none"
+    )
+    with serve(settings) as client:
+        told = operations(client.get("/openapi.json").json)
+    statuses = {name: " ".join(one["responses"]) for name, one in told.items()}
+    assert statuses["post /v1/classify"] == "200 400 401 403 408 409 413 415 421 503 504"
+    assert statuses["post /v2/models/{name}/infer"] == "200 400 401 403 404 408 413 421 503 504"
+    assert statuses["get /healthz"] == "200 421"
+    assert statuses["get /v1/model"] == "200 401 421"
+    assert statuses["get /readyz"] == "200 421 503"

@@ -146,6 +146,21 @@ def test_what_was_wrong_is_forgotten_when_the_folder_is_as_it_was(
     assert keeper.problem_kind is None
 
 
+def test_each_problem_is_logged_once_also_when_it_follows_another(
+    model: Path, write_bundle: WriteBundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper = Keeper(ServeSettings(model=model), 1)
+    write_bundle(model / "2", ["only", "two"])
+    point(model, "2")
+    assert keeper.is_stale()
+    assert not keeper.reload()
+    point(model, "9")
+    assert not keeper.is_stale()
+    assert not keeper.is_stale()
+    assert ["2 classes" in said for said in caplog.messages] == [True, False]
+    assert "names 9, where there is no bundle" in caplog.messages[1]
+
+
 def test_a_request_is_answered_by_the_version_that_it_was_checked_against(
     serve: Serve, model: Path, write_bundle: WriteBundle
 ) -> None:

@@ -41,6 +41,11 @@ def test_a_word_that_names_no_picture_says_so(tmp_path: Path, word: str) -> None
     assert source.problem
 
 
+def test_an_empty_word_is_not_this_folder() -> None:
+    (source,) = find_sources([""])
+    assert (source.path, source.problem) == (None, "the name is empty")
+
+
 def test_a_name_that_is_not_utf8_can_be_printed(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/caf\xe9.png"
     Path(os.fsdecode(path)).write_bytes(b"x")

@@ -1,0 +1,138 @@
+"""Ask a server over connections that stay open, each its next question when the last is answered.
+
+One thread on non-blocking sockets, so that the asking takes as little as possible of the cores that
+the server works on.
+"""
+
+import selectors
+import socket
+import time
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+_END = b"\r\n\r\n"
+_LENGTH = b"content-length:"
+_READ = 1 << 18
+_HUNG_UP = 0
+
+
+@dataclass
+class Answered:
+    """Seconds that each right answer took, how many were not right, and how long it all took."""
+
+    times: list[float] = field(default_factory=list)
+    failed: int = 0
+    took: float = 0.0
+
+    def note(self, status: int, seconds: float) -> None:
+        """Note an answer."""
+        if status == HTTPStatus.OK:
+            self.times.append(seconds)
+        else:
+            self.failed += 1
+
+
+class Client:
+    """One connection with its question."""
+
+    def __init__(self, port: int, question: bytes) -> None:
+        """Connect."""
+        self._port, self._question = port, question
+        self.connect()
+
+    def connect(self) -> None:
+        """Connect anew."""
+        self.socket = socket.create_connection(("127.0.0.1", self._port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setblocking(False)
+
+    def ask(self) -> None:
+        """Begin the next question."""
+        self.began = time.perf_counter()
+        self._rest = memoryview(self._question)
+        self._got = bytearray()
+        self.send()
+
+    def send(self) -> bool:
+        """Send what the connection takes now; say whether all is sent."""
+        try:
+            while self._rest:
+                self._rest = self._rest[self.socket.send(self._rest) :]
+        except BlockingIOError:
+            return False
+        return True
+
+    def read(self) -> int | None:
+        """Return the status of an answer that is whole, None before; 0 when the server hung up."""
+        try:
+            data = self.socket.recv(_READ)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return _HUNG_UP
+        self._got += data
+        return whole(bytes(self._got)) if data else _HUNG_UP
+
+    def events(self) -> int:
+        """Return what to wait for."""
+        return selectors.EVENT_READ | (selectors.EVENT_WRITE if self._rest else 0)
+
+
+def whole(got: bytes) -> int | None:
+    """Return the status of an HTTP answer that is whole, None before."""
+    head, end, body = got.partition(_END)
+    if not end:
+        return None
+    lower = head.lower()
+    if _LENGTH not in lower:
+        raise ValueError("the server does not say how long its answer is")
+    length = int(lower.split(_LENGTH)[1].split(b"\r\n")[0])
+    return int(head.split()[1]) if len(body) >= length else None
+
+
+def question(path: str, body: bytes, kind: str = "application/json") -> bytes:
+    """Return an HTTP request."""
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def ask_for(seconds: float, port: int, question: bytes, clients: int) -> Answered:
+    """Keep `clients` questions open for some seconds; those that are open then are waited for."""
+    found, waiting = Answered(), selectors.DefaultSelector()
+    began = time.perf_counter()
+    for _ in range(clients):
+        client = Client(port, question)
+        client.ask()
+        waiting.register(client.socket, client.events(), client)
+    while waiting.get_map():
+        for key, events in waiting.select():
+            client = key.data
+            status = _attend(client, events)
+            if status is None:
+                waiting.modify(key.fileobj, client.events(), client)
+                continue
+            waiting.unregister(key.fileobj)
+            found.note(status, time.perf_counter() - client.began)
+            if not _next(client, status, over=time.perf_counter() - began >= seconds):
+                continue
+            waiting.register(client.socket, client.events(), client)
+    found.took = time.perf_counter() - began
+    return found
+
+
+def _attend(client: Client, events: int) -> int | None:
+    if events & selectors.EVENT_WRITE:
+        client.send()
+    return client.read() if events & selectors.EVENT_READ else None
+
+
+def _next(client: Client, status: int, *, over: bool) -> bool:
+    """Begin the next question, unless the time is over; say whether."""
+    if over or status == _HUNG_UP:
+        client.socket.close()
+    if over:
+        return False
+    if status == _HUNG_UP:
+        client.connect()
+    client.ask()
+    return True
