@@ -37,6 +37,7 @@ from serving.feedback import FeedbackFile
 from serving.front import PAGE_POLICY, Front
 from serving.keeper import Keeper, follow
 from serving.keys import Keys, read_keys
+from serving.memory import keep_large_blocks_apart
 from serving.openapi import docs_page
 from serving.origins import Gate
 from serving.page_files import page_routes
@@ -61,6 +62,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def create_app(settings: ServeSettings) -> Starlette:
     """Return the application with its model loaded. Raises what loading the model raises."""
+    keep_large_blocks_apart()
     keys = read_keys(settings.api_key_file) if settings.api_key_file else None
     workers = settings.workers or available_cores()
     desk = Desk(workers, settings.queue)
@@ -195,7 +197,6 @@ def _lifespan(service: Service) -> Callable[[Starlette], AbstractAsyncContextMan
         if seconds:
             running.add(loop.create_task(follow(service.keeper, seconds, _shown(service))))
         yield
-        service.stopping = True
         for task in running:
             task.cancel()
         with suppress(ValueError, RuntimeError):

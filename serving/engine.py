@@ -1,5 +1,6 @@
 """Run a model on LiteRT or ONNX Runtime: bytes in, probabilities out, no TensorFlow."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -68,9 +69,10 @@ class Engine:
         self._idle: SimpleQueue[Network] = SimpleQueue()
         path = bundle.path(file or FILES[runtime])
         data = read_model(path)
-        with without_native_chatter(STDERR), mapped_copy(data) as copy:
+        onnx = runtime == "onnx"  # which takes bytes alone
+        copied = nullcontext() if onnx else mapped_copy(data)
+        with without_native_chatter(STDERR), copied as copy:
             for _ in range(workers):
-                onnx = runtime == "onnx"
                 network = OnnxNetwork(path, data) if onnx else _Network(path, copy or data)
                 _check_shapes(path, network, Shape(bundle.size, len(bundle.class_names)))
                 network.run(np.zeros((bundle.size, bundle.size, 3), np.float32))

@@ -33,6 +33,7 @@ class Keeper:
         self._seen: Fingerprint = fingerprint(path)
         self._served = self._seen
         self.current: ServedModel = load_served(settings, path, workers)
+        give_freed_back()
         self.reloads = 0
         self.problem = ""
         self.problem_kind: str | None = None

@@ -14,6 +14,8 @@ _MAPS = Path("/proc/self/maps")
 # A file's mapping that is read and never written: its pages can be dropped and read again.
 _READ_SHARED = "r--s"
 _DONTNEED = 4
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+APART, KEPT = 2 * 2**20, 8 * 2**20
 
 
 @contextmanager
@@ -26,18 +28,20 @@ def mapped_copy(data: bytes, make: Callable[[], IO[bytes]] = TemporaryFile) -> I
     """
     with ExitStack() as stack:
         path = None
-        with suppress(OSError):
-            path = _path_of(stack.enter_context(make()), data)
+        if _LIBC is not None:
+            with suppress(OSError):
+                path = _path_of(stack.enter_context(make()), data)
         yield None if path is None else str(path)
         if path is not None:
-            drop_pages(str(path.readlink()))
+            with suppress(OSError):
+                drop_pages(str(path.readlink()))
 
 
 def drop_pages(name: str) -> None:
     """Take every page of a file's read-only mappings out of this process; a later read maps it."""
     if _LIBC is None:
         return
-    for first, end in spans(_MAPS.read_text(), name):
+    for first, end in spans(os.fsdecode(_MAPS.read_bytes()), name):
         _LIBC.madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), _DONTNEED)
 
 
@@ -49,6 +53,18 @@ def spans(maps: str, name: str) -> list[tuple[int, int]]:
     lines = (line.split(maxsplit=5) for line in maps.splitlines())
     places = [line[0].split("-") for line in lines if line[1::4] == [_READ_SHARED, name]]
     return [(int(first, 16), int(end, 16)) for first, end in places]
+
+
+def keep_large_blocks_apart() -> None:
+    """Let the C library give blocks above APART back as soon as they are freed, for good.
+
+    glibc else raises this limit to 32 MiB once so large a block was freed, and keeps twice as much
+    for later: 30 bodies of 30 MB left 246 MB resident, and leave 134 so. Whole pictures of 1600 px
+    that cannot be decoded scaled take a sixth longer.
+    """
+    if _LIBC is not None and hasattr(_LIBC, "mallopt"):
+        _LIBC.mallopt(_MMAP_THRESHOLD, APART)
+        _LIBC.mallopt(_TRIM_THRESHOLD, KEPT)
 
 
 def give_freed_back() -> None:

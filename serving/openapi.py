@@ -44,7 +44,7 @@ _PAGE = """<!doctype html>
 
 
 def operation(route: Route, dialect: Dialect, *, keys: bool) -> dict[str, Any]:
-    """Return a route's OpenAPI operation beyond what its function says."""
+    """Return a route's OpenAPI operation."""
     names = _PARAMETER.findall(route.path)
     parameters = [_parameter(name, "path", "", TEXT, required=True) for name in names]
     parameters += [

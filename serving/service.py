@@ -14,6 +14,7 @@ from serving.body import read_body
 from serving.bundle import ServedModel
 from serving.desk import Desk
 from serving.engine import Engine
+from serving.front import ENDING
 from serving.keeper import Keeper
 from serving.metrics import Metrics
 from serving.payload import base64_bytes
@@ -64,12 +65,16 @@ class Service:
         self.desk = desk
         self.metrics = Metrics()
         self.room = Room(settings.max_bodies)
-        self.stopping = False
 
     @property
     def model(self) -> ServedModel:
         """Return the model in service; take it once per request."""
         return self.keeper.current
+
+    def is_stopping(self, request: Request) -> bool:
+        """Say whether the server was told to end, and only answers what still comes."""
+        ending = request.scope.get("state", {}).get(ENDING)
+        return ending is not None and bool(ending.is_set())
 
     async def body(self, request: Request) -> bytes:
         """Return a request's body within the limits; `state.share` is its share of the room.

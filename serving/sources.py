@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.pictures import EXTENSIONS
 
 LONGEST_NAME = 255
+STDIN = "/dev/stdin"
 # The end of the names that --explain writes; a folder's are no pictures to classify.
 EXPLAINED = ".explained.jpg"
 SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".jpe", ".tif"}
@@ -48,6 +49,8 @@ def _sources(word: str) -> Iterator[Source]:
         yield from _pictures_in(path) or [
             Source(printable(word), problem="no picture files in this folder")
         ]
+    elif path.exists() and not path.is_file() and word != STDIN:
+        yield Source(printable(word), problem="is a pipe or a device, no picture file")
     elif path.exists() or not glob.has_magic(word):
         yield Source(printable(word), path)
     else:

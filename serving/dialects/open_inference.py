@@ -41,9 +41,9 @@ async def live(_service: Service, _request: Request) -> Response:
     return json_response({"live": True})
 
 
-async def ready(service: Service, _request: Request) -> Response:
+async def ready(service: Service, request: Request) -> Response:
     """Say whether requests are taken."""
-    if service.stopping:
+    if service.is_stopping(request):
         raise RefusalError(503, "not_ready", "The server is stopping")
     return json_response({"ready": True})
 
@@ -51,7 +51,7 @@ async def ready(service: Service, _request: Request) -> Response:
 async def model_ready(service: Service, request: Request) -> Response:
     """Say whether the model is in service."""
     model = check_model(service.model, request)
-    return json_response({"name": model.name, "ready": not service.stopping})
+    return json_response({"name": model.name, "ready": not service.is_stopping(request)})
 
 
 async def metadata(service: Service, request: Request) -> Response:

@@ -14,17 +14,17 @@ async def healthz(_service: Service, _request: Request) -> Response:
     return json_response({"status": "ok"})
 
 
-async def readyz(service: Service, _request: Request) -> Response:
+async def readyz(service: Service, request: Request) -> Response:
     """Say whether requests are taken, with which model, and why a newer one is not in service."""
-    model = service.model
+    model, stopping = service.model, service.is_stopping(request)
     told = {
-        "ready": not service.stopping,
+        "ready": not stopping,
         "model": model.name,
         "version": model.version,
         "classes": len(model.class_names),
         "reload_problem": service.keeper.problem_kind,
     }
-    return json_response(told, 503 if service.stopping else 200)
+    return json_response(told, 503 if stopping else 200)
 
 
 async def metrics(service: Service, _request: Request) -> Response:

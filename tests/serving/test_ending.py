@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import socket
 import threading
 from pathlib import Path
@@ -51,7 +52,9 @@ def test_a_second_signal_ends_a_stuck_request_with_503() -> None:
     assert (b"connection", b"close") in start["headers"]
 
 
-def test_a_request_on_an_open_connection_is_answered_while_the_server_ends(model: Path) -> None:
+def test_a_request_on_an_open_connection_is_answered_while_the_server_ends_and_told_so(
+    model: Path,
+) -> None:
     settings, ready = ServeSettings(model=model, workers=1, watch=0), threading.Event()
     with listen("127.0.0.1", 0) as listener:
         server = Server(create_app(settings), settings, ready.set)
@@ -64,9 +67,10 @@ def test_a_request_on_an_open_connection_is_answered_while_the_server_ends(model
         assert client.getresponse().read()
         end(server)
         wait_until_closed(listener.getsockname())
-        client.request("GET", "/healthz")
+        client.request("GET", "/readyz")
         answer = client.getresponse()
-        assert (answer.status, answer.headers["Connection"]) == (200, "close")
+        assert (answer.status, answer.headers["Connection"]) == (503, "close")
+        assert json.loads(answer.read())["ready"] is False
         thread.join(20)
 
 

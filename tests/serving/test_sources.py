@@ -52,3 +52,9 @@ def test_a_name_that_is_not_utf8_can_be_printed(tmp_path: Path) -> None:
     (name,) = names(str(tmp_path))
     assert name.encode().endswith("caf\N{REPLACEMENT CHARACTER}.png".encode())
     assert printable("plain") == "plain"
+
+
+def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (source,) = find_sources([str(tmp_path / "pipe")])
+    assert (source.path, source.problem) == (None, "is a pipe or a device, no picture file")
