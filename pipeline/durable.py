@@ -1,8 +1,11 @@
 """Replace a file or folder so that a reader sees the old or the new one, never a part."""
 
 import ctypes
+import errno
 import os
+import re
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,18 +13,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PART_PREFIX = ".part-"
+MOST_LINKS = 40
+_STREAM = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file whole: temporary file in the same folder, fsync, rename, fsync of the folder.
 
-    A link stays, and what it leads to is replaced. Devices and pipes are written to.
+    A link stays, and what it leads to is replaced. Devices, pipes and this process' own streams
+    (/dev/stdout, /dev/fd/N) are written to.
     Raises OSError as the system gives it; no partial file is left behind.
     """
-    if _is_device(path):
-        path.write_bytes(data)
+    path = _place(path)
+    if _is_stream(path):
+        _send(path, data)
         return
-    path = path.resolve() if path.is_symlink() else path
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _write_part(path, data, sync=True)
     _rename(part, path)
@@ -97,11 +103,41 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _is_device(path: Path) -> bool:
-    """Say whether a path is no place for a file: a device, a pipe, a socket, a stream by name."""
-    return Path("/dev") in path.parents or (
-        path.exists() and not path.is_file() and not path.is_dir()
-    )
+def own_stream(path: Path) -> int | None:
+    """Return the descriptor of ours that a path names, such as 1 for /dev/stdout."""
+    found = _STREAM.fullmatch(str(_place(path)))
+    return int(found[1]) if found else None
+
+
+def _place(path: Path) -> Path:
+    """Return where a path's links lead, and this process' own streams by their own names.
+
+    Raises OSError when they lead in a circle.
+    """
+    for _ in range(MOST_LINKS):
+        if not path.is_symlink() or _STREAM.fullmatch(str(path)):
+            return path
+        path = Path(os.path.normpath(path.parent.resolve() / path.readlink()))
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+
+
+def _is_stream(path: Path) -> bool:
+    """Say whether a path is no place for a file: a stream of ours, a device, a pipe, a socket."""
+    if own_stream(path) is not None:
+        return True
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _send(path: Path, data: bytes) -> None:
+    """Write to what stands there; a stream of ours goes on where it is, also when it is a file."""
+    ours = own_stream(path)
+    descriptor = os.open(path, os.O_WRONLY) if ours is None else os.dup(ours)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
 
 
 def _write_part(path: Path, data: bytes, *, sync: bool) -> Path:

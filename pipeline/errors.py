@@ -55,6 +55,7 @@ _CANNOT_WRITE = {
     errno.EISDIR,
     errno.ENOTDIR,
     errno.EEXIST,
+    errno.ELOOP,
 }
 _SQLITE_CANNOT_WRITE = ("full", "readonly", "read-only", "unable to open", "disk i/o error")
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -43,10 +42,8 @@ def end_users(profiles: Sequence[Path], processes: Callable[[], Processes] | Non
     """
     until = monotonic() + END_S
     while users := users_of(profiles, (processes or running_processes)()):
-        for process_id in users:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(process_id, signal.SIGKILL)
-        if monotonic() > until:
+        ours = [process_id for process_id in users if _kill(process_id)]
+        if not ours or monotonic() > until:
             return
         sleep(PAUSE_S)
 
@@ -72,6 +69,17 @@ def running_processes() -> list[tuple[int, str]]:
         return []
     pairs = (line.strip().partition(" ") for line in listed.splitlines())
     return [(int(pid), command) for pid, _, command in pairs if pid.isdecimal()]
+
+
+def _kill(process_id: int) -> bool:
+    """Kill a process; say whether we may."""
+    try:
+        os.kill(process_id, signal.SIGKILL)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return True
 
 
 def _is_orphan(profile: Path) -> bool:

@@ -9,8 +9,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pipeline.durable import write_file
+from pipeline.durable import own_stream, write_file
 from pipeline.errors import PARTIAL, MissingInputError, UsageError
+from pipeline.native_output import STDOUT
 from pipeline.pictures import PictureError, encode_jpeg
 from pipeline.progress import Outcome, Output, progress_bars
 from pipeline.workers import Result, map_items
@@ -79,7 +80,10 @@ def classify(
     predictions = _predict(answering, sources, paths, output)
     if settings.csv is not None:
         write_file(settings.csv, table(predictions, top).encode())
-    return _outcome(predictions)
+    outcome = _outcome(predictions)
+    # Lines for people would end up in the table.
+    alone = settings.csv is not None and own_stream(settings.csv) == STDOUT
+    return replace(outcome, lines=()) if alone else outcome
 
 
 def table(predictions: Sequence[Prediction], top: int) -> str:

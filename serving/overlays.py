@@ -22,14 +22,14 @@ def overlay_paths(sources: Sequence[Source], folder: Path) -> list[Path]:
                 f"--explain {folder} cannot be a folder: {path} is a file",
                 cure="name a folder: --explain DIR",
             )
-    taken = {source.path.resolve() for source in sources if source.path}
+    taken = {real(source.path) for source in sources if source.path}
     paths = []
     for source in sources:
         stem = _shortened(Path(source.name).stem)
-        number, path = 1, folder.resolve() / f"{stem}{EXPLAINED}"
+        number, path = 1, real(folder) / f"{stem}{EXPLAINED}"
         while path in taken:
             number += 1
-            path = folder.resolve() / f"{stem}-{number}{EXPLAINED}"
+            path = real(folder) / f"{stem}-{number}{EXPLAINED}"
         taken.add(path)
         paths.append(folder / path.name)
     return paths
@@ -52,8 +52,13 @@ def check_table(table: Path, sources: Sequence[Source], overlays: Sequence[Path]
     if table.is_dir():
         raise UsageError(f"--csv {table} is a folder", cure=cure)
     pictures = [source.path for source in sources if source.path]
-    if table.resolve() in {path.resolve() for path in (*pictures, *overlays)}:
+    if real(table) in {real(path) for path in (*pictures, *overlays)}:
         raise UsageError(f"--csv {table} would be written over a picture", cure=cure)
+
+
+def real(path: Path) -> Path:
+    """Return where a path's links lead; those that lead in a circle stay as they are."""
+    return Path(os.path.realpath(path))
 
 
 def _shortened(stem: str) -> str:

@@ -111,7 +111,7 @@ def forward_all(model: Any) -> Callable[[Pictures], list[NDArray[np.float32]]]: 
         return [np.asarray(output, np.float32) for output in outputs]
 
     def compute(pictures: Pictures) -> list[NDArray[np.float32]]:
-        starts = range(0, len(pictures), CHUNK) or [0]
+        starts = range(0, len(pictures), CHUNK)
         chunks = [pictures[start : start + CHUNK] for start in starts]
         with ThreadPoolExecutor(THREADS) as pool:
             found = list(pool.map(compute_chunk, chunks))

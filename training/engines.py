@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import MissingExtraError
 from pipeline.native_output import STDERR, STDOUT, without_native_chatter
-from training.embed import Compute, Pictures, forward_all
+from training.embed import Compute, Pictures
 from training.settings import EngineName
 
 PARALLEL = 8
@@ -35,11 +35,6 @@ def choose_engine(
         "--engine openvino needs the package openvino, which is not installed",
         cure="pip install -e '.[openvino]', or --engine tensorflow",
     )
-
-
-def engine(name: Engine, model: Any) -> Compute:  # noqa: ANN401  Keras has no types
-    """Compile a model's inference by an engine."""
-    return openvino_engine(model) if name == "openvino" else forward_all(model)
 
 
 def openvino_engine(model: Any) -> Compute:  # noqa: ANN401

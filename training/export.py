@@ -81,6 +81,7 @@ def write_preprocess(folder: Path, size: int, fit: Fit) -> None:
             "size": size,
             "fit": fit,
             "resample": "bicubic, antialiased",
+            "orientation": "as the picture's EXIF says",
             "colour": "RGB",
             "layout": "NHWC",
             "dtype": "float32",

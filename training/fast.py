@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from training.augment import Chances
 from training.embed import Engines, Kind, Source, View, embed, forward_all
-from training.engines import choose_engine, engine
+from training.engines import choose_engine, openvino_engine
 from training.epochs import Epochs
 from training.head import Examples, Floats, class_weights, fold, mean_and_spread, train_head, unfold
 from training.network import Trunk, build_head, classifier, embedder
@@ -92,7 +92,8 @@ def embeddings(
 
     def engines() -> Engines:
         model = embedder(trunk, cut=cut)
-        return Engines(engine(chosen, model), forward_all(model))
+        exact = forward_all(model)
+        return Engines(openvino_engine(model) if chosen == "openvino" else exact, exact)
 
     def versions() -> frozenset[str]:
         return setup.versions() | {version.id[:16]}

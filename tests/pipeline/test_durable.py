@@ -1,5 +1,8 @@
 import os
 import resource
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import durable
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def parts_in(folder: Path) -> list[Path]:
@@ -52,6 +57,31 @@ def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
         assert os.read(reader, 10) == b"data"
         assert path.is_fifo()
     os.close(reader)
+
+
+def test_folders_below_dev_are_folders() -> None:
+    if not os.access("/dev/shm", os.W_OK):  # noqa: S108  a folder of the system, not a file of ours
+        pytest.skip("this system has no such folder")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        durable.write_file(Path(folder) / "new" / "file", b"data")
+        assert (Path(folder) / "new" / "file").read_bytes() == b"data"
+
+
+def test_a_stream_that_goes_to_a_file_goes_on_where_it_is(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from pipeline.durable import write_file;"
+        "print('before', flush=True); write_file(Path('/dev/stdout'), b'table\\n'); print('after')"
+    )
+    with (tmp_path / "out").open("w") as file:
+        subprocess.run([sys.executable, "-c", code], stdout=file, check=True, cwd=ROOT)
+    assert (tmp_path / "out").read_text() == "before\ntable\nafter\n"
+
+
+def test_links_in_a_circle_are_an_error_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OSError, match="links"):
+        durable.write_file(tmp_path / "a", b"x")
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
