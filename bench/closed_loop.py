@@ -1,12 +1,14 @@
 """Ask a server over connections that stay open, each its next question when the last is answered.
 
 One thread on non-blocking sockets, so that the asking takes as little as possible of the cores that
-the server works on.
+the server works on. A question that gets no answer in time, or whose connection breaks, has failed;
+the asking goes on over a new connection.
 """
 
 import selectors
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -14,6 +16,8 @@ _END = b"\r\n\r\n"
 _LENGTH = b"content-length:"
 _READ = 1 << 18
 _HUNG_UP = 0
+_LOOK_S = 1.0
+ANSWER_S = 120.0
 
 
 @dataclass
@@ -41,7 +45,7 @@ class Client:
         self.connect()
 
     def connect(self) -> None:
-        """Connect anew."""
+        """Connect anew. Raises OSError when nobody listens."""
         self.socket = socket.create_connection(("127.0.0.1", self._port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
@@ -53,14 +57,19 @@ class Client:
         self._got = bytearray()
         self.send()
 
-    def send(self) -> bool:
-        """Send what the connection takes now; say whether all is sent."""
+    def send(self) -> None:
+        """Send what the connection takes now.
+
+        One that is closed takes no more, but an answer may be there: reading says so, or that the
+        server hung up.
+        """
         try:
             while self._rest:
                 self._rest = self._rest[self.socket.send(self._rest) :]
         except BlockingIOError:
-            return False
-        return True
+            return
+        except OSError:
+            self._rest = self._rest[:0]
 
     def read(self) -> int | None:
         """Return the status of an answer that is whole, None before; 0 when the server hung up."""
@@ -72,6 +81,10 @@ class Client:
             return _HUNG_UP
         self._got += data
         return whole(bytes(self._got)) if data else _HUNG_UP
+
+    def late(self) -> bool:
+        """Say whether the answer takes too long."""
+        return time.perf_counter() - self.began > ANSWER_S
 
     def events(self) -> int:
         """Return what to wait for."""
@@ -101,23 +114,35 @@ def ask_for(seconds: float, port: int, question: bytes, clients: int) -> Answere
     found, waiting = Answered(), selectors.DefaultSelector()
     began = time.perf_counter()
     for _ in range(clients):
-        client = Client(port, question)
+        try:
+            client = Client(port, question)
+        except OSError:
+            found.failed += 1
+            continue
         client.ask()
         waiting.register(client.socket, client.events(), client)
     while waiting.get_map():
-        for key, events in waiting.select():
-            client = key.data
-            status = _attend(client, events)
-            if status is None:
-                waiting.modify(key.fileobj, client.events(), client)
-                continue
-            waiting.unregister(key.fileobj)
+        for client, status in _answers(waiting):
+            waiting.unregister(client.socket)
             found.note(status, time.perf_counter() - client.began)
-            if not _next(client, status, over=time.perf_counter() - began >= seconds):
-                continue
-            waiting.register(client.socket, client.events(), client)
+            if _next(client, status, over=time.perf_counter() - began >= seconds):
+                waiting.register(client.socket, client.events(), client)
     found.took = time.perf_counter() - began
     return found
+
+
+def _answers(waiting: selectors.BaseSelector) -> Iterator[tuple[Client, int]]:
+    """Wait for something to happen; yield the clients whose answers are whole, or will not come."""
+    happened = waiting.select(_LOOK_S)
+    for key, events in happened:
+        status = _attend(key.data, events)
+        if status is None:
+            waiting.modify(key.fileobj, key.data.events(), key.data)
+        else:
+            yield key.data, status
+    if not happened:
+        clients = [key.data for key in waiting.get_map().values()]
+        yield from ((client, _HUNG_UP) for client in clients if client.late())
 
 
 def _attend(client: Client, events: int) -> int | None:
@@ -127,12 +152,15 @@ def _attend(client: Client, events: int) -> int | None:
 
 
 def _next(client: Client, status: int, *, over: bool) -> bool:
-    """Begin the next question, unless the time is over; say whether."""
+    """Begin the next question, unless the time is over or nobody listens; say whether."""
     if over or status == _HUNG_UP:
         client.socket.close()
     if over:
         return False
     if status == _HUNG_UP:
-        client.connect()
+        try:
+            client.connect()
+        except OSError:
+            return False
     client.ask()
     return True

@@ -1,8 +1,9 @@
 """Weigh `serve` beside the usual TensorFlow server: installed, resident, and until it is ready.
 
 Both get an environment of their own in the peers' folder: ours holds the project with the extra
-`serve` alone. Sizes leave bytecode out; ready is the first right answer to a picture, the best of
-several starts; resident is a process' VmRSS. Prints one JSON object; exits 1 over a limit.
+`serve` alone. Sizes leave bytecode out; ready is the first right answer to a picture, the median of
+several starts, with the best and the worst beside it; resident is a process' VmRSS. All MB are
+millions of bytes. Prints one JSON object; exits 1 over a limit.
 
     python bench/footprint.py BUNDLE [--peers FOLDER] [--starts 5]
 """
@@ -12,6 +13,7 @@ import http.client
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from peer_env import SCRIPTS, Peer, add_option
-from process_figures import Sampled, free_port, started
+from process_figures import MB, Sampled, free_port, started
 from serve import LOADS, body_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,7 +33,6 @@ LEFT_OUT = shutil.ignore_patterns(
 )
 REQUESTS = 200
 LIMITS = {"installed_mb": 175.0, "installed_share": 0.1, "resident_mb": 130.0, "ready_s": 1.5}
-MB = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,15 @@ def weighed(server: Weighed, bundle: Path, starts: int) -> dict[str, float]:
         process, took = started(words, port, SCRIPTS, "/classify", body)
         seconds.append(took)
         try:
-            ready = Sampled.of(process.pid, 0).resident_mb
             if len(seconds) == starts:
+                found["resident_ready_mb"] = Sampled.of(process.pid, 0).resident_mb
                 ask(port, body)
-                found["resident_ready_mb"] = ready
                 found["resident_mb"] = Sampled.of(process.pid, 0).resident_mb
         finally:
             process.terminate()
             process.wait(60)
-    return found | {"ready_s": round(min(seconds), 2), "ready_worst_s": round(max(seconds), 2)}
+    ready = {"": statistics.median(seconds), "_best": min(seconds), "_worst": max(seconds)}
+    return found | {f"ready{name}_s": round(value, 2) for name, value in ready.items()}
 
 
 def ask(port: int, body: bytes) -> None:

@@ -243,7 +243,7 @@ def requests(draw: st.DrawFn, model: str) -> Sent:
     headers["Content-Type"] = draw(st.sampled_from(KINDS))
     if draw(st.integers(0, 19)) == 0:
         coding = draw(st.sampled_from(CODINGS))
-        packed = {"gzip": gzip.compress, "deflate": zlib.compress}.get(coding, bytes)
-        body, headers["Content-Encoding"] = packed(body), coding
+        packed = {"gzip": gzip.compress(body), "deflate": zlib.compress(body)}.get(coding, body)
+        body, headers["Content-Encoding"] = packed, coding
     path = draw(st.sampled_from(paths(model))) + draw(st.sampled_from(QUERIES))
     return Sent(path, body, headers, chunked=draw(st.integers(0, 9)) == 0)

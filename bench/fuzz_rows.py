@@ -72,7 +72,8 @@ def _texts() -> Iterator[Row]:
     yield _gallery(1, "no body", b"", BAD)
     yield _gallery(2, "invalid JSON", b"{", BAD)
     yield _gallery(3, "no images", b"{}", BAD, words="Missing parameter 'images'")
-    for value in ("x", {}, None, 5):
+    no_lists: tuple[object, ...] = ("x", {}, None, 5)
+    for value in no_lists:
         yield _gallery(4, f"images is {value!r}", value, BAD, words=NO_LIST)
     yield _gallery(5, "no entries", [], OK, words='"tags":[]')
     yield _gallery(14, "NaN", b'{"images": NaN}', BAD)
@@ -90,7 +91,8 @@ def _texts() -> Iterator[Row]:
 
 
 def _entries() -> Iterator[Row]:
-    for value in (5, None, []):
+    no_texts: tuple[object, ...] = (5, None, [])
+    for value in no_texts:
         yield _gallery(6, f"an entry is {value!r}", [b64(RED), value], BAD, words='"index":1')
     texts = {7: ("",), 8: ("a*b=", "abc", "QUJ=D"), 9: ("a-_b",), 12: ("\u00e9",)}
     texts[11] = ("data:text/html;base64,YWJj",)

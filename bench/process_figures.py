@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Self
 
 START_S = 120
+MB = 1_000_000
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """A process at a moment, in seconds from the beginning."""
+    """A process at a moment, in seconds from the beginning; MB are millions of bytes."""
 
     seconds: float
     resident_mb: float
@@ -28,7 +29,7 @@ class Sampled:
         root = Path(f"/proc/{pid}")
         with suppress(OSError, IndexError):
             words = (root / "status").read_text()
-            resident = round(int(words.split("VmRSS:")[1].split()[0]) / 1024, 1)
+            resident = round(int(words.split("VmRSS:")[1].split()[0]) * 1024 / MB, 1)
             threads = int(words.split("Threads:")[1].split()[0])
             return cls(round(seconds, 1), resident, len(list((root / "fd").iterdir())), threads)
         return cls(seconds, 0.0, 0, 0)
@@ -43,7 +44,7 @@ def lows(samples: list[Sampled], seconds: float) -> list[Sampled]:
 
 
 def slope(samples: list[Sampled]) -> float:
-    """Return the growth in MB a minute, by least squares."""
+    """Return the growth in MB of a million bytes a minute, by least squares."""
     middle = sum(one.seconds for one in samples) / len(samples)
     level = sum(one.resident_mb for one in samples) / len(samples)
     spread = sum((one.seconds - middle) ** 2 for one in samples) or 1.0

@@ -72,6 +72,7 @@ def main() -> None:
         "exit_code": exit_code,
         "seconds": round(report["running_time"], 1),
         "operations": report["operations"]["tested"],
+        "operations_in_all": report["operations"]["total"],
         "requests": statuses.total(),
         "bodies": counts["bodies"],
         "statuses": dict(sorted(statuses.items())),
