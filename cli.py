@@ -44,11 +44,13 @@ def build_app() -> "App":
     """Return the command line; no stage is imported yet."""
     from cyclopts import App  # noqa: PLC0415  costs 0.3 s, which plain --help need not wait for
 
+    from pipeline.help_text import ParagraphFormatter  # noqa: PLC0415  only this function needs it
+
     app = App(
         name="sceneset",
         help=SUMMARY,
         help_format="plaintext",
-        help_formatter="plain",
+        help_formatter=ParagraphFormatter(),
         version=VERSION,
     )
     for name, target, summary in COMMANDS:

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route as Address
 
 from pipeline.errors import SceneSetError
+from serving.described import description_routes
 from serving.desk import Desk, available_cores
 from serving.dialects import (
     model_exchange,
@@ -31,18 +32,16 @@ from serving.dialects import (
     platform_endpoint,
     tf_serving,
 )
-from serving.dialects.contract import Dialect, Route, json_response, problem_response
+from serving.dialects.contract import Dialect, Route, problem_response
 from serving.dialects.feedback import feedback_dialect
 from serving.feedback import FeedbackFile
-from serving.front import PAGE_POLICY, Front
+from serving.front import Front
 from serving.keeper import Keeper, follow
 from serving.keys import Keys, read_keys
 from serving.memory import keep_large_blocks_apart
-from serving.openapi import docs_page
 from serving.origins import Gate
 from serving.page_files import page_routes
 from serving.refusal import RefusalError
-from serving.schema import openapi_schema
 from serving.service import Service
 from serving.settings import ServeSettings
 
@@ -117,21 +116,8 @@ def _add_pages(
     app: Starlette, service: Service, dialects: tuple[Dialect, ...], *, keys: bool
 ) -> frozenset[str]:
     """Add what describes the routes, and the page; return their addresses."""
-    title = f"sceneset: {service.model.name}"
-    docs = docs_page(title, dialects, keys=keys).encode()
-    schema = openapi_schema(title, dialects, keys=keys)
-
-    async def show_docs(_request: Request) -> Response:
-        headers = {"Content-Security-Policy": PAGE_POLICY}
-        return Response(docs, headers=headers, media_type="text/html")
-
-    async def show_schema(request: Request) -> Response:
-        prefix = str(request.scope.get("root_path", "")).rstrip("/")
-        return json_response(schema | ({"servers": [{"url": prefix}]} if prefix else {}))
-
     pages = {
-        "/openapi.json": show_schema,
-        "/docs": show_docs,
+        **description_routes(service, dialects, keys=keys),
         **page_routes(with_start=service.settings.ui == "page"),
     }
     for path, page in pages.items():
@@ -230,5 +216,12 @@ def __getattr__(name: str) -> Starlette:
     try:
         return create_app(ServeSettings(model=model, allow_origin=origins))
     except SceneSetError as error:
-        sys.stderr.write(f"serving.app: {error.problem}\n  try: {error.cure}\n")
+        sys.stderr.write(f"serving.app: {error.problem}\n  try: {_cure(error.cure)}\n")
         sys.exit(error.exit_code)
+
+
+def _cure(cure: str) -> str:
+    """Return a cure with the environment's names instead of options, which uvicorn lacks."""
+    cure = cure.replace("--model ", "SCENESET_MODEL=")
+    cure = cure.replace("--allow-origin ", "SCENESET_ALLOW_ORIGIN=")
+    return f"with sceneset serve, {cure}" if "--" in cure else cure

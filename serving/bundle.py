@@ -96,6 +96,7 @@ def load_engine(settings: ModelSettings, path: Path, workers: int) -> Loaded:
     """Check what `find_served` found, and load what runs it. Raises as `load_served` does."""
     if path.is_file():
         return _load_file(settings, path, workers)
+    _refuse_words_for_files(settings, path)
     bundle = open_bundle(path)
     if settings.class_names is not None:
         names = read_class_names(settings.class_names)
@@ -103,6 +104,16 @@ def load_engine(settings: ModelSettings, path: Path, workers: int) -> Loaded:
         bundle = replace(bundle, class_names=names)
     runtime = choose_runtime(settings.engine, path)
     return Loaded(bundle, Engine(bundle, workers, runtime=runtime), runtime)
+
+
+def _refuse_words_for_files(settings: ModelSettings, path: Path) -> None:
+    """Raise SettingsError when told of a bundle what its own preprocess.json says."""
+    for flag, value in (("--fit", settings.fit), ("--scale", settings.scale)):
+        if value is not None:
+            raise SettingsError(
+                f"{flag} {value} is for a .tflite file alone; the bundle at {path} has its own",
+                cure=f"leave {flag} out",
+            )
 
 
 def _load_file(settings: ModelSettings, path: Path, workers: int) -> Loaded:
@@ -118,8 +129,8 @@ def _load_file(settings: ModelSettings, path: Path, workers: int) -> Loaded:
     names = read_class_names(settings.class_names)
     shape = read_shape(path)
     check_count(names, shape.outputs, settings.class_names)
-    bundle = Bundle(path.parent, names, shape.size, settings.fit, {})
-    engine = Engine(bundle, workers, file=path.name, scaling=SCALINGS[settings.scale])
+    bundle = Bundle(path.parent, names, shape.size, settings.fit or "crop", {})
+    engine = Engine(bundle, workers, file=path.name, scaling=SCALINGS[settings.scale or "0..255"])
     return Loaded(bundle, engine, "litert")
 
 

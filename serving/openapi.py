@@ -1,9 +1,8 @@
-"""Describe every route as OpenAPI and as a page without scripts, from the routes themselves."""
+"""Describe every route as OpenAPI, from the routes themselves. Pure."""
 
-import html
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from serving.dialects.contract import JSON, Dialect, Route
@@ -27,20 +26,6 @@ _WORDS = {
 _BYTES = {"type": "string", "format": "binary"}
 _FORM = "multipart/form-data"
 _PARAMETER = re.compile(r"{(\w+)}")
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>API of {title}</title>
-<link rel="icon" href="/page/icon.svg">
-<link rel="stylesheet" href="/page/page.css">
-<main class="docs">
-<h1>API of {title}</h1>
-<p>Machine-readable: <a href="/openapi.json">openapi.json</a>. {keys}</p>
-{sections}
-</main>
-</html>
-"""
 
 
 def operation(route: Route, dialect: Dialect, *, keys: bool) -> dict[str, Any]:
@@ -79,41 +64,6 @@ def security_schemes() -> dict[str, Any]:
         "PlatformKey": {"type": "apiKey", "in": "header", "name": "Cnvrg-Api-Key"},
         "Bearer": {"type": "http", "scheme": "bearer"},
     }
-
-
-def docs_page(title: str, dialects: Sequence[Dialect], *, keys: bool) -> str:
-    """Return the documentation as one page of plain HTML."""
-    sections = "\n".join(_section(dialect) for dialect in dialects)
-    words = "Requests need a key: the header X-API-Key." if keys else ""
-    return _PAGE.format(title=html.escape(title), sections=sections, keys=words)
-
-
-def _section(dialect: Dialect) -> str:
-    routes = "\n".join(_described(route) for route in dialect.routes)
-    about = html.escape(dialect.about)
-    return f"<section>\n<h2>{html.escape(dialect.name)}</h2>\n<p>{about}</p>\n{routes}\n</section>"
-
-
-def _described(route: Route) -> str:
-    lines = [f"<h3><code>{route.method} {html.escape(route.path)}</code></h3>"]
-    lines.append(f"<p>{html.escape(route.about)}</p>")
-    for name, about in route.query.items():
-        needed = " (required)" if name in route.required else ""
-        lines.append(f"<p><code>?{name}</code>{needed} {html.escape(about)}</p>")
-    for kind, example in route.takes.items():
-        lines.append(f"<p>Takes {kind}: <code>{html.escape(_text(example))}</code></p>")
-    if route.answers is None and route.answers_as != JSON:
-        lines.append(f"<p>Answers {route.answers_as}</p>")
-    if route.answers is not None:
-        lines.append(f"<p>Answers <code>{html.escape(_text(route.answers))}</code></p>")
-    for asked, example in route.examples.items():
-        told = f"<code>{html.escape(_text(example))}</code>"
-        lines.append(f"<p>Answers, {html.escape(asked)}: {told}</p>")
-    return "\n".join(lines)
-
-
-def _text(example: object) -> str:
-    return example if isinstance(example, str) else json.dumps(example, ensure_ascii=False)
 
 
 def _content(route: Route) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from pipeline.errors import SettingsError
 from pipeline.progress import Outcome, Output
 from serving.settings import ServeSettings
 
@@ -30,7 +31,7 @@ def serve(
     from serving.server import Server, address_of, listen, run  # noqa: PLC0415  the same
 
     if file is not None:
-        settings = replace(settings, model=file)
+        settings = _with_file(settings, file)
     _log_to_stderr(quiet=output.quiet)
     app = create_app(settings)
     service = app.state.service
@@ -46,6 +47,16 @@ def serve(
         "requests": server.server_state.total_requests,
     }
     return Outcome(summary, (f"answered {summary['requests']} requests",))
+
+
+def _with_file(settings: ServeSettings, file: Path) -> ServeSettings:
+    """Return the settings with the model that FILE names. Raises SettingsError for two models."""
+    # Not by value: the default, when somebody gives it, is another model than FILE all the same.
+    if settings.model is not ServeSettings.model and settings.model != file:
+        raise SettingsError(
+            f"two models are named: {file} and --model {settings.model}", cure="name one of them"
+        )
+    return replace(settings, model=file)
 
 
 def _ready_lines(settings: ServeSettings, address: str, classes: int) -> list[str]:

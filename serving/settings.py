@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -26,10 +26,10 @@ class ModelSettings:
     class_names: Path | None = None
     """Class names in the order of the outputs: .txt of lines, .json list, or .csv with the header
     `keys` or `category,label`. Needed for a .tflite file; for a bundle they replace its own."""
-    scale: ScaleName = "0..255"
-    """For a .tflite file: the values it takes for black and white."""
-    fit: Fit = "crop"
-    """For a .tflite file: how a picture becomes square."""
+    scale: ScaleName | None = None
+    """For a .tflite file: the values it takes for black and white; 0..255 by default."""
+    fit: Fit | None = None
+    """For a .tflite file: how a picture becomes square; crop by default."""
     engine: RuntimeName = "auto"
     """What runs the model: `litert`, `onnx` (ONNX Runtime, with the extra `onnx`, for bundles that
     hold model.onnx), or `auto`: LiteRT where it is installed."""
@@ -99,7 +99,7 @@ class ServeSettings(ModelSettings):
     feedback: Path | None = None
     """Let people name the right class of a picture: each remark becomes a line of this JSON lines
     file, up to 10 MB. It holds the picture's SHA-256, never the picture."""
-    allow_origin: tuple[str, ...] = ()
+    allow_origin: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = ()
     """Origins whose pages may call this server (CORS), such as https://example.org; their names are
     then known as its own, as behind a proxy. May be given several times. None by default."""
 

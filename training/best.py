@@ -85,16 +85,21 @@ def _why_not(setup: Setup, plan: Plan) -> str:
 def _fine_tune(setup: Setup, trunk: Trunk, plan: Plan) -> tuple[Any, Epochs]:
     """Train tail and head in place on cached activations; return the network, pictures -> logits.
 
-    The head starts from one that was trained on all views with the labels smoothed, as the steps
-    here are.
+    The head starts from one that was trained on all views with labels smoothed and values left out
+    as in the steps here.
     """
     cut = str(BACKBONES[setup.settings.backbone].cut)
     views = make_views(plan)
     wanted = [(view, kind) for view in views for kind in DTYPES]
     with setup.watch.step("embed"):
         rows = embeddings(setup, trunk, wanted, cut)[1::2]
-    smoothed = replace(plan, label_smoothing=plan.fine_tune_smoothing)
-    start = train_on_embeddings(setup, trunk, smoothed, views, "head_on_all_views")
+    alike = replace(
+        plan,
+        label_smoothing=plan.fine_tune_smoothing,
+        dropout=plan.fine_tune_dropout,
+        input_dropout=plan.fine_tune_input_dropout,
+    )
+    start = train_on_embeddings(setup, trunk, alike, views, "head_on_all_views")
     network = classifier(trunk, start.head, frozen=True)
     examples = make_examples(setup, rows, plan)
     epochs = setup.epochs("fine_tune", plan.fine_tune_epochs, cure=CURE)

@@ -43,6 +43,8 @@ class Plan:
     fine_tune_decay: float = 0.01
     fine_tune_warmup: float = 0.1
     fine_tune_smoothing: float = 0.1
+    fine_tune_dropout: float = 0.5
+    fine_tune_input_dropout: float = 0.2
     fewest_per_class: int = 150
 
     def as_json(self) -> dict[str, Any]:
@@ -53,13 +55,13 @@ class Plan:
 _HEAD: Mapping[str, Any] = MappingProxyType(
     {
         "epochs": 30,
-        "batch_size": 128,
+        "batch_size": 64,
         "learning_rate": 1e-3,
         "weight_decay": 0.3,
         "warmup": 0.05,
         "hidden": 512,
-        "dropout": 0.5,
-        "input_dropout": 0.2,
+        "dropout": 0.7,
+        "input_dropout": 0.4,
         "label_smoothing": 0.0,
         "class_weights": "none",
         "average": 0.0,
@@ -86,6 +88,8 @@ OWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "fine_tune_decay": 0.01,
             "fine_tune_warmup": 0.1,
             "fine_tune_smoothing": 0.1,
+            "fine_tune_dropout": 0.5,
+            "fine_tune_input_dropout": 0.2,
             "fewest_per_class": 150,
         },
         "original": {"epochs": 25, "batch_size": 128, "learning_rate": 1e-3},
@@ -108,7 +112,10 @@ OWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 CHANCES = ("flip", "crop", "colour", "rotation", "erase")
-_WITH_MANY = {"fast": {"epochs": 8}, "best": {"epochs": 8, "fine_tune_epochs": 6}}
+_HEAD_WITH_MANY = {"epochs": 8, "batch_size": 128, "dropout": 0.5, "input_dropout": 0.2}
+_WITH_MANY: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"fast": _HEAD_WITH_MANY, "best": {**_HEAD_WITH_MANY, "fine_tune_epochs": 6}}
+)
 
 
 def make_plan(settings: TrainSettings, recipe: str, pictures: int) -> Plan:

@@ -25,6 +25,8 @@ _BELOW_ONE = (
     "input_dropout",
     "label_smoothing",
     "fine_tune_smoothing",
+    "fine_tune_dropout",
+    "fine_tune_input_dropout",
     "average",
     "warmup",
     "fine_tune_warmup",
@@ -65,7 +67,8 @@ class TrainSettings:
     """Passes over the training pictures; by default 30 of the head, 8 with more than 5,000
     pictures; `original` 25; from scratch 30 or fewer."""
     batch_size: int | None = None
-    """Pictures in one training step; by default 128, from scratch 16."""
+    """Pictures in one training step; by default 64, 128 with more than 5,000 pictures and in
+    `original`, from scratch 16."""
     learning_rate: float | None = None
     """Largest step size of Adam, 0.001; along a cosine but in `original`."""
     weight_decay: float | None = None
@@ -75,9 +78,10 @@ class TrainSettings:
     hidden: int | None = None
     """Width of the head's hidden layer, 512."""
     dropout: float | None = None
-    """Share of hidden values left out in a training step, 0.5."""
+    """Share of hidden values left out in a training step, 0.7; 0.5 with more than 5,000 pictures."""
     input_dropout: float | None = None
-    """Share of the head's inputs left out in a training step, 0.2."""
+    """Share of the head's inputs left out in a training step, 0.4; 0.2 with more than 5,000
+    pictures."""
     label_smoothing: float | None = None
     """Share of each label that is spread over all classes, 0."""
     class_weights: ClassWeights | None = None
@@ -117,6 +121,10 @@ class TrainSettings:
     """Share of these steps in which the step size rises, 0.1."""
     fine_tune_smoothing: float | None = None
     """Label smoothing of these, 0.1."""
+    fine_tune_dropout: float | None = None
+    """Share of the head's values left out in these, 0.5."""
+    fine_tune_input_dropout: float | None = None
+    """Share of the features left out in these, 0.2."""
     fewest_per_class: int | None = None
     """`best` trains the backbone only with so many training pictures per class, 150; 0: always."""
     engine: EngineName = "auto"

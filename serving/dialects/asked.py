@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from serving.body import form_parts, media_type
 from serving.dialects.contract import JSON
+from serving.json_shapes import PICTURE, WHOLE_NUMBER, list_of, object_of, one_of_these
 from serving.payload import JPEG_PNG_WEBP, items, objects, parse_json, whole_number
 from serving.refusal import RefusalError
 from serving.service import Encoded, Service
@@ -19,6 +20,23 @@ FORM = "multipart/form-data"
 RAW = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
 # curl --data-binary says this unless told otherwise.
 _UNSAID = ("", "application/x-www-form-urlencoded", "image/jpg", "image/*")
+
+TAKES = {
+    "image/jpeg": "<bytes>",
+    "image/png": "<bytes>",
+    "image/webp": "<bytes>",
+    FORM: {"file": "<file>"},
+}
+# A JSON body: one picture or several, under one of three names or as a bare list.
+_TOP = {"top_k": one_of_these(WHOLE_NUMBER, {"type": "integer", "minimum": 1})}
+_MORE = {"parameters": object_of({}, _TOP)}
+_LIST = list_of(PICTURE)
+BODY = one_of_these(
+    _LIST,
+    object_of({"image": PICTURE}, _MORE),
+    object_of({"inputs": one_of_these(PICTURE, _LIST)}, _MORE),
+    object_of({"images": _LIST}, _MORE),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +67,9 @@ async def read_asked(service: Service, request: Request) -> Asked:
 def _from_raw(body: bytes, _kind: str) -> Asked:
     if not body:
         raise RefusalError(400, "missing_parameter", "The body is empty; send a picture")
+    if body.lstrip()[:1] in {b"{", b"["}:  # as no picture does; curl -d names no type of its own
+        detail = "The bytes are not a picture; for JSON send Content-Type: application/json"
+        raise RefusalError(400, "not_a_picture", detail)
     return Asked([body])
 
 

@@ -29,7 +29,10 @@ class Route:
     those that are no plain text; `examples` are answers by what was asked, where there is more than
     one shape. `takes_json` and `gives` are the JSON Schemas of a JSON body and of the answer; the
     latter is that of `answers` unless told. `refusals` are statuses beside those that every such
-    route may answer, `also` those that carry an answer all the same.
+    route may answer, `also` those that carry an answer all the same. A route that is not `listed`
+    only refuses, and is described nowhere.
+
+    Texts and examples may hold the names of `serving.examples.Facts` in braces.
     """
 
     method: Literal["GET", "POST"]
@@ -48,6 +51,7 @@ class Route:
     also: frozenset[int] = frozenset()
     answers_as: str = JSON
     needs_key: bool = True
+    listed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,14 +13,14 @@ from serving.service import Service
 LABELS = 5
 FORM = "multipart/form-data"
 _METADATA = {
-    "id": "scenes-1",
-    "name": "scenes",
-    "description": "Image classifier with 36 classes",
+    "id": "{name}-{version}",
+    "name": "{name}",
+    "description": "Image classifier with {classes} classes",
     "type": "Image Classification",
     "source": "sceneset",
     "license": "see model_card.md of the bundle",
 }
-_PREDICTION = {"label_id": "31", "label": "Bakery", "probability": 0.9}
+_PREDICTION = {"label_id": "0", "label": "{label}", "probability": 0.9}
 
 
 async def predict(service: Service, request: Request) -> Response:
@@ -88,7 +88,7 @@ DIALECT = Dialect(
             path="/model/labels",
             handler=labels,
             about="List every class with its position.",
-            answers={"count": 36, "labels": [{"id": "0", "name": "Airplane"}]},
+            answers={"count": "{classes}", "labels": [{"id": "0", "name": "{label}"}]},
         ),
         Route(
             method="GET",

@@ -181,16 +181,16 @@ def _gives() -> Schema:
     return object_of(told, {"id": TEXT})
 
 
-_OUTPUT = {"name": LABEL, "datatype": "BYTES", "shape": [1], "data": ["Beach"]}
+_OUTPUT = {"name": LABEL, "datatype": "BYTES", "shape": [1], "data": ["{label}"]}
 _TENSOR = {"name": INPUT, "datatype": "BYTES", "shape": [-1]}
 _METADATA = {
-    "name": "scenes",
-    "versions": ["1"],
+    "name": "{name}",
+    "versions": ["{version}"],
     "platform": "litert",
     "inputs": [_TENSOR],
     "outputs": [{"name": LABEL, "datatype": "BYTES", "shape": [-1]}],
 }
-_MODEL_READY = {"name": "scenes", "ready": True}
+_MODEL_READY = {"name": "{name}", "ready": True}
 _SERVER = {"name": "sceneset", "version": "2", "extensions": []}
 
 
@@ -203,10 +203,11 @@ def _model_routes(base: str) -> tuple[Route, ...]:
             method="POST",
             path=f"{base}/infer",
             handler=infer,
-            about="Classify encoded pictures (BYTES), or pixels in 0..255 (FP32, UINT8).",
+            about="Classify pictures' files as base64 (BYTES, [N]), or pixels (FP32 or UINT8,"
+            " [N, {size}, {size}, 3]: rows of px from the top, red, green, blue, 0..255).",
             takes={JSON: {"inputs": [tensor]}},
             takes_json=_takes(),
-            answers={"model_name": "scenes", "model_version": "1", "outputs": [_OUTPUT]},
+            answers={"model_name": "{name}", "model_version": "{version}", "outputs": [_OUTPUT]},
             gives=_gives(),
         ),
     )

@@ -51,17 +51,17 @@ async def model(service: Service, _request: Request) -> Response:
 
 _READY = {
     "ready": True,
-    "model": "scenes",
-    "version": "1",
-    "classes": 36,
+    "model": "{name}",
+    "version": "{version}",
+    "classes": "{classes}",
     "reload_problem": None,
 }
 _MODEL = {
-    "name": "scenes",
-    "version": "1",
+    "name": "{name}",
+    "version": "{version}",
     "sha256": "5f0c...",
-    "size": 160,
-    "class_names": ["Airplane"],
+    "size": "{size}",
+    "class_names": ["{label}"],
     "explain": True,
     "feedback": False,
 }

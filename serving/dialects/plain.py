@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.bundle import ServedModel
-from serving.dialects.asked import FORM, read_asked
+from serving.dialects.asked import BODY, TAKES, read_asked
 from serving.dialects.contract import (
     EXAMPLE_PICTURE,
     JSON,
@@ -21,7 +21,6 @@ from serving.engine import top_classes
 from serving.heat_maps import label_asked, maps, overlays
 from serving.json_shapes import (
     COUNT,
-    PICTURE,
     SWITCH,
     TEXT,
     WHOLE_NUMBER,
@@ -38,25 +37,9 @@ from serving.tags import choose_tags
 
 PATH, EXPLAIN_PATH = "/v1/classify", "/v1/explain"
 PNG = "image/png"
-_TAKES = {
-    "image/jpeg": "<bytes>",
-    "image/png": "<bytes>",
-    "image/webp": "<bytes>",
-    FORM: {"file": "<file>"},
-}
-_LABELS = [{"label": "Beach", "score": 0.91}]
-_MAP = {"label": "Beach", "score": 0.91, "heatmap": f"data:{PNG};base64,..."}
+_LABELS = [{"label": "{label}", "score": 0.91}]
+_MAP = {"label": "{label}", "score": 0.91, "heatmap": f"data:{PNG};base64,..."}
 _BAD = {"index": 1, "error": "The bytes are not a picture", "reason": "not_a_picture"}
-# A JSON body: one picture or several, under one of three names or as a bare list.
-_TOP = {"top_k": one_of_these(WHOLE_NUMBER, {"type": "integer", "minimum": 1})}
-_MORE = {"parameters": object_of({}, _TOP)}
-_LIST = list_of(PICTURE)
-_BODY = one_of_these(
-    _LIST,
-    object_of({"image": PICTURE}, _MORE),
-    object_of({"inputs": one_of_these(PICTURE, _LIST)}, _MORE),
-    object_of({"images": _LIST}, _MORE),
-)
 _ERROR = object_of({"index": COUNT, "error": TEXT, "reason": TEXT})
 _MORE_TOLD = {"tags": list_of(TEXT), "explain": shape_of(_MAP)}
 _ONE = one_of_these(shape_of(_LABELS), object_of({"labels": shape_of(_LABELS)}, _MORE_TOLD))
@@ -137,8 +120,8 @@ _CLASSIFY = Route(
     path=PATH,
     handler=classify,
     about="Name the most probable classes of one picture or several.",
-    takes={**_TAKES, JSON: {"images": [EXAMPLE_PICTURE]}},
-    takes_json=_BODY,
+    takes={**TAKES, JSON: {"images": [EXAMPLE_PICTURE]}},
+    takes_json=BODY,
     query={
         "top": "how many labels, 3 by default",
         "partial": "1 answers the good pictures and gives an error for each bad one",
@@ -150,7 +133,7 @@ _CLASSIFY = Route(
     examples={
         "one picture": _LABELS,
         "several pictures": [_LABELS, _LABELS],
-        "tags=1": {"labels": _LABELS, "tags": ["Beach"]},
+        "tags=1": {"labels": _LABELS, "tags": ["{label}"]},
         "explain=1": {"labels": _LABELS, "explain": _MAP},
         "partial=1": [_LABELS, _BAD],
     },
@@ -165,15 +148,15 @@ _EXPLAIN = Route(
     about="Draw where in a picture a class was seen: the upright picture at its own size, up to"
     " 1600 px along its longer side, with the heat map over it. 409 when the model in service"
     " has no files for that.",
-    takes={**_TAKES, JSON: {"image": EXAMPLE_PICTURE}},
-    takes_json=_BODY,
+    takes={**TAKES, JSON: {"image": EXAMPLE_PICTURE}},
+    takes_json=BODY,
     refusals=frozenset({409}),
     query={"label": "explain this class instead of the most probable one"},
     answers_as=PNG,
 )
 DIALECT = Dialect(
     name="Plain",
-    about="The shortest way: curl --data-binary @photo.jpg",
+    about="The shortest way: the bytes of a picture, a form or JSON; labels, or a heat map.",
     routes=(_CLASSIFY, _EXPLAIN),
     refuse=problem_response,
     prefixes=(),

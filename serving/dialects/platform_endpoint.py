@@ -77,18 +77,18 @@ def _entry(entry: Any, index: int) -> tuple[str, object]:  # noqa: ANN401  the s
     return printable(entry.get("name", index)), entry["base_64_content"]
 
 
-def _route(path: str) -> Route:
+def _route(path: str, more: str = "") -> Route:
     return Route(
         method="POST",
         path=path,
         handler=predict,
-        about="Name the five most probable classes of each picture.",
+        about=f"Name the five most probable classes of each picture.{more}",
         takes={JSON: _EXAMPLE},
         takes_json=_BODY,
         query={"confidence": "1 adds the five probabilities"},
         words={"confidence": SWITCH},
         gives=object_of({"prediction": list_of(_PREDICTION)}),
-        answers={"prediction": [{"labels": ["Mountain", "Sky"], "name": "3.jpg"}]},
+        answers={"prediction": [{"labels": ["{label}"], "name": "3.jpg"}]},
     )
 
 
@@ -96,7 +96,10 @@ DIALECT = Dialect(
     name="Platform endpoint",
     about='Objects with "name" and "base_64_content", or plain base64 strings; with or without'
     ' "input_params" around them.',
-    routes=(_route("/api/v1/endpoints/{slug}"), _route("/cnvrg/predict")),
+    routes=(
+        _route("/api/v1/endpoints/{slug}", " Any word may stand for slug."),
+        _route("/cnvrg/predict"),
+    ),
     refuse=error_response,
     prefixes=("/api/v1/", "/cnvrg/"),
 )

@@ -72,6 +72,11 @@ async def metadata(service: Service, request: Request) -> Response:
     return json_response({"model_spec": spec, "metadata": definition})
 
 
+async def other_verb(_service: Service, _request: Request) -> Response:
+    """Refuse what TensorFlow Serving knows beside predict: classify and regress."""
+    raise RefusalError(404, "not_found", "Only :predict is served")
+
+
 def check_model(model: ServedModel, request: Request) -> ServedModel:
     """Return the model when a request names it and its version. Raises RefusalError (404)."""
     named = request.path_params.get("name") == model.name
@@ -127,9 +132,11 @@ def _get(path: str, handler: Any, about: str, answers: object) -> Route:  # noqa
 
 
 _STATE = {"error_code": "OK", "error_message": ""}
-_STATUS = {"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": _STATE}]}
+_STATUS = {
+    "model_version_status": [{"version": "{version}", "state": "AVAILABLE", "status": _STATE}]
+}
 _METADATA = {
-    "model_spec": {"name": "scenes", "signature_name": "", "version": "1"},
+    "model_spec": {"name": "{name}", "signature_name": "", "version": "{version}"},
     "metadata": {"signature_def": {"signature_def": {}}},
 }
 # A row: {"b64": text} or text, under a name or not, or the numbers of its pixels.
@@ -144,7 +151,9 @@ _VERSION = "/v1/models/{name}/versions/{version}"
 
 DIALECT = Dialect(
     name="TensorFlow Serving",
-    about="The REST interface of TensorFlow Serving, rows (instances) or columns (inputs).",
+    about='The REST interface of TensorFlow Serving: rows ("instances") or columns ("inputs"). Each'
+    ' row is a picture\'s file, {"b64": text}, or its pixels: together [N, {size}, {size}, 3],'
+    " rows of px from the top, red, green, blue, 0..255.",
     routes=(
         *(
             Route(
@@ -156,6 +165,16 @@ DIALECT = Dialect(
                 takes_json=_BODY,
                 gives=_GIVES,
                 answers={"predictions": [[0.9, 0.1]]},
+            )
+            for base in (_BASE, _VERSION)
+        ),
+        *(
+            Route(
+                method="POST",
+                path=f"{base}:{{verb}}",
+                handler=other_verb,
+                about="Refuse other verbs than predict.",
+                listed=False,
             )
             for base in (_BASE, _VERSION)
         ),

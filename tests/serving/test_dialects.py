@@ -56,7 +56,9 @@ def test_tensorflow_serving_clients_get_rows_or_columns(client: Client) -> None:
     [
         ("/v1/models/other:predict", {"instances": []}, 404),
         ("/v1/models/colours/versions/9:predict", {"instances": []}, 404),
-        ("/v1/models/colours:classify", {}, 405),
+        ("/v1/models/colours:classify", {}, 404),
+        ("/v1/models/colours/versions/1:regress", {}, 404),
+        ("/v1/models/colours", {}, 405),
         ("/v1/models/colours:predict", {}, 400),
         ("/v1/models/colours:predict", {"instances": [], "inputs": []}, 400),
         ("/v1/models/colours:predict", {"instances": {}}, 400),
@@ -75,6 +77,12 @@ def test_tensorflow_serving_errors_have_its_shape(
     answer = client.post(path, body)
     assert answer.status == status
     assert list(answer.json) == ["error"]
+
+
+def test_other_verbs_of_tensorflow_serving_are_refused_by_name(client: Client) -> None:
+    answer = client.post("/v1/models/colours:classify", {"examples": []})
+    assert answer.json == {"error": "Only :predict is served"}
+    assert not any("verb" in path for path in client.get("/openapi.json").json["paths"])
 
 
 def tensor(kind: str, shape: list[int], data: object) -> dict[str, object]:
@@ -133,6 +141,16 @@ def test_plain_clients_send_the_bytes(client: Client, kind: str) -> None:
     answer = client.post("/v1/classify?top=2", RED, {"Content-Type": kind})
     assert [one["label"] for one in answer.json] == ["red", "green"]
     assert answer.json[0]["score"] > 0.9
+
+
+@pytest.mark.parametrize("body", [b'{"images": []}', b' [""]'])
+def test_json_that_is_sent_as_a_picture_is_told_the_type_to_send(
+    client: Client, body: bytes
+) -> None:
+    sent = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = client.post("/v1/classify", body, sent)
+    assert (answer.status, answer.json["title"]) == (400, "not a picture")
+    assert answer.json["detail"].endswith("for JSON send Content-Type: application/json")
 
 
 def test_plain_clients_send_forms_and_json(client: Client) -> None:

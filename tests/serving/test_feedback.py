@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from served_model_support import RED, Client
+from served_model_support import FORM, RED, Client, b64, form
 
 from pipeline.errors import MissingInputError, SettingsError
 from serving.feedback import FeedbackFile
@@ -26,11 +26,18 @@ def test_a_remark_is_one_line_with_the_pictures_hash(
         assert client.get("/v1/model").json["feedback"] is True
         assert client.post("/v1/feedback?label=blue", RED, PNG).json == {"noted": True}
         assert client.post("/v1/feedback?label=blue", RED, PNG).status == 200
+        told = form({"file": ("a.png", RED)})
+        assert client.post("/v1/feedback?label=blue", told, FORM).json == {"noted": True}
+        assert client.post("/v1/feedback?label=blue", {"image": b64(RED)}).json == {"noted": True}
+        assert client.post("/v1/feedback?label=blue", [b64(RED)] * 2).status == 400
+        assert client.post("/v1/feedback?label=blue", {"image": "?"}).status == 400
         assert client.post("/v1/feedback?label=pink", RED, PNG).status == 400
+        unsaid = client.post("/v1/feedback", RED, PNG)
+        assert (unsaid.status, unsaid.json["detail"]) == (400, "Missing parameter 'label'")
         assert client.post("/v1/feedback?label=blue", b"junk", PNG).status == 400
         lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert [line["label"] for line in lines] == ["blue", "blue"]
-    assert lines[0]["sha256"] == hashlib.sha256(RED).hexdigest()
+    assert [line["label"] for line in lines] == ["blue"] * 4
+    assert {line["sha256"] for line in lines} == {hashlib.sha256(RED).hexdigest()}
     assert (lines[0]["predicted"], lines[0]["version"]) == ("red", "1")
 
 

@@ -23,6 +23,8 @@ from serving.settings import ServeSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PNG = {"Content-Type": "image/png"}
+# No address of this machine: a server that ought to refuse something else ends all the same.
+NOWHERE = ("--host", "192.0.2.1")
 # Ends in error when a package was loaded that serving has no use for.
 CHECK = (
     "import sys, cli\n"
@@ -105,7 +107,10 @@ def test_uvicorn_is_told_what_is_missing(
     with pytest.raises(SystemExit) as caught:
         _ = serving.app.app
     assert caught.value.code == 2
-    assert "no bundle at" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no bundle at" in said
+    assert "SCENESET_MODEL=DIR" in said
+    assert "--" not in said
 
 
 @pytest.fixture
@@ -135,6 +140,20 @@ def test_a_missing_model_and_a_file_that_is_no_model_are_exit_2(
     assert (code, "is no bundle" in said, "sceneset convert" in said) == (2, True, True)
     code, said = refused(model, "--api-key-file", tmp_path / "none")
     assert (code, "no key file" in said) == (2, True)
+
+
+@pytest.mark.parametrize("words", [("--fit", "crop"), ("--scale", "0..1")])
+def test_what_only_a_lone_file_needs_is_refused_for_a_bundle(
+    refused: Refused, model: Path, words: tuple[str, str]
+) -> None:
+    code, said = refused(model, *words, *NOWHERE)
+    assert (code, " ".join(words) in said, f"leave {words[0]} out" in said) == (2, True, True)
+
+
+@pytest.mark.parametrize("other", ["other", "models/scenes"])
+def test_two_models_are_refused_by_both_names(refused: Refused, model: Path, other: str) -> None:
+    code, said = refused(model, "--model", other, *NOWHERE)
+    assert (code, str(model) in said, f"--model {other}" in said) == (2, True, True)
 
 
 def test_class_names_that_do_not_fit_are_exit_2(
