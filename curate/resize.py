@@ -6,7 +6,7 @@ from pathlib import Path
 
 from curate.chunks import FEW, map_chunked
 from pipeline.errors import DamagedDataError
-from pipeline.pictures import Encoding, Fit, decode, encode_jpeg, encode_png, fit
+from pipeline.pictures import Encoding, Fit, encode_jpeg, encode_png, square
 
 
 def resize_file(path: str, *, size: int, how: Fit, encoding: Encoding = "jpeg") -> bytes:
@@ -14,8 +14,8 @@ def resize_file(path: str, *, size: int, how: Fit, encoding: Encoding = "jpeg") 
 
     Raises PictureError or OSError.
     """
-    square = fit(decode(Path(path).read_bytes(), at_least=2 * size), size, how)
-    return encode_png(square) if encoding == "png" else encode_jpeg(square)
+    picture = square(Path(path).read_bytes(), size, how)
+    return encode_png(picture) if encoding == "png" else encode_jpeg(picture)
 
 
 def resized(

@@ -128,8 +128,18 @@ def to_array(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def load_square(data: bytes, size: int, how: Fit = "crop") -> NDArray[np.uint8]:
-    """Decode, fit and return uint8[size, size, 3]: what training and serving both see."""
-    return to_array(fit(decode(data, at_least=2 * size), size, how))
+    """Return `square` as uint8[size, size, 3]: what training and serving both see."""
+    return to_array(square(data, size, how))
+
+
+def square(data: bytes, size: int, how: Fit = "crop") -> Image.Image:
+    """Decode and fit a picture: what is published, and what a model is shown.
+
+    A big JPEG is decoded at a fraction that leaves half as many px again as are needed: 3.9 ms
+    instead of 6.5 for 1600 x 1200 px with twice as many, mean difference to the whole picture .32
+    of 255 instead of .16.
+    """
+    return fit(decode(data, at_least=3 * size // 2), size, how)
 
 
 def encode_jpeg(image: Image.Image, quality: int = 95) -> bytes:

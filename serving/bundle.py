@@ -7,6 +7,7 @@ from pipeline.bundle import Bundle, find_bundle, open_bundle
 from pipeline.checksums import file_sha256
 from pipeline.class_names import check_count, read_class_names
 from pipeline.errors import SettingsError
+from serving.crew import Later
 from serving.engine import Engine, Scaling, read_shape
 from serving.explain import LazyExplainer, lazy_explainer
 from serving.runtimes import FILES, Runtime, choose_runtime
@@ -71,13 +72,15 @@ def fingerprint(path: Path) -> Fingerprint:
     return tuple(found)
 
 
-def load_served(settings: ServeSettings, path: Path, workers: int) -> ServedModel:
-    """Check and load what `find_served` found.
+def load_served(
+    settings: ServeSettings, path: Path, workers: int, later: Later | None = None
+) -> ServedModel:
+    """Check and load what `find_served` found; `later` is for its engine.
 
     Raises DamagedDataError for an altered bundle or a model that cannot be run, SettingsError and
     MissingInputError for class names that do not fit.
     """
-    loaded = load_engine(settings, path, workers)
+    loaded = load_engine(settings, path, workers, later)
     bundle = loaded.bundle
     if path.is_file():
         name = settings.name or path.stem
@@ -92,10 +95,12 @@ def load_served(settings: ServeSettings, path: Path, workers: int) -> ServedMode
     )
 
 
-def load_engine(settings: ModelSettings, path: Path, workers: int) -> Loaded:
+def load_engine(
+    settings: ModelSettings, path: Path, workers: int, later: Later | None = None
+) -> Loaded:
     """Check what `find_served` found, and load what runs it. Raises as `load_served` does."""
     if path.is_file():
-        return _load_file(settings, path, workers)
+        return _load_file(settings, path, workers, later)
     _refuse_words_for_files(settings, path)
     bundle = open_bundle(path)
     if settings.class_names is not None:
@@ -103,7 +108,7 @@ def load_engine(settings: ModelSettings, path: Path, workers: int) -> Loaded:
         check_count(names, len(bundle.class_names), settings.class_names)
         bundle = replace(bundle, class_names=names)
     runtime = choose_runtime(settings.engine, path)
-    return Loaded(bundle, Engine(bundle, workers, runtime=runtime), runtime)
+    return Loaded(bundle, Engine(bundle, workers, runtime=runtime, later=later), runtime)
 
 
 def _refuse_words_for_files(settings: ModelSettings, path: Path) -> None:
@@ -116,7 +121,7 @@ def _refuse_words_for_files(settings: ModelSettings, path: Path) -> None:
             )
 
 
-def _load_file(settings: ModelSettings, path: Path, workers: int) -> Loaded:
+def _load_file(settings: ModelSettings, path: Path, workers: int, later: Later | None) -> Loaded:
     if settings.class_names is None:
         raise SettingsError(
             f"{path} comes without class names",
@@ -130,7 +135,8 @@ def _load_file(settings: ModelSettings, path: Path, workers: int) -> Loaded:
     shape = read_shape(path)
     check_count(names, shape.outputs, settings.class_names)
     bundle = Bundle(path.parent, names, shape.size, settings.fit or "crop", {})
-    engine = Engine(bundle, workers, file=path.name, scaling=SCALINGS[settings.scale or "0..255"])
+    scaling = SCALINGS[settings.scale or "0..255"]
+    engine = Engine(bundle, workers, file=path.name, scaling=scaling, later=later)
     return Loaded(bundle, engine, "litert")
 
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Lock
 from time import perf_counter
-from typing import TypeVar
+from typing import Generic, TypeVar, cast
 
 from serving.refusal import RefusalError
 
@@ -25,7 +28,9 @@ class Desk:
     def __init__(self, workers: int, capacity: int) -> None:
         """Start no thread yet."""
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="engine")
+        self._workers = workers
         self._capacity = capacity
+        self._lock = Lock()
         self.pending = 0
 
     async def run(
@@ -39,14 +44,20 @@ class Desk:
         self.check_room(len(jobs))
         if not jobs:
             return []
-        until = perf_counter() + seconds
-        futures = [self._submit(job, until) for job in jobs]
-        _, late = await asyncio.wait(futures, timeout=seconds)
-        for future in late:
-            future.cancel()
-        if late:
-            raise RefusalError(504, "deadline", f"No answer within {seconds:g} seconds")
-        return [future.result() for future in futures]
+        loop = asyncio.get_running_loop()
+        work = _Work(jobs, perf_counter() + seconds, loop.create_future())
+        self._count(len(jobs))
+        try:
+            for _ in range(min(self._workers, len(jobs))):
+                self._threads.submit(self._do, work, loop)
+            async with asyncio.timeout(seconds):
+                await work.done
+        except TimeoutError as error:
+            detail = f"No answer within {seconds:g} seconds"
+            raise RefusalError(504, "deadline", detail) from error
+        finally:
+            self._count(-work.drop())
+        return work.values()
 
     def check_room(self, jobs: int) -> None:
         """Raise RefusalError (503) when so many jobs more would wait too long."""
@@ -58,22 +69,75 @@ class Desk:
         """Drop what waits and end the threads."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def _submit(
-        self, job: Callable[[], Value], until: float
-    ) -> "asyncio.Future[Value | RefusalError]":
-        def guarded() -> Value | RefusalError:
-            if perf_counter() > until:  # nobody waits for it any more
-                return RefusalError(504, "deadline", "The request is late")
-            try:
-                return job()
-            except RefusalError as refusal:
-                # What led to it holds the job's picture, in a ring with the future's result.
-                return refusal.alone()
+    def _do(self, work: "_Work[Value]", loop: asyncio.AbstractEventLoop) -> None:
+        """Do jobs of a request until none is left; wake the event loop once, at the last one's end.
 
-        future = asyncio.get_running_loop().run_in_executor(self._threads, guarded)
-        self.pending += 1
-        future.add_done_callback(self._finished)
-        return future
+        A future per job would wake it several times for each.
+        """
+        while work.do_next():
+            self._count(-1)
+            with self._lock:
+                work.left -= 1
+                last = work.left == 0
+            if last:
+                with suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
+                    loop.call_soon_threadsafe(work.finish)
 
-    def _finished(self, _future: object) -> None:
-        self.pending -= 1
+    def _count(self, jobs: int) -> None:
+        with self._lock:
+            self.pending += jobs
+
+
+class _Work(Generic[Value]):
+    """The jobs of one request, which several threads take from."""
+
+    def __init__(
+        self, jobs: Sequence[Callable[[], Value]], until: float, done: "asyncio.Future[None]"
+    ) -> None:
+        self.done = done
+        self.left = len(jobs)
+        self._waiting = deque(enumerate(jobs))
+        self._until = until
+        self._found: dict[int, Value | RefusalError | Exception] = {}
+
+    def do_next(self) -> bool:
+        """Do one job; return False when none is left."""
+        try:
+            place, job = self._waiting.popleft()
+        except IndexError:
+            return False
+        self._found[place] = self._outcome(job)
+        return True
+
+    def finish(self) -> None:
+        """Say in the event loop that every job is done."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def drop(self) -> int:
+        """Forget the jobs that have not begun; return how many."""
+        dropped = 0
+        with suppress(IndexError):
+            while True:
+                self._waiting.popleft()
+                dropped += 1
+        return dropped
+
+    def values(self) -> list[Value | RefusalError]:
+        """Return the outcomes in the order of the jobs. Raises what a job raised unforeseen."""
+        found = [self._found[place] for place in sorted(self._found)]
+        for one in found:
+            if isinstance(one, Exception) and not isinstance(one, RefusalError):
+                raise one
+        return cast("list[Value | RefusalError]", found)
+
+    def _outcome(self, job: Callable[[], Value]) -> Value | RefusalError | Exception:
+        if perf_counter() > self._until:  # nobody waits for it any more
+            return RefusalError(504, "deadline", "The request is late")
+        try:
+            return job()
+        except RefusalError as refusal:
+            # What led to it holds the job's picture, in a ring with the future's result.
+            return refusal.alone()
+        except Exception as error:  # noqa: BLE001  the other jobs go on; raised by `values`
+            return error

@@ -1,10 +1,10 @@
 """Run a model on LiteRT or ONNX Runtime: bytes in, probabilities out, no TensorFlow."""
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from pipeline.bundle import Bundle
 from pipeline.native_output import STDERR, without_native_chatter
 from pipeline.pictures import Fit, load_square
+from serving.crew import Crew, Later, Network, wide_threads
+from serving.desk import available_cores
 from serving.interpreters import load_interpreter, misfit, read_model
-from serving.memory import mapped_copy
+from serving.memory import drop_pages, mapped_copy
 from serving.onnx_sessions import OnnxNetwork
 from serving.runtimes import FILES, Runtime
 
@@ -36,16 +38,6 @@ class Shape:
     outputs: int
 
 
-class Network(Protocol):
-    """A loaded model that one thread runs at a time."""
-
-    def shapes(self) -> tuple[list[int], list[int]]:
-        """Return the shapes of the first input and the first output."""
-
-    def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return float32[classes] for float32[size, size, 3] in the model's own range."""
-
-
 class Engine:
     """A bundle's model, which several threads may ask at once."""
 
@@ -57,26 +49,27 @@ class Engine:
         file: str = "",
         scaling: Scaling = Scaling(),
         runtime: Runtime = "litert",
+        later: Later | None = None,
     ) -> None:
         """Load the model `workers` times and run each once; `file` is by default the runtime's own.
 
+        With `later`, LiteRT has one network of several threads for when a job is alone; see `Crew`.
         Raises DamagedDataError when it is missing or does not fit.
         """
         self.class_names = bundle.class_names
         self.size = bundle.size
         self._fit = fit_of(bundle.fit)
         self._scaling = scaling
-        self._idle: SimpleQueue[Network] = SimpleQueue()
         path = bundle.path(file or FILES[runtime])
-        data = read_model(path)
-        onnx = runtime == "onnx"  # which takes bytes alone
-        copied = nullcontext() if onnx else mapped_copy(data)
-        with without_native_chatter(STDERR), copied as copy:
-            for _ in range(workers):
-                network = OnnxNetwork(path, data) if onnx else _Network(path, copy or data)
-                _check_shapes(path, network, Shape(bundle.size, len(bundle.class_names)))
-                network.run(np.zeros((bundle.size, bundle.size, 3), np.float32))
-                self._idle.put(network)
+        shape = Shape(bundle.size, len(bundle.class_names))
+        load = _onnx_loader(path, shape) if runtime == "onnx" else _Loader(path, shape).load
+        with without_native_chatter(STDERR):
+            self._crew = Crew(
+                load,
+                workers,
+                threads=wide_threads(workers, available_cores()),
+                later=later if runtime == "litert" else None,
+            )
 
     def classify(self, data: bytes) -> NDArray[np.float32]:
         """Return the probability of each class, float32[classes], for a picture's bytes.
@@ -89,17 +82,20 @@ class Engine:
         """Decode and fit a picture: uint8[size, size, 3]. Raises PictureError."""
         return load_square(data, self.size, self._fit)
 
-    def infer(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the probabilities, float32[classes], for pixels in 0..255 [size, size, 3]."""
+    def infer(self, pixels: NDArray[Any], *, alone: bool = False) -> NDArray[np.float32]:
+        """Return the probabilities, float32[classes], for pixels in 0..255 [size, size, 3].
+
+        `alone` says that no other job is waiting or at work.
+        """
         values = pixels.astype(np.float32)
         low, high = self._scaling.black, self._scaling.white
         if (low, high) != (0.0, _BYTE):
             values = values * ((high - low) / _BYTE) + low
-        network = self._idle.get()
-        try:
-            return network.run(values)
-        finally:
-            self._idle.put(network)
+        return self._crew.run(values, alone=alone)
+
+    def retire(self) -> None:
+        """Load nothing more: another model is in service. Jobs are still answered."""
+        self._crew.retire()
 
 
 def read_shape(path: Path) -> Shape:
@@ -123,8 +119,8 @@ def top_classes(
 class _Network:
     """One interpreter; quantised inputs and outputs are converted as the file says."""
 
-    def __init__(self, path: Path, model: bytes | str) -> None:
-        self._interpreter = load_interpreter(path, model)
+    def __init__(self, path: Path, model: bytes | str, threads: int = 1) -> None:
+        self._interpreter = load_interpreter(path, model, threads)
         self._takes = self._interpreter.get_input_details()[0]
         self._gives = self._interpreter.get_output_details()[0]
 
@@ -140,10 +136,45 @@ class _Network:
         return _real(answer, self._gives)
 
 
+class _Loader:
+    """Load networks of one LiteRT model, also when its bundle is gone or was altered.
+
+    They map an unnamed copy of it, which stays open for those to come and costs no memory; where
+    there is no such copy, they share the bytes.
+    """
+
+    def __init__(self, path: Path, shape: Shape) -> None:
+        self._path, self._shape = path, shape
+        data = read_model(path)
+        self._copied = ExitStack()
+        self._copy = self._copied.enter_context(mapped_copy(data))
+        self._model = self._copy or data
+
+    def load(self, threads: int) -> Network:
+        """Return a network that ran once. Raises DamagedDataError when it does not fit."""
+        network = _Network(self._path, self._model, threads)
+        _try_out(self._path, network, self._shape)
+        if self._copy is not None:
+            with suppress(OSError):
+                drop_pages(str(Path(self._copy).readlink()))
+        return network
+
+
+def _onnx_loader(path: Path, shape: Shape) -> Callable[[int], Network]:
+    data = read_model(path)
+
+    def load(_threads: int) -> Network:
+        network = OnnxNetwork(path, data)
+        _try_out(path, network, shape)
+        return network
+
+    return load
+
+
 def _quantised(values: NDArray[np.float32], details: Any) -> NDArray[Any]:  # noqa: ANN401  LiteRT has no types
     kind = np.dtype(details["dtype"])
     if kind.kind == "f":
-        return values.astype(kind)
+        return values.astype(kind, copy=False)
     scale, zero = details["quantization"]
     limits = np.iinfo(kind)
     steps: NDArray[Any] = np.round(values / (scale or 1.0) + zero)
@@ -158,11 +189,13 @@ def _real(answer: NDArray[Any], details: Any) -> NDArray[np.float32]:  # noqa: A
     return real
 
 
-def _check_shapes(path: Path, network: Network, shape: Shape) -> None:
+def _try_out(path: Path, network: Network, shape: Shape) -> None:
+    """Run a network once. Raises DamagedDataError when it is not of this shape."""
     takes, gives = network.shapes()
     if takes != [1, shape.size, shape.size, 3] or gives != [1, shape.outputs]:
         what = f"not {shape.size} px to {shape.outputs} classes"
         raise misfit(path, f"it maps {takes} to {gives}, {what}")
+    network.run(np.zeros((shape.size, shape.size, 3), np.float32))
 
 
 def fit_of(word: str) -> Fit:

@@ -32,7 +32,7 @@ class Keeper:
         path = find_served(settings.model)
         self._seen: Fingerprint = fingerprint(path)
         self._served = self._seen
-        self.current: ServedModel = load_served(settings, path, workers)
+        self.current: ServedModel = load_served(settings, path, workers, self.thread.submit)
         give_freed_back()
         self.reloads = 0
         self.problem = ""
@@ -47,11 +47,12 @@ class Keeper:
         try:
             path = find_served(self._settings.model)
             seen = fingerprint(path)
-            fresh = load_served(self._settings, path, self._workers)
+            fresh = load_served(self._settings, path, self._workers, self.thread.submit)
         except Exception as error:  # noqa: BLE001  whatever it is, the old model goes on
             self._keep_old(error)
             return False
         self._seen = self._served = seen
+        self.current.engine.retire()
         self.current, self.problem, self.problem_kind = fresh, "", None
         give_freed_back()
         self.reloads += 1

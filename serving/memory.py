@@ -31,6 +31,7 @@ def mapped_copy(data: bytes, make: Callable[[], IO[bytes]] = TemporaryFile) -> I
         if _LIBC is not None:
             with suppress(OSError):
                 path = _path_of(stack.enter_context(make()), data)
+        del data  # the block may last as long as the server
         yield None if path is None else str(path)
         if path is not None:
             with suppress(OSError):

@@ -142,7 +142,7 @@ class Service:
             began = perf_counter()
             data, pixels = source(engine)
             decoded = perf_counter()
-            answer = engine.infer(pixels)
+            answer = engine.infer(pixels, alone=self.desk.pending == 1)
             inferred = perf_counter()
             self.metrics.wait_seconds.observe(began - asked_at)
             self.metrics.decode_seconds.observe(decoded - began)
@@ -163,8 +163,10 @@ class Service:
                 self.metrics.refused.labels(route, outcome.reason).inc()
                 continue
             self.metrics.pictures.inc()
-            self.metrics.classes.labels(model.class_names[int(outcome.argmax())]).inc()
-            if not choose_labels(outcome):
+            tagged = choose_labels(outcome)
+            first = tagged[0] if tagged else int(outcome.argmax())
+            self.metrics.classes.labels(model.class_names[first]).inc()
+            if not tagged:
                 self.metrics.unknown.inc()
 
 

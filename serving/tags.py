@@ -20,10 +20,15 @@ def choose_tags(probabilities: NDArray[np.float32], names: Sequence[str]) -> lis
 
 def choose_labels(probabilities: NDArray[np.float32]) -> list[int]:
     """Return the labels of the tags, the most probable first; none for `Unknown`."""
-    order = np.argsort(-probabilities, kind="stable")[:2]
-    first, *others = (float(probabilities[label]) for label in order)
-    if first > ALONE_ABOVE:
-        return [int(order[0])]
-    if others and first + others[0] > TOGETHER_ABOVE:
-        return [int(label) for label in order]
-    return []
+    # NumPy would give up the interpreter's lock for each call, and wait to get it back.
+    shares: list[float] = probabilities.tolist()
+    best = max(shares)
+    first = shares.index(best)
+    if best > ALONE_ABOVE:
+        return [first]
+    others = shares[:first] + shares[first + 1 :]
+    next_best = max(others, default=0.0)
+    if not others or best + next_best <= TOGETHER_ABOVE:
+        return []
+    second = others.index(next_best)
+    return [first, second + (second >= first)]

@@ -2,9 +2,12 @@ import asyncio
 import gc
 import time
 import weakref
+from functools import partial
 from threading import Event
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from serving.desk import Desk
 from serving.refusal import RefusalError
@@ -51,6 +54,43 @@ def test_a_late_request_is_given_up_and_its_waiting_jobs_never_run() -> None:
         gate.set()
         assert await desk.run([lambda: 1], 5) == [1]
         assert (ran, desk.pending) == ([], 0)
+        desk.close()
+
+    asyncio.run(main())
+
+
+def test_what_a_job_raises_unforeseen_is_raised_and_the_others_are_done() -> None:
+    async def main() -> None:
+        desk, done = Desk(1, 8), Event()
+
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await desk.run([fail, done.set], 5)
+        assert (done.is_set(), desk.pending) == (True, 0)
+        assert await desk.run([lambda: 1], 5) == [1]
+        desk.close()
+
+    asyncio.run(main())
+
+
+def pair(n: int, k: int) -> tuple[int, int]:
+    return n, k
+
+
+@given(st.integers(1, 4), st.lists(st.integers(0, 12), max_size=6))
+@settings(max_examples=25, deadline=None)
+def test_every_request_gets_its_own_values(workers: int, requests: list[int]) -> None:
+    async def main() -> None:
+        desk = Desk(workers, 1000)
+        asked = [
+            desk.run([partial(pair, n, k) for k in range(count)], 5)
+            for n, count in enumerate(requests)
+        ]
+        found = await asyncio.gather(*asked)
+        assert found == [[(n, k) for k in range(count)] for n, count in enumerate(requests)]
+        assert desk.pending == 0
         desk.close()
 
     asyncio.run(main())

@@ -152,8 +152,8 @@ class Held:
         self._gate.wait(10)
         return self._engine.prepare(data)  # type: ignore[attr-defined]
 
-    def infer(self, pixels: object) -> object:
-        return self._engine.infer(pixels)  # type: ignore[attr-defined]
+    def infer(self, pixels: object, *, alone: bool) -> object:
+        return self._engine.infer(pixels, alone=alone)  # type: ignore[attr-defined]
 
     class_names = ("red", "green", "blue")
 

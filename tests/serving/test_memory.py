@@ -4,6 +4,7 @@ import errno
 import mmap
 import os
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +30,17 @@ def resident(name: str) -> int:
         for line in lines
         if line.startswith("Rss:")
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_bytes_that_have_a_copy_are_not_held_beside_it() -> None:
+    tracemalloc.start()
+    try:
+        with mapped_copy(os.urandom(SIZE)) as copy:
+            assert copy is not None
+            assert tracemalloc.get_traced_memory()[0] < SIZE
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")

@@ -5,12 +5,14 @@ import shutil
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from served_model_support import RED, Answer, Client, b64
 
@@ -183,6 +185,21 @@ def test_a_request_is_answered_by_the_version_that_it_was_checked_against(
         assert client.post("/v1/models/colours/versions/1:predict", encoded).status == 404
 
 
+def test_a_model_that_was_replaced_goes_out_of_memory_though_it_had_asked_for_a_swap(
+    model: Path,
+) -> None:
+    keeper = Keeper(ServeSettings(model=model), 2)
+    old = weakref.ref(keeper.current.engine)
+    held = threading.Event()
+    keeper.thread.submit(held.wait, 20)
+    keeper.current.engine.infer(np.zeros((32, 32, 3), np.uint8))  # not alone
+    assert keeper.reload()
+    held.set()
+    keeper.thread.shutdown()
+    assert old() is None
+    assert keeper.current.engine.infer(np.zeros((32, 32, 3), np.uint8)).shape == (3,)
+
+
 class Counting:
     """An engine that counts what it is asked."""
 
@@ -196,5 +213,5 @@ class Counting:
         self.asked += 1
         return self._engine.prepare(data)
 
-    def infer(self, pixels: Any) -> object:  # noqa: ANN401  an array
-        return self._engine.infer(pixels)
+    def infer(self, pixels: Any, *, alone: bool) -> object:  # noqa: ANN401  an array
+        return self._engine.infer(pixels, alone=alone)
