@@ -32,6 +32,8 @@ def mapped_copy(data: bytes, make: Callable[[], IO[bytes]] = TemporaryFile) -> I
             with suppress(OSError):
                 path = _path_of(stack.enter_context(make()), data)
         del data  # the block may last as long as the server
+        if path is None:
+            stack.close()  # what a full folder took of it
         yield None if path is None else str(path)
         if path is not None:
             with suppress(OSError):

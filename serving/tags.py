@@ -27,8 +27,8 @@ def choose_labels(probabilities: NDArray[np.float32]) -> list[int]:
     if best > ALONE_ABOVE:
         return [first]
     others = shares[:first] + shares[first + 1 :]
-    next_best = max(others, default=0.0)
-    if not others or best + next_best <= TOGETHER_ABOVE:
-        return []
-    second = others.index(next_best)
-    return [first, second + (second >= first)]
+    next_best = max(others, default=-1.0)
+    if others and best + next_best > TOGETHER_ABOVE:  # never of what is no number
+        second = others.index(next_best)
+        return [first, second + (second >= first)]
+    return []

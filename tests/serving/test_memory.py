@@ -84,3 +84,13 @@ def test_without_a_file_of_its_own_a_model_is_run_from_its_bytes() -> None:
     with mapped_copy(MODEL.read_bytes(), refuse) as copy:
         assert copy is None
     assert load_interpreter(MODEL, MODEL.read_bytes()).get_input_details()[0]["shape"][1] == 32
+
+
+def test_a_copy_that_found_too_little_room_leaves_it_to_others_at_once() -> None:
+    out, into = os.pipe()
+    os.set_blocking(into, False)  # it takes 64 kB and no more
+    file: IO[bytes] = os.fdopen(into, "wb", 0)
+    with mapped_copy(b"x" * SIZE, lambda: file) as copy:
+        assert copy is None
+        assert file.closed
+    os.close(out)

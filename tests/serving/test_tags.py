@@ -16,6 +16,7 @@ NAMES = ("beach", "text document", "SKY")
         ((0.3, 0.1, 0.25), ["Beach", "Sky"]),
         ((0.25, 0.2, 0.25), ["Unknown"]),
         ((0.34, 0.33, 0.33), ["Beach", "Text document"]),
+        ((float("nan"),) * 3, ["Unknown"]),
     ],
 )
 def test_the_documented_rule_chooses(shares: tuple[float, ...], tags: list[str]) -> None:
