@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.class_list import SceneClass
-from pipeline.dataset import Dataset, create_dataset
-from pipeline.manifest import Manifest, now
-from pipeline.pictures import read_header
-from pipeline.rows import ImageRow, SightingRow
+from sceneset.class_list import SceneClass
+from sceneset.dataset import Dataset, create_dataset
+from sceneset.images import read_header
+from sceneset.manifest.rows import ImageRow, SightingRow
+from sceneset.manifest.store import Manifest, now
 
 
 def adopt(root: Path, classes: Mapping[str, Sequence[Path]]) -> Dataset:

@@ -33,7 +33,7 @@ from endure_figures import FLOORS, LIMITS, Seen, figures, marked, over
 from process_figures import Sampled, free_port, started
 from serve import picture
 
-from pipeline.checksums import hash_files
+from sceneset.checksums import hash_files
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENTS, STEP_S, END_S, NAME = 16, 3.0, 60.0, "endure"

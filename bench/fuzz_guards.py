@@ -21,8 +21,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from served_model_support import RED, b64, encoded
 
-from pipeline.checksums import hash_files
-from pipeline.errors import DamagedDataError, MissingInputError
+from sceneset.checksums import hash_files
+from sceneset.errors import DamagedDataError, MissingInputError
 
 RECEIVE_S = 1.0
 CLIENTS = 12

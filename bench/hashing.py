@@ -30,8 +30,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from curate import features, hashing
-from pipeline.pictures import decode
+from curate.features import cache, phash
+from sceneset.images import decode
 
 PREVIEWS, PHOTOS = 400, 24
 PREVIEW_SIDE, PHOTO_SIZE = 250, (1600, 1200)
@@ -71,7 +71,7 @@ def photo(path: Path) -> bytes:
 def drafted(data: bytes) -> Image.Image:
     """Decode the luma at the fraction of the size that hashing asks for."""
     with Image.open(io.BytesIO(data)) as image:
-        image.draft("L", (hashing.DECODE_AT_LEAST,) * 2)
+        image.draft("L", (phash.DECODE_AT_LEAST,) * 2)
         image.load()
     return image
 
@@ -81,15 +81,15 @@ def ours(pictures: Data) -> list[int]:
     hashes: list[int] = []
     for low in range(0, len(pictures), BATCH):
         batch = pictures[low : low + BATCH]
-        pixels = np.stack([hashing.shrink(drafted(data), hashing.HASH_SIDE) for data in batch])
-        hashes += hashing.phashes(pixels)[:, 0].tolist()
+        pixels = np.stack([phash.shrink(drafted(data), phash.HASH_SIDE) for data in batch])
+        hashes += phash.phashes(pixels)[:, 0].tolist()
     return hashes
 
 
 def ours_in_curate(data: bytes) -> int:
     """Return the base hash from bytes, as curate computes it."""
-    image = decode(data, at_least=hashing.DECODE_AT_LEAST)
-    return hashing.phash(hashing.shrink(hashing.luma(image), hashing.HASH_SIDE))[0]
+    image = decode(data, at_least=phash.DECODE_AT_LEAST)
+    return phash.phash(phash.shrink(phash.luma(image), phash.HASH_SIDE))[0]
 
 
 def peer(data: bytes) -> int:
@@ -144,7 +144,7 @@ def compared(name: str, pictures: Data, work: Path, repeat: int) -> dict[str, An
             "imagehash_phash": (each(peer), pictures),
             "ours_in_curate": (each(ours_in_curate), pictures),
             "draft_decode": (each(drafted), pictures),
-            "all_measures": (each(features.measure), paths),
+            "all_measures": (each(cache.measure), paths),
         },
         repeat,
     )

@@ -23,15 +23,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from neardup import read_truth
 
-from curate import features, hashing
-from curate.best import enlarged, keep_best, ranked
-from curate.duplicates import find_links
-from curate.features import Features
-from curate.fidelity import Fidelity
-from curate.frames import with_frames
+from curate.duplicates.links import find_links, with_frames
+from curate.duplicates.representative import enlarged, keep_best, ranked
+from curate.features import cache, phash
+from curate.features.cache import Features
+from curate.features.fidelity import Fidelity
 from curate.settings import CurateSettings
-from pipeline.pictures import read_header
-from pipeline.rows import KeptPicture
+from sceneset.images import read_header
+from sceneset.manifest.rows import KeptPicture
 
 SETTINGS = CurateSettings()
 
@@ -52,8 +51,8 @@ def measured(path: Path) -> Picture:
     sha256 = hashlib.sha256(data).hexdigest()
     size = (header.width, header.height, len(data))
     row = KeptPicture(1, sha256, path.name, header.format, *size, 0, "", "", "")
-    closer = features.measure_fidelity(str(path))["fidelity"]
-    return Picture(row, features.measure(str(path)), Fidelity.from_bytes(closer))
+    closer = cache.measure_fidelity(str(path))["fidelity"]
+    return Picture(row, cache.measure(str(path)), Fidelity.from_bytes(closer))
 
 
 def features_of(pair: Mapping[str, Picture]) -> Features:
@@ -61,7 +60,7 @@ def features_of(pair: Mapping[str, Picture]) -> Features:
     hashes = {s: np.frombuffer(p.measures["phash"], ">u8") for s, p in pair.items()}
     views = {s: np.frombuffer(p.measures["views"], ">u8") for s, p in pair.items()}
     thumbs = {s: np.frombuffer(p.measures["thumb"], np.uint8) for s, p in pair.items()}
-    side = hashing.THUMB_SIDE
+    side = phash.THUMB_SIDE
     return Features(
         whole={s: int(h[0]) for s, h in hashes.items()},
         mirrored={s: int(h[1]) for s, h in hashes.items()},

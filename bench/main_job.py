@@ -20,8 +20,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.manifest import Manifest
-from scraper.gallery.serve import running_gallery
+from sceneset.manifest.store import Manifest
+from scraper.gallery.server import running_gallery
 from scraper.gallery.settings import GallerySettings
 
 SAMPLE_S = 0.3

@@ -31,11 +31,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from adopted import adopt
 from peer_env import Peer, add_option
 
-from curate import features
-from curate.duplicates import find_links
+from curate.duplicates.links import find_links
+from curate.features import cache
 from curate.settings import CurateSettings
-from pipeline.manifest import Manifest
-from pipeline.progress import Bars
+from sceneset.manifest.store import Manifest
+from sceneset.progress import Bars
 
 Pair = frozenset[str]
 HALVES = ("tuning", "held_out")
@@ -83,10 +83,10 @@ def ours(folder: Path, work: Path) -> set[Pair]:
     dataset = adopt(settings.dataset, {"All": sorted(folder.iterdir())})
     with Manifest(dataset.manifest_path) as manifest:
         files = {p.sha256: dataset.root / p.path for p in manifest.kept_pictures()}
-        features.measure_missing(
+        cache.measure_missing(
             manifest, files, settings.executor, lambda total: Bars(None).add("", total)
         )
-        known = features.load(manifest, files)
+        known = cache.load(manifest, files)
     links = find_links(
         [s for s in files if s not in known.broken],
         known,

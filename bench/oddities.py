@@ -29,8 +29,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from curate import features
-from pipeline.errors import OK, PARTIAL
+from curate.features import cache
+from sceneset.errors import OK, PARTIAL
 
 LIMIT_MB = 300
 HANG_S = 120
@@ -111,7 +111,7 @@ def measured_directly(paths: list[Path]) -> list[dict[str, Any]]:
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak to what is in use
         before, began = peak_mb(), perf_counter()
         try:
-            found = features.measure(str(path))
+            found = cache.measure(str(path))
             verdict = "broken: " + found["broken"].decode() if "broken" in found else "measured"
         except Exception as error:  # noqa: BLE001  what escapes is the finding
             verdict = f"escaped: {type(error).__name__}: {error}"

@@ -25,10 +25,10 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 from export_readers import READERS, Read
 from peer_env import Peer, requirements
 
-from curate.formats import FORMATS
-from curate.formats.imagefolder import folder_names
-from pipeline.dataset import Dataset
-from pipeline.published import read_pictures, read_record
+from curate.export.formats import FORMATS
+from curate.export.formats.imagefolder import folder_names
+from sceneset.dataset import Dataset
+from sceneset.versions.published import read_pictures, read_record
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
 

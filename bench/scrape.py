@@ -36,11 +36,11 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Remote
 from selenium.webdriver.common.by import By
 
-from pipeline.manifest import Manifest
-from pipeline.progress import Output
-from scraper.browser import local_driver
-from scraper.collect import scrape
-from scraper.driver import choose
+from sceneset.manifest.store import Manifest
+from sceneset.progress import Output
+from scraper.browser.chromedriver import choose
+from scraper.browser.driver import local_driver
+from scraper.commands.scrape import scrape
 from scraper.settings import ScrapeSettings
 
 ROOT = Path(__file__).resolve().parents[1]

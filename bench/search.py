@@ -26,8 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from peer_env import Peer, add_option
 
-from curate.multi_index import Hashes
-from curate.neighbours import pairs_within
+from curate.duplicates.hamming import Hashes, pairs_within
 
 RADII = (8, 10)
 PLANTED_WITHIN = 12

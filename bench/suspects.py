@@ -24,14 +24,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from adopted import adopt
 from peer_env import Peer, add_option
 
-from curate.build import curate
+from curate.commands.curate import curate
 from curate.settings import CurateSettings
-from pipeline.dataset import open_dataset
-from pipeline.progress import Output
-from training import suspects
-from training.backbones import BACKBONES, build_base
-from training.network import Trunk, embedder, forward
-from training.pictures import Example, picture_batches, read_version
+from sceneset.dataset import open_dataset
+from sceneset.progress import Output
+from training.data.version import Example, picture_batches, read_version
+from training.evaluation import label_issues
+from training.models.backbones import BACKBONES, build_base
+from training.models.classifier import Trunk, embedder
+from training.models.inference import forward
 
 Floats = NDArray[np.float64]
 QUIET = Output(quiet=True)
@@ -87,16 +88,16 @@ def trial(
     """Return the figures of one seed."""
     classes, every = int(labels.max()) + 1, np.arange(len(labels))
     began = perf_counter()
-    found = suspects.opinion(rows, labels, groups, classes)
+    found = label_issues.opinion(rows, labels, groups, classes)
     listed = np.zeros(len(labels), bool)
-    listed[[s.row for s in suspects.suspects(found, labels) if s.kind == "label"]] = True
+    listed[[s.row for s in label_issues.suspects(found, labels) if s.kind == "label"]] = True
     seconds = perf_counter() - began
-    short = suspects.strongest_directions(rows)
-    votes, _ = suspects.neighbour_votes(short, labels, groups, classes)
-    folds = suspects.fold_of(labels, groups)
+    short = label_issues.strongest_directions(rows)
+    votes, _ = label_issues.neighbour_votes(short, labels, groups, classes)
+    folds = label_issues.fold_of(labels, groups)
     given = {
         "neighbours": votes,
-        "regression": suspects.regression_probabilities(short, labels, folds, classes),
+        "regression": label_issues.regression_probabilities(short, labels, folds, classes),
         "our_mean": found.probabilities,
     }
     with tempfile.TemporaryDirectory() as work:

@@ -29,17 +29,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from adopted import adopt
 
-from curate.build import curate
+from curate.commands.curate import curate
 from curate.settings import CurateSettings
-from pipeline.checksums import file_sha256
-from pipeline.dataset import Dataset
-from pipeline.progress import Bars, Output, Stopwatch
-from training.backend import load_backend, versions
-from training.epochs import Epochs, compile_classifier, run_epochs
-from training.fast import embeddings, make_views
-from training.network import build_head, classifier, forward
-from training.pictures import picture_batches, read_version
-from training.recipes import Setup, best, fast, original
+from sceneset.checksums import file_sha256
+from sceneset.dataset import Dataset
+from sceneset.progress import Bars, Output, Stopwatch
+from training.data.version import picture_batches, read_version
+from training.loop.history import Epochs, compile_classifier, run_epochs
+from training.models.backend import load_backend, versions
+from training.models.classifier import build_head, classifier
+from training.models.inference import forward
+from training.recipes.best import best
+from training.recipes.context import Setup
+from training.recipes.fast import embeddings, fast, make_views
+from training.recipes.registry import original
 from training.settings import TrainSettings
 
 FOLDERS = {"intel6": "intel6/seg_train", "mixed": "mixed"}

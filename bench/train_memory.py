@@ -28,12 +28,12 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.checksums import write_checksums
-from pipeline.class_list import slug_of
-from pipeline.dataset import create_dataset
-from pipeline.manifest import Manifest
-from pipeline.published import COLUMNS, PublishedPicture, version_id
-from pipeline.rows import Split
+from sceneset.checksums import write_checksums
+from sceneset.class_list import slug_of
+from sceneset.dataset import create_dataset
+from sceneset.manifest.rows import Split
+from sceneset.manifest.store import Manifest
+from sceneset.versions.published import COLUMNS, PublishedPicture, version_id
 
 SIZE = 160
 NOISE = 6.0

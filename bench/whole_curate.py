@@ -30,14 +30,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from adopted import adopt
 from peer_env import Peer, add_option
 
-from curate import hashing
-from curate.best import keep_best
-from curate.build import curate
-from curate.duplicates import Link
-from curate.neighbours import pairs_within
+from curate.commands.curate import curate
+from curate.duplicates.hamming import pairs_within
+from curate.duplicates.links import Link
+from curate.duplicates.representative import keep_best
+from curate.features.cache import phash
 from curate.settings import CurateSettings
-from pipeline.progress import Output
-from pipeline.workers import map_items
+from sceneset.progress import Output
+from sceneset.workers import map_items
 
 SIDE = (250, 188)
 COPIES = 10  # one in so many is a copy
@@ -105,16 +105,16 @@ def base_hashes(paths: Sequence[str]) -> list[int]:
     squares = []
     for path in paths:
         with Image.open(path) as image:
-            image.draft("L", (hashing.DECODE_AT_LEAST,) * 2)
-            squares.append(hashing.shrink(hashing.luma(image), hashing.HASH_SIDE))
-    return [int(value) for value in hashing.phashes(np.stack(squares))[:, 0]]
+            image.draft("L", (phash.DECODE_AT_LEAST,) * 2)
+            squares.append(phash.shrink(phash.luma(image), phash.HASH_SIDE))
+    return [int(value) for value in phash.phashes(np.stack(squares))[:, 0]]
 
 
 def decoded(paths: Sequence[str]) -> None:
     """Decode what `base_hashes` decodes, and nothing more."""
     for path in paths:
         with Image.open(path) as image:
-            image.draft("L", (hashing.DECODE_AT_LEAST,) * 2)
+            image.draft("L", (phash.DECODE_AT_LEAST,) * 2)
             image.load()
 
 

@@ -7,11 +7,11 @@ from typing import Literal, get_args
 
 from cyclopts import Parameter
 
-from pipeline.dataset import DEFAULT_ROOT
-from pipeline.errors import SettingsError
-from pipeline.pictures import Encoding, Fit
-from pipeline.rows import SPLITS, Split
-from pipeline.workers import parse_executor
+from sceneset.dataset import DEFAULT_ROOT
+from sceneset.errors import SettingsError
+from sceneset.images import Encoding, Fit
+from sceneset.manifest.rows import SPLITS, Split
+from sceneset.workers import parse_executor
 
 Conflicts = Literal["quarantine", "best-rank", "train-only"]
 Issue = Literal[

@@ -6,7 +6,10 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
-from training.backbones import BACKBONES, Backbone  # noqa: E402  the project is put on the path first
+from training.models.backbones import (  # noqa: E402  the project is put on the path first
+    BACKBONES,
+    Backbone,
+)
 
 INTRODUCTION = """# Backbones
 

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import cli  # noqa: E402  the project is not installed when this runs from a checkout
+from sceneset import cli  # noqa: E402  the project is not installed when this runs from a checkout
 
 
 def help_of(*words: str) -> str:

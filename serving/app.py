@@ -20,10 +20,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as Address
 
-from pipeline.errors import SceneSetError
-from serving.described import description_routes
-from serving.desk import Desk, available_cores
-from serving.dialects import (
+from sceneset.errors import SceneSetError
+from serving.docs.page import description_routes
+from serving.http.auth import Keys, read_keys
+from serving.http.errors import RefusalError
+from serving.http.middleware import Front, page_routes
+from serving.http.origins import Gate
+from serving.inference.memory import keep_large_blocks_apart
+from serving.inference.queue import Desk, available_cores
+from serving.inference.reload import Keeper, follow
+from serving.inference.service import Service
+from serving.protocols import (
     model_exchange,
     open_inference,
     operations,
@@ -32,17 +39,8 @@ from serving.dialects import (
     platform_endpoint,
     tf_serving,
 )
-from serving.dialects.contract import Dialect, Route, problem_response
-from serving.dialects.feedback import feedback_dialect
-from serving.feedback import FeedbackFile
-from serving.front import Front
-from serving.keeper import Keeper, follow
-from serving.keys import Keys, read_keys
-from serving.memory import keep_large_blocks_apart
-from serving.origins import Gate
-from serving.page_files import page_routes
-from serving.refusal import RefusalError
-from serving.service import Service
+from serving.protocols.contract import Dialect, Route, problem_response
+from serving.protocols.feedback import FeedbackFile, feedback_dialect
 from serving.settings import ServeSettings
 
 LOG = logging.getLogger("serving")

@@ -1,16 +1,103 @@
 """State what `classify` and `serve` can be told, with the defaults."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
+from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from pipeline.errors import SettingsError
-from pipeline.pictures import Fit
-from serving.runtimes import RuntimeName
-from serving.trusted_origins import normal_origin
+from sceneset.errors import MissingExtraError, MissingInputError, SettingsError
+from sceneset.images import Fit
+
+Runtime = Literal["litert", "onnx"]
+RuntimeName = Literal["auto", "litert", "onnx"]
+FILES: dict[Runtime, str] = {"litert": "model.tflite", "onnx": "model.onnx"}
+PACKAGES: dict[Runtime, str] = {"litert": "ai_edge_litert", "onnx": "onnxruntime"}
+_EXTRAS: dict[Runtime, str] = {"litert": "serve", "onnx": "onnx"}
+
+
+def is_installed(package: str) -> bool:
+    """Say whether a package can be imported, without importing it."""
+    return find_spec(package) is not None
+
+
+def choose_runtime(
+    asked: RuntimeName, folder: Path, installed: Callable[[str], bool] = is_installed
+) -> Runtime:
+    """Return what runs the model in a bundle's folder.
+
+    `auto` is LiteRT, which needs less memory at the same rate; ONNX Runtime where LiteRT or its
+    file is missing and ONNX Runtime's file is there. Raises MissingInputError when the bundle lacks
+    the file that was asked for, MissingExtraError when the package is not installed.
+    """
+    if asked == "auto":
+        return _automatic(folder, installed)
+    if asked != "litert" and not (folder / FILES[asked]).is_file():
+        raise MissingInputError(
+            f"--engine {asked}: the bundle at {folder} has no {FILES[asked]}",
+            cure=f"train or convert again with --export {asked}, or leave --engine out",
+        )
+    _check_package(asked, f"--engine {asked}", installed)
+    return asked
+
+
+def _automatic(folder: Path, installed: Callable[[str], bool]) -> Runtime:
+    """Return the first that can run; else say what the first whose file is there needs."""
+    there: list[Runtime] = [one for one, file in FILES.items() if (folder / file).is_file()]
+    able = [one for one in there if installed(PACKAGES[one])]
+    if able:
+        return able[0]
+    if there:
+        _check_package(there[0], str(folder / FILES[there[0]]), installed)
+    return "litert"  # whose loader says that the file is missing
+
+
+def _check_package(runtime: Runtime, what: str, installed: Callable[[str], bool]) -> None:
+    if not installed(PACKAGES[runtime]):
+        raise MissingExtraError(
+            f"{what} needs the package {PACKAGES[runtime]}, which is not installed",
+            cure=f"pip install -e '.[{_EXTRAS[runtime]}]'",
+        )
+
+
+ANY = "*"
+_LITERAL = frozenset({ANY, "null"})  # null: sandboxed pages, and those opened as files
+_EXTENSION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*-extension://[\w-]+", re.ASCII)
+_WEB = re.compile(r"(https?)://([\w.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
+_PORTS = {"http": 80, "https": 443}
+_LAST_PORT = 65535
+
+
+def normal_origin(origin: str) -> str:
+    """Return an origin as a browser sends it: lower case, no default port, names in ASCII.
+
+    `*`, `null` and the origins of browser extensions are origins too. Raises ValueError for others.
+    """
+    if origin in _LITERAL or _EXTENSION.fullmatch(origin):
+        return origin
+    found = _WEB.fullmatch(origin.lower())
+    if found is None:
+        raise ValueError(origin)
+    scheme, host, port = found.groups()
+    number = _PORTS[scheme] if port is None else int(port)
+    if number > _LAST_PORT:
+        raise ValueError(origin)
+    tail = "" if number == _PORTS[scheme] else f":{number}"
+    return f"{scheme}://{_normal_host(host)}{tail}"
+
+
+def _normal_host(host: str) -> str:
+    if not host.startswith("["):
+        return host.encode("idna").decode("ascii")  # UnicodeError, a ValueError, for what is none
+    try:
+        return f"[{IPv6Address(host[1:-1]).compressed}]"
+    except AddressValueError as error:
+        raise ValueError(host) from error
+
 
 ScaleName = Literal["0..255", "0..1", "-1..1"]
 

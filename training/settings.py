@@ -2,20 +2,63 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from pipeline.dataset import DEFAULT_ROOT
-from pipeline.errors import SettingsError
-from pipeline.rows import Split
-from training.backbones import check_name
-from training.exports.kinds import DEFAULT_EXPORTS, parse_exports
+from sceneset.dataset import DEFAULT_ROOT
+from sceneset.errors import MissingExtraError, SettingsError
+from sceneset.manifest.rows import Split
+from training.models.backbones import check_name
+from training.models.inference import EngineName
+
+FILES = {
+    "keras": "model.keras",
+    "saved_model": "saved_model",
+    "litert": "model.tflite",
+    "fp16": "model_fp16.tflite",
+    "int8": "model_int8.tflite",
+    "onnx": "model.onnx",
+}
+EXPLAIN_FILE, HEAD_FILE = "explain.tflite", "head.npz"
+# `evaluate` measures the first, `classify` runs the second.
+ALWAYS = ("keras", "litert")
+DEFAULT_EXPORTS = "keras,saved_model,litert,fp16,int8"
+ONNX_PACKAGES = ("tf2onnx", "onnxruntime")
+
+
+def parse_exports(text: str) -> tuple[str, ...]:
+    """Return the kinds that a list of words names, in their fixed order; `all` names every one.
+
+    Raises SettingsError for an unknown word, MissingExtraError when onnx is asked for by name and
+    a package for it is missing.
+    """
+    words = {word.strip() for word in text.split(",") if word.strip()}
+    unknown = sorted(words - {*FILES, "all"})
+    if unknown:
+        raise SettingsError(
+            f"--export {unknown[0]!r} is no kind of export",
+            cure=f"name any of {', '.join(FILES)}, or all",
+        )
+    lacking = missing_packages()
+    if "onnx" in words and lacking:
+        raise MissingExtraError(
+            f"--export onnx needs the package {lacking[0]}, which is not installed",
+            cure="pip install -e '.[onnx]'",
+        )
+    wanted = words | set(ALWAYS) | (set(FILES) if "all" in words else set())
+    return tuple(kind for kind in FILES if kind in wanted)
+
+
+def missing_packages() -> list[str]:
+    """Return what an ONNX export needs and is not installed."""
+    return [name for name in ONNX_PACKAGES if find_spec(name) is None]
+
 
 DEFAULT_MODEL = Path("models/scenes")
 RecipeName = Literal["fast", "best", "original"]
-EngineName = Literal["auto", "tensorflow", "openvino"]
 ClassWeights = Literal["none", "root", "balanced"]
 
 _AT_LEAST_ONE = ("epochs", "batch_size", "hidden", "views", "fine_tune_epochs", "fine_tune_batch")

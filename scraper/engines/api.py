@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
 
-from scraper.engines.engine import Engine, with_parameters
-from scraper.found import Found
+from scraper.engines.engine import Engine, Found, with_parameters
 
 MAX_TEXT = 1000
 MAX_HTML = 5_000

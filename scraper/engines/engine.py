@@ -1,10 +1,10 @@
-"""Describe a search engine as data: its address, its terms, its options."""
+"""Describe a search engine as data: its address, its terms, its options, its results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
 
-from pipeline.errors import SettingsError
+from sceneset.errors import SettingsError
 
 ANY = "*"
 
@@ -98,3 +98,32 @@ def _filled(template: str, words: str) -> str:
         + mark
         + query.replace("{query}", quote_plus(words))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One result as the page shows it; `src` is a data URI or the thumbnail's address."""
+
+    result_id: str
+    page_url: str
+    title: str
+    site: str
+    src: str
+    licence: str = "unknown"
+    licence_url: str = ""
+    creator: str = ""
+    attribution: str = ""
+
+
+def variants_of(engine: Engine, asked: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the option values of each variant, in the engine's order, each once.
+
+    What was asked for stays; a variant that contradicts it, or adds nothing to it, is left out.
+    """
+    plan: list[dict[str, str]] = []
+    for variant in engine.variants:
+        merged = {**variant, **asked}
+        kept = all(merged[name] == value for name, value in variant.items())
+        if kept and merged != dict(asked) and merged not in plan:
+            plan.append(merged)
+    return plan

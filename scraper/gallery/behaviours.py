@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from pipeline.errors import SettingsError
-from scraper.gallery.seeds import seeded
+from sceneset.errors import SettingsError
+from scraper.gallery.scenes import seeded
 
 Vintage = Literal["2022", "2024", "2026"]
 Behaviour = Literal[

@@ -5,15 +5,26 @@ from collections.abc import Mapping
 from functools import lru_cache
 from random import Random
 from threading import Lock
+from urllib.parse import quote_plus
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
-from scraper.gallery.alterations import encode
-from scraper.gallery.scenes import SCENES, Band, Layer, Range, Scene, made_up_scene
-from scraper.gallery.seeds import seeded
-from scraper.gallery.shapes import Colour, Placing, paint, rgb
+from scraper.gallery.catalogue import encode
+from scraper.gallery.scenes import (
+    SCENES,
+    Band,
+    Colour,
+    Layer,
+    Placing,
+    Range,
+    Scene,
+    made_up_scene,
+    paint,
+    rgb,
+    seeded,
+)
 
 SIZES = ((246, 164), (246, 138), (225, 225), (183, 275), (275, 183), (259, 194), (300, 168))
 SKIN = ("#f3cfae", "#e0ac80", "#b87a4e", "#8a5634", "#f7dcc4")
@@ -197,3 +208,47 @@ def _lit(image: Image.Image, rng: Random) -> Image.Image:
 
 def _file_format(rng: Random) -> str:
     return rng.choices(("JPEG", "WEBP", "PNG"), (0.88, 0.08, 0.04))[0]
+
+
+ICON = 16
+CHIP = 96
+DECOY = (300, 200)
+DECOYS = 12
+
+
+@lru_cache(maxsize=256)
+def favicon(site: str) -> bytes:
+    """Return the icon of a site: 16 x 16 px, PNG."""
+    rng = seeded(site)
+    colour = (rng.randrange(60, 230), rng.randrange(60, 230), rng.randrange(60, 230))
+    image = Image.new("RGB", (ICON, ICON), colour)
+    ImageDraw.Draw(image).ellipse((4, 4, 11, 11), fill="white")
+    return encode(image, "PNG")
+
+
+@lru_cache(maxsize=64)
+def chip_picture(words: str) -> bytes:
+    """Return a picture that is no result: 96 x 96 px, JPEG."""
+    image = draw(made_up_scene(words), seeded(words))
+    return encode(ImageOps.fit(image, (CHIP, CHIP)))
+
+
+@lru_cache(maxsize=64)
+def decoy_picture(words: str) -> bytes:
+    """Return a picture as big as a result that is none: 300 x 200 px, JPEG."""
+    image = draw(made_up_scene(words), seeded("decoy", words))
+    return encode(ImageOps.fit(image, DECOY))
+
+
+@lru_cache(maxsize=8)
+def decoys(thumbs: str) -> tuple[dict[str, str], ...]:
+    """Return what stands around the results: id, title, picture and page of each."""
+    return tuple(
+        {
+            "id": f"decoy{number:08}M",
+            "title": f"Sponsored picture {number}",
+            "url": f"{thumbs}/decoy?words={quote_plus(f'decoy {number}')}",
+            "page": f"https://shop{number}.example/offer/{number}",
+        }
+        for number in range(DECOYS)
+    )

@@ -8,12 +8,11 @@ from typing import Literal
 
 from PIL import Image
 
-from pipeline.pictures import PictureError, decode, read_header
-from scraper.gallery.alterations import NOT_A_PICTURE
+from sceneset.images import PictureError, decode, read_header
 from scraper.gallery.behaviours import Mix
-from scraper.gallery.catalogue import Catalogue, Result
+from scraper.gallery.catalogue import NOT_A_PICTURE, Catalogue, Result
 from scraper.gallery.origin import Answer
-from scraper.gallery.seeds import seeded
+from scraper.gallery.scenes import seeded
 
 Fault = Literal[
     "none", "wrong type", "cut", "missing", "empty", "html", "png", "webp", "gif", "twin"

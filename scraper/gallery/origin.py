@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from urllib.parse import parse_qsl, urlsplit
 
-from pipeline.errors import SettingsError
+from sceneset.errors import SettingsError
 
 LOOPBACK = "127.0.0.1"
 IDLE_S = 60

@@ -1,31 +1,171 @@
-"""Write the results page as Google Images wrote it; the class names of 2026 are drawn anew."""
+"""Write the results page as Google Images wrote it in three years."""
 
 import base64
 import json
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
-from pipeline.pictures import PictureError, read_header
-from scraper.gallery.alterations import PLACEHOLDER_GIF
-from scraper.gallery.catalogue import Result
+from sceneset.images import PictureError, read_header
+from scraper.gallery.behaviours import Mix, Vintage
+from scraper.gallery.catalogue import PLACEHOLDER_GIF, Result
+from scraper.gallery.drawing import decoys
 from scraper.gallery.faults import Start, media_type
-from scraper.gallery.ornaments import decoys
-from scraper.gallery.texts import TEXTS, shown_title
-from scraper.gallery.view import View
-from scraper.gallery.vintage import (
-    LAYOUTS,
-    Layout,
-    extra_scripts,
-    hooks,
-    is_bare,
-    item_template,
-)
+from scraper.gallery.scenes import seeded
+from scraper.gallery.texts import FOREIGN, TEXTS, Texts, shown_title
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+
+Names = Mapping[str, str]
+JS_NAMES = {"item": "dTDiAc", "inner": "qQjpJ", "more": "oHxHid", "again": "a79Lwf"}
+_GRID, _COLUMN = "[data-id=mosaic]", "[data-l]"
+_MORE, _AGAIN = "[jsname=oHxHid]", "[jsname=a79Lwf]"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One year's page: how many results start inline and by address, in how many columns.
+
+    `hooks` says what stands in for the selectors and expressions of the scripts.
+    """
+
+    year: Vintage
+    columns: int
+    inline: int
+    plain: int
+    hooks: Mapping[str, str]
+
+
+LAYOUTS: Mapping[Vintage, Layout] = {
+    "2026": Layout("2026", columns=6, inline=23, plain=37, hooks={}),
+    "2024": Layout("2024", columns=1, inline=12, plain=19, hooks={_COLUMN: ".wIjY0d"}),
+    "2022": Layout(
+        "2022",
+        columns=1,
+        inline=20,
+        plain=4,
+        hooks={
+            _GRID: "#islrg",
+            _COLUMN: ".islrc",
+            _MORE: "input.mye4qd",
+            _AGAIN: ".sGx53d",
+            "img[data-deferred]": "img[data-src]",
+            "google.ldi[img.id]": "img.dataset.src",
+        },
+    ),
+}
+
+
+def is_bare(mix: Mix) -> bool:
+    """Say whether results carry no attribute that names them."""
+    return "no-attributes" in mix or "imgres-only" in mix
+
+
+def item_template(mix: Mix) -> str:
+    """Return the name of the template of one result."""
+    return f"vintages/item_{'imgres' if 'imgres-only' in mix else mix.vintage}.html"
+
+
+def hooks(mix: Mix, names: Names, js: Names) -> Mapping[str, str]:
+    """Return what stands in for the selectors of the scripts on this page load."""
+    found = dict(LAYOUTS[mix.vintage].hooks)
+    if "renamed" in mix:
+        found |= {_MORE: f"[jsname={js['more']}]", _AGAIN: f"[jsname={js['again']}]"}
+    if is_bare(mix):
+        found |= {_GRID: f".{names['grid']}", _COLUMN: f".{names['column']}"}
+    return found
+
+
+def extra_scripts(mix: Mix) -> tuple[str, ...]:
+    """Return the names of the scripts that follow page.js."""
+    virtual = ("vintages/virtualised.js",) if "virtualised" in mix else ()
+    hover = ("vintages/hover.js",) if mix.vintage == "2024" else ()
+    return virtual + hover
+
+
+def exposed_id(mix: Mix, docid: str, thumb_id: str) -> str | None:
+    """Return the id under which the page shows a result; None when it shows none."""
+    if "no-attributes" in mix:
+        return None
+    return thumb_id if mix.vintage == "2022" else docid
+
+
+_ROLES = (
+    "head",
+    "chips",
+    "grid",
+    "column",
+    "wrapper",
+    "box",
+    "frame",
+    "caption",
+    "site",
+    "favicon",
+    "title",
+    "more",
+    "decoy",
+)
+_POLITE = Mix()
+
+
+@dataclass(frozen=True)
+class View:
+    """What one page load shares with its later batches: its id and where thumbnails live."""
+
+    eid: str
+    thumbs: str
+    mix: Mix = _POLITE
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Return a random class name per role, the same for the whole page load."""
+        rng = seeded(self.eid)
+        return {role: _token(rng) for role in _ROLES}
+
+    @cached_property
+    def js(self) -> Mapping[str, str]:
+        """Return the jsname of each part: the known ones, or random ones."""
+        rng = seeded("js", self.eid)
+        return {part: _token(rng) for part in JS_NAMES} if "renamed" in self.mix else JS_NAMES
+
+    @cached_property
+    def texts(self) -> Texts:
+        """Return the words of the page."""
+        if "japanese" in self.mix:
+            return TEXTS["ja"]
+        return TEXTS[seeded("lang", self.eid).choice(FOREIGN) if "renamed" in self.mix else "en"]
+
+    @property
+    def layout(self) -> Layout:
+        """Return the page of its year."""
+        return LAYOUTS[self.mix.vintage]
+
+    def image_id(self, rank: int) -> str:
+        """Return the id of a thumbnail's element."""
+        return f"dimg_{self.eid}_{rank}"
+
+    def thumb_url(self, result: Result) -> str:
+        """Return the address of a thumbnail."""
+        return thumb_url(self.thumbs, result)
+
+
+def thumb_url(thumbs: str, result: Result) -> str:
+    """Return the address of a thumbnail on an origin such as `http://127.0.0.1:8100`."""
+    return f"{thumbs}/images?q=tbn:{result.thumb_id}&s=10"
+
+
+def _token(rng: Random) -> str:
+    letters = rng.choices(string.ascii_letters, k=1) + rng.choices(
+        string.ascii_letters + string.digits, k=5
+    )
+    return "".join(letters)
+
 
 COLUMNS = LAYOUTS["2026"].columns
 END_TEXT = TEXTS["en"].end

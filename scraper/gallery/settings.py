@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
-from pipeline.errors import SettingsError
+from sceneset.errors import SettingsError
 from scraper.gallery.behaviours import Behaviour, Mix, Vintage, described, mixed
 
 LAST_PORT = 65535

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from curate_support import jpeg, scene
-from tests_support import draw_jpeg
+from support.curate import jpeg, scene
+from support.drawing import draw_jpeg
 
-from pipeline.class_list import SceneClass
-from pipeline.dataset import Dataset, create_dataset
-from pipeline.manifest import Manifest, now
-from pipeline.pictures import PictureError, read_header
-from pipeline.rows import ImageRow, SightingRow
+from sceneset.class_list import SceneClass
+from sceneset.dataset import Dataset, create_dataset
+from sceneset.images import PictureError, read_header
+from sceneset.manifest.rows import ImageRow, SightingRow
+from sceneset.manifest.store import Manifest, now
 
 Adopt = Callable[..., Dataset]
 

@@ -1,7 +1,7 @@
 import pytest
 
 from curate.settings import CurateSettings
-from pipeline.errors import SettingsError
+from sceneset.errors import SettingsError
 
 
 def test_shares_are_read_in_the_order_train_val_test() -> None:

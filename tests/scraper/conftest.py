@@ -8,16 +8,16 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from odd_pages_support import Site
+from support.odd_pages import Site
 
+from scraper.browser.driver import Tab
+from scraper.browser.results_page import PageReader
+from scraper.engines.engine import Found
 from scraper.engines.google_images import GOOGLE_IMAGES
 from scraper.engines.results_page import ResultsPage
-from scraper.found import Found
 from scraper.gallery.origin import serving
-from scraper.harvest import StopReason, Stretch, harvest
-from scraper.page_reader import PageReader, Tab
-from scraper.page_state import PageState
-from scraper.previews import Fetched
+from scraper.reader import Fetched, PageState, Stretch
+from scraper.run.harvest import StopReason, harvest
 
 PATIENCE_MS = 400
 
@@ -93,8 +93,8 @@ class Last:
 def _tab() -> Iterator[Tab]:
     if shutil.which("chromedriver") is None:
         pytest.skip("no chromedriver on the path")
-    from scraper.browser import Browser, local_driver  # noqa: PLC0415  Selenium, for browsers only
-    from scraper.driver import choose  # noqa: PLC0415  the same
+    from scraper.browser.chromedriver import choose  # noqa: PLC0415  the same
+    from scraper.browser.driver import Browser, local_driver  # noqa: PLC0415  Selenium, for browsers only
 
     browser = Browser(local_driver(choose(None, os.environ, shutil.which)))
     yield browser

@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.errors import SettingsError
-from scraper.search_options import SearchOptions
+from sceneset.errors import SettingsError
+from scraper.settings import SearchOptions
 
 
 def test_only_what_was_asked_for_is_sent() -> None:

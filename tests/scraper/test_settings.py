@@ -2,10 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import SettingsError
+from sceneset.errors import SettingsError
 from scraper.engines import ENGINES
-from scraper.search_options import SearchOptions
-from scraper.settings import ScrapeSettings
+from scraper.settings import ScrapeSettings, SearchOptions
 
 
 @pytest.mark.parametrize(

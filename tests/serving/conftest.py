@@ -10,20 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_support import Page, chromium
 from PIL import Image
-from served_model_support import GREEN, RED, Client
+from support import MODELS
+from support.page import Page, chromium
+from support.served_model import GREEN, RED, Client
 
-from pipeline.checksums import hash_files
+from sceneset.checksums import hash_files
 from serving.app import create_app
-from serving.server import Server, listen
+from serving.http.server import Server, listen
 from serving.settings import ServeSettings
 
 Serve = Callable[[ServeSettings], AbstractContextManager[Client]]
 # 1.6 kB: GlobalAveragePooling, Dense(3) with 8/255 times the identity, Softmax, at 32 px.
-MODEL = Path(__file__).with_name("mean_colour.tflite")
+MODEL = MODELS / "mean_colour.tflite"
 # 1.6 kB: the same network's 4 x 4 feature map (AveragePooling of 8 px) and its mean.
-EXPLAIN = Path(__file__).with_name("mean_colour_explain.tflite")
+EXPLAIN = MODELS / "mean_colour_explain.tflite"
 
 
 def write_bundle(folder: Path, names: list[str], size: int = 32) -> Path:

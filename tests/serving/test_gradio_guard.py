@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
-from served_model_support import Client
 from starlette.types import Message, Receive, Scope, Send
+from support.served_model import Client
 
-from serving.gradio_guard import POLICY, SMALL, GradioGuard, call_of, sweep
-from serving.refusal import RefusalError
+from serving.gradio_page import POLICY, SMALL, GradioGuard, call_of, sweep
+from serving.http.errors import RefusalError
 
 API = "/gradio/gradio_api"
 ANY_JSON = st.recursive(

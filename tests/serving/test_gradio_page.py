@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from served_model_support import BLUE, FORM, RED, Client, form
+from support.served_model import BLUE, FORM, RED, Client, form
 
 from serving.settings import ServeSettings
 

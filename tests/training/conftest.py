@@ -11,10 +11,10 @@ from random import Random
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.class_list import slug_of
-from pipeline.manifest import Manifest
-from pipeline.published import PublishedPicture, version_id
-from pipeline.rows import SPLITS
+from sceneset.class_list import slug_of
+from sceneset.manifest.rows import SPLITS
+from sceneset.manifest.store import Manifest
+from sceneset.versions.published import PublishedPicture, version_id
 
 NAMES = ("Disc", "Frame <b>&", "Stripes")
 SIZE = 32

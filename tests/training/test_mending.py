@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import DamagedDataError
-from training.build import link_newest
-from training.report import plain
-from training.stream import Batch, own_errors, stream
+from sceneset.errors import DamagedDataError
+from training.commands.train import link_newest
+from training.recipes.original import Batch, own_errors, stream
+from training.report.pages import plain
 
 
 @pytest.mark.train

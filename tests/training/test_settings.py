@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import SettingsError
+from sceneset.errors import SettingsError
 from training.settings import TrainSettings
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.backend import load_backend
-from training.exports.kinds import HEAD_FILE
+from training.models.backend import load_backend
+from training.settings import HEAD_FILE
 
 HEAD_NAME = "head"
 Dense = tuple[NDArray[np.float32], NDArray[np.float32]]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.backend import load_backend
-from training.exports.flatbuffer import order_outputs
-from training.exports.native import native_work
+from training.exports.saved_model import native_work
+from training.exports.tflite_metadata import order_outputs
+from training.models.backend import load_backend
 
 Calibration = Callable[[], Iterator[list[NDArray[np.float32]]]]
 

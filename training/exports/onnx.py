@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from training.backend import load_backend
-from training.exports.kinds import FILES
 from training.exports.litert import trace
-from training.exports.native import native_work
+from training.exports.saved_model import native_work
+from training.models.backend import load_backend
+from training.settings import FILES
 
 OPSET = 18
 INPUT, OUTPUT = "image", "probabilities"

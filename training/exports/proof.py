@@ -1,19 +1,108 @@
-"""Choose the pictures that exports are proved on, and run every runtime over them in one pass."""
+"""Run exported files on the runtimes they were made for, and judge them by their answers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import base64
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import DamagedDataError
-from pipeline.progress import Bar
-from pipeline.rows import Split
+from sceneset.errors import DamagedDataError
+from sceneset.manifest.rows import Split
+from sceneset.progress import STDERR, Bar, without_native_chatter
+from training.data.version import Example, Version, picture_batches
 from training.exports.litert import Calibration
-from training.exports.runtimes import Rows, Runner
-from training.pictures import Example, Version, picture_batches
+from training.exports.saved_model import BASE64, BYTES, INPUTS, PIXELS
+from training.models.backend import load_backend
+
+Pictures = NDArray[np.uint8]
+Rows = NDArray[np.float32]
+Runner = Callable[[Pictures], Rows]
+FilesRunner = Callable[[Sequence[bytes]], Rows]
+
+
+def litert_outputs(data: bytes) -> Callable[[Pictures], tuple[Rows, ...]]:
+    """Return uint8[N, size, size, 3] -> each output of a LiteRT model, float32[N, ...]."""
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415  an extra
+
+    with without_native_chatter(STDERR):
+        interpreter = Interpreter(model_content=data, num_threads=os.cpu_count() or 1)
+        interpreter.allocate_tensors()
+    takes = interpreter.get_input_details()[0]["index"]
+    gives = [one["index"] for one in interpreter.get_output_details()]
+
+    def run(pictures: Pictures) -> tuple[Rows, ...]:
+        found: list[list[Any]] = [[] for _ in gives]
+        for picture in pictures:
+            interpreter.set_tensor(takes, picture[np.newaxis].astype(np.float32))
+            interpreter.invoke()
+            for rows, place in zip(found, gives, strict=True):
+                rows.append(interpreter.get_tensor(place)[0])
+        return tuple(np.stack(rows) for rows in found)
+
+    return run
+
+
+def litert_runner(data: bytes) -> Runner:
+    """Return uint8[N, size, size, 3] -> the first output of a LiteRT model, float32[N, classes]."""
+    outputs = litert_outputs(data)
+    return lambda pictures: outputs(pictures)[0]
+
+
+def explained_runner(data: bytes, head: Sequence[tuple[Rows, Rows]]) -> Runner:
+    """Return uint8[N, size, size, 3] -> probabilities from explain.tflite and the head's layers."""
+    outputs = litert_outputs(data)
+
+    def run(pictures: Pictures) -> Rows:
+        values = outputs(pictures)[1]
+        for kernel, bias in head[:-1]:
+            values = np.maximum(values @ kernel + bias, 0)
+        kernel, bias = head[-1]
+        logits = values @ kernel + bias
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities: Rows = shares / shares.sum(axis=1, keepdims=True)
+        return probabilities
+
+    return run
+
+
+def onnx_runner(path: Path) -> Runner:
+    """Return uint8[N, size, size, 3] -> float32[N, classes] by ONNX Runtime."""
+    import onnxruntime  # noqa: PLC0415  an extra
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def run(pictures: Pictures) -> Rows:
+        return np.asarray(session.run(None, {name: pictures.astype(np.float32)})[0])
+
+    return run
+
+
+class SavedModel:
+    """A loaded SavedModel; its signatures live as long as this object does."""
+
+    def __init__(self, path: Path) -> None:
+        """Load it. The object must be kept: without it the signatures lose their variables."""
+        self._loaded = load_backend().tf.saved_model.load(str(path))
+
+    def pixels(self, pictures: Pictures) -> Rows:
+        """Answer uint8[N, size, size, 3] by the signature for pixels."""
+        return self._ask(PIXELS, load_backend().tf.constant(pictures.astype(np.float32)))
+
+    def files(self, files: Sequence[bytes], *, as_text: bool) -> Rows:
+        """Answer encoded pictures by the signature for bytes, or for standard base64."""
+        texts = [base64.b64encode(data) if as_text else data for data in files]
+        return self._ask(BASE64 if as_text else BYTES, load_backend().tf.constant(texts))
+
+    def _ask(self, signature: str, value: Any) -> Rows:  # noqa: ANN401  TensorFlow has no types
+        answer = self._loaded.signatures[signature](**{INPUTS[signature]: value})
+        return np.asarray(answer["probabilities"], np.float32)
+
 
 T = TypeVar("T")
 
@@ -102,3 +191,107 @@ def calibration_pictures(version: Version) -> Calibration:
         require_some([k for k, path in enumerate(paths) if path not in lost], examples)
 
     return pictures
+
+
+# What float32 runtimes may differ by in a probability.
+TOLERANCE = 1e-4
+# Probabilities this close are one: which of them comes first is no difference.
+TIE = 1e-6
+# Of 1: the top-1 that fewer bits may cost.
+ALLOWED = 0.005
+# Half a point is one picture of 200: fewer cannot show it.
+FEWEST = 200
+
+Probabilities = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How answers differ from the model's own on the same pictures.
+
+    `largest` is the largest difference of a probability, `other_top1` the pictures with another
+    most probable class.
+    """
+
+    pictures: int
+    largest: float
+    other_top1: int
+
+    @property
+    def exact(self) -> bool:
+        """Say whether these are the answers of the same float32 network."""
+        return self.largest <= TOLERANCE and self.other_top1 == 0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What fewer bits cost: top-1 in 0..1 of the float model and of the other on the same pictures.
+
+    `lost` is how many pictures fewer are right, `allowed` how many may be; None when the pictures
+    are too few to say. `split` is the one they are of, never the test split.
+    """
+
+    pictures: int
+    float_top1: float
+    top1: float
+    lost: int
+    allowed: int | None
+    split: str = "val"
+
+    @property
+    def passed(self) -> bool:
+        """Say whether the export is worth having."""
+        return self.allowed is not None and self.lost <= self.allowed
+
+
+def compare(reference: Probabilities, found: Probabilities) -> Parity:
+    """Compare probabilities float[N, classes]; an answer that is no number differs without end."""
+    if not len(reference):
+        return Parity(0, 0.0, 0)
+    differences = np.abs(np.asarray(found, np.float64) - reference)
+    largest = float(np.nan_to_num(differences, nan=np.inf).max())
+    rows = np.arange(len(reference))
+    chosen = reference[rows, np.nan_to_num(found, nan=-1.0).argmax(axis=1)]
+    other = reference.max(axis=1) - chosen > TIE
+    return Parity(len(reference), largest, int(other.sum()))
+
+
+def int8_gate(reference: Probabilities, found: Probabilities, labels: NDArray[np.int64]) -> Gate:
+    """Allow half a point of top-1, on 200 pictures or more: with fewer nothing is shown.
+
+    Probabilities float[N, classes], labels int64[N].
+    """
+    allowed = int(ALLOWED * len(labels)) if len(labels) >= FEWEST else None
+    return _gate(reference, found, labels, allowed)
+
+
+def half_gate(reference: Probabilities, found: Probabilities, labels: NDArray[np.int64]) -> Gate:
+    """Allow half a point of top-1, or one picture: weights of 16 bits only round.
+
+    Probabilities float[N, classes], labels int64[N].
+    """
+    allowed = max(1, int(ALLOWED * len(labels))) if len(labels) else None
+    return _gate(reference, found, labels, allowed)
+
+
+def _gate(
+    reference: Probabilities,
+    found: Probabilities,
+    labels: NDArray[np.int64],
+    allowed: int | None,
+) -> Gate:
+    right = [int(np.sum(one.argmax(axis=1) == labels)) for one in (reference, found)]
+    before, after = (count / max(1, len(labels)) for count in right)
+    return Gate(len(labels), before, after, lost=right[0] - right[1], allowed=allowed)
+
+
+def require_exact(name: str, parity: Parity) -> None:
+    """Raise DamagedDataError when a float export does not answer as the model does."""
+    if parity.exact:
+        return
+    raise DamagedDataError(
+        f"{name} does not answer as the trained model: another top-1 on {parity.other_top1} of"
+        f" {parity.pictures} pictures, probabilities up to {parity.largest:.2g} apart"
+        f" ({TOLERANCE:g} allowed); nothing is published",
+        cure="train again; if it stays, another --backbone, or leave that format out of --export",
+    )

@@ -4,8 +4,8 @@ import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training.backend import load_backend
-from training.exports.native import disk_trouble
+from training.exports.saved_model import disk_trouble
+from training.models.backend import load_backend
 
 
 def write_logs(

@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests_support import draw_jpeg
+from support.drawing import draw_jpeg
 
 from scraper.engines.bing_images import BING_IMAGES
 from scraper.gallery.origin import NOT_FOUND, Answer, Call, Origin, serving
-from scraper.search_options import SearchOptions
+from scraper.settings import SearchOptions
 
 SHOWN, LATER = 30, 12
 BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAP///////yH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.errors import SettingsError
+from sceneset.errors import SettingsError
 from scraper.engines import ENGINES
 from scraper.engines.engine import Engine, Option, with_parameters
 

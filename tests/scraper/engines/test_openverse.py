@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import SettingsError
+from sceneset.errors import SettingsError
 from scraper.engines.api import UnknownAnswer, read_answer
+from scraper.engines.engine import Found
 from scraper.engines.openverse import OPENVERSE
-from scraper.found import Found
 
 URL = OPENVERSE.address("golden hour")
 JSON = st.recursive(

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import SettingsError
+from sceneset.errors import SettingsError
 from scraper.engines.api import Busy, UnknownAnswer, read_answer, without_markup
+from scraper.engines.engine import Found
 from scraper.engines.wikimedia_commons import WIKIMEDIA_COMMONS
-from scraper.found import Found
 
 URL = WIKIMEDIA_COMMONS.address("golden hour")
 FILES = "https://upload.wikimedia.org/wikipedia/commons"

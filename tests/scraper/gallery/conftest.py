@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served_support import BATCH, COUNT, Serve
-from tests_support import draw_jpeg
+from support.drawing import draw_jpeg
+from support.gallery import BATCH, COUNT, Serve
 
 from scraper.gallery.behaviours import Behaviour
-from scraper.gallery.serve import Gallery, running_gallery
+from scraper.gallery.server import Gallery, running_gallery
 from scraper.gallery.settings import GallerySettings
 
 

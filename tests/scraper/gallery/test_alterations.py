@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from pipeline.pictures import PictureError, decode
-from scraper.gallery.alterations import NOT_A_PICTURE, alter, encode
+from sceneset.images import PictureError, decode
+from scraper.gallery.catalogue import NOT_A_PICTURE, alter, encode
 from scraper.gallery.drawing import draw_class
 
 

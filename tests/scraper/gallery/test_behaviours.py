@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import SettingsError
+from sceneset.errors import SettingsError
 from scraper.gallery.behaviours import BEHAVIOURS, VINTAGES, Behaviour, Mix, Vintage, mixed
 from scraper.gallery.settings import GallerySettings
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome
-from tests_support import draw_jpeg
+from support.drawing import draw_jpeg
 
-from scraper.chromium import chromium_options, driver_service
+from scraper.browser.driver import chromium_options, driver_service
 from scraper.gallery.behaviours import Behaviour
-from scraper.gallery.serve import Gallery, running_gallery
+from scraper.gallery.server import Gallery, running_gallery
 from scraper.gallery.settings import GallerySettings
 
 pytestmark = pytest.mark.browser

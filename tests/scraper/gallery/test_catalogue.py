@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.class_list import SceneClass
+from sceneset.class_list import SceneClass
 from scraper.gallery.catalogue import Catalogue, drawn_shelves, folder_shelves, plan_class
 
 

@@ -2,7 +2,7 @@ import io
 
 import pytest
 from PIL import Image
-from tests_support import draw_jpeg
+from support.drawing import draw_jpeg
 
 from scraper.gallery.behaviours import Behaviour, mixed
 from scraper.gallery.catalogue import Catalogue, Result, Shelf

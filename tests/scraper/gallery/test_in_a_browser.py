@@ -8,7 +8,7 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-from scraper.gallery.serve import running_gallery
+from scraper.gallery.server import running_gallery
 from scraper.gallery.settings import GallerySettings
 
 FLAGS = (

@@ -10,12 +10,12 @@ from scraper.gallery.page import (
     COLUMNS,
     END_TEXT,
     Batch,
+    View,
     empty_page,
     later_batch,
     results_page,
     start_page,
 )
-from scraper.gallery.view import View
 
 ITEM = re.compile(r'data-docid="([^"]+)" data-ref-docid="([^"]+)" data-lpage="([^"]+)"')
 OPTIONS = {"automatic": 2, "delay_ms": 0}

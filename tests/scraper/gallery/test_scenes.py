@@ -1,8 +1,7 @@
 from pathlib import Path
 
-from pipeline.class_list import read_class_list
-from scraper.gallery.scenes import SCENES, Band, Layer, made_up_scene, read_scenes
-from scraper.gallery.shapes import glyphs
+from sceneset.class_list import read_class_list
+from scraper.gallery.scenes import SCENES, Band, Layer, glyphs, made_up_scene, read_scenes
 
 CLASSES = Path(__file__).resolve().parents[3] / "classes.txt"
 

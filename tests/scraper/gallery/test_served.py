@@ -5,9 +5,9 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from served_support import BATCH, COUNT, END, TBNID, Serve, ids, more, search, truth_ids, whole
+from support.gallery import BATCH, COUNT, END, TBNID, Serve, ids, more, search, truth_ids, whole
 
-from scraper.gallery.serve import Gallery
+from scraper.gallery.server import Gallery
 from scraper.gallery.texts import FOREIGN, TEXTS
 
 

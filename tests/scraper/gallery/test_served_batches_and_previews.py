@@ -6,7 +6,7 @@ from collections import Counter
 from urllib.parse import urlsplit
 
 import pytest
-from served_support import BATCH, COUNT, Serve, ids, more, truth_ids, whole
+from support.gallery import BATCH, COUNT, Serve, ids, more, truth_ids, whole
 
 
 def test_later_batches_repeat_results_and_the_truth_counts_each_once(serve: Serve) -> None:

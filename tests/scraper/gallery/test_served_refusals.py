@@ -4,9 +4,9 @@ import re
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from served_support import BATCH, Serve, Visitor, ids, search
+from support.gallery import BATCH, Serve, Visitor, ids, search
 
-from scraper.gallery.serve import Gallery
+from scraper.gallery.server import Gallery
 from scraper.gallery.texts import FOREIGN, TEXTS
 
 

@@ -1,7 +1,7 @@
 import pytest
 from PIL import Image, ImageDraw
 
-from scraper.gallery.shapes import Placing, glyphs, paint, rgb
+from scraper.gallery.scenes import Placing, glyphs, paint, rgb
 
 
 def test_a_glyph_is_placed_scaled_turned_and_mirrored() -> None:

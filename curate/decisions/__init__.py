@@ -1,0 +1,1 @@
+"""Decide which pictures are kept, under which class."""

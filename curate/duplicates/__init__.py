@@ -1,0 +1,1 @@
+"""Find pictures that are copies of each other."""

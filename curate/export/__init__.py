@@ -1,0 +1,1 @@
+"""Write a published version for other tools."""

@@ -1,0 +1,139 @@
+"""Put a folder in the place of another, so that a reader sees the old or the new one whole."""
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sceneset import atomic
+from sceneset.checksums import NAME as CHECKSUMS
+from sceneset.checksums import altered_files, read_checksums
+from sceneset.errors import CannotWriteError, UsageError
+from sceneset.versions.verify import MARK
+
+ASIDE = "-old"
+_AT_FDCWD = -100
+_EXCHANGE = 2  # RENAME_EXCHANGE of renameat2
+_UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
+
+
+def _exchanged(first: Path, second: Path) -> bool:
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):
+        return False
+    names = (os.fsencode(first), os.fsencode(second))
+    if libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _UNKNOWN:
+        return False
+    raise OSError(code, os.strerror(code), str(second))
+
+
+def put_in_place(
+    fresh: Path, place: Path, *, exchange: Callable[[Path, Path], bool] = _exchanged
+) -> None:
+    """Move a folder to `place` by one rename; what was there comes to stand at `fresh`.
+
+    Where the system cannot `exchange` two folders at once, `place` is missing for a moment.
+    """
+    if not place.exists():
+        fresh.rename(place)
+    elif not exchange(fresh, place):
+        aside = fresh.with_name(f"{fresh.name}{ASIDE}")
+        place.rename(aside)
+        try:
+            fresh.rename(place)
+        except BaseException:
+            aside.rename(place)
+            raise
+        aside.rename(fresh)
+    atomic.sync_folder(place.parent)
+
+
+def check_replaceable(out: Path, *, keep_out_of: Path) -> None:
+    """Raise UsageError unless `out` may be written: missing, empty, or an earlier export untouched.
+
+    An export is touched when any file of it is added, altered or removed: a person's work. A folder inside `keep_out_of`, the data set, is refused too.
+    """
+    place = out.resolve()
+    if place.is_relative_to(keep_out_of.resolve()):
+        raise UsageError(
+            f"--out {out} is inside the data set {keep_out_of}", cure="name a folder outside of it"
+        )
+    for path in (place, *place.parents):
+        if path.exists() and not path.is_dir():
+            where = "is a file" if path == place else f"cannot be a folder: {path} is a file"
+            raise UsageError(f"--out {out} {where}", cure="name a folder")
+    if not place.exists():
+        return
+    changed = _changed(place)
+    if changed is not None:
+        raise UsageError(
+            f"--out {out} holds {changed}",
+            cure="name a new folder, or remove or rename that one yourself",
+        )
+
+
+def _changed(place: Path) -> str | None:
+    """Say what in a folder is not just as an earlier export wrote it, or None."""
+    names = {path.name for path in place.iterdir()}
+    if not {MARK, CHECKSUMS} <= names:
+        return f"{min(names)}, which no export wrote" if names else None
+    found = {p.relative_to(place).as_posix() for p in place.rglob("*") if not _is_folder(p)}
+    try:
+        strange = min(found - read_checksums(place).keys() - {CHECKSUMS}, default=None)
+        altered = altered_files(place)
+    except OSError as error:
+        return f"{CHECKSUMS}, which cannot be read ({error.strerror})"
+    if strange is not None:
+        return f"{strange}, which no export wrote"
+    return f"an export that was changed since: {altered[0]}" if altered else None
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+@contextmanager
+def replaced_folder(out: Path, *, keep_out_of: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of `out` when the block ends well.
+
+    What a killed run left beside `out` goes first. Raises UsageError as `check_replaceable` does,
+    also when somebody changed `out` meanwhile.
+    """
+    place = out.resolve()
+    bench = place.parent / f"{atomic.PART_PREFIX}export-{place.name}"
+    if not place.exists() and (bench / f"new{ASIDE}").is_dir():
+        (bench / f"new{ASIDE}").rename(place)
+    shutil.rmtree(bench, ignore_errors=True)
+    try:
+        _make(bench, out)
+        with atomic.new_folder(bench / "new") as folder:
+            yield folder
+        check_replaceable(out, keep_out_of=keep_out_of)
+        put_in_place(bench / "new", place)
+    finally:
+        shutil.rmtree(bench, ignore_errors=True)
+
+
+def _make(bench: Path, out: Path) -> None:
+    try:
+        bench.mkdir(parents=True)
+    except FileNotFoundError:  # a file system in which no folder can be made, such as /proc
+        raise CannotWriteError(
+            f"no folder can be made at {out}", cure="name another: --out DIR"
+        ) from None
+
+
+def mark_json(facts: Mapping[str, Any]) -> bytes:
+    """Return what export.json holds."""
+    return f"{json.dumps(facts, ensure_ascii=False, indent=1)}\n".encode()

@@ -1,0 +1,1 @@
+"""Compute what is compared: hashes, quality, fidelity, kept once per picture."""

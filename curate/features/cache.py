@@ -1,0 +1,267 @@
+"""Compute each picture's hashes and measures once, and keep them in the manifest."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+from curate.features import fidelity, phash, quality
+from curate.features.fidelity import Fidelity
+from sceneset.errors import DamagedDataError
+from sceneset.images import PictureError, decode
+from sceneset.manifest.rows import FeatureRow
+from sceneset.manifest.store import Manifest
+from sceneset.progress import Bar
+from sceneset.workers import FEW, Result, map_chunked, map_items
+
+# From a picture file to feature kind -> value.
+Look = Callable[[str], dict[str, bytes]]
+
+BATCH = 500
+_FAST = {
+    "phash": phash.ALGORITHM,
+    "views": phash.VIEWS_ALGORITHM,
+    "thumb": phash.THUMB_ALGORITHM,
+    "quality": quality.ALGORITHM,
+}
+_EXACT = {kind: f"{name}/full" for kind, name in _FAST.items()} | {"phash": phash.EXACT_ALGORITHM}
+_BROKEN = ("broken", "decode/2")
+_CLOSER = {"pixels": "sha256/1", "fidelity": fidelity.ALGORITHM}
+_DIED = "the decoder died"
+
+
+@dataclass(frozen=True)
+class Features:
+    """What is known of each picture, by the SHA-256 of its file."""
+
+    whole: Mapping[str, int]
+    mirrored: Mapping[str, int]
+    views: Mapping[str, NDArray[np.uint64]]
+    thumbs: Mapping[str, NDArray[np.uint8]]
+    scores: Mapping[str, quality.Scores]
+    broken: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Closer:
+    """What a full decode tells of pictures that have copies, by SHA-256."""
+
+    digests: Mapping[str, bytes]
+    fidelity: Mapping[str, Fidelity]
+
+
+def algorithms(*, exact: bool = False) -> dict[str, str]:
+    """Return feature kind -> algorithm version; `exact` is what --exact-hash asks for."""
+    return _EXACT if exact else _FAST
+
+
+def versions(*, exact: bool = False) -> dict[str, object]:
+    """Return what the measures depend on: algorithms and libraries."""
+    used: dict[str, object] = {**algorithms(exact=exact), **_CLOSER}
+    if exact:
+        used["imagehash"] = metadata.version("imagehash")
+    return used | {"pillow": PIL.__version__, "numpy": np.__version__}
+
+
+def measure(path: str, *, exact: bool = False) -> dict[str, bytes]:
+    """Decode a file once and return feature kind -> value; a broken picture has `broken` only.
+
+    `exact` decodes it in full and leaves the hash to imagehash. Raises OSError when the file
+    cannot be read.
+    """
+    at_least = None if exact else phash.DECODE_AT_LEAST
+    try:
+        image = decode(Path(path).read_bytes(), at_least=at_least)
+    except PictureError as error:
+        return {"broken": error.reason.encode()}
+    grey = phash.luma(image)
+    pixels = phash.shrink(grey, phash.HASH_SIDE)
+    hashes = phash.exact_phash(image) if exact else phash.phash(pixels)
+    return {
+        "phash": np.array(hashes, ">u8").tobytes(),
+        "views": phash.view_hashes(grey).astype(">u8").tobytes(),
+        "thumb": phash.thumbnail(grey).tobytes(),
+        "quality": quality.score(image).to_bytes(),
+    }
+
+
+def pixel_digest(path: str) -> dict[str, bytes]:
+    """Return the SHA-256 of a picture's size and upright RGB pixels, decoded in full.
+
+    A picture that decodes only at a fraction of its size is like no other.
+    """
+    data = Path(path).read_bytes()
+    try:
+        image = decode(data)
+    except PictureError:
+        return {"pixels": hashlib.sha256(data).digest()}
+    digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
+    digest.update(image.tobytes())
+    return {"pixels": digest.digest()}
+
+
+def measure_fidelity(path: str) -> dict[str, bytes]:
+    """Return the fidelity of a picture decoded in full; one that does not decode has the least."""
+    try:
+        image = decode(Path(path).read_bytes())
+    except PictureError:
+        return {"fidelity": fidelity.NOTHING.to_bytes()}
+    return {"fidelity": fidelity.fidelity(image).to_bytes()}
+
+
+def measure_missing(
+    manifest: Manifest,
+    files: Mapping[str, Path],
+    executor: str,
+    make_bar: Callable[[int], Bar],
+    *,
+    exact: bool = False,
+) -> int:
+    """Measure the pictures (SHA-256 -> file) that lack a feature; return how many those were.
+
+    What is measured is kept in batches, so that a killed run loses little. Raises
+    DamagedDataError when a file is missing or cannot be read.
+    """
+    kinds = algorithms(exact=exact)
+    known = [manifest.features(kind, algorithm).keys() for kind, algorithm in kinds.items()]
+    done = set[str].intersection(*map(set, known)) | manifest.features(*_BROKEN).keys()
+    missing = sorted(files.keys() - done)
+    work = _Work(partial(measure, exact=exact), kinds | dict([_BROKEN]))
+    _measure_all(manifest, work, [(s, files[s]) for s in missing], executor, make_bar)
+    return len(missing)
+
+
+def load(manifest: Manifest, wanted: Iterable[str], *, exact: bool = False) -> Features:
+    """Return the features of the wanted pictures.
+
+    One that has none has killed its decoder: it is broken, and measured again by the next run.
+    """
+    names = set(wanted)
+
+    def stored(kind: str, algorithm: str) -> dict[str, bytes]:
+        return {s: v for s, v in manifest.features(kind, algorithm).items() if s in names}
+
+    values = {kind: stored(kind, name) for kind, name in algorithms(exact=exact).items()}
+    hashes = {s: np.frombuffer(v, ">u8") for s, v in values["phash"].items()}
+    broken = {s: v.decode() for s, v in stored(*_BROKEN).items()}
+    side = phash.THUMB_SIDE
+    return Features(
+        whole={s: int(h[0]) for s, h in hashes.items()},
+        mirrored={s: int(h[1]) for s, h in hashes.items()},
+        views={s: np.frombuffer(v, ">u8").astype(np.uint64) for s, v in values["views"].items()},
+        thumbs={
+            s: np.frombuffer(v, np.uint8).reshape(side, side) for s, v in values["thumb"].items()
+        },
+        scores={s: quality.Scores.from_bytes(v) for s, v in values["quality"].items()},
+        broken=dict.fromkeys(names - hashes.keys(), _DIED) | broken,
+    )
+
+
+def closer(
+    manifest: Manifest,
+    files: Mapping[str, Path],
+    executor: str,
+    make_bar: Callable[[int], Bar],
+    *,
+    look: tuple[Look, Look] = (pixel_digest, measure_fidelity),
+) -> Closer:
+    """Return digest and fidelity of each picture (SHA-256 -> file), measuring what is missing.
+
+    `look` measures them. Of pictures with equal pixels one is measured. One that kills its decoder
+    is like no other and the least of its copies, until the next run looks again.
+    """
+
+    def stored(kind: str, names: Iterable[str], work: _Work) -> dict[str, bytes]:
+        wanted = set(names)
+        known = manifest.features(kind, _CLOSER[kind])
+        missing = [(s, files[s]) for s in sorted(wanted - known.keys())]
+        _measure_all(manifest, work, missing, executor, make_bar)
+        known = manifest.features(kind, _CLOSER[kind]) if missing else known
+        return {s: v for s, v in known.items() if s in wanted}
+
+    kinds = _CLOSER | dict([_BROKEN])
+    digests = {s: bytes.fromhex(s) for s in files}
+    digests |= stored("pixels", files, _Work(look[0], kinds, FEW))
+    first = {digest: sha256 for sha256, digest in sorted(digests.items(), reverse=True)}
+    values = stored("fidelity", first.values(), _Work(look[1], kinds, FEW))
+    measured = {s: Fidelity.from_bytes(v) for s, v in values.items()}
+    fidelities = {s: measured.get(first[d], fidelity.NOTHING) for s, d in digests.items()}
+    return Closer(digests, fidelities)
+
+
+@dataclass(frozen=True)
+class _Work:
+    function: Look
+    algorithms: Mapping[str, str]
+    few: int = 1
+
+
+def _measure_all(
+    manifest: Manifest,
+    work: _Work,
+    items: Sequence[tuple[str, Path]],
+    executor: str,
+    make_bar: Callable[[int], Bar],
+) -> None:
+    if not items:
+        return
+    bar = make_bar(len(items))
+    names = {str(path): sha256 for sha256, path in items}
+    results = map_chunked(work.function, list(names), executor, few=work.few)
+    while batch := list(islice(results, BATCH)):
+        rows = [
+            FeatureRow(names[result.item], kind, work.algorithms[kind], value)
+            for result in batch
+            for kind, value in _values(result).items()
+        ]
+        with manifest.transaction():
+            manifest.insert(rows)
+        bar.advance(len(batch))
+
+
+def _values(result: Result[str, dict[str, bytes]]) -> dict[str, bytes]:
+    """Return feature kind -> value of a result, none of a picture that killed its decoder.
+
+    That may have been the system, short of memory: nothing is written that would outlive this run.
+    """
+    if isinstance(result.error, BrokenProcessPool):
+        return {}
+    if isinstance(result.error, OSError):
+        raise DamagedDataError(
+            f"{result.item} cannot be read: {result.error.strerror}",
+            cure="run verify; restore the file from a copy or scrape again",
+        ) from result.error
+    if result.error is not None:
+        raise result.error
+    return result.value or {}
+
+
+Damage = Literal["missing", "unreadable", "altered"]
+# Reading and hashing give up the interpreter's lock.
+_EXECUTOR = "threads:2"
+
+
+def find_damage(files: Mapping[str, Path]) -> dict[str, Damage]:
+    """Return SHA-256 -> what is wrong with the file, for those with something wrong."""
+    look = partial(_damage_of, files)
+    results = map_items(look, sorted(files), _EXECUTOR)
+    return {result.item: result.value for result in results if result.value is not None}
+
+
+def _damage_of(files: Mapping[str, Path], sha256: str) -> Damage | None:
+    try:
+        data = files[sha256].read_bytes()
+    except FileNotFoundError:
+        return "missing"
+    except OSError:
+        return "unreadable"
+    return None if hashlib.sha256(data).hexdigest() == sha256 else "altered"

@@ -1,0 +1,1 @@
+"""Take pictures out of everything a data set holds."""

@@ -1,0 +1,1 @@
+"""Publish a version and its report."""

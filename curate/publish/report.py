@@ -1,0 +1,353 @@
+"""Tell what curate did: report.json for programs, one page with small pictures for people."""
+
+import base64
+import hashlib
+import io
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from curate.decisions.conflicts import Key, key_of
+from curate.decisions.decisions import Decisions
+from curate.duplicates.links import Link
+from curate.features.outliers import Outlier
+from curate.features.phash import hex_form
+from curate.settings import ISSUES
+from curate.splits.assign import Partition
+from curate.splits.leakage_audit import Crossing
+from sceneset.atomic import write_file, write_files
+from sceneset.dataset import Dataset
+from sceneset.images import PictureError, decode
+from sceneset.manifest.rows import ClassRow
+from sceneset.versions.published import PublishedPicture
+from sceneset.workers import FEW, map_chunked
+
+COPIES_SHOWN = 60
+GROUP_COPIES_SHOWN = 5
+CONFLICTS_SHOWN = 60
+DROPS_SHOWN = 24
+ISSUES_SHOWN = 12
+GROUPS_SHOWN = 12
+GROUP_PICTURES_SHOWN = 12
+CONTACTS_SHOWN = 18
+MOVES_SHOWN = 100
+CROSSINGS_SHOWN = 60
+OUTLIERS_SHOWN = 36
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What a run found out, beyond its summary: the material of the report."""
+
+    decisions: Decisions
+    parts: Partition
+    links: Sequence[Link]
+    crossings: Sequence[Crossing]
+    damaged: Mapping[str, str]
+    outliers: Sequence[Outlier]
+    raw_paths: Mapping[str, str]
+    classes: Mapping[int, ClassRow]
+    hashes: Mapping[str, int]
+
+
+def report_data(
+    summary: Mapping[str, Any], findings: Findings, published: Sequence[PublishedPicture]
+) -> Json:
+    """Return everything the report shows as plain JSON; long lists are cut, with their length."""
+    parts = findings.parts
+    near = [_crossing(c, findings) for c in findings.crossings if not c.copies]
+    return {
+        "summary": dict(summary),
+        "damaged": _damaged(findings),
+        "dropped_pictures": _dropped(findings),
+        "pairs": _cut(_pairs(findings), COPIES_SHOWN),
+        "copies": _cut(_copies(findings), COPIES_SHOWN),
+        "distances": _distances(findings),
+        "conflicts": _cut(_conflicts(findings), CONFLICTS_SHOWN),
+        "issues": _issues(findings),
+        "outliers": _cut(_outliers(findings), OUTLIERS_SHOWN),
+        "groups": _groups(findings),
+        "chains": [chain._asdict() for chain in parts.chains],
+        "near_pairs_apart": len(near),
+        "near_pairs": _cut(near, CROSSINGS_SHOWN),
+        "moved": _cut(_moved(findings), MOVES_SHOWN),
+        "contact_sheets": _contact_sheets(findings, published, int(summary["number"])),
+    }
+
+
+def _cut(rows: list[Json], shown: int) -> Json:
+    return {"all": len(rows), "shown": rows[:shown]}
+
+
+def _damaged(findings: Findings) -> list[Json]:
+    found = sorted(findings.damaged.items())
+    return [{"file": Path(findings.raw_paths[s]).name, "what": what} for s, what in found]
+
+
+def _pairs(findings: Findings) -> list[Json]:
+    """Return dropped copies beside the kept ones, the least alike first: those are the doubtful."""
+    rows = [
+        {
+            "class": findings.classes[class_id].name,
+            "kept": findings.raw_paths[link.other(sha256)],
+            "dropped": findings.raw_paths[sha256],
+            "distance": link.distance,
+            "kind": link.kind,
+            "hashes": [hex_form(findings.hashes[s]) for s in (link.other(sha256), sha256)],
+        }
+        for (class_id, sha256), link in findings.decisions.copies.items()
+    ]
+    return sorted(rows, key=lambda r: (-r["distance"], r["class"], r["dropped"]))
+
+
+def _copies(findings: Findings) -> list[Json]:
+    """Return each kept picture with its dropped copies, those with the least alike first."""
+    groups: dict[tuple[str, str], list[Json]] = {}
+    for row in _pairs(findings):
+        groups.setdefault((row["class"], row["kept"]), []).append(row)
+    return [
+        {
+            "class": name,
+            "kept": kept,
+            "all": len(rows),
+            "shown": [
+                {key: row[key] for key in ("dropped", "distance", "kind")}
+                for row in rows[:GROUP_COPIES_SHOWN]
+            ],
+        }
+        for (name, kept), rows in groups.items()
+    ]
+
+
+def _distances(findings: Findings) -> list[Json]:
+    """Return how many dropped copies and how many mere look-alikes lie how many bits apart."""
+    copies = Counter(link.distance for link in findings.decisions.copies.values())
+    alike = Counter(link.distance for link in findings.links if not link.duplicate)
+    most = max([0, *copies, *alike])
+    return [{"bits": d, "copies": copies[d], "alike": alike[d]} for d in range(most + 1)]
+
+
+def _conflicts(findings: Findings) -> list[Json]:
+    def side(key: Key) -> Json:
+        drop = findings.decisions.drops.get(key)
+        return {
+            "class": findings.classes[key[0]].name,
+            "path": findings.raw_paths[key[1]],
+            "verdict": f"dropped: {drop.reason}" if drop else "kept",
+        }
+
+    return [
+        {"first": side(c.first), "second": side(c.second), "distance": c.distance, "kind": c.kind}
+        for c in findings.decisions.conflicts
+    ]
+
+
+def _dropped(findings: Findings) -> list[Json]:
+    """Return what was left out for a reason of its own (copies and conflicts have their lists)."""
+    paths: dict[str, list[str]] = defaultdict(list)
+    for (_, sha256), drop in sorted(findings.decisions.drops.items(), key=itemgetter(0)):
+        if drop.of_sha256 is None:
+            paths[drop.reason].append(findings.raw_paths[sha256])
+    return [
+        {"reason": reason, "all": len(found), "shown": found[:DROPS_SHOWN]}
+        for reason, found in sorted(paths.items())
+    ]
+
+
+def _issues(findings: Findings) -> list[Json]:
+    issues = findings.decisions.issues
+    found = {i: [s for s in sorted(issues) if i in issues[s]] for i in ISSUES}
+    return [
+        {
+            "issue": issue,
+            "all": len(pictures),
+            "shown": [findings.raw_paths[s] for s in pictures[:ISSUES_SHOWN]],
+        }
+        for issue, pictures in found.items()
+        if pictures
+    ]
+
+
+def _outliers(findings: Findings) -> list[Json]:
+    names = {s: findings.classes[c].name for c, s in map(key_of, findings.decisions.kept)}
+    return [
+        {
+            "class": names[outlier.sha256],
+            "path": findings.raw_paths[outlier.sha256],
+            "distance": round(outlier.distance, 3),
+        }
+        for outlier in findings.outliers
+    ]
+
+
+def _groups(findings: Findings) -> Json:
+    several = sorted(
+        (g for g in findings.parts.groups if len(g) > 1), key=lambda g: (-len(g), g[0])
+    )
+    shown = [
+        {
+            "split": findings.parts.split_of[group[0]],
+            "all": len(group),
+            "shown": [findings.raw_paths[s] for s in group[:GROUP_PICTURES_SHOWN]],
+        }
+        for group in several[:GROUPS_SHOWN]
+    ]
+    return {"all": len(several), "shown": shown}
+
+
+def _crossing(crossing: Crossing, findings: Findings) -> Json:
+    names = crossing.first, crossing.second
+    return {
+        "paths": [findings.raw_paths[s] for s in names],
+        "splits": [findings.parts.split_of[s] for s in names],
+        "distance": crossing.distance,
+        "kind": crossing.kind,
+    }
+
+
+def _moved(findings: Findings) -> list[Json]:
+    return [
+        {
+            "class": findings.classes[class_id].name,
+            "path": findings.raw_paths[sha256],
+            "from": before,
+            "to": after,
+        }
+        for (class_id, sha256), before, after in findings.parts.moved
+    ]
+
+
+def _contact_sheets(
+    findings: Findings, published: Iterable[PublishedPicture], number: int
+) -> list[Json]:
+    """Return for each class pictures as found, dropped ones too, and those that were published."""
+    before: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    kept = {key_of(p) for p in findings.decisions.kept}
+    for class_id, sha256 in sorted({*kept, *findings.decisions.drops}, key=itemgetter(1)):
+        name = findings.classes[class_id].name
+        before[name].append((findings.raw_paths[sha256], (class_id, sha256) in kept))
+    after: dict[str, list[str]] = defaultdict(list)
+    for picture in sorted(published, key=lambda p: p.sha256):
+        after[picture.class_name].append(f"curated/versions/{number}/{picture.path}")
+    return [
+        {
+            "class": name,
+            "found": len(pictures),
+            "all": len(after[name]),
+            "before": [{"path": path, "kept": stays} for path, stays in pictures[:CONTACTS_SHOWN]],
+            "after": after[name][:CONTACTS_SHOWN],
+        }
+        for name, pictures in sorted(before.items())
+    ]
+
+
+FOLDER = "thumbs"
+# Shown up to 110 px high, on screens of two dots per px.
+HEIGHT = 168
+WIDTH = 320
+_QUALITY = 78
+_BATCH = 500
+
+
+def name_of(sha256: str) -> str:
+    """Return the file name of a picture's small copy."""
+    return f"{sha256[:16]}.jpg"
+
+
+def write_thumbnails(folder: Path, files: Mapping[str, Path], executor: str) -> set[str]:
+    """Make `folder` hold small copies of just these pictures (SHA-256 -> file).
+
+    Those that are there stay; return the SHA-256 of the pictures that have one now.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {name_of(sha256) for sha256 in files}
+    there = {path.name for path in folder.iterdir()}
+    for name in there - wanted:
+        (folder / name).unlink()
+    missing = {str(files[s]): s for s in sorted(files) if name_of(s) not in there}
+    results = map_chunked(small_copy, list(missing), executor, few=FEW)
+    failed: set[str] = set()
+    batch: dict[Path, bytes] = {}
+    for result in results:
+        sha256 = missing[result.item]
+        if result.value is None:
+            failed.add(sha256)
+            continue
+        batch[folder / name_of(sha256)] = result.value
+        if len(batch) >= _BATCH:
+            write_files(batch)
+            batch = {}
+    write_files(batch)
+    return set(files) - failed
+
+
+def small_copy(path: str) -> bytes | None:
+    """Return a picture file as a small JPEG, or None when it is missing or does not decode."""
+    try:
+        image = decode(Path(path).read_bytes(), at_least=HEIGHT)
+    except (PictureError, OSError):
+        return None
+    image.thumbnail((WIDTH, HEIGHT), Image.Resampling.BILINEAR, reducing_gap=None)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()
+
+
+_PAGE = Path(__file__).with_name("report.html")
+_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+# From a picture's path below the data set to what the page shows of it.
+Shown = Callable[[str], str]
+
+
+def write_report(dataset: Dataset, data: Json, executor: str) -> None:
+    """Write report.json, small pictures and index.html, the page last and whole."""
+    folder = dataset.report("curate")
+    raw = {Path(path).stem: dataset.root / path for path in raw_paths(data)}
+    seen = write_thumbnails(folder / FOLDER, raw, executor)
+    text = json.dumps(data, ensure_ascii=False, indent=1)
+    write_file(folder / "report.json", f"{text}\n".encode())
+    write_file(folder / "index.html", page(data, _shown_of(seen)).encode())
+
+
+def page(data: Json, shown_of: Shown) -> str:
+    """Return the page: it asks for nothing but the pictures beside it, and runs no script."""
+    from jinja2 import Environment  # noqa: PLC0415  only this function needs it
+
+    template = _PAGE.read_text(encoding="utf-8")
+    style = _STYLE.search(template)
+    digest = hashlib.sha256((style[1] if style else "").encode()).digest()
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["shown"] = shown_of
+    return environment.from_string(template).render(
+        data, root="../../", style_hash=base64.b64encode(digest).decode()
+    )
+
+
+def raw_paths(data: object) -> Iterator[str]:
+    """Yield every raw picture's path that the data name, wherever it stands."""
+    if isinstance(data, str):
+        if data.startswith("raw/"):
+            yield data
+    elif isinstance(data, Mapping):
+        for value in data.values():
+            yield from raw_paths(value)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            yield from raw_paths(value)
+
+
+def _shown_of(seen: set[str]) -> Shown:
+    def shown(path: str) -> str:
+        sha256 = Path(path).stem
+        return f"{FOLDER}/{name_of(sha256)}" if sha256 in seen else ""
+
+    return shown

@@ -1,0 +1,360 @@
+"""Publish a version: its folder first, then the manifest's rows, the link `current` last.
+
+A run killed in between leaves the version before in place: a folder that it left before its rows is
+removed by the next run, which knows it by a note; a committed one that `current` does not point to
+yet is linked by it.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from curate.decisions.conflicts import Drop, Key
+from curate.publish.report import Findings
+from curate.settings import CurateSettings
+from sceneset import atomic
+from sceneset.atomic import new_folder
+from sceneset.checksums import NAME as CHECKSUMS
+from sceneset.checksums import file_sha256, is_damaged, write_checksums
+from sceneset.class_list import label_order
+from sceneset.dataset import Dataset, next_version
+from sceneset.errors import DamagedDataError
+from sceneset.images import EXTENSIONS, Encoding, Fit, encode_jpeg, encode_png, square
+from sceneset.manifest.rows import ClassRow, DecisionRow, Split, SplitRow
+from sceneset.manifest.store import Manifest
+from sceneset.progress import Bar
+from sceneset.versions import published
+from sceneset.versions.published import (
+    MANIFEST_NAME,
+    RECORD_NAME,
+    PublishedPicture,
+    manifest_csv,
+    numbers,
+    record_json,
+)
+from sceneset.workers import FEW, map_chunked
+
+SCHEMA_VERSION = 1
+
+
+def picture_path(split: Split, slug: str, sha256: str, encoding: Encoding = "jpeg") -> str:
+    """Return a published picture's path inside its version."""
+    return f"{split}/{slug}/{sha256[:16]}.{EXTENSIONS[encoding.upper()]}"
+
+
+def write_texts(
+    folder: Path, pictures: Sequence[PublishedPicture], record: Mapping[str, Any]
+) -> None:
+    """Write class_names.txt, manifest.csv and dataset.json."""
+    for name, data in version_texts(pictures, record).items():
+        (folder / name).write_bytes(data)
+
+
+def version_texts(
+    pictures: Sequence[PublishedPicture], record: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """Return file name -> content of a version's texts."""
+    names = "".join(f"{name}\n" for name in record["class_names"])
+    return {
+        "class_names.txt": names.encode(),
+        MANIFEST_NAME: manifest_csv(pictures),
+        RECORD_NAME: record_json(record),
+    }
+
+
+def note_unfinished(dataset: Dataset, number: int, folder: Path) -> None:
+    """Note, before a version's folder gets its name, which one it will be and what is in it.
+
+    The next run knows by it what a killed run left. The note goes when the link is set.
+    """
+    facts = {"number": number, "checksums": file_sha256(folder / CHECKSUMS)}
+    atomic.write_file(_note(dataset), record_json(facts))
+
+
+def is_unfinished(dataset: Dataset, number: int) -> bool:
+    """Say whether a version is just what a run of ours left that was killed before its end."""
+    folder = dataset.versions / str(number)
+    try:
+        facts = json.loads(_note(dataset).read_bytes())
+        sums = file_sha256(folder / CHECKSUMS)
+    except (OSError, ValueError):
+        return False
+    return facts == {"number": number, "checksums": sums} and not is_damaged(folder)
+
+
+def _note(dataset: Dataset) -> Path:
+    return dataset.versions.parent / "publishing.json"
+
+
+def recover(dataset: Dataset, claimed: Collection[int]) -> int:
+    """Finish what a killed run left, and return the number of the next version.
+
+    Half-written folders and a version that a killed run left before its rows go; what else no run
+    speaks of stays. `current` comes to point to the newest version that there is.
+    """
+    dataset.versions.mkdir(parents=True, exist_ok=True)
+    atomic.remove_parts(dataset.versions)
+    atomic.remove_parts(dataset.root)
+    found = numbers(dataset.versions)
+    for number in set(found) - set(claimed):
+        if is_unfinished(dataset, number):
+            _remove(dataset, number)
+    published = [number for number in found if number in claimed]
+    if published:
+        point_to(dataset, published[-1])
+    return max([next_version(dataset.versions), *(n + 1 for n in (*found, *claimed))])
+
+
+def point_to(dataset: Dataset, number: int) -> None:
+    """Make `current` the link to a version, unless it is; no version is unfinished then."""
+    target = f"versions/{number}"
+    if not dataset.current.is_symlink() or dataset.current.readlink() != Path(target):
+        atomic.swap_link(dataset.current, target)
+    _note(dataset).unlink(missing_ok=True)
+
+
+def prune(dataset: Dataset, keep: int) -> list[int]:
+    """Remove all but the newest versions; return the numbers of those removed."""
+    old = numbers(dataset.versions)[:-keep]
+    for number in old:
+        _remove(dataset, number)
+    return old
+
+
+def _remove(dataset: Dataset, number: int) -> None:
+    """Remove a version, so that no part of it ever stands under its number."""
+    aside = dataset.versions / f"{atomic.PART_PREFIX}removed-{number}"
+    shutil.rmtree(aside, ignore_errors=True)
+    (dataset.versions / str(number)).rename(aside)
+    shutil.rmtree(aside)
+
+
+def write_quarantine(
+    dataset: Dataset,
+    drops: Mapping[Key, Drop],
+    raw_paths: Mapping[str, str],
+    classes: Mapping[int, ClassRow],
+) -> None:
+    """Rebuild the folder of links to what was left out, and put it in place whole."""
+    fresh = dataset.root / f"{atomic.PART_PREFIX}quarantine-new"
+    old = dataset.root / f"{atomic.PART_PREFIX}quarantine-old"
+    for folder in (fresh, old):
+        shutil.rmtree(folder, ignore_errors=True)
+    with atomic.new_folder(fresh) as part:
+        for (class_id, sha256), drop in drops.items():
+            raw = raw_paths[sha256]
+            link = part / drop.reason / f"{classes[class_id].slug}__{sha256[:16]}{Path(raw).suffix}"
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(Path("../..") / raw)
+    if dataset.quarantine.exists():
+        dataset.quarantine.rename(old)
+    fresh.rename(dataset.quarantine)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def resize_file(path: str, *, size: int, how: Fit, encoding: Encoding = "jpeg") -> bytes:
+    """Return a picture file as a JPEG (quality 95, no subsampling) or PNG of size x size px.
+
+    Raises PictureError or OSError.
+    """
+    picture = square(Path(path).read_bytes(), size, how)
+    return encode_png(picture) if encoding == "png" else encode_jpeg(picture)
+
+
+def resized(
+    files: Mapping[str, Path],
+    *,
+    size: int,
+    how: Fit,
+    encoding: Encoding = "jpeg",
+    executor: str,
+) -> Iterator[tuple[str, bytes]]:
+    """Yield (SHA-256, encoded picture) for each picture (SHA-256 -> file), in their order.
+
+    Raises DamagedDataError when one cannot be read or decoded.
+    """
+    names = {str(path): sha256 for sha256, path in files.items()}
+    work = partial(resize_file, size=size, how=how, encoding=encoding)
+    for result in map_chunked(work, list(names), executor, few=FEW):
+        if result.value is None:
+            raise DamagedDataError(
+                f"{result.item} can no longer be decoded: {result.error}",
+                cure="run verify; restore the file from a copy, or remove it with forget",
+            )
+        yield names[result.item], result.value
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a version holds; `fresh` is False when the newest version holds just that already."""
+
+    number: int
+    fresh: bool
+    pictures: Sequence[PublishedPicture]
+    record: Mapping[str, Any]
+
+    @property
+    def version(self) -> str:
+        """Return the version id."""
+        return str(self.record["version"])
+
+
+def check_unclaimed(dataset: Dataset, claimed: Collection[int]) -> None:
+    """Refuse to go on beside a version that the manifest knows nothing of.
+
+    What a killed run left is removed and made again. Any other folder was published by a newer
+    manifest than this one, or put here by a person, who decides. Raises DamagedDataError, also when
+    `current` is a folder instead of a link.
+    """
+    if dataset.current.exists() and not dataset.current.is_symlink():
+        raise DamagedDataError(
+            f"{dataset.current} is no link to a version",
+            cure="move it elsewhere; it is made again as a link",
+        )
+    for number in published.numbers(dataset.versions):
+        if number not in claimed and not is_unfinished(dataset, number):
+            folder, name = dataset.versions / str(number), dataset.manifest_path.name
+            what = _content(folder)
+            raise DamagedDataError(
+                f"{folder} holds {what}, and {name} knows of no run that published it",
+                cure=f"restore the {name} that knows it, or move that folder elsewhere",
+            )
+
+
+def _content(folder: Path) -> str:
+    if published.read_record(folder) is not None:
+        return "a version"
+    return "files" if any(folder.iterdir()) else "nothing"
+
+
+def prepare(
+    findings: Findings, settings: CurateSettings, current: Path, next_number: int
+) -> Publication:
+    """Describe the version that the findings make: its pictures and its dataset.json."""
+    rows = {row.name: row for row in findings.classes.values()}
+    used = {findings.classes[p.class_id].name for p in findings.decisions.kept}
+    class_names = label_order(used)
+    pictures = _pictures(findings, class_names, settings.encoding)
+    version = published.version_id(pictures)
+    newest = published.read_record(current) or {}
+    same = ("version", version), ("settings", settings.shaping), ("class_names", list(class_names))
+    fresh = any(newest.get(name) != value for name, value in same) or is_damaged(current)
+    number = next_number if fresh else int(newest["number"])
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "version": version,
+        "number": number,
+        "parent": newest.get("version"),
+        "size": settings.size,
+        "fit": settings.fit,
+        "class_names": list(class_names),
+        "folders": {name: rows[name].slug for name in class_names},
+        "counts": published.split_counts(pictures, class_names),
+        "images": len(findings.decisions.kept) + len(findings.decisions.drops),
+        "kept": len(pictures),
+        "dropped": findings.decisions.counts(),
+        "settings": settings.shaping,
+    }
+    return Publication(number, fresh, pictures, record)
+
+
+def _pictures(
+    findings: Findings, class_names: Sequence[str], encoding: Encoding
+) -> list[PublishedPicture]:
+    label = {name: position for position, name in enumerate(class_names)}
+    published = []
+    for picture in findings.decisions.kept:
+        row = findings.classes[picture.class_id]
+        split = findings.parts.split_of[picture.sha256]
+        published.append(
+            PublishedPicture(
+                path=picture_path(split, row.slug, picture.sha256, encoding),
+                label=label[row.name],
+                class_name=row.name,
+                split=split,
+                sha256=picture.sha256,
+                group=findings.parts.group_of[picture.sha256],
+                width=picture.width,
+                height=picture.height,
+                page_url=picture.page_url,
+                site=picture.site,
+                engine=picture.engine,
+            )
+        )
+    return sorted(published, key=lambda p: p.path)
+
+
+def write_version(
+    dataset: Dataset,
+    publication: Publication,
+    settings: CurateSettings,
+    files: Mapping[str, Path],
+    *,
+    make_bar: Callable[[int], Bar],
+) -> None:
+    """Write the version's folder (SHA-256 -> raw file in `files`), so that it appears whole."""
+    places: dict[str, list[str]] = {}
+    for picture in publication.pictures:
+        places.setdefault(picture.sha256, []).append(picture.path)
+    wanted = {sha256: files[sha256] for sha256 in places}
+    bar = make_bar(len(wanted))
+    with new_folder(dataset.versions / str(publication.number)) as folder:
+        for place in {Path(p.path).parent for p in publication.pictures}:
+            (folder / place).mkdir(parents=True, exist_ok=True)
+        for sha256, data in resized(
+            wanted,
+            size=settings.size,
+            how=settings.fit,
+            encoding=settings.encoding,
+            executor=settings.executor,
+        ):
+            for path in places[sha256]:
+                (folder / path).write_bytes(data)
+            bar.advance()
+        write_texts(folder, publication.pictures, publication.record)
+        write_checksums(folder)
+        note_unfinished(dataset, publication.number, folder)
+
+
+def commit(
+    manifest: Manifest,
+    run_id: int,
+    publication: Publication,
+    decisions: Sequence[DecisionRow],
+    *,
+    class_ids: Mapping[str, int],
+    counts: Mapping[str, object],
+) -> None:
+    """Record decisions, splits and the run's end in one transaction.
+
+    A run that decides just what the newest one decided about an unchanged version adds no rows.
+    """
+    splits = [
+        SplitRow(run_id, class_ids[p.class_name], p.sha256, p.group, p.split, p.path)
+        for p in publication.pictures
+    ]
+    repeated = not publication.fresh and _recorded(manifest) == {_verdict(d) for d in decisions}
+    with manifest.transaction():
+        if not repeated:
+            manifest.insert(decisions)
+            manifest.insert(splits)
+        outcome = "published" if publication.fresh else "unchanged"
+        manifest.finish_run(run_id, outcome, counts)
+
+
+def _verdict(row: DecisionRow) -> tuple[object, ...]:
+    return row.class_id, row.sha256, row.verdict, row.reason, row.of_sha256, row.distance
+
+
+def _recorded(manifest: Manifest) -> set[tuple[object, ...]]:
+    """Return the decisions of the newest run that recorded any."""
+    return set(
+        manifest.query(
+            "SELECT class_id, sha256, verdict, reason, of_sha256, distance FROM decisions"
+            " WHERE run_id = (SELECT max(run_id) FROM splits)"
+        )
+    )

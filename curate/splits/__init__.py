@@ -1,0 +1,1 @@
+"""Part the kept pictures into train, val and test without leaks."""

@@ -1,0 +1,171 @@
+"""Search the published splits again for copies that stand in two of them.
+
+Nothing that made the groups is used: neither their links, nor those remembered from earlier runs.
+Every picture of a split is compared with every one of another, from their hashes and thumbnails.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate.duplicates.hamming import Pairs, cross_pairs
+from curate.duplicates.links import Kind
+from curate.features.alignment import align, same_mirrored, same_whole
+from curate.features.cache import Features
+from curate.features.phash import NO_HASH, VIEWS
+from sceneset.errors import SceneSetError
+from sceneset.manifest.rows import SPLITS, Split
+
+Names = Sequence[str]
+Hashes = NDArray[np.uint64]
+# More pairs (whole pictures of a set above 20,000, views of one above 4,000) are joined by the index,
+# which the tests hold to finding the same.
+_COMPARED_AT_MOST = 2**25
+_TILE = (32, 4096)
+_REPORT = "report it, with the report of the run before"
+
+
+class Crossing(NamedTuple):
+    """Two pictures in two splits, `distance` bits apart; merely near ones are no copies."""
+
+    first: str
+    second: str
+    distance: int
+    kind: Kind
+    copies: bool
+
+
+def audit(
+    split_of: Mapping[str, Split],
+    features: Features,
+    digests: Mapping[str, bytes],
+    *,
+    radius: int,
+    leak_radius: int,
+    views: bool,
+) -> list[Crossing]:
+    """Return every pair across splits that is a copy or within the leak radius, sorted.
+
+    Copies are whole pictures within `radius`, with `views` mirrored and cropped ones too, that
+    agree when aligned, and flat pictures with equal pixels (`digests`). Raises SceneSetError when
+    the pixels of a flat picture are not known.
+    """
+    unknown = [s for s in split_of if features.whole[s] == NO_HASH and s not in digests]
+    if unknown:
+        raise SceneSetError(
+            f"internal error: {len(unknown)} flat pictures were not compared, the first "
+            f"{unknown[0][:16]}; nothing was published",
+            cure=_REPORT,
+        )
+    members: dict[Split, list[str]] = {split: [] for split in SPLITS}
+    for sha256, split in sorted(split_of.items()):
+        members[split].append(sha256)
+    found: dict[tuple[str, str], Crossing] = {}
+    for one, other in combinations(SPLITS, 2):
+        search = _Search(features, members[one], members[other], radius, leak_radius)
+        for crossing in [*search.equal(digests), *search.near(views=views), *search.views(views)]:
+            pair = crossing.first, crossing.second
+            if pair not in found or crossing.copies > found[pair].copies:
+                found[pair] = crossing
+    return sorted(found.values())
+
+
+class _Search(NamedTuple):
+    features: Features
+    one: Names
+    other: Names
+    radius: int
+    leak_radius: int
+
+    def equal(self, digests: Mapping[str, bytes]) -> Iterator[Crossing]:
+        """Yield flat pictures with equal pixels."""
+        known: dict[bytes, list[str]] = defaultdict(list)
+        for name in self.one:
+            if name in digests:
+                known[digests[name]].append(name)
+        for name in self.other:
+            for twin in known.get(digests.get(name, b""), ()):
+                yield Crossing(twin, name, 0, "pixels", copies=True)
+
+    def near(self, *, views: bool) -> Iterator[Crossing]:
+        """Yield whole and mirrored pictures within the leak radius."""
+        whole, mirrored = self.features.whole, self.features.mirrored
+        thumbs = self.features.thumbs
+        for a, b, d in self._joined(whole, whole):
+            same = d <= self.radius and same_whole(thumbs[a], thumbs[b])
+            yield Crossing(a, b, d, "whole", same)
+        for first, second in ((whole, mirrored), (mirrored, whole)):
+            for a, b, d in self._joined(first, second):
+                same = views and d <= self.radius and same_mirrored(thumbs[a], thumbs[b])
+                yield Crossing(a, b, d, "mirrored", same)
+
+    def views(self, wanted: bool) -> Iterator[Crossing]:  # noqa: FBT001  one setting
+        """Yield pictures that look like a part of one in the other split."""
+        if not wanted:
+            return
+        for parts, wholes in ((self.one, self.other), (self.other, self.one)):
+            for mirrored in (False, True):
+                for part, whole, d, view in self._cut(parts, wholes, mirrored=mirrored):
+                    thumb = self.features.thumbs[part]
+                    turned = thumb[:, ::-1] if mirrored else thumb
+                    if align(turned, self.features.thumbs[whole], VIEWS[view]).is_copy:
+                        first, second = (part, whole) if parts is self.one else (whole, part)
+                        yield Crossing(first, second, d, "crop", copies=True)
+
+    def _joined(
+        self, first: Mapping[str, int], second: Mapping[str, int]
+    ) -> Iterator[tuple[str, str, int]]:
+        one = [s for s in self.one if first[s] != NO_HASH]
+        other = [s for s in self.other if second[s] != NO_HASH]
+        a = np.array([first[s] for s in one], np.uint64)
+        b = np.array([second[s] for s in other], np.uint64)
+        for i, j, d in zip(*near_pairs(a, b, self.leak_radius), strict=True):
+            yield one[i], other[j], int(d)
+
+    def _cut(
+        self, parts: Names, wholes: Names, *, mirrored: bool
+    ) -> Iterator[tuple[str, str, int, int]]:
+        """Yield (part, whole, distance, view) for every view of a whole that a part is near."""
+        source = self.features.mirrored if mirrored else self.features.whole
+        parts = [s for s in parts if source[s] != NO_HASH]
+        hashes = np.array([source[s] for s in parts], np.uint64)
+        flat = np.array([self.features.views[s] for s in wholes], np.uint64).reshape(-1)
+        cut = np.flatnonzero(flat != NO_HASH)
+        nearest: dict[tuple[int, int], tuple[int, int]] = {}
+        for i, k, d in zip(*near_pairs(hashes, flat[cut], self.radius), strict=True):
+            j, view = divmod(int(cut[k]), len(VIEWS))
+            nearest[i, j] = min(nearest.get((i, j), (64, 0)), (int(d), view))
+        for (i, j), (d, view) in nearest.items():
+            yield parts[i], wholes[j], d, view
+
+
+def near_pairs(a: Hashes, b: Hashes, radius: int) -> Pairs:
+    """Return every pair of uint64[N] and uint64[M] at most `radius` bits apart, comparing all."""
+    if len(a) * len(b) > _COMPARED_AT_MOST:
+        return cross_pairs(a, b, radius)
+    rows, columns = _TILE
+    found = [(np.empty(0, np.int64),) * 2]
+    for left in range(0, len(b), columns):
+        for top in range(0, len(a), rows):
+            tile = a[top : top + rows, None] ^ b[None, left : left + columns]
+            near = np.bitwise_count(tile) <= radius
+            if near.any():
+                i, j = np.nonzero(near)
+                found.append((i + top, j + left))
+    i, j = (np.concatenate(places) for places in zip(*found, strict=True))
+    return Pairs(i, j, np.bitwise_count(a[i] ^ b[j]))
+
+
+def check(crossings: Sequence[Crossing]) -> None:
+    """Raise SceneSetError when copies stand in two splits, a bug: nothing is published then."""
+    copies = [c for c in crossings if c.copies]
+    if copies:
+        raise SceneSetError(
+            f"internal error: {len(copies)} pairs of copies stand in two splits, the first "
+            f"{copies[0].first[:16]} and {copies[0].second[:16]}; nothing was published",
+            cure=_REPORT,
+        )

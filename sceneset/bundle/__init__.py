@@ -1,0 +1,1 @@
+"""Read a model's bundle, and explain its answers."""

@@ -1,0 +1,115 @@
+"""Read and check a bundle's folder: what training writes and serving, evaluate and classify read."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sceneset.checksums import file_sha256
+from sceneset.class_names import read_class_names
+from sceneset.errors import DamagedDataError, MissingInputError, SettingsError
+
+BUNDLE_NAME = "bundle.json"
+_GRAPH = "saved_model.pb"
+_KERAS = frozenset({".keras", ".h5", ".hdf5"})
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One exported model: its folder, class names by label, input size in px and record."""
+
+    folder: Path
+    class_names: tuple[str, ...]
+    size: int
+    fit: str
+    record: dict[str, Any]
+
+    def path(self, name: str) -> Path:
+        """Return the path of one of the bundle's files."""
+        return self.folder / name
+
+
+def find_bundle(model: Path) -> Path:
+    """Return the bundle's folder that a model names: its own, that of `current`, or the newest.
+
+    One rule for every command: a folder that is a bundle; in a model's folder what its link
+    `current` names, and without one the highest number. Raises MissingInputError when there is
+    none or the link names none, SettingsError for a model that is no bundle.
+    """
+    link = model / "current"
+    for folder in (model, link):
+        if (folder / BUNDLE_NAME).is_file():
+            return folder.resolve()
+    if link.is_symlink():  # no other version stands in for the one that was chosen
+        raise MissingInputError(
+            f"{link} names {link.readlink()}, where there is no bundle",
+            cure=f"point it at a version that is there, or name one: --model {model}/NUMBER",
+        )
+    numbered = [p.parent for p in model.glob(f"*/{BUNDLE_NAME}") if p.parent.name.isdecimal()]
+    if numbered:
+        return max(numbered, key=lambda folder: int(folder.name)).resolve()
+    if model.is_file() or (model / _GRAPH).is_file():
+        raise SettingsError(f"{model} is no bundle", cure=_cure(model))
+    raise MissingInputError(
+        f"no bundle at {model}", cure="train one (sceneset train) or name another: --model DIR"
+    )
+
+
+def _cure(model: Path) -> str:
+    """Say how a model that is no bundle becomes one."""
+    kind = model.suffix.lower()
+    if kind == ".tflite":
+        return f"add --class-names FILE: classify and serve then take {model.name} as it is"
+    named = model if model.is_dir() or kind in _KERAS else "MODEL.keras"
+    command = f"sceneset convert {named} --class-names FILE --out DIR"
+    if named is model:
+        return command
+    return f"save it with Keras as .keras or as a SavedModel, then: {command}"
+
+
+def open_bundle(model: Path) -> Bundle:
+    """Open a bundle after checking the SHA-256 of every file in it, at any depth.
+
+    Raises what `find_bundle` raises, DamagedDataError when a file is altered, missing or was added,
+    or when the record cannot be read.
+    """
+    folder = find_bundle(model)
+    try:
+        record = json.loads((folder / BUNDLE_NAME).read_text(encoding="utf-8"))
+        expected: dict[str, str] = dict(record["files"])
+        for name, digest in expected.items():
+            _check(folder / name, name, digest)
+        _refuse_added(folder, set(expected))
+        preprocess = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
+        names = read_class_names(folder / "class_names.json")
+        return Bundle(folder, names, int(preprocess["size"]), str(preprocess["fit"]), record)
+    except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
+        raise _altered(folder, f"its record cannot be read ({error})") from error
+    except (MissingInputError, SettingsError) as error:  # of the class names
+        raise _altered(folder, error.problem) from error
+
+
+def _check(path: Path, name: str, digest: str) -> None:
+    if not path.is_file():
+        raise _altered(path.parent, f"{name} is missing")
+    if file_sha256(path) != digest:
+        raise _altered(path.parent, f"{name} is not the file that was exported")
+
+
+def _refuse_added(folder: Path, listed: set[str]) -> None:
+    """Raise DamagedDataError for a file that the export did not write.
+
+    File managers leave hidden files of their own wherever they are opened.
+    """
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    added = sorted(found - listed - {BUNDLE_NAME})
+    strange = [name for name in added if Path(name).name[0] != "."]
+    if strange:
+        raise _altered(folder, f"{strange[0]} was added to it")
+
+
+def _altered(folder: Path, what: str) -> DamagedDataError:
+    return DamagedDataError(
+        f"the bundle at {folder} is damaged: {what}", cure="train again or restore it from a copy"
+    )

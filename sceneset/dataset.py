@@ -1,0 +1,163 @@
+"""Find, create and lock a data set's folder."""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclopts import Parameter
+
+from sceneset import atomic
+from sceneset.errors import CannotWriteError, LockedError, MissingInputError, UsageError
+
+DEFAULT_ROOT = Path("datasets/scenes")
+LOCK_NAME = ".lock"
+_NUMBER = re.compile("[1-9][0-9]*")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The paths of one data set."""
+
+    root: Path
+
+    @property
+    def manifest_path(self) -> Path:
+        """Return the path of the SQLite manifest."""
+        return self.root / "manifest.db"
+
+    @property
+    def raw(self) -> Path:
+        """Return the folder of the pictures as found."""
+        return self.root / "raw"
+
+    @property
+    def versions(self) -> Path:
+        """Return the folder of published versions."""
+        return self.root / "curated" / "versions"
+
+    @property
+    def current(self) -> Path:
+        """Return the link to the newest published version."""
+        return self.root / "curated" / "current"
+
+    @property
+    def quarantine(self) -> Path:
+        """Return the folder that links to what curate left out."""
+        return self.root / "quarantine"
+
+    def sweep_raw(self) -> None:
+        """Remove the half-written files that killed runs left; call with the lock held."""
+        for folder in (self.raw, *self.raw.glob("*")):
+            atomic.remove_parts(folder)
+
+    def report(self, stage: str) -> Path:
+        """Return the folder of a stage's report."""
+        return self.root / "reports" / stage
+
+    def raw_name(self, sha256: str, extension: str) -> str:
+        """Return a picture's path relative to the data set, with forward slashes."""
+        return f"raw/{sha256[:2]}/{sha256}.{extension}"
+
+
+def create_dataset(root: Path) -> Dataset:
+    """Make the folder when it is missing. Raises UsageError when the path is a file."""
+    for path in (root, *root.parents):
+        if (path.exists() or path.is_symlink()) and not path.is_dir():
+            kind = "a file" if path.exists() else "a link to nothing"
+            raise UsageError(
+                f"the data set path {root} cannot be a folder: {path} is {kind}",
+                cure="name a folder: --dataset DIR",
+            )
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:  # a file system in which no folder can be made, such as /proc
+        raise CannotWriteError(
+            f"no folder can be made at {root}", cure="name another: --dataset DIR"
+        ) from None
+    return Dataset(root)
+
+
+def open_dataset(root: Path) -> Dataset:
+    """Open a data set that has a manifest. Raises MissingInputError or UsageError."""
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"the data set path {root} is a file", cure="name a folder: --dataset DIR")
+    dataset = Dataset(root)
+    if not dataset.manifest_path.is_file():
+        raise MissingInputError(
+            f"no data set at {root}",
+            cure=f"sceneset scrape --classes classes.txt --dataset {root}, or sceneset add DIR",
+        )
+    return dataset
+
+
+@contextmanager
+def run_lock(folder: Path, stage: str, *, shared: bool = False) -> Iterator[None]:
+    """Hold the folder's lock, which the kernel frees when the process ends, however it ends.
+
+    Several runs may hold it `shared` at once, but none beside one that does not share. Raises
+    LockedError naming the holder when another run has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another run"
+            raise LockedError(
+                f"{folder} is in use by {holder}", cure="wait for it to end, then try again"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{stage} (process {os.getpid()})".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def reading_versions(dataset: Dataset, stage: str) -> Iterator[None]:
+    """Keep `forget` from taking pictures out of published versions while they are read.
+
+    Many may read at once, and `curate` may publish meanwhile. Raises LockedError during a `forget`.
+    """
+    with run_lock(dataset.versions.parent, stage, shared=True):
+        yield
+
+
+def version_number(name: str) -> int | None:
+    """Return the number that a version's folder of this name has, or None: `003` is no version."""
+    return int(name) if _NUMBER.fullmatch(name) else None
+
+
+def version_folders(versions: Path) -> list[int]:
+    """Return the numbers of the version folders, sorted; files and links are none, however named."""
+    if not versions.is_dir():
+        return []
+    names = (p.name for p in versions.iterdir() if p.is_dir() and not p.is_symlink())
+    return sorted(number for name in names if (number := version_number(name)) is not None)
+
+
+def next_version(versions: Path) -> int:
+    """Return the number after the highest that anything there is named by (1 if nothing is)."""
+    names = (p.name for p in versions.iterdir()) if versions.is_dir() else ()
+    return max((version_number(name) or 0 for name in names), default=0) + 1
+
+
+def prepare_versions(versions: Path) -> int:
+    """Sweep what killed runs left and return the number of the next version."""
+    versions.mkdir(parents=True, exist_ok=True)
+    atomic.remove_parts(versions)
+    return next_version(versions)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DatasetSettings:
+    """Which data set to look at."""
+
+    dataset: Path = DEFAULT_ROOT
+    """The data set's folder."""

@@ -1,0 +1,1 @@
+"""Keep the manifest of a data set: one SQLite file."""

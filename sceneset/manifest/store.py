@@ -1,0 +1,291 @@
+"""Keep the manifest: the one place that reads and writes its SQLite file."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from sceneset.class_list import SceneClass, slug_of
+from sceneset.errors import ClassListError
+from sceneset.manifest.database import Database
+from sceneset.manifest.rows import (
+    ClassRow,
+    DecisionRow,
+    FeatureRow,
+    ImageRow,
+    KeptPicture,
+    OverrideRow,
+    RunRow,
+    SightingRow,
+    Split,
+    SplitRow,
+    SuspectRow,
+)
+
+
+def now() -> str:
+    """Return the time in UTC as ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Searches(Database):
+    """The part of the manifest that lets a scrape go on where the last one ended."""
+
+    def finish_query(self, engine: str, class_id: int, address: str, run_id: int) -> None:
+        """Note that a search gave all it has, so that the next run need not load it again."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO finished_queries (engine, class_id, address, run_id, at)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (engine, class_id, address, run_id, now()),
+        )
+
+    def finished_addresses(self, engine: str, class_id: int) -> set[str]:
+        """Return the addresses of the searches of a class that gave all they have."""
+        rows = self.query(
+            "SELECT address FROM finished_queries WHERE engine = ? AND class_id = ?",
+            (engine, class_id),
+        )
+        return {address for (address,) in rows}
+
+    def last_rank(self, engine: str, class_id: int, query: str) -> int:
+        """Return the last rank at which a query showed a result, 0 when it showed none."""
+        rows = self.query(
+            "SELECT max(rank) FROM (SELECT rank FROM sightings WHERE engine = :engine AND"
+            " class_id = :class_id AND query = :query UNION ALL SELECT q.rank"
+            " FROM sighting_queries q JOIN sightings s ON s.id = q.sighting_id"
+            " WHERE s.engine = :engine AND s.class_id = :class_id AND q.query = :query)",
+            {"engine": engine, "class_id": class_id, "query": query},
+        )
+        return int(rows[0][0] or 0)
+
+    def count_attempt(self, engine: str, class_id: int, result_ids: Iterable[str]) -> None:
+        """Count one more attempt for results."""
+        self._db.executemany(
+            "UPDATE sightings SET attempts = attempts + 1"
+            " WHERE engine = ? AND class_id = ? AND result_id = ?",
+            [(engine, class_id, result_id) for result_id in result_ids],
+        )
+
+
+_TABLES: dict[type[Any], str] = {
+    ImageRow: "images",
+    SightingRow: "sightings",
+    FeatureRow: "features",
+    DecisionRow: "decisions",
+    SplitRow: "splits",
+    SuspectRow: "suspects",
+    OverrideRow: "overrides",
+}
+
+__all__ = ["Manifest", "now"]
+
+
+class Manifest(Searches):
+    """Rows in, rows out; every method is one statement or one transaction."""
+
+    def insert(self, rows: Sequence[Any]) -> None:
+        """Insert rows of one table; `images` and `features` that are there already stay."""
+        if not rows:
+            return
+        columns = [field.name for field in fields(rows[0])]
+        verb = "INSERT OR IGNORE" if isinstance(rows[0], ImageRow | FeatureRow) else "INSERT"
+        self._db.executemany(
+            f"{verb} INTO {_TABLES[type(rows[0])]} ({', '.join(columns)})"
+            f" VALUES ({', '.join('?' * len(columns))})",
+            [astuple(row) for row in rows],
+        )
+
+    def adopt_classes(self, classes: Iterable[SceneClass]) -> dict[str, int]:
+        """Add classes that are new, refresh the queries of the others; return name -> id.
+
+        Raises ClassListError when a new name differs from a known one in case only.
+        """
+        classes = list(classes)
+        known = {row.name.casefold(): row.name for row in self.classes()}
+        for scene_class in classes:
+            if known.get(scene_class.name.casefold(), scene_class.name) != scene_class.name:
+                raise ClassListError(
+                    f"{scene_class.name!r} is already in this data set as "
+                    f"{known[scene_class.name.casefold()]!r}",
+                    cure="spell it as before, or use another --dataset",
+                )
+        self._db.executemany(
+            "INSERT INTO classes (name, slug, queries) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET queries = excluded.queries",
+            [(c.name, slug_of(c.name), json.dumps(c.queries)) for c in classes],
+        )
+        return {row.name: row.id for row in self.classes()}
+
+    def classes(self) -> list[ClassRow]:
+        """Return every class by id."""
+        rows = self.query("SELECT id, name, slug, queries FROM classes ORDER BY id")
+        return [ClassRow(i, name, slug, tuple(json.loads(q))) for i, name, slug, q in rows]
+
+    def start_run(
+        self, stage: str, settings: Mapping[str, object], versions: Mapping[str, object]
+    ) -> int:
+        """Record that a run began; return its id."""
+        cursor = self._db.execute(
+            "INSERT INTO runs (stage, settings, versions, started_at) VALUES (?, ?, ?, ?)",
+            (stage, json.dumps(settings, default=str), json.dumps(versions), now()),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def finish_run(self, run_id: int, outcome: str, counts: Mapping[str, object]) -> None:
+        """Record how a run ended; one that has ended stays as it ended."""
+        self._db.execute(
+            "UPDATE runs SET finished_at = ?, outcome = ?, counts = ?"
+            " WHERE id = ? AND finished_at IS NULL",
+            (now(), outcome, json.dumps(counts), run_id),
+        )
+
+    def runs(self, stage: str | None = None) -> list[RunRow]:
+        """Return the runs of a stage (or all), oldest first."""
+        rows = self.query(
+            "SELECT id, stage, settings, versions, started_at, finished_at, outcome, counts"
+            " FROM runs WHERE ? IS NULL OR stage = ? ORDER BY id",
+            (stage, stage),
+        )
+        return [
+            RunRow(
+                r[0],
+                r[1],
+                json.loads(r[2]),
+                json.loads(r[3]),
+                r[4],
+                r[5],
+                r[6],
+                json.loads(r[7] or "null"),
+            )
+            for r in rows
+        ]
+
+    def record_sightings(self, rows: Iterable[SightingRow]) -> None:
+        """Insert results at their end state; one that had failed is replaced.
+
+        It keeps the query and rank under which it was first seen.
+        """
+        columns = [field.name for field in fields(SightingRow)]
+        kept = {"query", "rank"}
+        fresh = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in kept)
+        self._db.executemany(
+            f"INSERT INTO sightings ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+            f" ON CONFLICT (engine, class_id, result_id) DO UPDATE SET {fresh}"
+            " WHERE sightings.status = 'failed'",
+            [astuple(row) for row in rows],
+        )
+
+    def record_query(self, sighting: tuple[str, int, str], query: str, rank: int) -> None:
+        """Note that a known result (engine, class id, result id) also answers another query."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO sighting_queries (sighting_id, query, rank)"
+            " SELECT id, ?, ? FROM sightings"
+            " WHERE engine = ? AND class_id = ? AND result_id = ? AND query <> ?",
+            (query, rank, *sighting, query),
+        )
+
+    def known_results(self, engine: str, class_id: int) -> dict[str, tuple[str, int]]:
+        """Return result id -> (status, attempts) of one class on one engine."""
+        rows = self.query(
+            "SELECT result_id, status, attempts FROM sightings WHERE engine = ? AND class_id = ?",
+            (engine, class_id),
+        )
+        return {result_id: (status, attempts) for result_id, status, attempts in rows}
+
+    def sighting_counts(self) -> dict[int, dict[str, int]]:
+        """Return class id -> status -> number of sightings."""
+        counts: dict[int, dict[str, int]] = {}
+        rows = self.query("SELECT class_id, status, count(*) FROM sightings GROUP BY 1, 2")
+        for class_id, status, number in rows:
+            counts.setdefault(class_id, {})[status] = number
+        return counts
+
+    def class_pictures(self, class_id: int) -> set[str]:
+        """Return the SHA-256 of every picture kept for a class."""
+        rows = self.query(
+            "SELECT sha256 FROM sightings WHERE class_id = ? AND status = 'kept'", (class_id,)
+        )
+        return {sha256 for (sha256,) in rows}
+
+    def kept_files(self, class_id: int) -> list[tuple[str, str, ImageRow]]:
+        """Return (engine, result id, picture) of every kept sighting of a class."""
+        columns = ", ".join(f"i.{field.name}" for field in fields(ImageRow))
+        rows = self.query(
+            f"SELECT s.engine, s.result_id, {columns} FROM sightings s"  # noqa: S608  own names
+            " JOIN images i USING (sha256) WHERE s.class_id = ? AND s.status = 'kept'",
+            (class_id,),
+        )
+        return [(row[0], row[1], ImageRow(*row[2:])) for row in rows]
+
+    def kept_pictures(self) -> list[KeptPicture]:
+        """Return each kept picture once per class, by class and SHA-256."""
+        rows = self.query(
+            "SELECT s.class_id, s.sha256, i.path, i.format, i.width, i.height, i.bytes,"
+            " min(s.rank), s.page_url, s.site, s.engine"
+            " FROM sightings s JOIN images i USING (sha256) WHERE s.status = 'kept'"
+            " GROUP BY s.class_id, s.sha256 ORDER BY s.class_id, s.sha256"
+        )
+        return [KeptPicture(*row) for row in rows]
+
+    def images(self) -> list[ImageRow]:
+        """Return every file content of raw/ by SHA-256."""
+        columns = ", ".join(field.name for field in fields(ImageRow))
+        rows = self.query(f"SELECT {columns} FROM images ORDER BY sha256")  # noqa: S608  own names
+        return [ImageRow(*row) for row in rows]
+
+    def features(self, kind: str, algorithm: str) -> dict[str, bytes]:
+        """Return SHA-256 -> value of one kind of feature."""
+        rows = self.query(
+            "SELECT sha256, value FROM features WHERE kind = ? AND algorithm = ?", (kind, algorithm)
+        )
+        return dict(rows)
+
+    def latest_overrides(self) -> dict[tuple[str, int], OverrideRow]:
+        """Return (SHA-256, class id) -> what a person decided last."""
+        rows = self.query(
+            "SELECT sha256, class_id, action, new_class_id, note, at FROM overrides ORDER BY rowid"
+        )
+        return {(row[0], row[1]): OverrideRow(*row) for row in rows}
+
+    def replace_suspects(self, rows: Sequence[SuspectRow]) -> None:
+        """Put these up for review instead of all before; contents not in `images` are left out."""
+        with self.transaction():
+            known = {sha256 for (sha256,) in self.query("SELECT sha256 FROM images")}
+            self._db.execute("DELETE FROM suspects")
+            self.insert([row for row in rows if row.sha256 in known])
+
+    def suspects(self) -> list[SuspectRow]:
+        """Return what is up for review: doubted labels, then outliers, the highest score first."""
+        columns = ", ".join(field.name for field in fields(SuspectRow))
+        rows = self.query(f"SELECT {columns} FROM suspects ORDER BY kind, score DESC, sha256")  # noqa: S608  own names
+        return [SuspectRow(*row) for row in rows]
+
+    def tombstones(self) -> list[tuple[str | None, str | None, str | None]]:
+        """Return (SHA-256, site, page address) of everything that was taken out for good."""
+        return [
+            (r[0], r[1], r[2]) for r in self.query("SELECT sha256, site, page_url FROM tombstones")
+        ]
+
+    def last_splits(self, runs: Iterable[int]) -> list[SplitRow]:
+        """Return where each picture of a class went in the newest of these runs that published it.
+
+        Rows are sorted by run, class and SHA-256.
+        """
+        # Of a group with max(), SQLite returns the other columns of the row that has it.
+        rows = self.query(
+            "SELECT max(run_id), class_id, sha256, group_id, split, path FROM splits"
+            " WHERE run_id IN (SELECT value FROM json_each(?))"
+            " GROUP BY class_id, sha256 ORDER BY 1, 2, 3",
+            (json.dumps(list(runs)),),
+        )
+        return [SplitRow(*row) for row in rows]
+
+    def splits_of(self, sha256: str, runs: Iterable[int]) -> dict[int, Split]:
+        """Return run id -> split of a picture in those of these runs that published it."""
+        rows = self.query(
+            "SELECT run_id, split FROM splits WHERE sha256 = ?"
+            " AND run_id IN (SELECT value FROM json_each(?))",
+            (sha256, json.dumps(list(runs))),
+        )
+        return dict(rows)

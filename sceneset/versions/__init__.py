@@ -1,0 +1,1 @@
+"""Read, compare and verify what a data set has published."""

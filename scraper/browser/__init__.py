@@ -1,0 +1,1 @@
+"""Drive a headless browser and read results pages in it."""

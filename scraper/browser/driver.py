@@ -1,0 +1,293 @@
+"""Drive headless Chromium: the only file that starts Selenium.
+
+Chromium is tied to its driver by a pipe, and both to this process by a guardian and, on Linux, by the
+parent-death signal, so that neither a process nor a profile outlives us however we end.
+"""
+
+import base64
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any, Protocol, TypeVar
+
+from selenium.common.exceptions import (
+    InvalidSessionIdException,
+    NoSuchWindowException,
+    TimeoutException,
+    WebDriverException,
+)
+from selenium.webdriver import ChromeOptions, Remote
+from selenium.webdriver.chrome.remote_connection import ChromeRemoteConnection
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.remote.client_config import ClientConfig
+from urllib3.exceptions import HTTPError
+
+from sceneset.signals import end_with_parent
+from scraper.browser.chromedriver import Choice
+from scraper.browser.cleanup import Guardian, end_users, new_profile
+from scraper.reader import BrowserLost, Unreachable
+
+WINDOW = "1600,1400"
+_FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    f"--window-size={WINDOW}",
+)
+
+
+def chromium_options(browser: str | None, profile: Path, *, headful: bool) -> ChromeOptions:
+    """Return the options of a browser that is quiet, tied to its driver and has its own profile."""
+    options = grid_options(headful=headful)
+    options.add_argument("--remote-debugging-pipe")
+    options.add_argument(f"--user-data-dir={profile}")
+    if sys.platform == "linux" and os.geteuid() == 0:
+        options.add_argument("--no-sandbox")
+    if browser:
+        options.binary_location = browser
+    return options
+
+
+def grid_options(*, headful: bool) -> ChromeOptions:
+    """Return the options of a quiet browser on a machine that is not ours."""
+    options = ChromeOptions()
+    for flag in _FLAGS:
+        options.add_argument(flag)
+    if not headful:
+        options.add_argument("--headless=new")
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    return options
+
+
+def driver_service(driver: str) -> Service:
+    """Return a driver that hears no Ctrl-C of the terminal and ends with us."""
+    service = Service(popen_kw={"start_new_session": True, "preexec_fn": end_with_parent})
+    service.path = driver
+    return service
+
+
+PAGE_LOAD_S = 15
+SCRIPT_S = 15
+COMMAND_S = 20
+QUIT_S = 5
+BUFFER_BYTES = 200_000_000
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A driver that runs, and how to be rid of it and all it started by force, if we can."""
+
+    driver: Remote
+    sweep: Callable[[], None] | None
+
+
+def local_driver(choice: Choice, *, headful: bool = False, patience: float = COMMAND_S) -> Started:
+    """Start a driver and its browser on this machine; no command takes longer than `patience`, in s.
+
+    Raises BrowserLost when they do not come up.
+    """
+    profile = new_profile(Path(tempfile.gettempdir()))
+    service = driver_service(choice.driver)
+    guardians: list[Guardian] = []
+
+    def sweep() -> None:
+        """Kill the driver and its browser, stopped ones too; remove the profile."""
+        process = getattr(service, "process", None)
+        if process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(QUIT_S)
+            end_users([profile])
+        shutil.rmtree(profile, ignore_errors=True)
+        while guardians:
+            guardians.pop().release()
+
+    try:
+        service.start()
+        guardians.append(Guardian(service.process.pid, profile))
+        options = chromium_options(choice.browser, profile, headful=headful)
+        return Started(_connect(service.service_url, options, patience, ours=True), sweep)
+    except (WebDriverException, HTTPError, OSError) as error:
+        sweep()
+        raise BrowserLost(_first_line(error)) from error
+    except BaseException:
+        sweep()
+        raise
+
+
+def grid_driver(address: str, *, headful: bool = False) -> Started:
+    """Start a browser on a Selenium Grid. Raises BrowserLost when it does not come up."""
+    try:
+        driver = _connect(address, grid_options(headful=headful), COMMAND_S, ours=False)
+    except (WebDriverException, HTTPError, OSError) as error:
+        raise BrowserLost(
+            f"the Grid at {address} gives no browser: {_first_line(error)}"
+        ) from error
+    return Started(driver, None)
+
+
+def _connect(address: str, options: ChromeOptions, patience: float, *, ours: bool) -> Remote:
+    # A command that is not answered in time would be sent three times more.
+    once = {"init_args_for_pool_manager": {"retries": False}}
+    config = ClientConfig(remote_server_addr=address, init_args_for_pool_manager=once)
+    config.timeout = patience
+    connection = ChromeRemoteConnection(address, ignore_proxy=ours, client_config=config)
+    return Remote(command_executor=connection, options=options)
+
+
+class Browser:
+    """A Chromium; every command ends within COMMAND_S or raises BrowserLost."""
+
+    def __init__(self, started: Started) -> None:
+        """Prepare a browser that runs. Raises BrowserLost."""
+        self._driver = started.driver
+        self._sweep = started.sweep
+        self._lost = False
+        self._closing = Lock()
+        self._closed = False
+        try:
+            self._guard(self._prepare)
+        except BaseException:
+            self.close()
+            raise
+
+    def open(self, url: str) -> bool:
+        """Load a page; return False when it did not end loading within PAGE_LOAD_S.
+
+        Raises Unreachable when nothing answers, BrowserLost when the browser died.
+        """
+        try:
+            self._driver.get(url)
+        except TimeoutException:
+            return False
+        except WebDriverException as error:
+            if "net::ERR_" in str(error):
+                raise Unreachable(_first_line(error)) from error
+            raise self._loss(error) from error
+        except HTTPError as error:
+            raise self._loss(error) from error
+        return True
+
+    def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  what scripts return
+        """Run a script in the page and return its value."""
+        return self._guard(lambda: self._driver.execute_script(script, *arguments))
+
+    def run_async(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  the same
+        """Run a script that calls back, within SCRIPT_S, and return what it calls back with."""
+        return self._guard(lambda: self._driver.execute_async_script(script, *arguments))
+
+    def network_log(self) -> Sequence[Mapping[str, Any]]:
+        """Return the log of DevTools messages since the last call."""
+        answer = self._guard(lambda: self._driver.execute("getLog", {"type": "performance"}))
+        entries: list[dict[str, Any]] = answer["value"]
+        return entries
+
+    def response_body(self, request_id: str) -> bytes | None:
+        """Return the bytes that were received for a request, None when they are gone."""
+        try:
+            answer = self._driver.execute_cdp_cmd(
+                "Network.getResponseBody", {"requestId": request_id}
+            )
+        except (WebDriverException, HTTPError) as error:
+            if _is_gone(error):
+                raise self._loss(error) from error
+            return None
+        body = answer["body"]
+        return base64.b64decode(body) if answer["base64Encoded"] else str(body).encode()
+
+    def snapshot(self) -> tuple[str, bytes]:
+        """Return the page's HTML and a PNG of it, which is empty when it cannot be drawn."""
+        html = self._guard(lambda: self._driver.page_source)
+        try:
+            return html, self._driver.get_screenshot_as_png()
+        except (WebDriverException, HTTPError):
+            return html, b""
+
+    def close(self) -> None:
+        """End browser and driver, by force after five seconds or when they are lost.
+
+        A browser of a Grid is always asked to quit, so that its slot is free again.
+        """
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        if not self._lost or self._sweep is None:
+            thread = Thread(target=self._quit, daemon=True)
+            thread.start()
+            thread.join(QUIT_S)
+        if self._sweep is not None:
+            self._sweep()
+
+    def _quit(self) -> None:
+        with suppress(WebDriverException, HTTPError, OSError):
+            self._driver.quit()
+
+    def _prepare(self) -> None:
+        self._driver.set_page_load_timeout(PAGE_LOAD_S)
+        self._driver.set_script_timeout(SCRIPT_S)
+        self._driver.execute_cdp_cmd(
+            "Network.enable",
+            {"maxTotalBufferSize": BUFFER_BYTES, "maxResourceBufferSize": BUFFER_BYTES // 10},
+        )
+
+    def _guard(self, command: Callable[[], Value]) -> Value:
+        try:
+            return command()
+        except (WebDriverException, HTTPError) as error:
+            raise self._loss(error) from error
+
+    def _loss(self, error: Exception) -> BrowserLost:
+        self._lost = True
+        return BrowserLost(_first_line(error))
+
+
+def _is_gone(error: Exception) -> bool:
+    """Say whether the browser died, rather than refused one command."""
+    gone = (InvalidSessionIdException, NoSuchWindowException, HTTPError)
+    signs = ("disconnected", "crashed", "not reachable")
+    return isinstance(error, gone) or any(sign in str(error) for sign in signs)
+
+
+def _first_line(error: BaseException) -> str:
+    text = getattr(error, "msg", None) or str(error)
+    return str(text).splitlines()[0] if text else type(error).__name__
+
+
+class Tab(Protocol):
+    """What reading a page needs of a browser; every method may raise BrowserLost."""
+
+    def open(self, url: str) -> bool:
+        """Load a page; return False when it did not end loading in time. Raises Unreachable."""
+
+    def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  what scripts return
+        """Run a script in the page and return its value."""
+
+    def run_async(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  the same
+        """Run a script that calls back and return what it calls back with."""
+
+    def network_log(self) -> Sequence[Mapping[str, Any]]:
+        """Return the log of DevTools messages since the last call."""
+
+    def response_body(self, request_id: str) -> bytes | None:
+        """Return the bytes that were received for a request, None when they are gone."""
+
+    def snapshot(self) -> tuple[str, bytes]:
+        """Return the page's HTML and a PNG of it."""
+
+    def close(self) -> None:
+        """End the browser."""

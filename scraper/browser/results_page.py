@@ -1,0 +1,246 @@
+"""Read one results page at a time in a browser: what it is, what it shows, the bytes it got."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from sceneset.images import MAX_BYTES
+from scraper.browser.devtools import NetworkLog, Received
+from scraper.browser.driver import Tab
+from scraper.engines.engine import Found
+from scraper.engines.results_page import ResultsPage
+from scraper.http.rate_limit import retry_after
+from scraper.reader import (
+    UNAVAILABLE,
+    BrowserLost,
+    Fetched,
+    PageFacts,
+    PageState,
+    Stretch,
+    TryLater,
+    Unreachable,
+    is_sorry,
+    page_state,
+)
+
+STRETCH_MS = 6000
+PATIENCE_MS = 1200
+BATCH = 100
+HTTP_ERRORS = 400
+ENDLESS = "the page does not end loading"
+POLL_S = 0.05
+LATE_S = 3.0
+LATE_LOOKS = 2
+LATE_LOG_S = 0.3
+LATE_BYTES_S = 3.0
+CONSENT_S = 10.0
+REFUSALS = 3
+_SCRIPTS = Path(__file__).parent / "js"
+
+
+class PageReader:
+    """Read the results pages of one engine, one after another, in one browser."""
+
+    def __init__(
+        self,
+        tab: Tab,
+        engine: ResultsPage,
+        clock: Callable[[], float] = monotonic,
+        nap: Callable[[float], None] = sleep,
+        *,
+        patience_ms: int = PATIENCE_MS,
+    ) -> None:
+        """Load the scripts that look at a page; `patience_ms` is for what a page shows late."""
+        self._tab = tab
+        self._engine = engine
+        self._clock = clock
+        self._nap = nap
+        self._patience_ms = patience_ms
+        self._log = NetworkLog()
+        self._busy = False
+        self._late_s = LATE_BYTES_S
+        self._last_resorts = {s.name for s in engine.strategies if s.last_resort}
+        self._read_page = _script("read_page.js")
+        self._page_facts = _script("page_facts.js")
+        self._refuse_consent = _script("refuse_consent.js")
+
+    @property
+    def user_agent(self) -> str:
+        """Return the browser's own user agent."""
+        return str(self._tab.run("return navigator.userAgent"))
+
+    def open(self, url: str) -> PageState:
+        """Load a page, refuse consent if it asks for it, and say what it is.
+
+        Raises Unreachable when nothing answers, TryLater when the server asks for patience,
+        BrowserLost when the browser died.
+        """
+        self._read_log()  # what the last page still did
+        self._log.clear()
+        self._busy = False
+        self._late_s = LATE_BYTES_S
+        loaded = self._load(url)
+        facts = self._settled_facts()
+        for _ in range(REFUSALS):
+            if not facts.consent or page_state(facts) == "blocked" or not self._refuse():
+                break
+            facts = self._settled_facts()
+        state = page_state(facts)
+        if not loaded and state == "layout unknown":
+            raise Unreachable(ENDLESS)
+        if state in {"layout unknown", "nothing found"} and (facts.status or 0) >= HTTP_ERRORS:
+            raise Unreachable(f"the server answers with HTTP status {facts.status}")
+        if facts.status == UNAVAILABLE and state == "blocked" and not facts.captcha:
+            asked = self._log.page_headers.get("retry-after")
+            raise TryLater(retry_after(asked, datetime.now(UTC)) or 0.0)
+        return state
+
+    def stretch(self) -> Stretch:
+        """Scroll one stretch and report it. Raises BrowserLost."""
+        report: dict[str, Any] = self._tab.run_async(self._read_page, self._settings())
+        if "error" in report:
+            raise BrowserLost(report["error"])
+        self._read_log()
+        self._busy = self._log.busy
+        return Stretch(
+            found=tuple(_found(record) for record in report["records"]),
+            unloaded=tuple(_found(record) for record in report["unloaded"]),
+            at_bottom=report["bottom"],
+            grew=report["grew"],
+            clicked=report["clicked"],
+            end_shown=report["end"],
+            strategy=report["strategy"],
+            busy=self._busy,
+            retrying=report["retrying"],
+            last_resort=report["strategy"] in self._last_resorts,
+        )
+
+    def body(self, url: str) -> Fetched | None:
+        """Return the bytes the browser received for an address, None when it has none to give.
+
+        An answer that is not complete counts as a timeout: half a picture is none.
+        """
+        received = self._log.find(url)
+        if received is None:
+            return None
+        self._await_end(received)
+        if received.size > MAX_BYTES:
+            return Fetched(None, received.status, "too_large")
+        if received.status is not None and received.status >= HTTP_ERRORS:
+            return Fetched(None, received.status, "http_error")
+        if received.end == "running":
+            return Fetched(None, received.status, "timeout")
+        if received.end == "failed":
+            return None if received.withheld else Fetched(None, received.status, "http_error")
+        data = self._tab.response_body(received.request_id)
+        gone = data is None or (not data and received.size > 0)
+        return None if gone else Fetched(data, received.status)
+
+    def snapshot(self) -> tuple[str, bytes]:
+        """Return the page's HTML and a PNG of it."""
+        return self._tab.snapshot()
+
+    def close(self) -> None:
+        """End the browser."""
+        self._tab.close()
+
+    def _load(self, url: str) -> bool:
+        """Load a page; return False when it did not end loading but stands there.
+
+        An error status without a body shows an error page too, but is an answer.
+        """
+        loaded, trouble = False, ENDLESS
+        try:
+            loaded = self._tab.open(url)
+        except Unreachable as error:
+            trouble = str(error)
+        self._read_log()
+        log = self._log
+        if loaded and log.page_status is not None:
+            return True
+        refused = (log.page_status or 0) >= HTTP_ERRORS or any(map(is_sorry, log.page_addresses))
+        if not self._is_readable(stop=not loaded) and not refused:
+            raise Unreachable("the browser shows its own error page" if loaded else trouble)
+        return loaded or refused
+
+    def _is_readable(self, *, stop: bool) -> bool:
+        """Say whether a page of the web stands there; `stop` its loading first."""
+        script = "if (arguments[0]) window.stop(); return location.protocol + document.readyState"
+        told = str(self._tab.run(script, stop))
+        return told.startswith("http") and not told.endswith("loading")
+
+    def _settled_facts(self) -> PageFacts:
+        """Look at a page that shows nothing yet again, while it waits and shortly after."""
+        until = self._clock() + LATE_S
+        facts = self._facts()
+        looks = 0
+        while _may_change(facts) and self._clock() < until:
+            looks = LATE_LOOKS if self._log.busy else looks - 1
+            if looks < 0:
+                break
+            self._nap(POLL_S)
+            facts = self._facts()
+        return facts
+
+    def _refuse(self) -> bool:
+        """Refuse consent and wait until the page no longer asks; say whether it could."""
+        if not self._tab.run(self._refuse_consent, self._settings()):
+            return False
+        until = self._clock() + CONSENT_S
+        while self._clock() < until:
+            self._nap(POLL_S)
+            if not self._facts().consent:
+                return True
+        return False
+
+    def _facts(self) -> PageFacts:
+        facts: dict[str, Any] = self._tab.run(self._page_facts, self._settings())
+        self._read_log()
+        log = self._log
+        return PageFacts(**facts, status=log.page_status, passed=tuple(log.page_addresses))
+
+    def _await_end(self, received: Received) -> None:
+        """Wait for the end of an answer: a moment for the log, and some seconds a page for slow ones."""
+        began = self._clock()
+        until = began + max(LATE_LOG_S, self._late_s)
+        while received.end == "running" and received.size <= MAX_BYTES and self._clock() < until:
+            self._read_log()
+            if received.end == "running":
+                self._nap(POLL_S)
+        if received.end == "running":
+            self._late_s -= self._clock() - began
+
+    def _read_log(self) -> None:
+        self._log.read(self._tab.network_log())
+
+    def _settings(self) -> dict[str, Any]:
+        engine = self._engine
+        return {
+            "strategies": [asdict(strategy) for strategy in engine.strategies],
+            "more": engine.more_controls,
+            "endTexts": engine.end_texts,
+            "endAttributes": engine.end_attributes,
+            "refusalControls": engine.refusal_controls,
+            "refusalTexts": engine.refusal_texts,
+            "batch": BATCH,
+            "milliseconds": STRETCH_MS,
+            "patience": self._patience_ms,
+            "busy": self._busy,
+        }
+
+
+def _may_change(facts: PageFacts) -> bool:
+    return page_state(facts) in {"nothing found", "layout unknown"} or facts.empty_main
+
+
+def _found(record: dict[str, Any]) -> Found:
+    return Found(record["id"], record["page"], record["title"], record["site"], record["src"])
+
+
+def _script(name: str) -> str:
+    """Return a script behind the functions that all of them share."""
+    parts = [(_SCRIPTS / one).read_text(encoding="utf-8") for one in ("find_items.js", name)]
+    return "\n".join(parts)

@@ -1,0 +1,94 @@
+"""Say what is installed and what is missing, and see to a browser when asked to."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from sceneset.errors import EXTRAS, BrowserMissingError
+from sceneset.progress import Outcome, Output
+from scraper.browser.chromedriver import Choice, ask_version, choose, fetchers, is_debian_root
+
+DEBIAN_PACKAGES = ("chromium", "chromium-driver")
+_DISTRIBUTIONS = {
+    "webdriver_manager": "webdriver-manager",
+    "imagehash": "ImageHash",
+    "keras_hub": "keras-hub",
+    "sklearn": "scikit-learn",
+    "ai_edge_litert": "ai-edge-litert",
+}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DoctorSettings:
+    """What to see to."""
+
+    install_browser: Annotated[bool, Parameter(negative="")] = False
+    """Install Debian's chromium and chromium-driver when no browser fits and we are root."""
+
+
+_DEFAULTS = DoctorSettings()
+
+
+def doctor(*, settings: DoctorSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
+    """Say what is installed and what is missing; exit 2 when no browser fits."""
+    packages = {module: _version(module) for module in EXTRAS}
+    browser, trouble = _browser(output, install=settings.install_browser)
+    lines = [f"Python {sys.version.split()[0]}"]
+    lines += [
+        f"{module} {version}"
+        if version
+        else f"{module} missing: pip install -e '.[{EXTRAS[module]}]'"
+        for module, version in packages.items()
+    ]
+    if browser is not None:
+        lines.append(f"browser: {_describe(browser)}")
+    summary = {
+        "python": sys.version.split()[0],
+        "packages": packages,
+        "browser": _describe(browser) if browser else None,
+    }
+    if trouble is None:
+        return Outcome(summary, tuple(lines))
+    return Outcome(
+        summary, tuple(lines), trouble.exit_code, problem=trouble.problem, cure=trouble.cure
+    )
+
+
+def _browser(output: Output, *, install: bool) -> tuple[Choice | None, BrowserMissingError | None]:
+    try:
+        return choose(None, os.environ, shutil.which), None
+    except BrowserMissingError:
+        if install and is_debian_root():
+            _install_on_debian(output)
+    try:
+        return choose(None, os.environ, shutil.which, fetchers=fetchers if install else tuple), None
+    except BrowserMissingError as error:
+        return None, error
+
+
+def _install_on_debian(output: Output) -> None:
+    output.say("installing " + " and ".join(DEBIAN_PACKAGES))
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for words in (["update", "-qq"], ["install", "-y", "-qq", *DEBIAN_PACKAGES]):
+        subprocess.run(  # noqa: S603  fixed words
+            ["/usr/bin/apt-get", *words], env=environment, stdout=sys.stderr, check=False
+        )
+
+
+def _describe(choice: Choice) -> str:
+    browser = ask_version(choice.browser).strip() if choice.browser else "its own browser"
+    return f"{browser or choice.browser} with {choice.driver} ({choice.how})"
+
+
+def _version(module: str) -> str | None:
+    try:
+        return metadata.version(_DISTRIBUTIONS.get(module, module))
+    except metadata.PackageNotFoundError:
+        return None

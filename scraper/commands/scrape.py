@@ -1,0 +1,183 @@
+"""Run a scrape: every class once, each by the next free browser, resumable at any moment."""
+
+import random
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict
+from queue import Empty, SimpleQueue
+from time import monotonic, sleep
+
+from sceneset.class_list import SceneClass, read_class_list
+from sceneset.dataset import Dataset, create_dataset, run_lock
+from sceneset.manifest.store import Manifest
+from sceneset.progress import Bars, Outcome, Output, Stopwatch, progress_bars
+from sceneset.signals import stop_on_request
+from scraper.engines import ENGINES
+from scraper.engines.engine import Engine
+from scraper.http.rate_limit import Pace
+from scraper.run.outcome import ClassResult, combined, scrape_outcome
+from scraper.run.report import write_report
+from scraper.run.session import Halt, Launcher, Readers, Run, versions
+from scraper.run.store import Refused, Tombstone
+from scraper.run.worker import OneReaderFewer, Worker
+from scraper.settings import ScrapeSettings
+
+NAP_S = 0.1
+_DEFAULTS = ScrapeSettings()
+
+
+def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
+    """Collect search previews of every class into a data set; run again to go on."""
+    classes = read_class_list(settings.classes)
+    dataset = create_dataset(settings.dataset)
+    watch = Stopwatch()
+    with run_lock(dataset.root, "scrape"), Manifest(dataset.manifest_path) as manifest:
+        dataset.sweep_raw()
+        ids = manifest.adopt_classes(classes)
+        run_id = manifest.start_run("scrape", asdict(settings), versions())
+        with stop_on_request() as stop, progress_bars(output) as bars:
+            halt = Halt(stop)
+            run = make_run(
+                settings,
+                dataset,
+                run_id,
+                halt=halt,
+                say=output.say,
+                nap=napper(halt),
+                engine=ENGINES[settings.engine],
+                tombstones=manifest.tombstones(),
+            )
+            if settings.search_url is None:
+                output.say(run.engine.terms)
+            results = collect(run, classes, ids, bars)
+        counts = manifest.sighting_counts()
+        outcome = scrape_outcome(
+            dataset=dataset.root,
+            counts={c.name: counts.get(ids[c.name], {}) for c in classes},
+            results=results,
+            seconds=watch.total,
+            signal_number=stop.signal_number,
+            wanted=None if settings.variants else settings.per_class,
+            fresh=not settings.resume,
+        )
+        manifest.finish_run(
+            run_id, combined(result.reason for result in results.values()), outcome.summary
+        )
+        write_report(dataset, manifest, outcome.summary, settings.engine)
+    return outcome
+
+
+def collect(
+    run: Run, classes: tuple[SceneClass, ...], ids: dict[str, int], bars: Bars
+) -> dict[str, ClassResult]:
+    """Collect the classes from one queue, a browser each; return how each class ended.
+
+    The first exception of any browser ends them all and is raised.
+    """
+    todo: SimpleQueue[SceneClass] = SimpleQueue()
+    for scene_class in classes:
+        todo.put(scene_class)
+    results: dict[str, ClassResult] = {}
+    team = min(run.settings.browsers, len(classes))
+    with ThreadPoolExecutor(team, thread_name_prefix="browser") as pool:
+        try:
+            _wait([pool.submit(_work, run, todo, ids, bars, results) for _ in range(team)])
+            _work(run, todo, ids, bars, results)  # what a worker gave back after the others ended
+        except BaseException:
+            run.halt.meet("interrupted")
+            run.launcher.end_all()
+            raise
+    left = ClassResult("browser lost", trouble="no browser started for it")
+    return {scene_class.name: results.get(scene_class.name, left) for scene_class in classes}
+
+
+def make_run(
+    settings: ScrapeSettings,
+    dataset: Dataset,
+    run_id: int,
+    *,
+    halt: Halt,
+    say: Callable[[str], None],
+    nap: Callable[[float], None],
+    engine: Engine,
+    tombstones: list[Tombstone],
+    launcher: Readers | None = None,
+) -> Run:
+    """Return what the workers of a run share; `nap` sleeps, `launcher` starts what they read with."""
+    jitter = random.Random(settings.seed)  # noqa: S311  pauses, not secrets
+    pace = Pace(settings.pause, settings.loads_per_minute, monotonic, nap, jitter)
+    return Run(
+        settings=settings,
+        dataset=dataset,
+        run_id=run_id,
+        engine=engine,
+        refused=Refused.of(tombstones),
+        pace=pace,
+        halt=halt,
+        say=say,
+        nap=nap,
+        launcher=launcher or Launcher(settings, engine, pace.before_load, nap),
+    )
+
+
+def napper(halt: Halt) -> Callable[[float], None]:
+    """Return a sleep in slices, so that a request to stop is heard at once."""
+
+    def nap(seconds: float) -> None:
+        end = monotonic() + seconds
+        while not halt and monotonic() < end:
+            sleep(min(NAP_S, max(0.0, end - monotonic())))
+
+    return nap
+
+
+def _work(
+    run: Run,
+    todo: SimpleQueue[SceneClass],
+    ids: dict[str, int],
+    bars: Bars,
+    results: dict[str, ClassResult],
+) -> None:
+    """Collect classes until none is left; a run that halts gives the rest its reason.
+
+    A worker that gets no browser gives its class back; the others go on without it.
+    """
+    with Manifest(run.dataset.manifest_path) as manifest:
+        worker = Worker(run, manifest)
+        try:
+            while True:
+                scene_class = todo.get_nowait()
+                if run.halt.reason:
+                    results[scene_class.name] = ClassResult(run.halt.reason)
+                    continue
+                try:
+                    result = _one(run, worker, scene_class, ids[scene_class.name], bars)
+                except OneReaderFewer as error:
+                    run.say(f"one browser fewer: {error}")
+                    todo.put(scene_class)
+                    return
+                results[scene_class.name] = result
+                run.halt.meet(result.reason)
+        except Empty:
+            return
+        finally:
+            worker.close()
+
+
+def _one(
+    run: Run, worker: Worker, scene_class: SceneClass, class_id: int, bars: Bars
+) -> ClassResult:
+    store = worker.store(class_id)
+    bar = bars.add(scene_class.name, total=store.wanted)
+    result = worker.collect(scene_class, store, bar)
+    bar.finish(result.reason)
+    if not bars.visible:
+        run.say(f"{scene_class.name}: {result.added} new, {result.reason}")
+    return result
+
+
+def _wait(futures: list[Future[None]]) -> None:
+    """Wait for all, or for the first that raises; signals are heard meanwhile."""
+    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    for future in done:
+        future.result()

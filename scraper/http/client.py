@@ -1,0 +1,164 @@
+"""Ask for one address and take no more than was allowed: time, bytes, redirects, hosts."""
+
+import zlib
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from io import BytesIO
+from typing import Literal
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+
+from sceneset.images import MAX_BYTES
+from scraper.http.ssrf import Guard, GuardedAdapter
+
+CHUNK = 65536
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+MAX_WORDS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may take: seconds, bytes (decoded) and redirects."""
+
+    connect_s: float = 5.0
+    read_s: float = 10.0
+    whole_s: float = 20.0
+    max_bytes: int = MAX_BYTES
+    redirects: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered; `data` ends one byte after the limit when there is more."""
+
+    status: int
+    data: bytes
+    retry_after: str | None = None
+
+
+class NoAnswer(Exception):  # noqa: N818  a state of the world, as Unreachable is
+    """No answer could be had; `status` is the HTTP status when there was one."""
+
+    def __init__(
+        self, problem: str, reason: Literal["http_error", "timeout"], status: int | None = None
+    ) -> None:
+        """Keep what happened."""
+        super().__init__(problem)
+        self.reason = reason
+        self.status = status
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Follow nothing: to do so, requests would read the body of a redirect without limits."""
+        del resp
+        return None
+
+
+class BoundedSession:
+    """One keep-alive session; the environment's proxies and passwords are not used, no cookies."""
+
+    def __init__(
+        self, user_agent: str, encoding: str, guard: Guard, limits: Limits | None = None
+    ) -> None:
+        """Send `user_agent`, and `encoding` as Accept-Encoding, with every request."""
+        self._limits = limits or Limits()
+        self._guard = guard
+        self._session = _Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": encoding})
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, GuardedAdapter(guard))
+
+    def get(self, url: str) -> Answer:
+        """Return what the server answers. Raises NoAnswer."""
+        with self._guard.deadline(self._limits.whole_s):
+            try:
+                return self._follow(url)
+            except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+                raise NoAnswer("the server is too slow", "timeout") from error
+            except (
+                requests.RequestException,
+                urllib3.exceptions.HTTPError,
+                zlib.error,
+                OSError,
+                ValueError,  # an address that cannot be one, in all its forms
+            ) as error:
+                if self._guard.expired:
+                    raise NoAnswer("the answer takes too long", "timeout") from error
+                raise NoAnswer(_first_line(error), "http_error") from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _follow(self, url: str) -> Answer:
+        timeout = (self._limits.connect_s, self._limits.read_s)
+        for _ in range(self._limits.redirects + 1):
+            if urlsplit(url).scheme not in {"http", "https"}:
+                raise NoAnswer(f"the answer leads to {url[:80]!r}", "http_error")
+            with self._session.get(
+                url, timeout=timeout, stream=True, allow_redirects=False
+            ) as response:
+                target = response.headers.get("Location")
+                if response.status_code not in _REDIRECTS or target is None:
+                    return self._read(response)
+            url = urljoin(url, target)
+        raise NoAnswer("too many redirects", "http_error", response.status_code)
+
+    def _read(self, response: requests.Response) -> Answer:
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        decoder = _Decoder(encoding, self._limits.max_bytes + 1)
+        for chunk in response.raw.stream(CHUNK, decode_content=False):
+            decoder.feed(chunk)
+            if decoder.full:
+                break
+        else:
+            decoder.check_end()
+        if self._guard.expired:
+            raise NoAnswer("the answer takes too long", "timeout", response.status_code)
+        return Answer(
+            response.status_code, decoder.data.getvalue(), response.headers.get("Retry-After")
+        )
+
+
+class _Decoder:
+    """Gather up to `most` decoded bytes. Raises ValueError for an encoding it cannot read."""
+
+    def __init__(self, encoding: str, most: int) -> None:
+        if encoding not in _COMPRESSED | {"", "identity"}:
+            raise ValueError(f"the answer is encoded as {encoding[:40]!r}, which was not asked for")
+        self.data = BytesIO()
+        self._most = most
+        self._zlib = zlib.decompressobj(_GZIP_OR_ZLIB) if encoding in _COMPRESSED else None
+
+    @property
+    def full(self) -> bool:
+        """Say whether no more is wanted."""
+        return self.data.tell() >= self._most
+
+    def feed(self, chunk: bytes) -> None:
+        """Take in a chunk as it came over the wire."""
+        room = self._most - self.data.tell()
+        self.data.write(self._zlib.decompress(chunk, room) if self._zlib else chunk[:room])
+
+    def check_end(self) -> None:
+        """Raise ValueError when a compressed answer ends before its end."""
+        if self._zlib is not None and not self._zlib.eof:
+            raise ValueError("the compressed answer is cut short")
+
+
+def _first_line(error: BaseException) -> str:
+    """Say what went wrong, without the library's nested wording where the case is a common one."""
+    text = (str(error).splitlines() or [""])[0] or type(error).__name__
+    known = {
+        "NameResolutionError": "no such host is known",
+        "not on the public internet": "its host is not on the public internet",
+        "refused": "the connection is refused",
+    }
+    return next((words for sign, words in known.items() if sign in text), text[:MAX_WORDS])

@@ -1,0 +1,1 @@
+"""Collect the classes of a run: pages, results, stored pictures, report."""

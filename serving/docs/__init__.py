@@ -1,0 +1,1 @@
+"""Describe the routes as OpenAPI and as a page."""

@@ -1,0 +1,1 @@
+"""Speak HTTP: server, middleware, limits, errors."""

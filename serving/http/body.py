@@ -1,0 +1,171 @@
+"""Read a request's body within limits of size, memory and time; pick the files out of a form."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+from starlette.requests import ClientDisconnect, Request
+
+from serving.http.errors import RefusalError
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+
+class Room:
+    """The bytes of all bodies that are being read or answered, of `most` at once."""
+
+    def __init__(self, most: int) -> None:
+        """Start with none."""
+        self._most = most
+        self.held = 0
+
+    @contextmanager
+    def share(self) -> Iterator["Share"]:
+        """Give a request its share, which grows as bytes arrive, and take it back at the end."""
+        share = Share(self, self._most)
+        try:
+            yield share
+        finally:
+            self.held -= share.size
+
+
+class Share:
+    """The bytes of one request's body so far."""
+
+    def __init__(self, room: Room, most: int) -> None:
+        """Start with none."""
+        self._room = room
+        self._most = most
+        self.size = 0
+
+    def grow(self, size: int) -> None:
+        """Take so many bytes more; a body alone always finds room.
+
+        Raises RefusalError (503) when those of all requests would pass the limit.
+        """
+        alone = self._room.held == self.size
+        if not alone and self._room.held + size > self._most:
+            detail = "Too many bytes are being answered; try again soon"
+            raise RefusalError(503, "queue_full", detail, headers=(("Retry-After", "1"),))
+        self._room.held += size
+        self.size += size
+
+
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+MOST_PARTS = 256
+
+
+@dataclass
+class Part:
+    """One field of a form: its name, its file's name if it has one, and its bytes."""
+
+    name: str = ""
+    filename: str | None = None
+    data: bytearray = field(default_factory=bytearray)
+
+
+async def read_body(request: Request, limit: int, seconds: float, share: Share) -> bytes:
+    """Return a body of at most `limit` bytes that arrives within `seconds`, and grow its share.
+
+    Raises RefusalError: 413 before reading when the header says more, 413 while reading a body
+    without a length, 408 when it is slow, 400 when the client went away, 503 without room.
+    """
+    length = request.headers.get("content-length", "0")
+    if _NUMBER.fullmatch(length) is None or int(length) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                if len(body) + len(chunk) > limit:
+                    raise _too_large(limit)
+                share.grow(len(chunk))
+                body += chunk
+    except TimeoutError as error:
+        detail = f"The body did not arrive within {seconds:g} seconds"
+        raise RefusalError(408, "slow_body", detail, headers=(("Connection", "close"),)) from error
+    except ClientDisconnect as error:
+        raise RefusalError(400, "bad_format", "The body is not complete") from error
+    return bytes(body)
+
+
+def media_type(request: Request) -> str:
+    """Return the body's media type in lower case, without its parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def form_parts(body: bytes, content_type: str) -> list[Part]:
+    """Return the fields of a multipart/form-data body in their order. Raises RefusalError (400)."""
+    boundary = parse_options_header(content_type)[1].get(b"boundary")
+    if not boundary:
+        raise _bad_form("The form has no boundary")
+    reader = _FormReader()
+    try:
+        parser = MultipartParser(boundary, reader.callbacks())
+        parser.write(body)
+        parser.finalize()
+    except (FormParserError, ValueError) as error:
+        raise _bad_form("The form cannot be read") from error
+    if not reader.ended:
+        raise _bad_form("The form is not complete")
+    return reader.parts
+
+
+class _FormReader:
+    """Collect parts from the parser's callbacks."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.ended = False
+        self._name = b""
+        self._value = b""
+
+    def callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._header_name,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_part_data": self._data,
+            "on_end": self._end,
+        }
+
+    def _begin(self) -> None:
+        if len(self.parts) >= MOST_PARTS:
+            raise RefusalError(413, "too_many", f"The form has more than {MOST_PARTS} fields")
+        self.parts.append(Part())
+
+    def _header_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        if self._name.lower() == b"content-disposition":
+            options = parse_options_header(self._value)[1]
+            self.parts[-1].name = options.get(b"name", b"").decode("utf-8", "replace")
+            if b"filename" in options:
+                self.parts[-1].filename = options[b"filename"].decode("utf-8", "replace")
+        self._name = self._value = b""
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        self.parts[-1].data += memoryview(data)[start:end]
+
+    def _end(self) -> None:
+        self.ended = True
+
+
+def _too_large(limit: int) -> RefusalError:
+    return RefusalError(413, "body_too_large", f"The body is over the limit of {limit} bytes")
+
+
+def _bad_form(detail: str) -> RefusalError:
+    return RefusalError(400, "bad_format", detail)

@@ -1,0 +1,254 @@
+"""Run the web application on a socket until a signal ends it; close connections that are too slow."""
+
+import asyncio
+import errno
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import Any, cast
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sceneset.errors import SettingsError
+from serving.http.middleware import ENDING
+from serving.settings import ServeSettings
+
+
+class Corked:
+    """A connection's transport that joins what is written to it in one turn of the event loop.
+
+    uvicorn writes head and body one after the other: two system calls here, two packets and two
+    reads there. Everything else is the transport's own.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        """Wrap a transport."""
+        self._transport = transport
+        self._loop = loop
+        self._held: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever the transport has
+        """Return the transport's own."""
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write at the end of this turn."""
+        if not self._held:
+            self._loop.call_soon(self.flush)
+        self._held.append(data)
+
+    def flush(self) -> None:
+        """Write now."""
+        held, self._held = self._held, []
+        if held:
+            self._transport.write(b"".join(held))
+
+    def close(self) -> None:
+        """Write, then close."""
+        self.flush()
+        self._transport.close()
+
+
+# The application answers a slow body with 408 first; this closes what it did not read.
+_LONGER = 1.5
+# The address and all headers together; whoever sends them has shown no key yet.
+MOST_HEAD = 65_536
+_PIECE = 8192
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+def guarded_protocol(seconds: float) -> type[HttpToolsProtocol]:
+    """Return uvicorn's protocol with limits for a request's headers, and for its body after them.
+
+    The clock runs from a connection's first moment, or from a later request's first byte. Headers
+    of more than about 64 KB are answered 431.
+    """
+    return type("Guarded", (_Guarded,), {"seconds": seconds})
+
+
+class _Guarded(HttpToolsProtocol):
+    """Close what takes longer than `seconds`, and refuse headers that never end."""
+
+    seconds = 20.0
+    _watch: asyncio.TimerHandle | None = None
+    _in_head = True
+    _head = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
+        self._start(self.seconds)
+
+    def data_received(self, data: bytes) -> None:
+        if self._watch is None:  # it runs from a message's first byte to its last
+            self._start(self.seconds)
+        for start in range(0, len(data), _PIECE):
+            piece = data[start : start + _PIECE]
+            super().data_received(piece)
+            if self.transport.is_closing():
+                return
+            self._head += len(piece) if self._in_head else 0
+            if self._head > MOST_HEAD:
+                self._refuse_head()
+                return
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._head = True, 0
+        if self._watch is None:  # it came in one packet with the request before it
+            self._start(self.seconds)
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._head = False, 0
+        self._start(self.seconds * _LONGER)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._stop()
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+        super().connection_lost(exc)
+
+    def _refuse_head(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_TOO_LARGE)
+        self.transport.close()
+
+    def _start(self, limit: float) -> None:
+        self._stop()
+        self._watch = self.loop.call_later(limit, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+
+BACKLOG = 512
+_LOOK_S = 0.02
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises SettingsError when the address or port cannot be had."""
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError) as error:  # UnicodeError: a..b, or a label of 64 letters
+        raise _no_address(host) from error
+    listener = socket.socket(family, kind, number)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _refused(host, port, error) from error
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return the address that a browser on this machine opens."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server: it says when it is ready, and leaves the exit code to whoever runs it.
+
+    `linger_s` is for how long connections without a request stay open once it is told to end.
+    """
+
+    linger_s = 0.5
+
+    def __init__(self, app: Any, settings: ServeSettings, ready: Callable[[], None]) -> None:  # noqa: ANN401  an ASGI app
+        """Prepare; `ready` is called once requests are taken."""
+        config = uvicorn.Config(
+            app,
+            http=guarded_protocol(settings.receive),
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=int(max(5, settings.receive)),
+            timeout_graceful_shutdown=int(settings.deadline) + 1,
+        )
+        super().__init__(config)
+        self._ready = ready
+        self._ending = Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so; every request sees in its state whether the server ends."""
+        self.lifespan.state[ENDING] = self._ending
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connections, answer what comes on the open ones for a moment, then close.
+
+        A client that just got an answer may be sending its next request: closing its connection at
+        once would lose that. From now on every answer is the last of its connection.
+        """
+        for server in self.servers:
+            server.close()
+        self._ending.set()
+        until = time.monotonic() + self.linger_s
+        while self.server_state.connections and time.monotonic() < until:  # noqa: ASYNC110  uvicorn has no event for it
+            await asyncio.sleep(_LOOK_S)
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone: `run` hears them."""
+        yield
+
+
+def run(server: Server, listener: socket.socket, signals: tuple[int, ...]) -> None:
+    """Serve until one of the signals; requests at work are answered, a second signal ends them.
+
+    A request that is ended before its answer began gets 503.
+    """
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        for number in signals:
+            loop.add_signal_handler(number, end, server)
+        await server.serve(sockets=[listener])
+
+    asyncio.run(serve())
+
+
+def end(server: Server) -> None:
+    """Let a server end after the requests at work; asked again, give those up too."""
+    if server.should_exit:
+        for task in list(server.server_state.tasks):
+            task.cancel()
+    server.should_exit = True
+
+
+def _no_address(host: str) -> SettingsError:
+    return SettingsError(
+        f"--host {host} is no address of this machine",
+        cure="name one, such as 127.0.0.1 or 0.0.0.0",
+    )
+
+
+def _refused(host: str, port: int, error: OSError) -> SettingsError:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return _no_address(host)
+    if error.errno == errno.EADDRINUSE:
+        problem = f"--port {port} of {host} is in use"
+    else:
+        problem = f"--port {port} of {host} is refused: {error.strerror}"
+    return SettingsError(problem, cure="name another with --port, or --port 0 for any free one")

@@ -1,0 +1,1 @@
+"""Answer pictures with the model in service."""

@@ -1,0 +1,157 @@
+"""Find and load what is to be served: the newest bundle of a model's folder, or a .tflite file."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sceneset.bundle.reader import Bundle, find_bundle, open_bundle
+from sceneset.checksums import file_sha256
+from sceneset.class_names import check_count, read_class_names
+from sceneset.errors import SettingsError
+from serving.inference.engine import Engine, Scaling, read_shape
+from serving.inference.explainer import LazyExplainer, lazy_explainer
+from serving.inference.interpreter_pool import Later
+from serving.settings import FILES, ModelSettings, Runtime, ServeSettings, choose_runtime
+
+SCALINGS = {"0..255": Scaling(), "0..1": Scaling(0.0, 1.0), "-1..1": Scaling(-1.0, 1.0)}
+Fingerprint = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One loaded version of a model, ready to answer; `sha256` is that of its file.
+
+    `explainer` draws where classes were seen; None when the bundle has no files for that.
+    """
+
+    name: str
+    version: str
+    path: Path
+    sha256: str
+    engine: Engine
+    explainer: LazyExplainer | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the class names in the order of the outputs."""
+        return self.engine.class_names
+
+    @property
+    def size(self) -> int:
+        """Return the side of the square that the model takes, in px."""
+        return self.engine.size
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checked bundle (or what stands for it beside a lone file), and what runs its model."""
+
+    bundle: Bundle
+    engine: Engine
+    runtime: Runtime
+
+
+def find_served(model: Path) -> Path:
+    """Return the .tflite file or the bundle's folder that is to answer now; see `find_bundle`.
+
+    Raises MissingInputError when there is none, SettingsError for other models, which can be
+    converted.
+    """
+    if model.is_file() and model.suffix.lower() == ".tflite":
+        return model.resolve()
+    return find_bundle(model)
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """Return what changes when a bundle's folder or a file does: names, sizes, times."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    found = [(str(path), 0, 0)]
+    for file in files:
+        state = file.stat()
+        found.append((str(file), state.st_size, state.st_mtime_ns))
+    return tuple(found)
+
+
+def load_served(
+    settings: ServeSettings, path: Path, workers: int, later: Later | None = None
+) -> ServedModel:
+    """Check and load what `find_served` found; `later` is for its engine.
+
+    Raises DamagedDataError for an altered bundle or a model that cannot be run, SettingsError and
+    MissingInputError for class names that do not fit.
+    """
+    loaded = load_engine(settings, path, workers, later)
+    bundle = loaded.bundle
+    if path.is_file():
+        name = settings.name or path.stem
+        return ServedModel(name, "1", path, file_sha256(path), loaded.engine)
+    return ServedModel(
+        settings.name or _folder_name(settings.model, path),
+        path.name if path.name.isdecimal() else "1",
+        path,
+        str(bundle.record["files"].get(FILES[loaded.runtime], "")),
+        loaded.engine,
+        lazy_explainer(bundle, workers),
+    )
+
+
+def load_engine(
+    settings: ModelSettings, path: Path, workers: int, later: Later | None = None
+) -> Loaded:
+    """Check what `find_served` found, and load what runs it. Raises as `load_served` does."""
+    if path.is_file():
+        return _load_file(settings, path, workers, later)
+    _refuse_words_for_files(settings, path)
+    bundle = open_bundle(path)
+    if settings.class_names is not None:
+        names = read_class_names(settings.class_names)
+        check_count(names, len(bundle.class_names), settings.class_names)
+        bundle = replace(bundle, class_names=names)
+    runtime = choose_runtime(settings.engine, path)
+    return Loaded(bundle, Engine(bundle, workers, runtime=runtime, later=later), runtime)
+
+
+def _refuse_words_for_files(settings: ModelSettings, path: Path) -> None:
+    """Raise SettingsError when told of a bundle what its own preprocess.json says."""
+    for flag, value in (("--fit", settings.fit), ("--scale", settings.scale)):
+        if value is not None:
+            raise SettingsError(
+                f"{flag} {value} is for a .tflite file alone; the bundle at {path} has its own",
+                cure=f"leave {flag} out",
+            )
+
+
+def _load_file(settings: ModelSettings, path: Path, workers: int, later: Later | None) -> Loaded:
+    if settings.class_names is None:
+        raise SettingsError(
+            f"{path} comes without class names",
+            cure="add --class-names FILE: one name per output, in their order",
+        )
+    if settings.engine == "onnx":
+        raise SettingsError(
+            f"--engine onnx cannot run {path}", cure="leave --engine out, or name a bundle"
+        )
+    names = read_class_names(settings.class_names)
+    shape = read_shape(path)
+    check_count(names, shape.outputs, settings.class_names)
+    bundle = Bundle(path.parent, names, shape.size, settings.fit or "crop", {})
+    scaling = SCALINGS[settings.scale or "0..255"]
+    engine = Engine(bundle, workers, file=path.name, scaling=scaling, later=later)
+    return Loaded(bundle, engine, "litert")
+
+
+def _folder_name(model: Path, bundle: Path) -> str:
+    return bundle.parent.name if bundle.name.isdecimal() else bundle.name or model.name
+
+
+def find_label(name: str, class_names: Sequence[str]) -> int | None:
+    """Return the label of a class, whatever its case; None when no class has that name."""
+    if name in class_names:  # two names of others' models may differ by case alone
+        return class_names.index(name)
+    labels = {_folded(one): label for label, one in enumerate(class_names)}
+    return labels.get(_folded(name))
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

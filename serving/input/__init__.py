@@ -1,0 +1,1 @@
+"""Read what requests and command lines name."""

@@ -1,0 +1,244 @@
+"""Answer the Open Inference Protocol, version 2, in JSON."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.http.errors import RefusalError
+from serving.inference.engine import top_classes
+from serving.inference.model import ServedModel
+from serving.inference.service import Answers, Encoded, Service
+from serving.input.payload import JPEG_PNG_WEBP, WITH_WEBP, flat_pixels, items, objects, parse_json
+from serving.protocols.contract import (
+    ANYTHING,
+    COUNT,
+    EXAMPLE_PICTURE,
+    JSON,
+    TEXT,
+    Dialect,
+    Handler,
+    Route,
+    Schema,
+    error_response,
+    json_response,
+    list_of,
+    object_of,
+    printable,
+)
+from serving.protocols.tf_serving import check_model
+
+INPUT, PROBABILITIES, LABEL = "image", "probabilities", "label"
+INFER = "/v2/models/{name}/infer"
+_BYTE = 255
+_LONGEST_SIDE = 1_000_000
+
+
+async def server(_service: Service, _request: Request) -> Response:
+    """Name the server."""
+    return json_response({"name": "sceneset", "version": "2", "extensions": []})
+
+
+async def live(_service: Service, _request: Request) -> Response:
+    """Say that the process is alive."""
+    return json_response({"live": True})
+
+
+async def ready(service: Service, request: Request) -> Response:
+    """Say whether requests are taken."""
+    if service.is_stopping(request):
+        raise RefusalError(503, "not_ready", "The server is stopping")
+    return json_response({"ready": True})
+
+
+async def model_ready(service: Service, request: Request) -> Response:
+    """Say whether the model is in service."""
+    model = check_model(service.model, request)
+    return json_response({"name": model.name, "ready": not service.is_stopping(request)})
+
+
+async def metadata(service: Service, request: Request) -> Response:
+    """Describe the model's tensors."""
+    model = check_model(service.model, request)
+    return json_response(
+        {
+            "name": model.name,
+            "versions": [model.version],
+            "platform": "litert",
+            "inputs": [{"name": INPUT, "datatype": "BYTES", "shape": [-1]}],
+            "outputs": [
+                {"name": PROBABILITIES, "datatype": "FP32", "shape": [-1, len(model.class_names)]},
+                {"name": LABEL, "datatype": "BYTES", "shape": [-1]},
+            ],
+        }
+    )
+
+
+async def infer(service: Service, request: Request) -> Response:
+    """Return probabilities and the first label of every picture."""
+    model = check_model(service.model, request)
+    if "inference-header-content-length" in request.headers:
+        raise RefusalError(400, "bad_format", "Binary tensors are not taken; send JSON")
+    body = objects(parse_json(await service.body(request)), "The body")
+    wanted = _wanted(body)
+    answers = await _answer(service, model, body)
+    told: dict[str, object] = {"model_name": answers.model.name}
+    told["model_version"] = answers.model.version
+    if "id" in body:
+        told["id"] = printable(body["id"])
+    outputs = _outputs(answers)
+    told["outputs"] = [output for output in outputs if output["name"] in wanted]
+    return json_response(told)
+
+
+def _wanted(body: dict[str, Any]) -> set[str]:
+    if "outputs" not in body:
+        return {PROBABILITIES, LABEL}
+    named = [objects(one, "An output").get("name") for one in items(body["outputs"], "'outputs'")]
+    if any(name not in (PROBABILITIES, LABEL) for name in named):
+        raise RefusalError(400, "bad_format", f"The outputs are {PROBABILITIES} and {LABEL}")
+    return {str(name) for name in named} or {PROBABILITIES, LABEL}
+
+
+async def _answer(service: Service, model: ServedModel, body: dict[str, Any]) -> Answers:
+    inputs = items(body.get("inputs"), "'inputs'")
+    if len(inputs) != 1:
+        raise RefusalError(400, "bad_format", "Give one input tensor")
+    tensor = objects(inputs[0], "The input tensor")
+    shape = _shape(tensor)
+    data = items(tensor.get("data"), "'data'")
+    kind = tensor.get("datatype")
+    if kind == "BYTES":
+        texts = _texts(service, data, shape)
+        pictures = [Encoded(text, JPEG_PNG_WEBP) for text in texts]
+        return await service.classify(pictures, WITH_WEBP, INFER, model=model)
+    if kind not in ("FP32", "UINT8"):
+        raise RefusalError(400, "bad_format", "'datatype' must be BYTES, FP32 or UINT8")
+    array = flat_pixels(data, shape, model.size, service.settings.max_images)
+    if kind == "UINT8" and not ((array >= 0) & (array <= _BYTE) & (array % 1 == 0)).all():
+        raise RefusalError(400, "bad_format", "UINT8 values are whole numbers from 0 to 255")
+    return await service.infer(array, INFER, model)
+
+
+def _texts(service: Service, data: list[Any], shape: list[int]) -> list[Any]:
+    """Return the pictures of a BYTES tensor, flat or with one of its rows for each."""
+    service.check_count(len(data))
+    parts = [part if isinstance(part, list) else [part] for part in data]
+    count = sum(map(len, parts))
+    service.check_count(count)
+    if count != shape[0] or shape[1:] not in ([], [1]):
+        raise RefusalError(400, "bad_format", "'shape' is not the number of pictures")
+    return [text for part in parts for text in part]
+
+
+def _shape(tensor: dict[str, Any]) -> list[int]:
+    shape = items(tensor.get("shape"), "'shape'")
+    sides = [side for side in shape if type(side) is int and 0 <= side <= _LONGEST_SIDE]
+    if not shape or sides != shape:
+        raise RefusalError(400, "bad_format", "'shape' must list whole numbers from 0")
+    return sides
+
+
+def _outputs(answers: Answers) -> list[dict[str, object]]:
+    found, names = answers.whole(), answers.model.class_names
+    return [
+        {
+            "name": PROBABILITIES,
+            "datatype": "FP32",
+            "shape": [len(found), len(names)],
+            "data": [share for row in found for share in row.tolist()],
+        },
+        {
+            "name": LABEL,
+            "datatype": "BYTES",
+            "shape": [len(found)],
+            "data": [top_classes(row, names, 1)[0][0] for row in found],
+        },
+    ]
+
+
+def _get(path: str, handler: Handler, about: str, answers: object, **more: Any) -> Route:  # noqa: ANN401  the fields of a Route
+    return Route(method="GET", path=path, handler=handler, about=about, answers=answers, **more)
+
+
+def _takes() -> Schema:
+    """Return the schema of a request: one tensor, of pictures' files or of their pixels."""
+    tensor = object_of(
+        {
+            "shape": list_of(COUNT | {"maximum": _LONGEST_SIDE}, minItems=1),
+            "datatype": {"type": "string", "enum": ["BYTES", "FP32", "UINT8"]},
+            "data": {"type": "array"},
+        },
+        {"name": TEXT},
+    )
+    wanted = object_of({"name": {"type": "string", "enum": [PROBABILITIES, LABEL]}})
+    inputs = list_of(tensor, minItems=1, maxItems=1)
+    return object_of({"inputs": inputs}, {"outputs": list_of(wanted), "id": ANYTHING})
+
+
+def _gives() -> Schema:
+    output = object_of(
+        {"name": TEXT, "datatype": TEXT, "shape": list_of(COUNT), "data": {"type": "array"}}
+    )
+    told = {"model_name": TEXT, "model_version": TEXT, "outputs": list_of(output)}
+    return object_of(told, {"id": TEXT})
+
+
+_OUTPUT = {"name": LABEL, "datatype": "BYTES", "shape": [1], "data": ["{label}"]}
+_TENSOR = {"name": INPUT, "datatype": "BYTES", "shape": [-1]}
+_METADATA = {
+    "name": "{name}",
+    "versions": ["{version}"],
+    "platform": "litert",
+    "inputs": [_TENSOR],
+    "outputs": [{"name": LABEL, "datatype": "BYTES", "shape": [-1]}],
+}
+_MODEL_READY = {"name": "{name}", "ready": True}
+_SERVER = {"name": "sceneset", "version": "2", "extensions": []}
+
+
+def _model_routes(base: str) -> tuple[Route, ...]:
+    tensor = {"name": INPUT, "shape": [1], "datatype": "BYTES", "data": [EXAMPLE_PICTURE]}
+    return (
+        _get(base, metadata, "Describe the model's tensors.", _METADATA),
+        _get(f"{base}/ready", model_ready, "Say whether the model is in service.", _MODEL_READY),
+        Route(
+            method="POST",
+            path=f"{base}/infer",
+            handler=infer,
+            about="Classify pictures' files as base64 (BYTES, [N]), or pixels (FP32 or UINT8,"
+            " [N, {size}, {size}, 3]: rows of px from the top, red, green, blue, 0..255).",
+            takes={JSON: {"inputs": [tensor]}},
+            takes_json=_takes(),
+            answers={"model_name": "{name}", "model_version": "{version}", "outputs": [_OUTPUT]},
+            gives=_gives(),
+        ),
+    )
+
+
+DIALECT = Dialect(
+    name="Open Inference Protocol",
+    about="Version 2, as KServe and Triton speak it, in JSON.",
+    routes=(
+        _get("/v2", server, "Name the server.", _SERVER, needs_key=False),
+        _get(
+            "/v2/health/live",
+            live,
+            "Say that the process is alive.",
+            {"live": True},
+            needs_key=False,
+        ),
+        _get(
+            "/v2/health/ready",
+            ready,
+            "Say whether requests are taken.",
+            {"ready": True},
+            needs_key=False,
+            refusals=frozenset({503}),
+        ),
+        *_model_routes("/v2/models/{name}"),
+        *_model_routes("/v2/models/{name}/versions/{version}"),
+    ),
+    refuse=error_response,
+    prefixes=("/v2",),
+)

@@ -1,0 +1,82 @@
+"""Answer `/classify` as photo gallery clients know it: tags for a list of base64 pictures."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.http.errors import RefusalError
+from serving.inference.service import Encoded, Service, choose_tags
+from serving.input.payload import DOCUMENTED, JPEG_PNG, parse_json
+from serving.protocols.contract import (
+    EXAMPLE_PICTURE,
+    JSON,
+    PICTURE,
+    Dialect,
+    Route,
+    json_response,
+    list_of,
+    object_of,
+    one_of_these,
+)
+
+NO_IMAGES = "Missing parameter 'images'"
+NO_LIST = "Bad format: 'images' parameter must be a list"
+NO_PICTURE = "Entry in 'images' list is not a base64 image"
+NO_FORMAT = "Unsupported file extension. Use .jpg or .png"
+_DOCUMENTED_WORDS = {
+    "not_base64": NO_PICTURE,
+    "not_a_picture": NO_PICTURE,
+    "truncated": NO_PICTURE,
+    "unsupported_format": NO_FORMAT,
+}
+
+
+async def classify(service: Service, request: Request) -> Response:
+    """Return the tags of every picture, or the first refusal. The content type does not matter."""
+    texts = _texts(parse_json(await service.body(request)))
+    service.check_count(len(texts))
+    pictures = [Encoded(text, JPEG_PNG) for text in texts]
+    answers = await service.classify(pictures, DOCUMENTED, "/classify")
+    names = answers.model.class_names
+    return json_response({"tags": [choose_tags(found, names) for found in answers.whole()]})
+
+
+def refuse(refusal: RefusalError) -> Response:
+    """Return the documented words, and which entry they are about."""
+    words = _DOCUMENTED_WORDS.get(refusal.reason, refusal.detail)
+    told: dict[str, object] = {"detail": words}
+    if refusal.index is not None:
+        told["index"] = refusal.index
+    return json_response(told, refusal.status, refusal=refusal)
+
+
+def _texts(body: object) -> list[object]:
+    if isinstance(body, dict):
+        if "images" not in body:
+            raise RefusalError(400, "missing_parameter", NO_IMAGES)
+        body = body["images"]
+    elif body is None:
+        raise RefusalError(400, "missing_parameter", NO_IMAGES)
+    if not isinstance(body, list):
+        raise RefusalError(400, "bad_format", NO_LIST)
+    return body
+
+
+def _route(path: str) -> Route:
+    return Route(
+        method="POST",
+        path=path,
+        handler=classify,
+        about="Tag pictures: one name above 90 %, two that sum above 50 %, else Unknown.",
+        takes={JSON: {"images": [EXAMPLE_PICTURE]}},
+        takes_json=one_of_these(list_of(PICTURE), object_of({"images": list_of(PICTURE)})),
+        answers={"tags": [["Nature", "Coast"], ["Portrait"]]},
+    )
+
+
+DIALECT = Dialect(
+    name="Photo gallery",
+    about='A list of base64 pictures, bare or as "images"; a list of tags for each.',
+    routes=(_route("/classify"), _route("/classify/")),
+    refuse=refuse,
+    prefixes=("/classify",),
+)

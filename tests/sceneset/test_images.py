@@ -1,0 +1,170 @@
+import io
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.drawing import draw_jpeg
+
+from sceneset.images import (
+    PictureError,
+    centre_box,
+    decode,
+    encode_jpeg,
+    fit,
+    load_square,
+    read_header,
+    to_array,
+)
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def halves(mode: str = "RGB") -> Image.Image:
+    """Left half black, right half white."""
+    values = np.zeros((40, 60), np.uint8)
+    values[:, 30:] = 255
+    return Image.fromarray(values).convert(mode)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_the_header_tells_format_and_size(kind: str) -> None:
+    header = read_header(encoded(halves(), kind))
+    assert (header.format, header.width, header.height) == (kind, 60, 40)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "truncated"),
+        (b"<html><body>no picture</body></html>", "not_a_picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not_a_picture"),
+        (b"\xff\xd8\xff", "truncated"),
+        (b"x" * 20_000_001, "too_large"),
+    ],
+    ids=["nothing", "html", "eps", "three bytes", "21 MB"],
+)
+def test_what_is_no_picture_is_refused_with_a_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(PictureError) as refusal:
+        read_header(data)
+    assert refusal.value.reason == reason
+
+
+def test_half_a_jpeg_is_truncated() -> None:
+    data = draw_jpeg(1)
+    with pytest.raises(PictureError) as refusal:
+        decode(data[: len(data) // 2])
+    assert refusal.value.reason == "truncated"
+
+
+def test_a_pixel_bomb_is_refused_before_it_is_decoded() -> None:
+    bomb = encoded(Image.new("1", (9000, 9000)), "PNG")
+    with pytest.raises(PictureError) as refusal:
+        read_header(bomb)
+    assert refusal.value.reason == "too_large"
+
+
+def test_orientation_is_applied() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = decode(encoded(halves(), "JPEG", exif=exif, quality=95))
+    assert picture.size == (40, 60)
+    values = to_array(picture)
+    assert values[5, 20].mean() < 50
+    assert values[55, 20].mean() > 200
+
+
+def test_transparency_lies_on_white() -> None:
+    layer = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
+    assert to_array(decode(encoded(layer, "PNG")))[5, 5].tolist() == [255, 255, 255]
+
+
+def test_sixteen_bits_are_scaled_not_clipped() -> None:
+    deep = Image.fromarray(np.full((8, 8), 32768, np.uint16))
+    assert to_array(decode(encoded(deep, "PNG")))[4, 4].tolist() == [128, 128, 128]
+
+
+def test_every_sixteen_bit_value_is_rounded_to_the_nearest_of_eight() -> None:
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    found = to_array(decode(encoded(Image.fromarray(values), "PNG")))[..., 1]
+    assert (found == (values / 257).round()).all()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 64), (7, 65), (3, 200)])
+def test_pictures_made_in_strips_have_no_seams(width: int, height: int) -> None:
+    values = np.random.default_rng(5).integers(0, 256, (height, width, 4), np.uint8)
+    found = to_array(decode(encoded(Image.fromarray(values), "PNG"))).astype(int)
+    share = values[..., 3:] / 255
+    assert np.abs(found - (values[..., :3] * share + 255 * (1 - share))).max() <= 1
+    deep = (values[..., 0] * 257.0 / 65535).astype(np.float32) * 90
+    scaled = to_array(decode(encoded(Image.fromarray(deep), "TIFF")))[..., 0].astype(int)
+    assert np.abs(scaled - deep * 255.0 / max(deep.max(), 1)).max() <= 0.51
+
+
+def test_a_deep_picture_takes_no_wide_copy_of_itself() -> None:
+    data = encoded(Image.fromarray(np.full((2000, 2000), 9000, np.uint16)), "PNG")
+    tracemalloc.start()
+    try:
+        decode(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 16_000_000  # numpy's float64 of the whole would be 32 MB
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "1", "CMYK", "LA"])
+def test_every_colour_mode_becomes_rgb(mode: str) -> None:
+    kind = "JPEG" if mode == "CMYK" else "PNG"
+    picture = decode(encoded(halves(mode), kind))
+    assert picture.mode == "RGB"
+    values = to_array(picture)
+    assert values[20, 5].mean() < 40
+    assert values[20, 55].mean() > 215
+
+
+def test_the_crop_is_the_largest_centred_square() -> None:
+    assert centre_box(60, 40) == (10, 0, 50, 40)
+    assert centre_box(40, 61) == (0, 10, 40, 50)
+
+
+@pytest.mark.parametrize("how", ["crop", "pad", "stretch"])
+def test_every_fit_gives_the_size_asked_for(how: str) -> None:
+    assert fit(halves(), 32, how).size == (32, 32)  # type: ignore[arg-type]
+
+
+def test_a_big_jpeg_decoded_small_shows_the_same() -> None:
+    data = draw_jpeg(3, (1600, 1200))
+    whole = to_array(fit(decode(data), 160)).astype(float)
+    assert np.abs(whole - load_square(data, 160)).mean() < 1
+
+
+def test_our_own_jpeg_keeps_the_colours_of_single_pixels() -> None:
+    stripes = np.zeros((16, 16, 3), np.uint8)
+    stripes[:, ::2] = (255, 0, 0)
+    stripes[:, 1::2] = (0, 0, 255)
+    again = to_array(decode(encode_jpeg(Image.fromarray(stripes))))
+    assert np.abs(again.astype(int) - stripes).mean() < 8
+
+
+def outcome_of(data: bytes) -> str:
+    """Return the mode of the decoded picture, or the reason there is none."""
+    try:
+        return decode(data).mode
+    except PictureError as error:
+        return error.reason
+
+
+def test_odd_real_files_end_in_a_picture_or_a_reason(shared_data: Path) -> None:
+    for path in sorted((shared_data / "oddities").rglob("*")):
+        if path.is_file() and path.suffix not in {".csv", ".md"}:
+            assert outcome_of(path.read_bytes()) in {
+                "RGB",
+                "not_a_picture",
+                "truncated",
+                "too_large",
+            }, path.name

@@ -1,0 +1,187 @@
+"""A run without a browser: a reader that plays pages back, and everything it needs."""
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sceneset.class_list import SceneClass
+from sceneset.dataset import Dataset, create_dataset
+from sceneset.manifest.store import Manifest
+from sceneset.progress import Bars
+from sceneset.signals import StopRequest
+from scraper.commands.scrape import collect, make_run
+from scraper.engines.engine import Engine, Found
+from scraper.reader import Fetched, PageState, Stretch
+from scraper.run.outcome import ClassResult
+from scraper.run.session import Halt, Run
+from scraper.settings import ScrapeSettings
+from support.drawing import draw_jpeg
+
+TEMPLATE = "https://search.example/?q={query}"
+AT = "https://search.example/?q="
+Page = list[str] | PageState | Exception
+
+
+def result(name: str) -> Found:
+    """Return a result whose preview is at an address that ends in a number."""
+    return Found(name, f"https://site.example/{name}", name, "", f"https://t.example/{name}")
+
+
+def picture(url: str) -> Fetched:
+    """Return the drawn picture of an address."""
+    return Fetched(draw_jpeg(zlib.crc32(url.encode())), 200)
+
+
+@dataclass
+class PlayedReader:
+    """Play back a page per address: its results, a state, or what opening it raises."""
+
+    pages: Mapping[str, Page | list[Page]]
+    opened: list[str] = field(default_factory=list)
+    during_stretch: Callable[[], None] = lambda: None
+    user_agent: str = "played"
+    strategy: str = "played"
+    closed: int = 0
+    step: int = 10_000
+    bodies: Callable[[str], Fetched] | None = picture
+    _left: list[str] = field(default_factory=list)
+
+    def open(self, url: str) -> PageState:
+        """Load what is next at an address."""
+        self.opened.append(url)
+        page = self.pages.get(url, "nothing found")
+        if isinstance(page, list) and page and not isinstance(page[0], str):
+            page = page.pop(0) if len(page) > 1 else page[0]  # type: ignore[assignment]
+        if isinstance(page, Exception):
+            raise page
+        if isinstance(page, str):
+            return page
+        self._left = list(page)  # type: ignore[arg-type]
+        return "results"
+
+    def stretch(self) -> Stretch:
+        """Give the next results."""
+        self.during_stretch()
+        names, self._left = self._left[: self.step], self._left[self.step :]
+        found, more = tuple(result(name) for name in names), bool(self._left)
+        return Stretch(found, (), not more, more, False, not more, self.strategy)
+
+    def body(self, url: str) -> Fetched | None:
+        """Return a picture, when there are any."""
+        return self.bodies(url) if self.bodies else None
+
+    def snapshot(self) -> tuple[str, bytes]:
+        """Return an empty page."""
+        return "<html></html>", b"png"
+
+    def close(self) -> None:
+        """Count it."""
+        self.closed += 1
+
+
+class NoDownload:
+    """Find nothing, politely."""
+
+    def __init__(self, answer: Fetched) -> None:
+        """Answer the same every time."""
+        self.answer = answer
+        self.asked: list[str] = []
+
+    def __call__(self, url: str) -> Fetched:
+        """Answer."""
+        self.asked.append(url)
+        return self.answer
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class PlayedLauncher:
+    """Hand out readers, made by a function."""
+
+    make: Callable[[], PlayedReader]
+    readers: list[PlayedReader] = field(default_factory=list)
+    download: NoDownload = field(default_factory=lambda: NoDownload(Fetched(None)))
+
+    @property
+    def has_started(self) -> bool:
+        """Say whether any reader was handed out."""
+        return bool(self.readers)
+
+    def new_reader(self) -> PlayedReader:
+        """Make one more."""
+        self.readers.append(self.make())
+        return self.readers[-1]
+
+    def new_downloader(self, user_agent: str) -> NoDownload:
+        """Return the one download."""
+        del user_agent
+        return self.download
+
+    def end_all(self) -> None:
+        """End them."""
+        for reader in self.readers:
+            reader.close()
+
+
+ENGINE = Engine(name="played", template=TEMPLATE, terms="none")
+
+
+@dataclass
+class Stage:
+    """A data set and what is needed to run on it again and again."""
+
+    root: Path
+    launcher: PlayedLauncher
+    engine: Engine = ENGINE
+    naps: list[float] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    request: StopRequest = field(default_factory=StopRequest)
+    halt: Halt = field(default_factory=lambda: Halt(StopRequest()))
+
+    def scrape(self, *lines: tuple[str, tuple[str, ...]], **more: object) -> dict[str, ClassResult]:
+        """Run once over classes given as (name, queries)."""
+        settings = ScrapeSettings(dataset=self.root, pause=0, **more)  # type: ignore[arg-type]
+        classes = tuple(SceneClass(name, queries) for name, queries in lines)
+        dataset = create_dataset(self.root)
+        with self._run(settings, dataset, classes) as (run, ids):
+            return collect(run, classes, ids, Bars(None))
+
+    @contextmanager
+    def _run(
+        self, settings: ScrapeSettings, dataset: Dataset, classes: tuple[SceneClass, ...]
+    ) -> Iterator[tuple[Run, dict[str, int]]]:
+        self.halt = Halt(self.request)
+        with Manifest(dataset.manifest_path) as manifest:
+            ids = manifest.adopt_classes(classes)
+            run = make_run(
+                settings,
+                dataset,
+                manifest.start_run("scrape", {}, {}),
+                halt=self.halt,
+                say=self.said.append,
+                nap=self.naps.append,
+                launcher=self.launcher,
+                engine=self.engine,
+                tombstones=manifest.tombstones(),
+            )
+            yield run, ids
+
+
+def stage(tmp_path: Path, pages: dict[str, object], engine: Engine = ENGINE) -> Stage:
+    """Return a stage with one reader of these pages."""
+    reader = PlayedReader(pages)  # type: ignore[arg-type]
+    return Stage(tmp_path / "set", PlayedLauncher(lambda: reader), engine)
+
+
+def opened(played: Stage) -> list[str]:
+    """Return every address that was loaded, readers that are one counted once."""
+    return next(iter(played.launcher.readers)).opened if played.launcher.readers else []
+
+
+def names(start: int, number: int) -> list[str]:
+    """Return the ids of some results."""
+    return [f"r{n}" for n in range(start, start + number)]

@@ -1,0 +1,128 @@
+"""What a training doubts is put up for review, and taken out again when it is forgotten."""
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from curate.forget.manifest import ForgettingManifest, Target
+from sceneset.class_list import SceneClass
+from sceneset.manifest.rows import ImageRow, SightingRow, SuspectRow
+from sceneset.manifest.store import Manifest, now
+from sceneset.progress import Stopwatch
+from training.bundle import find_doubts
+from training.data.version import Example, Sources, Version, count_sources
+from training.evaluation.label_issues import Doubt, doubts_told, store_doubts
+from training.settings import TrainSettings
+
+DOUBT = Doubt(Path("x.jpg"), "aa", "Beach", "label", 0.9, "Coast")
+
+
+@pytest.fixture
+def manifest_path(tmp_path: Path) -> Path:
+    path = tmp_path / "manifest.db"
+    with Manifest(path) as manifest:
+        ids = manifest.adopt_classes([SceneClass("Beach", ("b",)), SceneClass("Coast", ("c",))])
+        run = manifest.start_run("scrape", {}, {})
+        for name, site, licence in (("aa", "a.example", "CC0"), ("bb", "b.example", "unknown")):
+            manifest.insert([ImageRow(name, name, "JPEG", 9, 9, 9, now())])
+            manifest.insert([
+                SightingRow(
+                    engine="google", class_id=ids["Beach"], query="b", rank=1, result_id=name,
+                    site=site, licence=licence, sha256=name, status="kept", run_id=run,
+                    seen_at=now(),
+                )
+            ])  # fmt: skip
+    return path
+
+
+def stored(path: Path) -> list[SuspectRow]:
+    with Manifest(path) as manifest:
+        return manifest.suspects()
+
+
+def test_doubts_replace_those_of_the_training_before(manifest_path: Path) -> None:
+    outlier = replace(DOUBT, sha256="bb", kind="outlier", score=0.8, other=None)
+    store_doubts(manifest_path, 1, [outlier, DOUBT])
+    assert stored(manifest_path) == [
+        SuspectRow(1, 1, "aa", "label", 0.9, 2),
+        SuspectRow(1, 1, "bb", "outlier", 0.8, None),
+    ]
+    store_doubts(manifest_path, 1, [DOUBT])
+    assert [row.sha256 for row in stored(manifest_path)] == ["aa"]
+
+
+def test_a_picture_or_a_class_that_is_gone_is_not_put_up(manifest_path: Path) -> None:
+    gone = [replace(DOUBT, sha256="cc"), replace(DOUBT, class_name="Lake")]
+    store_doubts(manifest_path, 1, [*gone, replace(DOUBT, other="Lake")])
+    assert stored(manifest_path) == [SuspectRow(1, 1, "aa", "label", 0.9, None)]
+
+
+def test_what_is_forgotten_is_no_longer_up_for_review(manifest_path: Path) -> None:
+    store_doubts(manifest_path, 1, [DOUBT, replace(DOUBT, sha256="bb")])
+    target = Target(None, None, "aa" * 32)
+    with ForgettingManifest(manifest_path) as manifest:
+        found = replace(manifest.find(target), sha256s=frozenset({"aa"}))
+        manifest.query("UPDATE sightings SET sha256 = NULL WHERE sha256 = 'aa'")
+        manifest.forget(target, found, "asked", concerned=[])
+    assert [row.sha256 for row in stored(manifest_path)] == ["bb"]
+
+
+def test_a_manifest_from_before_gets_the_table_and_keeps_its_rows(manifest_path: Path) -> None:
+    with sqlite3.connect(manifest_path) as db:
+        db.execute("DROP TABLE suspects")
+        db.execute("PRAGMA user_version = 3")
+    db.close()
+    store_doubts(manifest_path, 1, [DOUBT])
+    assert len(stored(manifest_path)) == 1
+    with Manifest(manifest_path) as manifest:
+        assert len(manifest.images()) == 2
+
+
+def test_sites_engines_and_licences_are_counted(manifest_path: Path) -> None:
+    examples = tuple(Example(Path(name), 0, name) for name in ("aa", "bb"))
+    version = Version(
+        "v", Path(), ("Beach",), 32, "crop", {"train": examples, "val": (), "test": ()}
+    )
+    assert count_sources(manifest_path, version) == Sources(2, 2, ("google",), 1)
+
+
+def a_training(*, suspects: bool = True) -> tuple[Any, Any]:
+    """Return what a recipe starts from and ends with, of 60 pictures; one label is wrong."""
+    labels = np.repeat([0, 1], 30)
+    vectors = np.random.default_rng(0).normal(0, 0.3, (60, 8)) + 3 * np.eye(8)[labels]
+    labels[4] = 1
+    examples = tuple(
+        Example(Path(f"{n}.jpg"), int(label), f"{n:064x}") for n, label in enumerate(labels)
+    )
+    splits = {"train": examples[:50], "val": examples[50:], "test": ()}
+    setup = SimpleNamespace(
+        settings=TrainSettings(suspects=suspects),
+        version=Version("v", Path(), ("Beach", "Coast"), 32, "crop", splits),  # type: ignore[arg-type]
+        watch=Stopwatch(),
+    )
+    held = SimpleNamespace(take=lambda places: vectors[places].astype(np.float32))
+    return setup, SimpleNamespace(features=held)
+
+
+def test_a_wrong_label_is_doubted_by_name_and_its_time_is_told() -> None:
+    setup, trained = a_training()
+    (found,) = find_doubts(setup, trained)
+    assert (found.sha256, found.class_name, found.other) == (f"{4:064x}", "Coast", "Beach")
+    assert found.kind == "label"
+    assert found.score > 0.5
+    assert setup.watch.seconds["suspects"] >= 0
+    assert doubts_told([found]) == ["worth a second look: 1 labels, 0 outliers (see the report)"]
+    assert doubts_told([]) == []
+
+
+def test_nothing_is_looked_for_when_not_asked_or_without_embeddings() -> None:
+    setup, trained = a_training(suspects=False)
+    assert find_doubts(setup, trained) == []
+    setup, _ = a_training()
+    assert find_doubts(setup, SimpleNamespace(features=None)) == []  # type: ignore[arg-type]
+    assert "suspects" not in setup.watch.seconds

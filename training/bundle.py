@@ -1,0 +1,252 @@
+"""Fill a bundle's folder: models, measurements by the exported file, report, card, record."""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sceneset.manifest.store import now
+from training.data.checks import altered
+from training.data.version import count_sources
+from training.evaluation.calibration import Temperature, choose_temperature, softmax
+from training.evaluation.evaluation import Evaluation, evaluate_answers
+from training.evaluation.label_issues import Doubt, Suspect, opinion, suspects
+from training.evaluation.metrics import Metrics, measure
+from training.evaluation.predict import answer, mirrored_headline
+from training.evaluation.tags import TagRule, fit_rule
+from training.exports.exporter import (
+    write_class_names,
+    write_exports,
+    write_json,
+    write_keras,
+    write_preprocess,
+    write_record,
+)
+from training.models.backbones.hub import PREFIXES
+from training.models.backend import versions
+from training.models.classifier import exported
+from training.models.inference import load_model
+from training.recipes.context import SEEN, Setup, Trained
+from training.report.pages import Measured, write_pages
+
+
+def find_doubts(setup: Setup, trained: Trained) -> list[Doubt]:
+    """Judge training and validation pictures by their embeddings; [] where there are none.
+
+    The features of a network that was trained on these labels would agree with them, so only those
+    of a frozen backbone count.
+    """
+    rows = trained.features
+    if rows is None or not setup.settings.suspects:
+        return []
+    version = setup.version
+    examples = (*version.splits["train"], *version.splits["val"])
+    labels = np.array([example.label for example in examples], np.int64)
+    names = [example.group or f"{place}" for place, example in enumerate(examples)]
+    groups = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    with setup.watch.step("suspects"):
+        embeddings = rows.take(np.arange(len(examples)))
+        found = suspects(opinion(embeddings, labels, groups, len(version.class_names)), labels)
+
+    def doubt(one: Suspect) -> Doubt:
+        example = examples[one.row]
+        other = None if one.other is None else version.class_names[one.other]
+        name = version.class_names[example.label]
+        return Doubt(example.path, example.sha256, name, one.kind, round(one.score, 4), other)
+
+    return [doubt(one) for one in found]
+
+
+def assess(
+    keras_file: Path, setup: Setup, trained: Trained, temperature: Temperature
+) -> tuple[Measured, Evaluation]:
+    """Run the file over the test pictures.
+
+    Those that cannot be read, or were altered since they were published, are left out and named.
+    """
+    version, settings = setup.version, setup.settings
+    doubts = find_doubts(setup, trained)
+    with setup.watch.step("measure"):
+        model = load_model(keras_file)
+        # Hours may have passed since the check at the start.
+        gone = {str(path): why for path, why in altered(version.splits["test"])}
+        test = [one for one in version.splits["test"] if str(one.path) not in gone]
+        bar = setup.bars.add("measuring", total=len(test))
+        answers = answer(model, test, version.size, version.fit, bar)
+        answers = replace(answers, unreadable=gone | answers.unreadable)
+        rule = tag_rule(setup, trained, temperature.chosen)
+        found = evaluate_answers(answers, temperature.chosen, rule, seed=settings.seed)
+    calibration = replace(found.calibration, fit=temperature)
+    looked = settings.suspects and trained.features is not None
+    sources = count_sources(settings.dataset / "manifest.db", version)
+    measured = Measured(model, answers, doubts, looked, sources)
+    return measured, replace(found, calibration=calibration)
+
+
+def tag_rule(setup: Setup, trained: Trained, temperature: float) -> TagRule:
+    """Return the published rule, or with --fit-tags the one fitted on the validation pictures."""
+    if not setup.settings.fit_tags:
+        return TagRule()
+    rule = fit_rule(softmax(trained.val_logits / temperature), setup.version.labels("val"))
+    if not rule.fitted:
+        setup.say("too few validation pictures to fit the tag rule on: it stays as published")
+    return rule
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything about a run that its summary, metrics.json, report and card draw on."""
+
+    name: str
+    created_at: str
+    backbone: str
+    weights: str
+    recipe: str
+    classes: int
+    parameters: int
+    dataset_version: str
+    temperature: float
+    ece_before: float | None
+    metrics: Metrics
+    evaluation: Evaluation
+    unreadable: list[str]
+    untaught: list[str]
+    unmeasured: list[str]
+    exports: dict[str, dict[str, object]] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...] = ()
+    suspects_note: str = ""
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Return export -> why it is not in the bundle."""
+        return {
+            name: str(one["left_out"]) for name, one in self.exports.items() if "left_out" in one
+        }
+
+
+def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> Run:
+    """Write every file of a bundle; bundle.json, which names the hashes of the others, last."""
+    version, watch = setup.version, setup.watch
+    temperature = choose_temperature(trained.val_logits, version.labels("val"))
+    model = exported(trained.network, temperature.chosen)
+    with watch.step("export"):
+        keras_file = write_keras(folder, model)
+    measured, evaluation = assess(keras_file, setup, trained, temperature)
+    run = _run(setup, trained, model.count_params(), measured, evaluation, number=number)
+    with watch.step("export"):
+        exports = write_exports(folder, model, setup, measured.answers, name=run.name)
+    run = replace(run, exports={one.name: one.as_json() for one in exports})
+    write_class_names(folder, version.class_names)
+    write_preprocess(folder, version.size, version.fit)
+    with watch.step("report"):
+        write_pages(folder, setup, trained, vars(run), measured)
+    with watch.step("mirrored"):
+        mirrored = _mirrored(model, setup, measured)
+    write_json(folder / "metrics.json", {**_metrics_json(setup, trained, run), **mirrored})
+    write_record(
+        folder,
+        {
+            "name": run.name,
+            "created_at": run.created_at,
+            "classes": run.classes,
+            "parameters": run.parameters,
+            "dataset_version": run.dataset_version,
+            "exports": run.exports,
+            "versions": versions(),
+        },
+    )
+    return run
+
+
+def _run(
+    setup: Setup,
+    trained: Trained,
+    parameters: int,
+    measured: Measured,
+    evaluation: Evaluation,
+    *,
+    number: int,
+) -> Run:
+    version, settings = setup.version, setup.settings
+    answers, calibration = measured.answers, evaluation.calibration
+    return Run(
+        name=f"{settings.out.name} {number}",
+        created_at=now(),
+        backbone=settings.backbone,
+        weights=_weights_name(setup),
+        recipe=trained.recipe,
+        classes=len(version.class_names),
+        parameters=parameters,
+        dataset_version=version.id,
+        temperature=calibration.temperature,
+        ece_before=calibration.ece_before,
+        metrics=measure(answers.probabilities, answers.labels, version.class_names),
+        evaluation=evaluation,
+        unreadable=[str(Path(p).relative_to(version.folder)) for p in answers.unreadable],
+        doubts=tuple(measured.doubts),
+        suspects_note=_suspects_note(setup, measured),
+        untaught=version.classes_without("train"),
+        unmeasured=version.classes_without("test"),
+    )
+
+
+def _suspects_note(setup: Setup, measured: Measured) -> str:
+    """Say it when the embeddings that judged the labels come from a network that saw labels."""
+    seen = setup.start is not None and setup.start.saw_labels
+    return SEEN if seen and measured.looked else ""
+
+
+def _mirrored(model: Any, setup: Setup, measured: Measured) -> dict[str, object]:  # noqa: ANN401  Keras has no types
+    """Measure the average over test pictures and their mirror images, when that is asked for."""
+    answers, version = measured.answers, setup.version
+    if not (setup.settings.mirrored_test and answers.examples):
+        return {}
+    found = mirrored_headline(
+        model,
+        answers.probabilities,
+        answers.examples,
+        version.class_names,
+        size=version.size,
+        fit=version.fit,
+        bar=setup.bars.add("mirrored", total=len(answers.examples)),
+    )
+    return {"mirrored_average": found}
+
+
+def _weights_name(setup: Setup) -> str:
+    """Say where the backbone started, without the user's folders: bundles are passed on."""
+    if setup.start is not None:
+        return f"the model {setup.start.bundle.record['name']}"
+    if setup.weights is None:
+        return "none"
+    if setup.settings.backbone.startswith(PREFIXES):
+        return "the preset's own"
+    return "imagenet" if setup.settings.weights == "imagenet" else setup.weights.name
+
+
+def _metrics_json(setup: Setup, trained: Trained, run: Run) -> dict[str, object]:
+    plan = trained.plan
+    record = asdict(run)
+    record |= record.pop("evaluation")
+    record["suspects"] = [one.as_json() for one in run.doubts]
+    del record["doubts"]
+    return {
+        **record,
+        "settings": {
+            key: value.name if isinstance(value, Path) else value
+            for key, value in (asdict(setup.settings) | {"weights": run.weights}).items()
+        },
+        "weights_sha256": setup.weights_sha256() or None,
+        "started_from": setup.start.as_json(setup.version.id) if setup.start else None,
+        "epochs": trained.kept_phase.epochs,
+        "epochs_run": trained.kept_phase.epochs_run,
+        "epoch_kept": trained.kept_phase.epoch_kept,
+        "batch_size": trained.kept_phase.batch_size,
+        "phases": [asdict(one) for one in trained.phases],
+        "plan": plan.as_json(),
+        **trained.facts,
+        "curves": trained.epochs.curves,
+        "seconds": setup.watch.seconds,
+        "versions": versions(),
+    }

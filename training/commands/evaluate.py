@@ -1,0 +1,150 @@
+"""Measure a bundle on a split of the published version, or on a folder of class folders."""
+
+import json
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from sceneset.bundle.reader import Bundle, open_bundle
+from sceneset.class_list import shown, slug_of
+from sceneset.dataset import open_dataset
+from sceneset.errors import PARTIAL, MissingInputError, UsageError
+from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
+from training.data.checks import check_pictures
+from training.data.version import Example, read_version
+from training.evaluation.evaluation import Evaluation, evaluate_answers, spoken
+from training.evaluation.metrics import Metrics, measure
+from training.evaluation.predict import answer
+from training.evaluation.tags import TagRule
+from training.models.inference import fit_of, load_model
+from training.settings import EvaluateSettings
+
+_DEFAULTS = EvaluateSettings()
+
+
+def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
+    """Measure a bundle on a split of the published version, or on a folder of class folders."""
+    watch = Stopwatch()
+    bundle = open_bundle(settings.model)
+    examples, source = _examples(settings, bundle)
+    if not examples:
+        raise MissingInputError(
+            f"no picture to measure on in {source}", cure="name another --split or --folder"
+        )
+    if settings.folder is None and not _is_own_split(settings, bundle):
+        output.say(
+            "the data set has changed since: its split may hold pictures the model trained on"
+        )
+    check_pictures(examples)
+    model = load_model(bundle.path("model.keras"))
+    with progress_bars(output) as bars:
+        bar = bars.add("measuring", total=len(examples))
+        answers = answer(model, examples, bundle.size, fit_of(bundle.fit), bar)
+    metrics = measure(answers.probabilities, answers.labels, bundle.class_names)
+    evaluation = evaluate_answers(answers, *_stated(bundle))
+    return _outcome(bundle, source, (metrics, evaluation), answers.unreadable, watch.total)
+
+
+def _stated(bundle: Bundle) -> tuple[float, TagRule]:
+    """Return the temperature and the tag rule that a bundle names; 1 and the usual rule if none."""
+    try:
+        told = json.loads(bundle.path("metrics.json").read_bytes())
+        rule = told.get("tags", {}).get("rule", {})
+        return float(told.get("temperature", 1)), TagRule(**rule)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return 1.0, TagRule()
+
+
+def _is_own_split(settings: EvaluateSettings, bundle: Bundle) -> bool:
+    """Say whether the data set's version is the one that the bundle was trained on."""
+    version = read_version(open_dataset(settings.dataset))
+    return bool(bundle.record.get("dataset_version") == version.id)
+
+
+def folder_examples(folder: Path, names: Sequence[str]) -> list[Example]:
+    """Return every file of a folder that holds one folder per class.
+
+    A folder is a class by its display name or its folder name, compared in NFC.
+    Raises MissingInputError when there is no folder, UsageError naming one that is no class.
+    """
+    if not folder.is_dir():
+        raise MissingInputError(f"{folder} is no folder", cure="name a folder: --folder DIR")
+    labels = {slug_of(name): label for label, name in enumerate(names)}
+    labels |= {unicodedata.normalize("NFC", name): label for label, name in enumerate(names)}
+    examples: list[Example] = []
+    for place in sorted(p for p in folder.iterdir() if p.is_dir()):
+        label = labels.get(unicodedata.normalize("NFC", place.name))
+        if label is None:
+            raise UsageError(
+                f"the folder {shown(place.name)} in {folder} is no class of this model",
+                cure=f"rename or move it; the classes are {_few(names)}",
+            )
+        files = sorted(p for p in place.rglob("*") if p.is_file() and not p.name.startswith("."))
+        examples += [Example(path, label) for path in files]
+    return examples
+
+
+def _examples(settings: EvaluateSettings, bundle: Bundle) -> tuple[list[Example], str]:
+    if settings.folder is not None:
+        return folder_examples(settings.folder, bundle.class_names), str(settings.folder)
+    version = read_version(open_dataset(settings.dataset))
+    label_of = {name: label for label, name in enumerate(bundle.class_names)}
+    found = version.splits[settings.split]
+    strange = sorted({version.class_names[e.label] for e in found} - set(label_of))
+    if strange:
+        raise UsageError(
+            f"the model does not know {_few(strange)} of {settings.dataset}",
+            cure="name the data set it was trained on, or train again",
+        )
+    examples = [replace(e, label=label_of[version.class_names[e.label]]) for e in found]
+    return examples, f"the {settings.split} split of {settings.dataset}"
+
+
+def _outcome(
+    bundle: Bundle,
+    source: str,
+    found: tuple[Metrics, Evaluation],
+    unreadable: dict[str, str],
+    seconds: float,
+) -> Outcome:
+    metrics, evaluation = found
+    summary = {
+        "bundle": str(bundle.folder),
+        "images": metrics.pictures,
+        "metrics": metrics.headline(),
+        "nll": metrics.nll,
+        "per_class": metrics.as_json()["per_class"],
+        "confusion": metrics.confusion,
+        **asdict(evaluation),
+        "unreadable": unreadable,
+        "seconds": seconds,
+    }
+    lines = (
+        f"{metrics.pictures} pictures of {source}: {headline(metrics)}",
+        *spoken(evaluation, metrics.top1),
+    )
+    if not unreadable:
+        return Outcome(summary, lines)
+    first, why = next(iter(unreadable.items()))
+    return Outcome(
+        summary,
+        lines,
+        exit_code=PARTIAL,
+        problem=f"{len(unreadable)} files could not be read, the first: {first}: {why}",
+        cure="replace or remove them; --json names each",
+    )
+
+
+def headline(metrics: Metrics) -> str:
+    """Say the figures in one line."""
+    if not metrics.pictures:
+        return "no test pictures, so nothing is measured"
+    said = {"top-1": metrics.top1, "top-3": metrics.top3, "macro-F1": metrics.macro_f1}
+    shares = ", ".join(f"{name} {100 * (value or 0):.1f} %" for name, value in said.items())
+    return f"{shares}, ECE {metrics.ece:.3f}"
+
+
+def _few(names: Sequence[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(shown(name) for name in names[:most]) + more

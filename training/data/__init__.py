@@ -1,0 +1,1 @@
+"""Read published pictures and embed them."""

@@ -1,0 +1,195 @@
+"""Embed each picture once, in several views, and keep the embeddings on disk."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from sceneset.dataset import run_lock
+from sceneset.progress import Bar
+from training.data.augment import Chances, random_view
+from training.data.memmap import MAPS, Filling, Rows, open_rows, prune
+from training.data.version import Version, picture_batches
+from training.models.inference import Compute, Pictures
+
+NOTE_SECONDS = 5.0
+CENTRE, MIRRORED = 0, 1
+Kind = Literal["pooled", "map"]
+DTYPES: Mapping[Kind, Any] = {"pooled": np.float32, "map": MAPS}
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at a picture: 0 as it is, 1 mirrored, others drawn at random by chances.
+
+    The draw depends on the view's number and the picture's row alone, so that it can be made again.
+    """
+
+    number: int
+    chances: Chances
+
+    def __str__(self) -> str:
+        """Name the view by everything that decides it."""
+        if self.number <= MIRRORED:
+            return ("centre", "mirrored")[self.number]
+        return f"random-{self.number}-{self.chances}"
+
+    def of(self, pictures: Pictures, row: int) -> Pictures:
+        """Return the view of uint8[N, size, size, 3]; the first is the picture of that row."""
+        if self.number == CENTRE:
+            return pictures
+        if self.number == MIRRORED:
+            return pictures[:, :, ::-1]
+        return np.stack(
+            [
+                random_view(one, self.chances, np.random.default_rng((self.number, row + k)))
+                for k, one in enumerate(pictures)
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is embedded, by what, and where the embeddings are kept.
+
+    `key` names everything about the network that decides the features: its name, its weights, the
+    layers read, the engine.
+    """
+
+    version: Version
+    cache: Path
+    key: str
+    shapes: Mapping[Kind, tuple[int, ...]]
+
+    def rows(self, view: View) -> int:
+        """Count a view's rows: the centre has training, then validation pictures."""
+        splits = self.version.splits
+        return len(splits["train"]) + (len(splits["val"]) if view.number == CENTRE else 0)
+
+    def folder(self, view: View, kind: Kind) -> Path:
+        """Return the folder of one view's features of one kind."""
+        version = self.version
+        said = (
+            f"{version.id} {version.pixels} {version.size} {version.fit} {self.key} {view} {kind}"
+        )
+        return self.cache / f"{version.id[:16]}-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+
+    def found(self, view: View, kind: Kind) -> Rows | None:
+        """Return a view's features when they are kept already."""
+        shape = (self.rows(view), *self.shapes[kind])
+        return open_rows(self.folder(view, kind), shape, DTYPES[kind])
+
+
+class Engines(NamedTuple):
+    """What computes features: of training pictures, and exactly, of validation pictures."""
+
+    train: Compute
+    exact: Compute
+
+
+def embed(
+    source: Source,
+    wanted: Sequence[tuple[View, Kind]],
+    engines: Callable[[], Engines],
+    versions: Callable[[], frozenset[str]],
+    bar: Callable[[int], Bar],
+) -> list[Rows]:
+    """Return the features of each view and kind, computed where they are not kept already.
+
+    A killed run's batches are gone on with. Features of versions that are no more are removed;
+    `versions` is asked with the lock held, so that none is missed that another run reads.
+    """
+    rows = [source.found(*one) for one in wanted]
+    if any(one is None for one in rows):
+        with run_lock(source.cache, "embedding"):
+            prune(source.cache, versions())
+            missing = [one for one in wanted if source.found(*one) is None]
+            if missing:
+                _fill(source, missing, engines(), bar)
+            # Opened rows stay readable; without the lock another run may remove the maps first.
+            rows = [source.found(*one) for one in wanted]
+    if any(one is None for one in rows):
+        raise OSError(f"{source.cache} does not hold what was written to it")
+    return [one for one in rows if one is not None]
+
+
+def _fill(
+    source: Source,
+    wanted: Sequence[tuple[View, Kind]],
+    engines: Engines,
+    bar: Callable[[int], Bar],
+) -> None:
+    fillings = {
+        (view, kind): Filling(
+            source.folder(view, kind), (source.rows(view), *source.shapes[kind]), DTYPES[kind]
+        )
+        for view, kind in wanted
+    }
+    try:
+        _go_through(source, fillings, engines, bar)
+    finally:
+        for filling in fillings.values():
+            filling.close()
+
+
+def _go_through(
+    source: Source,
+    fillings: Mapping[tuple[View, Kind], Filling],
+    engines: Engines,
+    bar: Callable[[int], Bar],
+) -> None:
+    version = source.version
+    middle, count = len(version.splits["train"]), max(source.rows(view) for view, _ in fillings)
+    start = min(
+        (f.done for (view, _), f in fillings.items() if f.done < source.rows(view)), default=count
+    )
+    progress = bar(count)
+    progress.advance(start)
+    noted = monotonic()
+    for row, batch in _batches(version, start, count):
+        train = row < middle
+        _write(row, batch, fillings, engines.train if train else engines.exact, train=train)
+        progress.advance(len(batch))
+        if monotonic() - noted > NOTE_SECONDS:
+            for (view, _), filling in fillings.items():
+                filling.note(min(row + len(batch), source.rows(view)))
+            noted = monotonic()
+    examples = (*version.splits["train"], *version.splits["val"])
+    for (view, kind), filling in fillings.items():
+        plain = view.number == CENTRE and kind == "pooled"
+        about = {"version": version.id, "network": source.key, "view": str(view), "kind": kind}
+        filling.finish(about, [one.sha256 for one in examples] if plain else [])
+
+
+def _write(
+    row: int,
+    batch: Pictures,
+    fillings: Mapping[tuple[View, Kind], Filling],
+    compute: Compute,
+    *,
+    train: bool,
+) -> None:
+    """Compute a batch's views once each, and write what is wanted of them."""
+    for view in sorted({view for view, _ in fillings}, key=lambda one: one.number):
+        if not train and view.number != CENTRE:
+            continue
+        features = compute(view.of(batch, row))
+        for place, kind in enumerate(DTYPES):
+            filling = fillings.get((view, kind))
+            if filling is not None:
+                filling.write(row, features[place])
+
+
+def _batches(version: Version, start: int, count: int) -> Iterator[tuple[int, Pictures]]:
+    """Yield (row, pictures) from a row on; no batch holds pictures of both splits."""
+    paths = (version.paths("train") + version.paths("val"))[:count]
+    middle = len(version.splits["train"])
+    for first, last in ((start, middle), (max(start, middle), count)):
+        row = first
+        for batch in picture_batches(paths[first:last], version.size, version.fit):
+            yield row, batch
+            row += len(batch)

@@ -1,0 +1,241 @@
+"""Read a published version: its record, its pictures as arrays, where they come from."""
+
+import csv
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sceneset.checksums import read_checksums
+from sceneset.dataset import Dataset
+from sceneset.errors import DamagedDataError, MissingInputError
+from sceneset.images import Fit, PictureError, load_square
+from sceneset.manifest.rows import SPLITS, Split
+from sceneset.manifest.store import Manifest
+from sceneset.versions.published import PublishedPicture, version_id
+from sceneset.workers import map_items
+from training.models.backend import load_backend
+
+DECODERS = "threads:2"
+BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One picture file, its label and, when known, the picture's SHA-256 as found and leak group.
+
+    `checksum` is the SHA-256 of the file itself, as it was published.
+    """
+
+    path: Path
+    label: int
+    sha256: str = ""
+    group: str = ""
+    checksum: str = ""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One published version: class names by label, picture size in px, examples by split.
+
+    `pixels` tells versions of the same pictures apart that were published in another way, such as
+    another encoding: a digest of SHA256SUMS, or the id of a version that has none.
+    """
+
+    id: str
+    folder: Path
+    class_names: tuple[str, ...]
+    size: int
+    fit: Fit
+    splits: dict[Split, tuple[Example, ...]]
+    pixels: str = ""
+
+    def labels(self, split: Split) -> NDArray[np.int64]:
+        """Return the labels of a split, int64[N], in the order of its examples."""
+        return labels_of(self.splits[split])
+
+    def paths(self, split: Split) -> list[Path]:
+        """Return the files of a split, in the order of its examples."""
+        return [example.path for example in self.splits[split]]
+
+    def classes_without(self, split: Split) -> list[str]:
+        """Name the classes that have no picture in a split."""
+        present = {example.label for example in self.splits[split]}
+        return [name for label, name in enumerate(self.class_names) if label not in present]
+
+
+def read_version(dataset: Dataset) -> Version:
+    """Read the newest published version.
+
+    Raises MissingInputError when nothing is published, DamagedDataError when its record does not
+    say what it should.
+    """
+    if not (dataset.current / "dataset.json").is_file():
+        raise MissingInputError(
+            f"nothing is published at {dataset.root}",
+            cure=f"sceneset curate --dataset {dataset.root}",
+        )
+    folder = dataset.current.resolve()
+    try:
+        record = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        return _version(folder, record)
+    except (OSError, ValueError, KeyError, IndexError, TypeError, csv.Error) as error:
+        raise DamagedDataError(
+            f"the version at {folder} cannot be read ({type(error).__name__}: {error})",
+            cure=f"sceneset curate --dataset {dataset.root} publishes it anew",
+        ) from error
+
+
+def _version(folder: Path, record: dict[str, Any]) -> Version:
+    names = tuple(str(name) for name in record["class_names"])
+    sums = _checksums(folder)
+    splits: dict[Split, list[Example]] = {split: [] for split in SPLITS}
+    rows: list[PublishedPicture] = []
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            label = int(row["label"])
+            if names[label] != row["class"]:
+                raise ValueError(f"label {label} is {names[label]!r}, not {row['class']!r}")
+            source = (row.get("sha256", ""), row.get("group", ""))
+            published = sums.get(row["path"], "none") if sums is not None else ""
+            example = Example(folder / row["path"], label, *source, published)
+            split = cast("Split", row["split"])
+            splits[split].append(example)
+            rows.append(_row(label, row["class"], split, example.sha256))
+    if version_id(rows) != record["version"]:
+        raise DamagedDataError(
+            f"the version at {folder} was altered since: its pictures do not match its id",
+            cure="sceneset curate publishes a new version",
+        )
+    return Version(
+        id=str(record["version"]),
+        folder=folder,
+        class_names=names,
+        size=int(record["size"]),
+        fit=cast("Fit", record.get("fit", "crop")),
+        splits={split: tuple(rows) for split, rows in splits.items()},
+        pixels=_pixels(splits) if sums is not None else str(record["version"]),
+    )
+
+
+def _checksums(folder: Path) -> dict[str, str] | None:
+    """Return what SHA256SUMS says, or None for a version that has none."""
+    try:
+        return read_checksums(folder)
+    except FileNotFoundError:
+        return None
+
+
+def _pixels(splits: Mapping[Split, Sequence[Example]]) -> str:
+    """Return a digest of the pictures' lines of SHA256SUMS: the other files tell of the day too."""
+    lines = [f"{one.path.name} {one.checksum}" for rows in splits.values() for one in rows]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _row(label: int, name: str, split: Split, sha256: str) -> PublishedPicture:
+    """Return what a version's id is made of, the rest left empty."""
+    return PublishedPicture("", label, name, split, sha256, "", 0, 0, "", "", "")
+
+
+def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:
+    """Return int64[N]."""
+    return np.array([example.label for example in examples], dtype=np.int64)
+
+
+def refuse(path: Path, error: Exception) -> None:
+    """Raise DamagedDataError: a published picture is missing or is no picture."""
+    raise DamagedDataError(
+        f"the published picture {path} cannot be read: {error}",
+        cure="sceneset verify lists what is damaged; sceneset curate publishes a new version",
+    ) from error
+
+
+def picture_batches(
+    paths: Sequence[Path],
+    size: int,
+    fit: Fit = "crop",
+    *,
+    batch: int = BATCH,
+    broken: Callable[[Path, Exception], None] = refuse,
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield uint8[<= batch, size, size, 3], decoded by two threads ahead of the reader.
+
+    `broken` is told of each file that is missing or no picture; the others go on if it returns.
+    """
+    held: list[NDArray[np.uint8]] = []
+
+    def load(path: Path) -> NDArray[np.uint8]:
+        return load_square(path.read_bytes(), size, fit)
+
+    for result in map_items(load, paths, DECODERS):
+        if result.value is not None:
+            held.append(result.value)
+        elif isinstance(result.error, OSError | PictureError):
+            broken(result.item, result.error)
+        else:
+            raise result.error or RuntimeError(f"no picture from {result.item}")
+        if len(held) == batch:
+            yield np.stack(held)
+            held = []
+    if held:
+        yield np.stack(held)
+
+
+def load_pictures(paths: Sequence[Path], size: int, fit: Fit = "crop") -> NDArray[np.uint8]:
+    """Return uint8[N, size, size, 3]: 77 kB a picture at 160 px."""
+    pictures = np.empty((len(paths), size, size, 3), np.uint8)
+    start = 0
+    for batch in picture_batches(paths, size, fit):
+        pictures[start : start + len(batch)] = batch
+        start += len(batch)
+    return pictures
+
+
+def read_ahead(batches: Callable[[], Iterator[Any]], size: int, count: int) -> Any:  # noqa: ANN401  TensorFlow has no types
+    """Return a tf.data set of `count` batches (uint8[N, size, size, 3], int64[N]), two ahead."""
+    tf = load_backend().tf
+    signature = (
+        tf.TensorSpec((None, size, size, 3), tf.uint8),
+        tf.TensorSpec((None,), tf.int64),
+    )
+    made = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
+
+
+_NO_LICENCE = {"", "unknown"}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Pictures of a version, the sites they were found on, through what, and how many are licensed.
+
+    `engines` stand in order of their pictures, the most first.
+    """
+
+    pictures: int
+    sites: int
+    engines: tuple[str, ...]
+    licensed: int
+
+
+def count_sources(manifest_path: Path, version: Version) -> Sources:
+    """Return what the manifest knows of the pictures of a version."""
+    pictures = {e.sha256 for examples in version.splits.values() for e in examples}
+    with Manifest(manifest_path) as manifest:
+        rows = manifest.query(
+            "SELECT sha256, site, engine, licence FROM sightings WHERE status = 'kept'"
+        )
+    rows = [row for row in rows if row[0] in pictures]
+    engines = Counter(engine for engine, _ in {(row[2], row[0]) for row in rows})
+    return Sources(
+        len(pictures),
+        len({row[1] for row in rows if row[1]}),
+        tuple(name for name, _ in engines.most_common()),
+        len({row[0] for row in rows if row[3] not in _NO_LICENCE}),
+    )

@@ -1,0 +1,1 @@
+"""Measure answers: metrics, calibration, tags, label issues."""

@@ -1,0 +1,105 @@
+"""Run an exported model over picture files, and over their mirror images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sceneset.images import Fit
+from sceneset.progress import Bar
+from training.data.version import Example, labels_of, picture_batches
+from training.evaluation.calibration import softmax
+from training.evaluation.metrics import measure
+from training.models.inference import forward
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Probabilities float64[N, classes] of the examples that could be read, and the others.
+
+    `seconds` is the time from files to answers, without the first, compiling call.
+    """
+
+    probabilities: NDArray[np.float64]
+    examples: tuple[Example, ...]
+    unreadable: dict[str, str]
+    seconds: float = 0.0
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Return the leak groups numbered from 0, int[N]; a picture of no known group is its own."""
+        names = [e.group or f"{place}" for place, e in enumerate(self.examples)]
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Return the true labels, int64[N]."""
+        return labels_of(self.examples)
+
+
+def answer(
+    model: Any,  # noqa: ANN401
+    examples: Sequence[Example],
+    size: int,
+    fit: Fit,
+    bar: Bar,
+) -> Answers:
+    """Run the model in batches of 32; files that are no pictures are set aside with the reason."""
+    run = forward(model)
+    unreadable: dict[Path, str] = {}
+
+    def set_aside(path: Path, error: Exception) -> None:
+        unreadable[path] = str(error)
+        bar.advance()
+
+    rows = [np.empty((0, model.output.shape[-1]), np.float32)]
+    paths = [example.path for example in examples]
+    run(np.zeros((1, size, size, 3), np.uint8))
+    began = perf_counter()
+    for batch in picture_batches(paths, size, fit, broken=set_aside):
+        rows.append(run(batch))
+        bar.advance(len(batch))
+    return Answers(
+        np.concatenate(rows).astype(np.float64),
+        tuple(example for example in examples if example.path not in unreadable),
+        {str(path): why for path, why in unreadable.items()},
+        perf_counter() - began,
+    )
+
+
+TINY = np.finfo(np.float32).tiny
+
+
+def mirrored_headline(
+    model: Any,  # noqa: ANN401  Keras has no types
+    probabilities: NDArray[np.float64],
+    examples: Sequence[Example],
+    class_names: Sequence[str],
+    *,
+    size: int,
+    fit: Fit,
+    bar: Bar,
+) -> dict[str, float | None]:
+    """Return the figures of the averaged answers.
+
+    `probabilities` float64[N, classes] are the model's own of the same examples. Those that were
+    lost since are in no figure.
+    """
+    run, lost = forward(model), dict[Path, Exception]()
+    rows = [np.empty((0, probabilities.shape[1]), np.float32)]
+    paths = [one.path for one in examples]
+    for batch in picture_batches(paths, size, fit, broken=lost.__setitem__):
+        rows.append(run(batch[:, :, ::-1]))
+        bar.advance(len(batch))
+    read = [place for place, path in enumerate(paths) if path not in lost]
+    averaged = average(probabilities[read], np.concatenate(rows).astype(np.float64))
+    return measure(averaged, labels_of(examples)[read], class_names).headline()
+
+
+def average(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the softmax of the mean of two answers' logits, float64[N, classes]."""
+    return softmax((np.log(np.maximum(one, TINY)) + np.log(np.maximum(other, TINY))) / 2)

@@ -1,1 +1,0 @@
-"""Take in models that were trained elsewhere, and make bundles of them."""

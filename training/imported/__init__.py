@@ -1,0 +1,1 @@
+"""Make bundles of models that were trained elsewhere."""

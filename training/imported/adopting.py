@@ -1,0 +1,235 @@
+"""Put a model from elsewhere between what a bundle takes and what it gives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sceneset.errors import SceneSetError, SettingsError
+from training.exports.explain import Dense
+from training.exports.litert import trace
+from training.imported.opening import Foreign, first_line
+from training.imported.reading import OutputName, ScalingName
+from training.loop.resources import is_exhausted
+from training.models.backbones.backbone import Scaling, scale
+from training.models.backend import load_backend
+
+Rows = NDArray[np.float32]
+_BATCH = 4
+_LAYERS: dict[ScalingName, Scaling] = {
+    "0..255": "none",
+    "none": "none",
+    "-1..1": "minus_one_to_one",
+    "tf": "minus_one_to_one",
+    "torch": "torch",
+    "caffe": "caffe",
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is known of a model: the side of its square in px, its range, its output."""
+
+    size: int
+    scaling: ScalingName
+    output: OutputName
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What Grad-CAM needs of a model: its last feature map, their means, the layers after them."""
+
+    feature_map: Any
+    pooled: Any
+    head: tuple[Dense, ...]
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A model as bundles hold them: pictures float32[N, size, size, 3] in 0..255 -> probabilities.
+
+    `network` is None for a SavedModel. `explained` is None where nothing can be explained.
+    """
+
+    input: Any
+    variables: tuple[Any, ...]
+    run: Callable[[Any], Any]
+    network: Any = None
+    explained: Explained | None = None
+
+    def __call__(self, image: Any, *, training: bool = False) -> Any:  # noqa: ANN401
+        """Return probabilities float32[N, classes] for a batch, at inference alone."""
+        return self.run(image) if self.network is None else self.network(image, training=training)
+
+    def graph(self) -> Any:  # noqa: ANN401
+        """Return one concrete function: pictures -> feature map and means if any, probabilities."""
+        if self.network is not None:
+            parts = self.explained
+            more = [] if parts is None else [parts.feature_map, parts.pooled]
+            return trace(self.network, [*more, self.network.outputs[0]])
+        tf = load_backend().tf
+        spec = tf.TensorSpec(self.input.shape, tf.float32, name="image")
+        run = tf.function(self.run, input_signature=[spec], autograph=False)
+        return run.get_concrete_function()
+
+
+def adopt(foreign: Foreign, reading: Reading) -> Adopted:
+    """Put the scaling before a model and, after logits, a softmax behind it."""
+    if foreign.network is None:
+        return _adopted_graph(foreign, reading)
+    keras = load_backend().keras
+    steps = _steps(foreign.network)
+    found = _tail(steps, reading.output)
+    pool, head = found if found is not None else (None, ())
+    maps = [] if pool is None else [pool.given, pool.answer]
+    # Named anew: its own name may be one that is used outside.
+    inside = keras.Model(steps[0].given, [*maps, steps[-1].answer], name="network")
+    image = keras.Input((reading.size, reading.size, 3), name="image")
+    outputs = inside(scaled_pictures(image, reading.scaling), training=False)
+    *seen, answer = outputs if isinstance(outputs, list | tuple) else [outputs]
+    if reading.output == "logits":
+        answer = keras.layers.Softmax(name="probabilities", dtype="float32")(answer)
+    elif answer.dtype != "float32":
+        answer = keras.layers.Identity(name="probabilities", dtype="float32")(answer)
+    network = keras.Model(image, answer, name="sceneset")
+    explained = Explained(seen[0], seen[1], head) if seen else None
+    return Adopted(network.inputs[0], tuple(network.variables), network, network, explained)
+
+
+def scaled_pictures(image: Any, scaling: ScalingName) -> Any:  # noqa: ANN401
+    """Scale pictures 0..255 to a range by Keras layers, which every export format takes."""
+    if scaling == "0..1":
+        return load_backend().keras.layers.Rescaling(1 / 255, name="scale")(image)
+    return scale(image, _LAYERS[scaling])
+
+
+def own_answers(foreign: Foreign, reading: Reading, pictures: NDArray[np.uint8]) -> Rows:
+    """Return what a model itself says of pictures uint8[N, size, size, 3], float32[N, outputs].
+
+    The scaling is Keras' own preprocess_input, in numpy: a second opinion on our layers.
+    """
+    keras = load_backend().keras
+    values = pictures.astype(np.float32)
+    mode = {"-1..1": "tf"}.get(reading.scaling, reading.scaling)
+    if mode in {"tf", "torch", "caffe"}:
+        scaled = keras.applications.imagenet_utils.preprocess_input
+        values = scaled(values, data_format="channels_last", mode=mode)
+    elif mode == "0..1":
+        values = values / np.float32(255)
+    try:
+        return _in_batches(foreign.run, values)
+    except (SceneSetError, OSError):
+        raise
+    except Exception as error:  # whatever layers raise that are given another size
+        if is_exhausted(error):
+            raise
+        raise SettingsError(
+            f"{foreign.path} does not take pictures of {reading.size} px: {first_line(error)}",
+            cure="give the --size that it was trained at",
+        ) from error
+
+
+def answers(model: Adopted, pictures: NDArray[np.uint8]) -> Rows:
+    """Return what an adopted model says of pictures uint8[N, size, size, 3], float32[N, classes]."""
+    return _in_batches(model, pictures.astype(np.float32))
+
+
+def _in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:
+    """Run float32[N, size, size, 3] a few at a time: large networks need much memory for each."""
+    tf = load_backend().tf
+    spec = tf.TensorSpec((None, *values.shape[1:]), tf.float32)
+
+    def call(pixels: Any) -> Any:  # noqa: ANN401  a function has the hash that TensorFlow asks for
+        return run(pixels)
+
+    compiled = tf.function(call, input_signature=[spec], autograph=False)
+    rows = [compiled(tf.constant(values[k : k + _BATCH])) for k in range(0, len(values), _BATCH)]
+    return np.concatenate([np.asarray(one, np.float32) for one in rows])
+
+
+def softmax(rows: Rows) -> Rows:
+    """Return probabilities float32[N, classes] of logits."""
+    shares = np.exp(rows - rows.max(axis=1, keepdims=True))
+    probabilities: Rows = shares / shares.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def _adopted_graph(foreign: Foreign, reading: Reading) -> Adopted:
+    keras, tf = load_backend().keras, load_backend().tf
+    image = keras.Input((reading.size, reading.size, 3), name="image")
+    scaler = keras.Model(image, scaled_pictures(image, reading.scaling))
+
+    def run(pictures: Any) -> Any:  # noqa: ANN401
+        answer = tf.cast(foreign.run(scaler(pictures, training=False)), tf.float32)
+        return tf.nn.softmax(answer) if reading.output == "logits" else answer
+
+    # Writers ask Keras' variables for the one of TensorFlow inside; these are that already.
+    held = [SimpleNamespace(value=one) for one in foreign.variables]
+    return Adopted(scaler.inputs[0], (*scaler.variables, *held), run)
+
+
+class Step(NamedTuple):
+    """A layer, the tensor that it is given, and the one that it answers with."""
+
+    layer: Any
+    given: Any
+    answer: Any
+
+
+def _steps(network: Any) -> list[Step]:  # noqa: ANN401
+    """Return the layers of a network in their order; the first is given its input."""
+    keras = load_backend().keras
+    if not isinstance(network, keras.Sequential):
+        first = Step(None, network.inputs[0], network.inputs[0])
+        inside = [Step(one, one.input, one.output) for one in network.layers]
+        return [first, *inside, Step(None, network.outputs[0], network.outputs[0])]
+    # Its layers were called each time one was added: only a call of our own is of one piece.
+    steps, value = [], keras.Input(batch_shape=network.inputs[0].shape)
+    for layer in network.layers:
+        steps.append(Step(layer, value, layer(value)))
+        value = steps[-1].answer
+    return steps
+
+
+def _tail(steps: list[Step], output: OutputName) -> tuple[Step, tuple[Dense, ...]] | None:
+    """Return the global average before the last dense layers, and those layers' weights.
+
+    None unless nothing but dropout stands between, relu follows all but the last, and a softmax or
+    nothing follows the last: that is what Grad-CAM in numpy reads.
+    """
+    layers = load_backend().keras.layers
+    tail = [step for step in steps if step.layer is not None]
+    averages = layers.GlobalAveragePooling2D
+    places = [k for k, one in enumerate(tail) if isinstance(one.layer, averages)]
+    if not places or tail[places[-1]].layer.keepdims or tail[-1].answer is not steps[-1].answer:
+        return None
+    pool, after = tail[places[-1]], tail[places[-1] + 1 :]
+    chained = all(now.given is before.answer for before, now in pairwise([pool, *after]))
+    closed = bool(after) and _is_softmax(after[-1].layer)
+    between = [one.layer for one in (after[:-1] if closed else after)]
+    dense = [one for one in between if isinstance(one, layers.Dense)]
+    if not (
+        chained and dense and all(isinstance(b, layers.Dense | layers.Dropout) for b in between)
+    ):
+        return None
+    ends = [one.activation.__name__ for one in dense]
+    last = "linear" if closed or output == "logits" else "softmax"
+    if ends != ["relu"] * (len(dense) - 1) + [last]:
+        return None
+    return pool, tuple(_weights(one) for one in dense)
+
+
+def _is_softmax(layer: Any) -> bool:  # noqa: ANN401
+    layers = load_backend().keras.layers
+    if isinstance(layer, layers.Activation):
+        return bool(layer.activation.__name__ == "softmax")
+    return isinstance(layer, layers.Softmax)
+
+
+def _weights(layer: Any) -> Dense:  # noqa: ANN401
+    kernel, *bias = (np.asarray(one, np.float32) for one in layer.get_weights())
+    return kernel, bias[0] if bias else np.zeros(kernel.shape[1], np.float32)

@@ -1,0 +1,157 @@
+"""Train a network epoch by epoch: record the curves, keep the best epoch, stop early, go on."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sceneset.errors import SettingsError
+from sceneset.progress import Bar
+from training.loop.checkpoint import Checkpoint, State
+from training.models.backend import load_backend
+
+
+class DivergedError(SettingsError):
+    """The loss was no number before an epoch was over."""
+
+
+@dataclass
+class Epochs:
+    """What the epochs of one run showed, and the weights of the best.
+
+    The best epoch has the highest validation accuracy, of equals the lowest loss. Without
+    validation pictures, or with `keep_best` off, the last epoch stays. An epoch in which the loss
+    was no number is never kept. `cure` is the option to try when that happens.
+    """
+
+    bar: Bar
+    keep_best: bool = True
+    patience: int | None = None
+    cure: str = "--learning-rate 0.0001 or less"
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    curves: list[dict[str, float]] = field(default_factory=list)
+    kept: int = 0
+    diverged: str = ""
+    stopped: bool = False
+    _rank: tuple[float, float] | None = None
+    _weights: list[Any] = field(default_factory=list)
+
+    def see(self, model: Any, logs: Mapping[str, float]) -> None:  # noqa: ANN401  Keras has no types
+        """Take in an epoch that ended: its logs and the model as it is now."""
+        self.curves.append({name: float(value) for name, value in logs.items()})
+        self.bar.advance(note=f"loss {logs['loss']:.3f}")
+        if not (self.keep_best and "val_accuracy" in logs):
+            self._keep(model)
+            return
+        rank = (logs["val_accuracy"], -logs["val_loss"])
+        if self._rank is None or rank > self._rank:
+            self._rank = rank
+            self._keep(model)
+        elif self.patience is not None and len(self.curves) - self.kept >= self.patience:
+            self.stopped = model.stop_training = True
+
+    def restore(self, model: Any) -> None:  # noqa: ANN401
+        """Put the kept epoch's weights back into the model.
+
+        Raises DivergedError when training broke off before there was one.
+        """
+        if self.diverged and not self._weights:
+            raise DivergedError(f"{self.diverged}, before an epoch was over", cure=self.cure)
+        if self._weights:
+            model.set_weights(self._weights)
+
+    def state(self) -> State:
+        """Return everything that going on needs to know."""
+        facts = {
+            "curves": self.curves,
+            "kept": self.kept,
+            "rank": self._rank,
+            "stopped": self.stopped,
+        }
+        return State(facts, {"kept": self._weights})
+
+    def take(self, state: State) -> None:
+        """Go on from a state."""
+        self.curves = list(state.facts["curves"])
+        self.kept, self.stopped = state.facts["kept"], state.facts["stopped"]
+        rank = state.facts["rank"]
+        self._rank = None if rank is None else (rank[0], rank[1])
+        self._weights = list(state.arrays["kept"])
+        self.bar.advance(len(self.curves))
+
+    def break_off(self, step: int, what: str = "loss") -> None:
+        """Note the step, counted from 1, at which the loss was no number, or the weights after."""
+        epoch = len(self.curves) + 1
+        self.diverged = f"the {what} was no number at step {step} of epoch {epoch}"
+
+    def _keep(self, model: Any) -> None:  # noqa: ANN401
+        self.kept = len(self.curves)
+        self._weights = model.get_weights()
+
+
+def compile_classifier(model: Any, learning_rate: float) -> None:  # noqa: ANN401
+    """Set Adam and sparse categorical cross-entropy for a model that gives logits."""
+    keras = load_backend().keras
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+
+
+def run_epochs(model: Any, data: Mapping[str, Any], epochs: Epochs) -> None:  # noqa: ANN401
+    """Fit a compiled model; `data` is what Keras' `fit` takes. Leaves the kept epoch's weights.
+
+    Goes on from the checkpoint of a killed run. `data` must give the batches of the epochs that
+    are left.
+    """
+    keras = load_backend().keras
+    go_on(model, epochs)
+
+    def ended(_epoch: int, logs: Mapping[str, float]) -> None:
+        if not epochs.diverged:
+            epochs.see(model, logs)
+            _save(model, epochs)
+
+    def stepped(batch: int, logs: Mapping[str, float]) -> None:
+        if not (math.isfinite(logs["loss"]) or epochs.diverged):
+            epochs.break_off(batch + 1)
+            model.stop_training = True
+
+    watching = keras.callbacks.LambdaCallback(on_epoch_end=ended, on_train_batch_end=stepped)
+    if not epochs.stopped:
+        model.fit(**data, initial_epoch=len(epochs.curves), callbacks=[watching], verbose=0)
+    epochs.restore(model)
+
+
+def go_on(model: Any, epochs: Epochs) -> None:  # noqa: ANN401
+    """Put a compiled model where a killed run's last epoch left it; once is enough."""
+    if epochs.curves:
+        return
+    saved = epochs.checkpoint.load()
+    if saved is None:
+        return
+    epochs.take(saved)
+    for variable, value in zip(_variables(model), saved.arrays["model"], strict=True):
+        variable.assign(value)
+
+
+def _save(model: Any, epochs: Epochs) -> None:  # noqa: ANN401
+    if epochs.checkpoint.path is None:
+        return
+    state = epochs.state()
+    values = [variable.numpy() for variable in _variables(model)]
+    epochs.checkpoint.save(State(state.facts, {**state.arrays, "model": values}))
+
+
+def _variables(model: Any) -> list[Any]:  # noqa: ANN401
+    """Return weights, states of random generators, and the optimiser with its count of steps."""
+    model.optimizer.build(model.trainable_variables)
+    weights = list(model.weights)
+    own = {id(variable) for variable in weights}
+    seeds = [
+        variable
+        for variable in model.non_trainable_variables
+        if id(variable) not in own and "seed" in variable.path
+    ]
+    return [*weights, *seeds, *model.optimizer.variables]

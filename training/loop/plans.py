@@ -1,0 +1,163 @@
+"""Say how each recipe trains: its own values, what may be set, and what it cannot use."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from sceneset.errors import SettingsError
+from training.settings import TrainSettings
+
+MANY = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Every value a training uses. Chances and shares are 0 to 1, sizes are numbers of pictures.
+
+    The defaults switch a thing off; a recipe's own values stand in `OWN`.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    warmup: float = 0.0
+    hidden: int = 0
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    label_smoothing: float = 0.0
+    class_weights: str = "none"
+    average: float = 0.0
+    mixup: float = 0.0
+    patience: int = 0
+    views: int = 1
+    flip: float = 0.0
+    crop: float = 0.0
+    colour: float = 0.0
+    rotation: float = 0.0
+    erase: float = 0.0
+    fine_tune_epochs: int = 0
+    fine_tune_batch: int = 64
+    fine_tune_rate: float = 3e-4
+    fine_tune_decay: float = 0.01
+    fine_tune_warmup: float = 0.1
+    fine_tune_smoothing: float = 0.1
+    fine_tune_dropout: float = 0.5
+    fine_tune_input_dropout: float = 0.2
+    fewest_per_class: int = 150
+
+    def as_json(self) -> dict[str, Any]:
+        """Return every value by name."""
+        return asdict(self)
+
+
+_HEAD: Mapping[str, Any] = MappingProxyType(
+    {
+        "epochs": 30,
+        "batch_size": 64,
+        "learning_rate": 1e-3,
+        "weight_decay": 0.3,
+        "warmup": 0.05,
+        "hidden": 512,
+        "dropout": 0.7,
+        "input_dropout": 0.4,
+        "label_smoothing": 0.0,
+        "class_weights": "none",
+        "average": 0.0,
+        "mixup": 0.0,
+        "patience": 0,
+        "views": 2,
+        "flip": 0.5,
+        "crop": 1.0,
+        "colour": 0.5,
+        "rotation": 0.0,
+        "erase": 0.0,
+    }
+)
+# A value that stands here is the recipe's own and may be set; one that does not has no use in it.
+OWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "fast": _HEAD,
+        "best": {
+            **_HEAD,
+            "views": 6,
+            "fine_tune_epochs": 12,
+            "fine_tune_batch": 64,
+            "fine_tune_rate": 3e-4,
+            "fine_tune_decay": 0.01,
+            "fine_tune_warmup": 0.1,
+            "fine_tune_smoothing": 0.1,
+            "fine_tune_dropout": 0.5,
+            "fine_tune_input_dropout": 0.2,
+            "fewest_per_class": 150,
+        },
+        "original": {"epochs": 25, "batch_size": 128, "learning_rate": 1e-3},
+        "scratch": {
+            "epochs": 30,
+            "batch_size": 16,
+            "learning_rate": 1e-3,
+            "weight_decay": 0.0,
+            "label_smoothing": 0.0,
+            "class_weights": "none",
+            "average": 0.0,
+            "mixup": 0.0,
+            "patience": 8,
+            "flip": 0.5,
+            "crop": 0.0,
+            "colour": 0.0,
+            "rotation": 0.0,
+            "erase": 0.0,
+        },
+    }
+)
+CHANCES = ("flip", "crop", "colour", "rotation", "erase")
+_HEAD_WITH_MANY = {"epochs": 8, "batch_size": 128, "dropout": 0.5, "input_dropout": 0.2}
+_WITH_MANY: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"fast": _HEAD_WITH_MANY, "best": {**_HEAD_WITH_MANY, "fine_tune_epochs": 6}}
+)
+
+
+def make_plan(settings: TrainSettings, recipe: str, pictures: int) -> Plan:
+    """Return a recipe's values for so many training pictures, with those that were asked for.
+
+    Raises SettingsError for a setting that the recipe has no use for.
+    """
+    own = OWN[recipe]
+    asked = {
+        name: value
+        for name in Plan.__dataclass_fields__
+        if (value := getattr(settings, name)) is not None
+    }
+    for name in asked:
+        if name not in own:
+            raise SettingsError(
+                f"{flag(name)} does nothing in the recipe {recipe}",
+                cure=f"leave it out, or choose a recipe that uses it: {_users(name)}",
+            )
+    plan = replace(Plan(epochs=own["epochs"], batch_size=own["batch_size"]), **{**own, **asked})
+    if pictures > MANY:
+        plan = replace(plan, **{**_WITH_MANY.get(recipe, {}), **asked})
+    _check_views(plan, recipe, asked)
+    return plan
+
+
+def flag(name: str) -> str:
+    """Return a field's name as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
+def _users(name: str) -> str:
+    return ", ".join(recipe for recipe, own in OWN.items() if name in own)
+
+
+def _check_views(plan: Plan, recipe: str, asked: Mapping[str, Any]) -> None:
+    """Refuse chances of random views where there are none: view 1 is the centre, 2 its mirror."""
+    if "views" not in OWN[recipe] or plan.views > 2:  # noqa: PLR2004  said above
+        return
+    for name in CHANCES:
+        if name in asked and not (name == "flip" and recipe == "best"):
+            raise SettingsError(
+                f"{flag(name)} does nothing with --views {plan.views}",
+                cure="--views 3 or more: each view after the second is drawn at random",
+            )

@@ -1,0 +1,1 @@
+"""Build and run networks: backbone, head, classifier."""

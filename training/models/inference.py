@@ -1,0 +1,149 @@
+"""Run a network over pictures: compiled by TensorFlow, or by OpenVINO in bfloat16."""
+
+import importlib.util
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sceneset.errors import MissingExtraError
+from sceneset.images import Fit
+from sceneset.progress import STDERR, STDOUT, without_native_chatter
+from training.models.backend import load_backend
+
+Pictures = NDArray[np.uint8]
+# uint8[N, size, size, 3] -> pooled float32[N, features] and, when asked for, float32 feature maps
+Compute = Callable[[Pictures], Sequence[NDArray[np.float32]]]
+CHUNK = 8
+THREADS = 2
+FROZEN_WEIGHTS = 50_000_000
+PARALLEL = 8
+EngineName = Literal["auto", "tensorflow", "openvino"]
+Engine = Literal["tensorflow", "openvino"]
+
+
+def forward_all(model: Any) -> Callable[[Pictures], list[NDArray[np.float32]]]:  # noqa: ANN401  Keras has no types
+    """Compile a model's inference: uint8[N, size, size, 3] -> each output, float32[N, ...].
+
+    Up to FROZEN_WEIGHTS weights become constants, so that TensorFlow folds batch normalisation into
+    the kernels; a CHUNK of pictures stays in the processor's cache, and two threads leave no core
+    waiting. Together twice as fast as one call for 32, and four times as fast as Keras' `predict`.
+    Never XLA, which makes the convolutions four times slower on a CPU. Later changes of the
+    weights are not seen.
+    """
+    tf, run = load_backend().tf, _calculation(model)
+    shape = (None, *model.input.shape[1:])
+    compiled = tf.function(run, autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8)])
+
+    def compute_chunk(pictures: Pictures) -> list[NDArray[np.float32]]:
+        found = compiled(np.ascontiguousarray(pictures))
+        outputs = found if isinstance(found, list | tuple) else [found]
+        return [np.asarray(output, np.float32) for output in outputs]
+
+    def compute(pictures: Pictures) -> list[NDArray[np.float32]]:
+        starts = range(0, len(pictures), CHUNK)
+        chunks = [pictures[start : start + CHUNK] for start in starts]
+        with ThreadPoolExecutor(THREADS) as pool:
+            found = list(pool.map(compute_chunk, chunks))
+        return [np.concatenate(output) for output in zip(*found, strict=True)]
+
+    return compute
+
+
+def _calculation(model: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    """Return uint8 -> outputs in inference mode, with constant weights when they are small."""
+    tf = load_backend().tf
+
+    def run(pictures: Any) -> Any:  # noqa: ANN401
+        return model(tf.cast(pictures, tf.float32), training=False)
+
+    if model.count_params() > FROZEN_WEIGHTS:
+        return run
+    trainable = [variable.numpy() for variable in model.trainable_variables]
+    others = [variable.numpy() for variable in model.non_trainable_variables]
+
+    def run_frozen(pictures: Any) -> Any:  # noqa: ANN401
+        constants = ([tf.constant(value) for value in values] for values in (trainable, others))
+        return model.stateless_call(*constants, tf.cast(pictures, tf.float32), training=False)[0]
+
+    return run_frozen
+
+
+def forward(model: Any) -> Any:  # noqa: ANN401  Keras has no types
+    """Compile a model's inference: uint8[N, size, size, 3] -> float32[N, outputs]."""
+    compute_all = forward_all(model)
+
+    def compute(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return compute_all(pictures)[0]
+
+    return compute
+
+
+def load_model(path: Path) -> Any:  # noqa: ANN401  Keras has no types
+    """Load an exported model.keras; code inside the file is refused (Keras' safe mode)."""
+    return load_backend().keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def fit_of(word: str) -> Fit:
+    """Return a bundle's word for how pictures are made square, as a type."""
+    return "pad" if word == "pad" else "stretch" if word == "stretch" else "crop"
+
+
+def choose_engine(
+    asked: EngineName, installed: Callable[[str], object] = importlib.util.find_spec
+) -> Engine:
+    """Return the engine asked for; `auto` is OpenVINO where it is installed.
+
+    Raises MissingExtraError when the one asked for is not installed.
+    """
+    if asked == "tensorflow":
+        return "tensorflow"
+    if installed("openvino") is not None:
+        return "openvino"
+    if asked == "auto":
+        return "tensorflow"
+    raise MissingExtraError(
+        "--engine openvino needs the package openvino, which is not installed",
+        cure="pip install -e '.[openvino]', or --engine tensorflow",
+    )
+
+
+def openvino_engine(model: Any) -> Compute:  # noqa: ANN401
+    """Compile for OpenVINO in bfloat16: three times TensorFlow's rate on CPUs that know bfloat16.
+
+    Features differ from float32 by 3 to 10 % of their length. A head trained on them scores the
+    same; figures are never taken from them.
+    """
+    import openvino as ov  # noqa: PLC0415  an extra
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        without_native_chatter(STDOUT, STDERR),
+    ):
+        path = Path(folder) / "model.xml"
+        model.export(str(path), format="openvino", verbose=False)
+        core = ov.Core()
+        read = core.read_model(path)
+        compiled = core.compile_model(
+            read, "CPU", {"INFERENCE_PRECISION_HINT": "bf16", "PERFORMANCE_HINT": "THROUGHPUT"}
+        )
+    outputs = len(compiled.outputs)
+
+    def compute(pictures: Pictures) -> Sequence[NDArray[np.float32]]:
+        found: dict[int, list[NDArray[np.float32]]] = {}
+
+        def keep(request: Any, place: int) -> None:  # noqa: ANN401
+            found[place] = [request.get_output_tensor(k).data.copy() for k in range(outputs)]
+
+        queue = ov.AsyncInferQueue(compiled)
+        queue.set_callback(keep)
+        for start in range(0, len(pictures), PARALLEL):
+            queue.start_async([pictures[start : start + PARALLEL].astype(np.float32)], start)
+        queue.wait_all()
+        return [np.concatenate([found[k][n] for k in sorted(found)]) for n in range(outputs)]
+
+    return compute

@@ -1,0 +1,1 @@
+"""Train by recipe: fast, best, original, scratch."""

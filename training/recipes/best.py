@@ -1,0 +1,170 @@
+"""Train the head first, then the backbone's upper part on cached activations; keep the better."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.embeddings import DTYPES
+from training.evaluation.calibration import fit_temperature
+from training.loop.head import Examples, fold, unfold
+from training.loop.history import DivergedError, Epochs
+from training.loop.plans import Plan
+from training.loop.trainer import Batch, Schedule, Task, fit, head_logits
+from training.models.backbones import BACKBONES
+from training.models.backend import load_backend
+from training.models.classifier import Trunk, classifier
+from training.models.folded_bn import FoldedTail
+from training.recipes.context import Setup, Trained, val_logits
+from training.recipes.fast import (
+    HEAD_VIEWS,
+    TrainedHead,
+    embeddings,
+    make_examples,
+    make_views,
+    train_on_embeddings,
+)
+
+LAST = 0.02
+CURE = "--fine-tune-rate 0.00003 or less"
+
+
+def best(setup: Setup) -> Trained:
+    """Train the head, then the backbone's upper part with it; keep what validates better."""
+    plan, version = setup.plan("best"), setup.version
+    trunk = setup.trunk(multi_scale=True)
+    views = make_views(plan)
+    first = train_on_embeddings(setup, trunk, plan, views[:HEAD_VIEWS])
+    network = classifier(trunk, first.head, frozen=True)
+    before = first.val_logits()
+    facts: dict[str, Any] = {"fine_tuned": False, "views": [str(view) for view in views]}
+    rows = first.examples.views[0]
+    head_only = Trained("best", plan, network, before, first.epochs, facts, rows)
+    why_not = _why_not(setup, plan)
+    if why_not:
+        setup.say(f"the backbone stays as it is: {why_not}")
+        return replace(head_only, facts=facts | {"why": why_not})
+    kept = network.get_weights()
+    try:
+        network, epochs = _fine_tune(setup, trunk, plan)
+    except DivergedError as error:
+        head_only.network.set_weights(kept)
+        setup.say(f"{error.problem}: the head alone is kept")
+        return replace(head_only, facts=facts | {"why": error.problem})
+    facts |= {"fine_tune_curves": epochs.curves}
+    head_only = replace(head_only, fine_tune=epochs)
+    after = val_logits(network, version)
+    labels = version.labels("val")
+    if len(labels) and not calibrated_loss(after, labels) < calibrated_loss(before, labels):
+        setup.say("training the backbone did not validate better: the head alone is kept")
+        head_only.network.set_weights(kept)
+        return replace(head_only, facts=facts | {"why": "it did not validate better"})
+    facts |= {"fine_tuned": True}
+    tuned = {"network": network, "val_logits": after, "epochs": epochs, "head": first.epochs}
+    return replace(head_only, **tuned, facts=facts)
+
+
+def _why_not(setup: Setup, plan: Plan) -> str:
+    """Return why the backbone is not trained, or nothing."""
+    version = setup.version
+    taught = len(version.class_names) - len(version.classes_without("train"))
+    per_class = len(version.splits["train"]) / taught
+    if BACKBONES[setup.settings.backbone].cut is None:
+        return f"{setup.settings.backbone} has no layer to cut it at"
+    if per_class < plan.fewest_per_class:
+        return (
+            f"{per_class:.0f} training pictures per class are fewer than"
+            f" {plan.fewest_per_class} (--fewest-per-class 0 trains it all the same)"
+        )
+    return ""
+
+
+def _fine_tune(setup: Setup, trunk: Trunk, plan: Plan) -> tuple[Any, Epochs]:
+    """Train tail and head in place on cached activations; return the network, pictures -> logits.
+
+    The head starts from one that was trained on all views with labels smoothed and values left out
+    as in the steps here.
+    """
+    cut = str(BACKBONES[setup.settings.backbone].cut)
+    views = make_views(plan)
+    wanted = [(view, kind) for view in views for kind in DTYPES]
+    with setup.watch.step("embed"):
+        rows = embeddings(setup, trunk, wanted, cut)[1::2]
+    alike = replace(
+        plan,
+        label_smoothing=plan.fine_tune_smoothing,
+        dropout=plan.fine_tune_dropout,
+        input_dropout=plan.fine_tune_input_dropout,
+    )
+    start = train_on_embeddings(setup, trunk, alike, views, "head_on_all_views")
+    network = classifier(trunk, start.head, frozen=True)
+    examples = make_examples(setup, rows, plan)
+    epochs = setup.epochs("fine_tune", plan.fine_tune_epochs, cure=CURE)
+    task = _task(trunk, start, cut, examples, plan)
+    schedule = Schedule(
+        epochs=plan.fine_tune_epochs,
+        rate=plan.fine_tune_rate,
+        decay=plan.fine_tune_decay,
+        warmup=plan.fine_tune_warmup,
+        smoothing=plan.fine_tune_smoothing,
+        average=plan.average,
+        mixup=plan.mixup,
+        seed=setup.settings.seed,
+        last=LAST,
+    )
+    with setup.watch.step("fine_tune"):
+        unfold(start.head, start.scaling)
+        fit(task, schedule, epochs)
+        fold(start.head, start.scaling)
+    return network, epochs
+
+
+def _task(trunk: Trunk, start: TrainedHead, cut: str, examples: Examples, plan: Plan) -> Task:
+    """Describe the training of tail and head.
+
+    The head takes standardised features meanwhile: leaving out an input then means its average.
+    """
+    tail = FoldedTail(trunk.base, cut, trunk.outputs())
+    ops = load_backend().keras.ops
+    mean, spread = start.scaling
+
+    def logits(x: Any, seed: Any) -> Any:  # noqa: ANN401
+        pooled = [ops.mean(one, axis=(1, 2)) for one in tail(x)]
+        features = (ops.concatenate(pooled, axis=-1) - mean) / spread
+        return head_logits(start.head, features, seed)
+
+    def train(rng: np.random.Generator) -> Iterator[Batch]:
+        for maps, labels, weights in examples.train(plan.fine_tune_batch, rng):
+            yield mirrored(maps, plan.flip, rng), labels, weights
+
+    return Task(
+        variables=[*tail.variables, *start.head.trainable_variables],
+        logits=logits,
+        shape=examples.views[0].shape[1:],
+        dtype=np.float16,
+        classes=int(start.head.layers[-1].units),
+        steps=-(-len(examples.labels) // plan.fine_tune_batch),
+        train=train,
+        val=lambda: examples.val(plan.fine_tune_batch),
+    )
+
+
+def mirrored(maps: NDArray[Any], chance: float, rng: np.random.Generator) -> NDArray[Any]:
+    """Mirror some of the feature maps [N, height, width, channels] left to right, in place."""
+    chosen = rng.random(len(maps)) < chance
+    maps[chosen] = maps[chosen][:, :, ::-1]
+    return maps
+
+
+def calibrated_loss(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Return the mean cross-entropy in nats at the temperature that suits it best.
+
+    Logits float[N, classes], labels int[N]. A few hundred pictures tell networks apart by it where
+    their accuracies differ by chance, and the bundle has a temperature anyway.
+    """
+    logits = logits / fit_temperature(logits, labels)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
+    return float(losses.mean())

@@ -1,0 +1,127 @@
+"""Embed each picture once with the frozen base, then train the head on that."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.augment import Chances
+from training.data.embeddings import Engines, Kind, Source, View, embed
+from training.data.memmap import Rows
+from training.loop.head import (
+    Examples,
+    Floats,
+    class_weights,
+    fold,
+    mean_and_spread,
+    train_head,
+    unfold,
+)
+from training.loop.history import Epochs
+from training.loop.plans import CHANCES, Plan
+from training.models.classifier import Trunk, build_head, classifier, embedder
+from training.models.inference import choose_engine, forward_all, openvino_engine
+from training.recipes.context import Setup, Trained
+
+HEAD_VIEWS = 2
+
+
+@dataclass(frozen=True)
+class TrainedHead:
+    """A head on features, with the standardising folded in, and what it learnt from."""
+
+    head: Any
+    examples: Examples
+    epochs: Epochs
+    scaling: tuple[Floats, Floats]
+
+    def val_logits(self) -> NDArray[np.float64]:
+        """Return the logits of the validation pictures, float64[N, classes]."""
+        rows = [x for x, _, _ in self.examples.val()]
+        features = np.concatenate(rows) if rows else np.empty((0, self.examples.views[0].shape[1]))
+        return np.asarray(self.head(features.astype(np.float32), training=False), np.float64)
+
+
+def fast(setup: Setup) -> Trained:
+    """Embed each picture once with the frozen base, then train the head on that."""
+    plan = setup.plan("fast")
+    trunk = setup.trunk(multi_scale=True)
+    views = make_views(plan)
+    made = train_on_embeddings(setup, trunk, plan, views)
+    network = classifier(trunk, made.head, frozen=True)
+    facts = {"engine": choose_engine(setup.settings.engine), "views": [str(view) for view in views]}
+    features = made.examples.views[0]
+    return Trained("fast", plan, network, made.val_logits(), made.epochs, facts, features)
+
+
+def make_views(plan: Plan) -> list[View]:
+    """Return the views of each training picture, the centre first."""
+    chances = Chances(**{name: getattr(plan, name) for name in CHANCES})
+    return [View(number, chances) for number in range(plan.views)]
+
+
+def train_on_embeddings(
+    setup: Setup, trunk: Trunk, plan: Plan, views: Sequence[View], phase: str = "head"
+) -> TrainedHead:
+    """Embed in some views, and train a head on that; its standardising is folded in."""
+    with setup.watch.step("embed"):
+        rows = embeddings(setup, trunk, [(view, "pooled") for view in views])
+    examples = make_examples(setup, rows, plan)
+    head = _new_head(setup, trunk, plan)
+    epochs = setup.epochs(phase, plan.epochs, patience=plan.patience or None)
+    with setup.watch.step("train"):
+        scaling = mean_and_spread(rows, len(examples.labels))
+        if setup.start is not None and setup.start.put_head(head, setup.version.class_names):
+            unfold(head, scaling)
+        seed = setup.settings.seed
+        train_head(head, examples, scaling, plan=plan, seed=seed, epochs=epochs)
+        fold(head, scaling)
+    return TrainedHead(head, examples, epochs, scaling)
+
+
+def embeddings(
+    setup: Setup, trunk: Trunk, wanted: Sequence[tuple[View, Kind]], cut: str | None = None
+) -> list[Rows]:
+    """Return what is wanted of the pictures, computed where the cache does not hold it."""
+    settings, version = setup.settings, setup.version
+    chosen = choose_engine(settings.engine)
+    read = ",".join(trunk.taps) or "output"
+    shapes: dict[Kind, tuple[int, ...]] = {"pooled": (trunk.features,)}
+    if cut is not None:
+        shapes["map"] = tuple(trunk.base.get_layer(cut).output.shape[1:])
+    source = Source(
+        version,
+        setup.embeddings,
+        f"{settings.backbone} {setup.weights_sha256()} {read} {chosen}",
+        shapes,
+    )
+
+    def engines() -> Engines:
+        model = embedder(trunk, cut=cut)
+        exact = forward_all(model)
+        return Engines(openvino_engine(model) if chosen == "openvino" else exact, exact)
+
+    def versions() -> frozenset[str]:
+        return setup.versions() | {version.id[:16]}
+
+    return embed(source, wanted, engines, versions, setup.bar("embedding"))
+
+
+def make_examples(setup: Setup, rows: Sequence[Rows], plan: Plan) -> Examples:
+    """Put rows of each view together with their labels and weights."""
+    version = setup.version
+    labels = version.labels("train")
+    weights = class_weights(labels, len(version.class_names), plan.class_weights)
+    return Examples(rows, labels, weights, version.labels("val"))
+
+
+def _new_head(setup: Setup, trunk: Trunk, plan: Plan) -> Any:  # noqa: ANN401  Keras has no types
+    return build_head(
+        trunk.features,
+        len(setup.version.class_names),
+        (plan.hidden,),
+        dropout=plan.dropout,
+        input_dropout=plan.input_dropout,
+    )

@@ -1,0 +1,1 @@
+"""Write the training report and the model card."""
