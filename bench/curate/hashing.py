@@ -10,7 +10,7 @@ limit: Pillow decoding the same luma, and nothing more.
 thumbnail and the quality scores. All take turns in one run; the best round of each counts.
 Prints one JSON object.
 
-    python bench/hashing.py DIR [--repeat 5]
+    python bench/curate/hashing.py DIR [--repeat 5]
 """
 
 import argparse
@@ -28,8 +28,9 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from bench.support.pictures import jpeg
 from curate.features import cache, phash
 from sceneset.images import decode
 
@@ -45,19 +46,12 @@ TARGETS = {
 Data = Sequence[bytes]
 
 
-def encoded(image: Image.Image, quality: int) -> bytes:
-    """Encode a JPEG."""
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
-
-
 def preview(path: Path) -> bytes:
     """Make a preview as a results page shows it."""
     image = Image.open(path).convert("RGB")
     scale = PREVIEW_SIDE / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return encoded(image.resize(size, Image.Resampling.LANCZOS), 85)
+    return jpeg(image.resize(size, Image.Resampling.LANCZOS), 85)
 
 
 def photo(path: Path) -> bytes:
@@ -65,7 +59,7 @@ def photo(path: Path) -> bytes:
     image = Image.open(path).convert("RGB").resize(PHOTO_SIZE, Image.Resampling.BICUBIC)
     grain = np.random.default_rng(0).normal(0, GRAIN, (*PHOTO_SIZE[::-1], 1))
     pixels = np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)
-    return encoded(Image.fromarray(pixels), 85)
+    return jpeg(Image.fromarray(pixels), 85)
 
 
 def drafted(data: bytes) -> Image.Image:
@@ -138,7 +132,7 @@ def compared(name: str, pictures: Data, work: Path, repeat: int) -> dict[str, An
     for number, data in enumerate(pictures):
         paths.append(str(work / f"{name}{number}.jpg"))
         Path(paths[-1]).write_bytes(data)
-    found = rates(
+    speeds = rates(
         {
             "ours": (ours, pictures),
             "imagehash_phash": (each(peer), pictures),
@@ -148,7 +142,7 @@ def compared(name: str, pictures: Data, work: Path, repeat: int) -> dict[str, An
         },
         repeat,
     )
-    best = {key: value["best_per_s"] for key, value in found.items()}
+    best = {key: value["best_per_s"] for key, value in speeds.items()}
     ratios = {
         "ours_to_imagehash": round(best["ours"] / best["imagehash_phash"], 2),
         "ours_in_curate_to_imagehash": round(best["ours_in_curate"] / best["imagehash_phash"], 2),
@@ -158,7 +152,7 @@ def compared(name: str, pictures: Data, work: Path, repeat: int) -> dict[str, An
     return {
         "pictures": len(pictures),
         "mean_kb": round(sum(map(len, pictures)) / len(pictures) / 1000, 1),
-        "per_second": found,
+        "per_second": speeds,
         "ratios": ratios,
         "targets": TARGETS[name],
         "beside_imagehash": bits_apart(pictures),

@@ -5,7 +5,7 @@ Hashes are drawn: `uniform` ones of which a tenth are planted copies up to 12 bi
 precision are counted. Ours and each peer take turns on the same hashes in one run, and the best of
 each counts; the spread of our times says how noisy the machine was. Prints one JSON object.
 
-    python bench/search.py [--peers FOLDER] [--million] [--repeat 5]
+    python bench/curate/search.py [--peers FOLDER] [--million] [--repeat 5]
 """
 
 import argparse
@@ -22,10 +22,9 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from peer_env import Peer, add_option
-
+from bench.support.peer_env import Peer, add_option
 from curate.duplicates.hamming import Hashes, pairs_within
 
 RADII = (8, 10)
@@ -72,24 +71,24 @@ DRAWN: dict[str, Callable[[int], Hashes]] = {"uniform": uniform, "skewed": skewe
 
 def brute_force(hashes: Hashes, radius: int) -> set[tuple[int, int]]:
     """Compare every hash with every later one, with nothing of ours."""
-    found = set()
+    pairs = set()
     for i in range(len(hashes) - 1):
         distances = np.bitwise_count(hashes[i + 1 :] ^ hashes[i])
-        found |= {(i, i + 1 + int(j)) for j in np.flatnonzero(distances <= radius)}
-    return found
+        pairs |= {(i, i + 1 + int(j)) for j in np.flatnonzero(distances <= radius)}
+    return pairs
 
 
 def exactness(hashes: Hashes, radius: int) -> dict[str, float]:
     """Return recall and precision against brute force."""
     true = brute_force(hashes, radius)
     pairs = pairs_within(hashes, radius)
-    found = set(zip(pairs.i.tolist(), pairs.j.tolist(), strict=True))
-    right = len(found & true)
-    twice = len(pairs.i) - len(found)
+    reported = set(zip(pairs.i.tolist(), pairs.j.tolist(), strict=True))
+    right = len(reported & true)
+    twice = len(pairs.i) - len(reported)
     return {
         "pairs": len(true),
         "recall": right / max(len(true), 1),
-        "precision": right / max(len(found), 1),
+        "precision": right / max(len(reported), 1),
         "pairs_met_twice": twice,
     }
 

@@ -8,11 +8,10 @@ command: it also compares mirrored and cropped views, scores quality, settles co
 resizes, audits and reports; `curate_to_decision` are its steps up to the decision. Every side
 uses two processes. Prints one JSON object.
 
-    python bench/whole_curate.py [DIR] [--number 10000] [--repeat 2] [--peers FOLDER]
+    python bench/curate/whole_curate.py [DIR] [--number 10000] [--repeat 2] [--peers FOLDER]
 """
 
 import argparse
-import io
 import json
 import os
 import sys
@@ -25,16 +24,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from adopted import adopt
-from peer_env import Peer, add_option
-
+from bench.support.adopt import adopt
+from bench.support.peer_env import Peer, add_option
+from bench.support.pictures import jpeg
 from curate.commands.curate import curate
 from curate.duplicates.hamming import pairs_within
 from curate.duplicates.links import Link
 from curate.duplicates.representative import keep_best
-from curate.features.cache import phash
+from curate.features import phash
 from curate.settings import CurateSettings
 from sceneset.progress import Output
 from sceneset.workers import map_items
@@ -93,10 +92,8 @@ def write(folder: Path, pictures: Iterator[Image.Image], number: int) -> list[Pa
         for quality, one in ((88, image), (60, copy(image, k)))[: 1 + (k % (COPIES - 1) == 0)]:
             if len(paths) == number:
                 return paths
-            buffer = io.BytesIO()
-            one.save(buffer, "JPEG", quality=quality)
             paths.append(folder / f"{len(paths):05}.jpg")
-            paths[-1].write_bytes(buffer.getvalue())
+            paths[-1].write_bytes(jpeg(one, quality))
     return paths
 
 

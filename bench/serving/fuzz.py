@@ -2,12 +2,12 @@
 
 The table goes over a real socket; every row has the statuses that it may get. Schemathesis reads
 /openapi.json and sends what fits it and what does not, and checks that answers are as described.
-Hypothesis makes JSON of every contract, damaged pictures, odd forms and headers. Prints one JSON
+Hypothesis makes JSON of every protocol, damaged pictures, odd forms and headers. Prints one JSON
 object; what got a 5xx is written into --save. The exit status is 1 when a row fails or is missing,
 anything gets a 5xx, an answer is not as described, an operation is left out, fewer than 10,000
 bodies were sent, or memory grows by 50 MB of a million bytes; `wrong` says which.
 
-    python bench/fuzz.py BUNDLE [--bodies 10000] [--peers FOLDER]
+    python bench/serving/fuzz.py BUNDLE [--bodies 10000] [--peers FOLDER]
 """
 
 import argparse
@@ -21,25 +21,30 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from fuzz_bodies import WHOLE, Sent, paths, requests
-from fuzz_guards import guard_rows
-from fuzz_judged import judged
-from fuzz_rows import FAST_MS, Row, rows
-from fuzz_server import Answer, Client, Server, serving
 from hypothesis import HealthCheck, given, seed, settings
-from peer_env import Peer, add_option
 
-MAX_IMAGES = 64
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from bench.support.bad_inputs import run_guarded_rows, send_rows
+from bench.support.peer_env import Peer, add_option
+from bench.support.processes import megabytes, reset_peak, status_kb
+from bench.support.random_requests import WHOLE, Sent, paths, requests
+from bench.support.servers import JSON, Answer, Client, Running, running, serve_command
+
 NAME = "fuzzed"
 WARM_ROUNDS = 15
-JSON = {"Content-Type": "application/json"}
 SERVER_ERROR = 500
+ROWS = 42
+LEAST_BODIES = 10_000
+LIMIT_MB = 50
+RANDOM = ("bodies", "guarded_bodies")
+DESCRIBED = ("schemathesis", "guarded_schemathesis")
 # With a full queue and a short deadline these are right answers.
 BUSY = frozenset({503, 504})
-Told = dict[str, Any]
+Figures = dict[str, Any]
 
 
-def warm_up(server: Server) -> None:
+def warm_up(server: Running) -> None:
     """Send whole pictures and small bodies, so that what is made once is made."""
     client = Client(server.port)
     for _ in range(WARM_ROUNDS):
@@ -50,38 +55,13 @@ def warm_up(server: Server) -> None:
             client.post(path, b"{}", JSON)
 
 
-def table(server: Server) -> list[Told]:
-    """Send the rows; return what each was asked and answered."""
-    return [_sent_row(server, row) for row in rows(MAX_IMAGES)]
-
-
-def _sent_row(server: Server, row: Row) -> Told:
-    before = server.rss_mb()
-    headers = JSON if row.headers is None else row.headers
-    chunked = "Transfer-Encoding" in headers
-    answers = [Client(server.port).post(row.path, row.body, headers, chunked=chunked)]
-    if row.fast:  # a busy machine may be late once; the best of three says what the server does
-        answers += [Client(server.port).post(row.path, row.body, headers) for _ in range(2)]
-    answer = min(answers, key=lambda one: one.ms)
-    right = answer.status in row.wanted and row.words in answer.body.decode("utf-8", "replace")
-    return {
-        "row": row.number,
-        "name": row.name,
-        "asked": list(row.wanted),
-        "seen": answer.status,
-        "ms": round(answer.ms, 1),
-        "growth_mb": round(server.rss_mb() - before, 1),
-        "passed": right and not (row.fast and answer.ms > FAST_MS),
-    }
-
-
 class Tally:
     """Count what was answered, and keep what got a 5xx."""
 
     def __init__(self, save: Path, allowed: frozenset[int] = frozenset()) -> None:
         """Start with none; `allowed` are the 5xx that are no failures."""
         self.statuses: Counter[int] = Counter()
-        self.failures: list[Told] = []
+        self.failures: list[Figures] = []
         self._save = save
         self._allowed = allowed
 
@@ -94,10 +74,10 @@ class Tally:
         file = self._save / f"{len(self.failures)}.bin"
         self._save.mkdir(parents=True, exist_ok=True)
         file.write_bytes(sent.body)
-        told = asdict(sent) | {"body": str(file), "status": answer.status}
-        self.failures.append(told | {"said": answer.body[:200].decode("utf-8", "replace")})
+        failure = asdict(sent) | {"body": str(file), "status": answer.status}
+        self.failures.append(failure | {"said": answer.body[:200].decode("utf-8", "replace")})
 
-    def told(self) -> Told:
+    def counts(self) -> Figures:
         """Return the counts and the failures."""
         return {
             "bodies": self.statuses.total(),
@@ -111,7 +91,7 @@ def _is_refused_head(answer: Answer) -> bool:
     return answer.status in {400, 431} and answer.headers.get("connection") == "close"
 
 
-def random_bodies(server: Server, number: int, tally: Tally, headers: dict[str, str]) -> Told:
+def send_random(server: Running, number: int, tally: Tally, headers: dict[str, str]) -> Figures:
     """Send so many random bodies; `headers` go with each."""
     client = Client(server.port)
 
@@ -124,60 +104,111 @@ def random_bodies(server: Server, number: int, tally: Tally, headers: dict[str, 
     )
     @given(requests(NAME))
     def send(sent: Sent) -> None:
-        told = dict(sent.headers) | headers
-        tally.add(sent, client.post(sent.path, sent.body, told, chunked=sent.chunked))
+        every = dict(sent.headers) | headers
+        tally.add(sent, client.post(sent.path, sent.body, every, chunked=sent.chunked))
 
     began = perf_counter()
     send()
     seconds = round(perf_counter() - began, 1)
-    return tally.told() | {"repeats": client.repeats, "seconds": seconds}
+    return tally.counts() | {"repeats": client.repeats, "seconds": seconds}
 
 
-def described(server: Server, examples: int, peers: Path, key: str = "") -> Told:
+def run_schemathesis(server: Running, examples: int, peers: Path, key: str = "") -> Figures:
     """Let schemathesis try every operation of /openapi.json."""
-    asked = {
+    request = {
         "url": f"http://127.0.0.1:{server.port}/openapi.json",
         "parameters": {"path.name": NAME, "path.version": "1", "path.slug": "scenes"},
         "examples": examples,
         "key": key,
         "busy": sorted(BUSY) if key else [],
     }
-    found: Told = Peer("schemathesis", peers).ask("schemathesis_run.py", asked)
-    return found
+    answer: Figures = Peer("schemathesis", peers).ask("schemathesis_run.py", request)
+    return answer
 
 
-def figures(bundle: Path, options: argparse.Namespace, work: Path) -> Told:
-    """Run everything against one server, then a smaller part against a guarded one."""
-    save, peers = options.save.resolve(), options.peers.resolve()
-    told: Told = {}
-    words: tuple[str, ...] = ("--name", NAME, "--feedback", str(work / "feedback.jsonl"))
-    with serving(bundle, work / "serve.log", *words) as server:
-        start = round(server.rss_mb())
+def figures_of_open(bundle: Path, options: argparse.Namespace, work: Path) -> Figures:
+    """Send everything to a server with the usual limits."""
+    log = work / "serve.log"
+    words = ("--name", NAME, "--feedback", str(work / "feedback.jsonl"))
+    with running(serve_command(bundle, *words), log=log) as server:
+        start = round(server.resident_mb())
         warm_up(server)
-        server.forget_peak()
-        first = server.rss_mb()
-        told["rows"] = table(server)
-        told["growth_mb"] = {"table": round(server.rss_mb() - first, 1)}
-        tally = Tally(save / "open")
-        told["bodies"] = random_bodies(server, options.bodies, tally, {})
-        told["growth_mb"]["bodies"] = round(server.rss_mb() - first, 1)
-        told["schemathesis"] = described(server, options.examples, peers)
-        told["growth_mb"]["schemathesis"] = round(server.rss_mb() - first, 1)
-        after = {"after": round(server.rss_mb()), "peak": round(server.peak_mb())}
-        told["resident_mb"] = {"start": start, "warm": round(first)} | after
-        told["tracebacks"] = server.tracebacks()
-    told["rows"] += guard_rows(bundle, work)
+        reset_peak(server.pid)
+        warm = server.resident_mb()
+        figures: Figures = {"rows": send_rows(server), "growth_mb": {}}
+
+        def note_growth(part: str) -> None:
+            figures["growth_mb"][part] = round(server.resident_mb() - warm, 1)
+
+        note_growth("table")
+        tally = Tally(options.save.resolve() / "open")
+        figures["bodies"] = send_random(server, options.bodies, tally, {})
+        note_growth("bodies")
+        figures["schemathesis"] = run_schemathesis(
+            server, options.examples, options.peers.resolve()
+        )
+        note_growth("schemathesis")
+        peak = megabytes(status_kb(server.pid, "VmHWM"))
+        after = {"after": round(server.resident_mb()), "peak": round(peak)}
+        figures["resident_mb"] = {"start": start, "warm": round(warm)} | after
+        return figures | {"tracebacks": tracebacks(log)}
+
+
+def figures_of_guarded(bundle: Path, options: argparse.Namespace, work: Path) -> Figures:
+    """Send a tenth to a server with keys, a short deadline and a short queue."""
+    log, headers = work / "guarded.log", {"X-API-Key": "one-key"}
     words = ("--name", NAME, "--api-key-file", str(work / "keys.txt"), "--deadline", "0.1",
              "--queue", "2", "--workers", "1")  # fmt: skip
-    with serving(bundle, work / "guarded.log", *words) as server:
-        tally, key = Tally(save / "guarded", BUSY), {"X-API-Key": "one-key"}
-        number = options.bodies // 10
-        told["guarded_bodies"] = random_bodies(server, number, tally, key)
-        told["guarded_schemathesis"] = described(
-            server, max(1, options.examples // 10), peers, key["X-API-Key"]
-        )
-        told["tracebacks"] += server.tracebacks()
-    return told
+    with running(serve_command(bundle, *words), log=log) as server:
+        tally = Tally(options.save.resolve() / "guarded", BUSY)
+        bodies = send_random(server, options.bodies // 10, tally, headers)
+        examples, peers = max(1, options.examples // 10), options.peers.resolve()
+        described = run_schemathesis(server, examples, peers, headers["X-API-Key"])
+    return {
+        "guarded_bodies": bodies,
+        "guarded_schemathesis": described,
+        "tracebacks": tracebacks(log),
+    }
+
+
+def tracebacks(log: Path) -> int:
+    """Count the errors that a server did not expect."""
+    return log.read_text(errors="replace").count("Traceback")
+
+
+def all_figures(bundle: Path, options: argparse.Namespace, work: Path) -> Figures:
+    """Run everything against one server, then a smaller part against a guarded one."""
+    figures = figures_of_open(bundle, options, work)
+    figures["rows"] += run_guarded_rows(bundle, work)
+    guarded = figures_of_guarded(bundle, options, work)
+    return figures | guarded | {"tracebacks": figures["tracebacks"] + guarded["tracebacks"]}
+
+
+def judged(figures: Figures) -> Figures:
+    """Return the figures with the rows that pass, what is wrong, and the verdict."""
+    bad = {one["row"] for one in figures["rows"] if not one["passed"]}
+    good = {one["row"] for one in figures["rows"]} - bad
+    sums = {
+        "rows_passed": f"{len(good)} of {ROWS}",
+        "bodies_in_all": sum(figures[name]["bodies"] for name in RANDOM + DESCRIBED),
+    }
+    holds = {
+        "rows": good == set(range(1, ROWS + 1)),
+        "bodies_in_all": sums["bodies_in_all"] >= LEAST_BODIES,
+        "tracebacks": not figures["tracebacks"],
+        "growth_mb": max(figures["growth_mb"].values()) < LIMIT_MB,
+    }
+    holds |= {f"{name} failures": not figures[name]["failures"] for name in RANDOM + DESCRIBED}
+    holds |= {f"{name} incomplete": _is_complete(figures[name]) for name in DESCRIBED}
+    wrong = [name for name, held in holds.items() if not held]
+    return figures | sums | {"wrong": wrong, "passed": not wrong}
+
+
+def _is_complete(described: Figures) -> bool:
+    """Say whether schemathesis ended well and tried every operation of the document."""
+    tried: int = described["operations"]
+    there: int = described["operations_in_all"]
+    return bool(described["exit_code"] == 0) and 0 < tried == there
 
 
 def main() -> int:
@@ -194,9 +225,9 @@ def main() -> int:
     add_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        told = judged(figures(options.bundle.resolve(), options, Path(temporary)))
-    print(json.dumps(told | {"load_average": os.getloadavg()}, indent=1))
-    return 0 if told["passed"] else 1
+        figures = judged(all_figures(options.bundle.resolve(), options, Path(temporary)))
+    print(json.dumps(figures | {"load_average": os.getloadavg()}, indent=1))
+    return 0 if figures["passed"] else 1
 
 
 if __name__ == "__main__":

@@ -4,41 +4,36 @@ All hold the same network and get the same pictures, as JSON with base64, over c
 open. All servers run; one is asked at a time, in short turns, so that a busy machine is as busy for
 each; the best turn counts, and its p99, with the worst turn's beside it; failures are those of all
 turns. `naive` is FastAPI with Keras' `predict` per picture. MB are millions of bytes. `goals` says
-which were reached (`serve_goals.py`); exits 1 when ours failed to answer.
+which were reached; exits 1 when ours failed to answer.
 
-    python bench/serve.py BUNDLE [--peers FOLDER] [--beside naive litserve bentoml]
+    python bench/serving/serve.py BUNDLE [--peers FOLDER] [--beside naive litserve bentoml]
 """
 
 import argparse
-import base64
-import http.client
-import io
 import json
 import os
-import signal
-import socket
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bench.support.closed_loop import ANSWER_S, ask_for, request
+from bench.support.odd_pictures import b64
+from bench.support.peer_env import SCRIPTS, Peer, add_option
+from bench.support.pictures import drawn_photo
+from bench.support.processes import session_mb
+from bench.support.servers import Probe, Running, running, serve_command
 
-from closed_loop import ANSWER_S, ask_for, question
-from peer_env import SCRIPTS, Peer, add_option
-from serve_goals import better, compared
-
-ROOT = Path(__file__).resolve().parents[1]
-LOAD_S = 90
-MB = 1_000_000
+NAIVE = {"small_1": 15.0, "large_8": 10.0, "small_16": 12.0}
+BUSY, BUSY_TIMES, LEAST_TIMES = "small_16", 1.5, 1.0
+MODEL_SERVERS = ("litserve", "bentoml")
+Round = dict[str, float]
+Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -58,102 +53,41 @@ LOADS = {
 }
 
 
-@dataclass(frozen=True)
-class Running:
-    """A server that answers, how long that took, and its process."""
-
-    port: int
-    ready_s: float
-    pid: int
-
-
-def picture(size: tuple[int, int]) -> bytes:
-    """Draw a JPEG with as much detail as a photo's."""
-    rng = np.random.default_rng(7)
-    coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
-    smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), np.float32)
-    noisy = smooth + rng.normal(0, 6, smooth.shape)
-    buffer = io.BytesIO()
-    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()
-
-
 def body_of(load: Load) -> bytes:
     """Return the request's body."""
-    text = base64.b64encode(picture(load.size)).decode()
+    text = b64(drawn_photo(load.size))
     return json.dumps({"images": [text] * load.pictures}).encode()
 
 
 def command(name: str, bundle: Path, peers: Path) -> list[str]:
     """Return what starts a server, without its port."""
     if name == "ours":
-        return [sys.executable, str(ROOT / "cli.py"), "serve", "--model", str(bundle), "--quiet"]
+        return serve_command(bundle)
     peer = Peer(name, peers)
     peer.make()
     return [str(peer.python), str(SCRIPTS / f"{name}_server.py")]
 
 
-@contextmanager
-def running(name: str, bundle: Path, peers: Path) -> Iterator[Running]:
+def start(name: str, bundle: Path, peers: Path) -> AbstractContextManager[Running]:
     """Run a server until the block ends; it is ready at its first right answer."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [*command(name, bundle, peers), "--port", str(port)]
-    environment = os.environ | {"BUNDLE": str(bundle), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        words, env=environment, stdout=sys.stderr, start_new_session=True, cwd=SCRIPTS
-    )
-    try:
-        body = body_of(LOADS["small_1"])
-        while not answers(port, body):
-            if process.poll() is not None or time.perf_counter() - began > LOAD_S:
-                raise RuntimeError(f"{name} does not come up")
-            time.sleep(0.02)
-        yield Running(port, time.perf_counter() - began, process.pid)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    probe = Probe("/classify", body_of(LOADS["small_1"]))
+    variables = {"BUNDLE": str(bundle), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return running(command(name, bundle, peers), probe, cwd=SCRIPTS, variables=variables)
 
 
-def answers(port: int, body: bytes) -> bool:
-    """Say whether a server answers."""
-    with suppress(OSError, http.client.HTTPException):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        connection.request("POST", "/classify", body, {"Content-Type": "application/json"})
-        return connection.getresponse().status == http.HTTPStatus.OK
-    return False
-
-
-def asked(port: int, load: Load, seconds: float) -> dict[str, float]:
+def load_server(port: int, load: Load, seconds: float) -> dict[str, float]:
     """Ask for some seconds; return requests a second, and the middle and slow times in ms."""
-    found = ask_for(seconds, port, question("/classify", body_of(load)), load.clients)
-    if not found.times:  # none was right: they are as late as can be
+    answers = ask_for(seconds, port, request("/classify", body_of(load)), load.clients)
+    if not answers.times:  # none was right: they are as late as can be
         late = 1000 * ANSWER_S
-        return {"per_second": 0.0, "p50_ms": late, "p99_ms": late, "failed": found.failed}
-    slow = sorted(found.times)[min(len(found.times) - 1, int(0.99 * len(found.times)))]
+        return {"per_second": 0.0, "p50_ms": late, "p99_ms": late, "failed": answers.failed}
+    slow = sorted(answers.times)[min(len(answers.times) - 1, int(0.99 * len(answers.times)))]
     return {
-        "per_second": round(len(found.times) / found.took, 2),
-        "p50_ms": round(1000 * statistics.median(found.times), 1),
+        "per_second": round(len(answers.times) / answers.took, 2),
+        "p50_ms": round(1000 * statistics.median(answers.times), 1),
         "p99_ms": round(1000 * slow, 1),
-        "failed": found.failed,
+        "failed": answers.failed,
     }
-
-
-def resident_mb(pid: int) -> float:
-    """Return the memory of a server and all processes it started, in MB of a million bytes."""
-    total = 0
-    for status in Path("/proc").glob("[0-9]*/status"):
-        with suppress(OSError, IndexError):
-            if os.getsid(int(status.parent.name)) == pid:
-                total += int(status.read_text().split("VmRSS:")[1].split()[0])
-    return round(total * 1024 / MB, 1)
 
 
 def measured(servers: dict[str, Running], rounds: int, seconds: float) -> dict[str, Any]:
@@ -161,14 +95,84 @@ def measured(servers: dict[str, Running], rounds: int, seconds: float) -> dict[s
     figures: dict[str, Any] = {name: {} for name in servers}
     for name, server in servers.items():
         figures[name]["ready_s"] = round(server.ready_s, 2)
-        figures[name]["resident_ready_mb"] = resident_mb(server.pid)
+        figures[name]["resident_ready_mb"] = session_mb(server.pid)
     for load in list(LOADS) * rounds:
         for name, server in servers.items():
-            found = asked(server.port, LOADS[load], seconds)
-            figures[name][load] = better(figures[name].get(load), found)
+            latest = load_server(server.port, LOADS[load], seconds)
+            figures[name][load] = better(figures[name].get(load), latest)
     for name, server in servers.items():
-        figures[name]["resident_after_mb"] = resident_mb(server.pid)
+        figures[name]["resident_after_mb"] = session_mb(server.pid)
     return figures
+
+
+def better(before: Round | None, latest: Round) -> Round:
+    """Return the round with the most answers, the failures of all, and the worst round's p99."""
+    earlier = [] if before is None else [before]
+    best = max([latest, *earlier], key=lambda one: one["per_second"])
+    worst = [one.get("p99_worst_ms", one["p99_ms"]) for one in (latest, *earlier)]
+    failed = sum(one["failed"] for one in (latest, *earlier))
+    return best | {"p99_worst_ms": max(worst), "failed": failed}
+
+
+def compared(figures: Figures, loads: list[str]) -> Figures:
+    """Return the ratios by server and load, and which goals are reached.
+
+    `times_faster` is how many times as many requests a second ours answers; `p99_share` is our p99
+    over the other's, both of their best rounds.
+    """
+    others = [name for name in figures if name != "ours"]
+    return {
+        "times_faster": _ratios(figures, loads, others, _faster),
+        "p99_share": _ratios(figures, loads, others, _p99),
+        "goals": _naive(figures) | _model_servers(figures, loads),
+    }
+
+
+def _ratios(
+    figures: Figures, loads: list[str], others: list[str], how: Callable[[Round, Round], float]
+) -> Figures:
+    ours = figures["ours"]
+    return {
+        name: {load: round(how(ours[load], figures[name][load]), 2) for load in loads}
+        for name in others
+    }
+
+
+def _faster(ours: Round, other: Round) -> float:
+    return ours["per_second"] / max(other["per_second"], 0.01)
+
+
+def _p99(ours: Round, other: Round) -> float:
+    return ours["p99_ms"] / other["p99_ms"]
+
+
+def _goal(wanted: str, seen: float, *, reached: bool) -> Figures:
+    return {"asked": wanted, "seen": round(seen, 3), "reached": reached}
+
+
+def _naive(figures: Figures) -> Figures:
+    if "naive" not in figures:
+        return {}
+    goals = {}
+    for load, least in NAIVE.items():
+        seen = _faster(figures["ours"][load], figures["naive"][load])
+        goals[f"naive {load}"] = _goal(f"at least {least:g} times", seen, reached=seen >= least)
+    return goals
+
+
+def _model_servers(figures: Figures, loads: list[str]) -> Figures:
+    """Judge ours against the one of both that answers a load faster, and against its p99."""
+    rivals = [figures[name] for name in MODEL_SERVERS if name in figures]
+    goals: Figures = {}
+    for load in loads if len(rivals) == len(MODEL_SERVERS) else []:
+        ours = figures["ours"][load]
+        rival = max((one[load] for one in rivals), key=lambda one: float(one["per_second"]))
+        least = BUSY_TIMES if load == BUSY else LEAST_TIMES
+        times, share = _faster(ours, rival), _p99(ours, rival)
+        wanted = f"at least {least:g} times"
+        goals[f"better peer {load}"] = _goal(wanted, times, reached=times >= least)
+        goals[f"better peer {load} p99"] = _goal("at most 1 time", share, reached=share <= 1)
+    return goals
 
 
 def main() -> None:
@@ -184,12 +188,12 @@ def main() -> None:
     bundle, peers = options.bundle.resolve(), options.peers.resolve()
     with ExitStack() as stack:
         servers = {
-            name: stack.enter_context(running(name, bundle, peers))
+            name: stack.enter_context(start(name, bundle, peers))
             for name in ("ours", *options.beside)
         }
         figures = measured(servers, options.rounds, options.seconds)
-    told = {"servers": figures, "load_average": os.getloadavg(), **compared(figures, list(LOADS))}
-    print(json.dumps(told, indent=1))
+    answer = {"servers": figures, "load_average": os.getloadavg()}
+    print(json.dumps(answer | compared(figures, list(LOADS)), indent=1))
     sys.exit(any(figures["ours"][load]["failed"] for load in LOADS))
 
 

@@ -1,20 +1,124 @@
-"""Run `serve` as a user does, ask it over a socket, and watch its memory."""
+"""Start `serve` or a peer's server as a user does, and ask it over a socket."""
 
 import http.client
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-READY_S = 60
+from bench.support.commands import CLI, ROOT
+from bench.support.processes import megabytes, status_kb
+
+JSON = {"Content-Type": "application/json"}
+START_S = 120
+STOP_S = 60
+POLL_S = 0.005
 PIECE = 10_000
-MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers, in a session of its own, and the seconds until it did."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    ready_s: float
+
+    @property
+    def pid(self) -> int:
+        """Return the id of its first process."""
+        return self.process.pid
+
+    def resident_mb(self) -> float:
+        """Return the memory that its first process holds, in MB of a million bytes."""
+        return megabytes(status_kb(self.pid))
+
+    def stop(self) -> int:
+        """Send SIGTERM, then SIGKILL to what is left; return the exit status."""
+        if self.process.poll() is None:
+            self._signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_S)
+        self._signal(signal.SIGKILL)
+        return self.process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The request whose first 200 says that a server is ready: a GET, or a POST of JSON."""
+
+    path: str
+    body: bytes | None = None
+
+    def succeeds(self, port: int) -> bool:
+        """Say whether a server answers it with 200."""
+        with (
+            suppress(OSError, http.client.HTTPException),
+            closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection,
+        ):
+            connection.request("GET" if self.body is None else "POST", self.path, self.body, JSON)
+            return connection.getresponse().status == http.HTTPStatus.OK
+        return False
+
+
+READY = Probe("/readyz")
+
+
+def serve_command(bundle: Path, *words: str) -> list[str]:
+    """Return what serves a bundle, without its port."""
+    return [*CLI, "serve", "--model", str(bundle), "--quiet", *words]
+
+
+@contextmanager
+def running(
+    command: Sequence[str],
+    probe: Probe = READY,
+    *,
+    cwd: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> Iterator[Running]:
+    """Run a server on a free port while the block runs; its output goes to stderr or a log.
+
+    Raises RuntimeError when it does not come up.
+    """
+    port = _free_port()
+    words = [*command, "--port", str(port)]
+    environment = os.environ | (variables or {})
+    with log.open("w") if log else nullcontext(sys.stderr) as output:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            words, cwd=cwd, env=environment, start_new_session=True, stdout=output, stderr=output
+        )
+    server = Running(process, port, 0.0)
+    try:
+        while not probe.succeeds(port):
+            if process.poll() is not None or time.perf_counter() - began > START_S:
+                raise RuntimeError(f"{words[0]} does not come up: {_end_of(log)}")
+            time.sleep(POLL_S)
+        yield replace(server, ready_s=time.perf_counter() - began)
+    finally:
+        server.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _end_of(log: Path | None) -> str:
+    return log.read_text(errors="replace")[-500:] if log else "see above"
 
 
 @dataclass(frozen=True)
@@ -25,35 +129,6 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     ms: float
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server that answers: its port, its process, and the file of what it says."""
-
-    port: int
-    pid: int
-    log: Path
-
-    def rss_mb(self) -> float:
-        """Return the memory it holds, in MB of a million bytes."""
-        return self._memory("VmRSS")
-
-    def peak_mb(self) -> float:
-        """Return the most it held since `forget_peak`, in MB."""
-        return self._memory("VmHWM")
-
-    def forget_peak(self) -> None:
-        """Let the peak begin anew."""
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
-
-    def tracebacks(self) -> int:
-        """Return how many errors it did not expect."""
-        return self.log.read_text(errors="replace").count("Traceback")
-
-    def _memory(self, name: str) -> float:
-        text = Path(f"/proc/{self.pid}/status").read_text()
-        return int(text.split(f"{name}:")[1].split()[0]) * 1024 / MB
 
 
 class Client:
@@ -73,9 +148,9 @@ class Client:
         tell: then, and only then, the request is sent once more, over a new one. It is counted.
         """
         served = self._connection.sock is not None
-        found = self._post(path, body, headers, chunked=chunked)
-        if found.status or not served:
-            return found
+        answer = self._post(path, body, headers, chunked=chunked)
+        if answer.status or not served:
+            return answer
         self.repeats += 1
         return self._post(path, body, headers, chunked=chunked)
 
@@ -83,15 +158,15 @@ class Client:
         began = time.perf_counter()
         try:
             self._send(path, body, headers, chunked=chunked)
-            answer = self._connection.getresponse()
-            data = answer.read()
+            response = self._connection.getresponse()
+            data = response.read()
         except (OSError, http.client.HTTPException):
             self._connection.close()
             return Answer(0, {}, b"", 1000 * (time.perf_counter() - began))
-        told = {name.lower(): value for name, value in answer.getheaders()}
-        if answer.status >= http.HTTPStatus.BAD_REQUEST:  # what it left unread would be read next
+        received = {name.lower(): value for name, value in response.getheaders()}
+        if response.status >= http.HTTPStatus.BAD_REQUEST:  # what it left unread would be read next
             self._connection.close()
-        return Answer(answer.status, told, data, 1000 * (time.perf_counter() - began))
+        return Answer(response.status, received, data, 1000 * (time.perf_counter() - began))
 
     def _send(self, path: str, body: bytes, headers: Mapping[str, str], *, chunked: bool) -> None:
         connection = self._connection
@@ -113,50 +188,3 @@ class Client:
                 piece = body[start : start + PIECE]
                 connection.send(b"%x\r\n%s\r\n" % (len(piece), piece))
             connection.send(b"0\r\n\r\n")
-
-
-@contextmanager
-def serving(bundle: Path, log: Path, *words: str) -> Iterator[Server]:
-    """Serve a bundle while the block runs. Raises RuntimeError when it does not come up."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, str(ROOT / "cli.py"), "serve", str(bundle), "--quiet"]
-    with log.open("w") as said:
-        process = subprocess.Popen(
-            [*command, "--port", str(port), *words], stdout=said, stderr=said
-        )
-    try:
-        until = time.monotonic() + READY_S
-        while not _is_ready(port):
-            if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"serve does not come up: {log.read_text()[-500:]}")
-            time.sleep(0.05)
-        yield Server(port, process.pid, log)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(40)
-        process.kill()
-        process.wait()
-
-
-def refused_start(model: Path) -> tuple[int, int]:
-    """Try to serve what cannot be served; return the exit code and the lines on stderr."""
-    words = [sys.executable, str(ROOT / "cli.py"), "serve", str(model), "--port", "0"]
-    try:
-        done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=READY_S)
-    except subprocess.TimeoutExpired:  # it serves
-        return 0, 0
-    return done.returncode, len(done.stderr.strip().splitlines())
-
-
-def _is_ready(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except OSError:
-        return False
-    finally:
-        connection.close()

@@ -9,7 +9,7 @@ With `--original-epochs N` below 25 only N epochs of `original` are run: its sec
 extrapolated, and its accuracy is that of the same head, trained 25 epochs by Keras on features
 computed once, which the frozen base makes the same in every epoch. The JSON says so.
 
-    python bench/train.py SCENES --weights W.h5 --work DIR [--sets intel6 mixed] [--seeds 5] [--best]
+    python bench/training/recipes.py SCENES --weights W.h5 --work DIR [--sets intel6 mixed] [--seeds 5] [--best]
 """
 
 import argparse
@@ -25,10 +25,9 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from adopted import adopt
-
+from bench.support.adopt import adopt
 from curate.commands.curate import curate
 from curate.settings import CurateSettings
 from sceneset.checksums import file_sha256
@@ -87,11 +86,11 @@ def measured(recipe: Callable[[Setup], Any], setup: Setup) -> dict[str, Any]:
     """Run a recipe; return its seconds, its accuracy and what it says of itself."""
     began = perf_counter()
     trained = recipe(setup)
-    told = {k: trained.facts[k] for k in ("engine", "fine_tuned", "why") if k in trained.facts}
+    facts = {k: trained.facts[k] for k in ("engine", "fine_tuned", "why") if k in trained.facts}
     return {
         "seconds": {**setup.watch.seconds, "all": round(perf_counter() - began, 1)},
         "top1": test_accuracy(trained.network, setup),
-        **told,
+        **facts,
     }
 
 
@@ -119,23 +118,23 @@ def one_seed(root: Path, seed: int, options: argparse.Namespace) -> dict[str, An
     shutil.rmtree(root / "cache", ignore_errors=True)
     engine = {"engine": options.engine}
     quick = engine | {"views": options.views}
-    found = {"fast": measured(fast, prepared(root, options.weights, seed, **quick))}
+    figures = {"fast": measured(fast, prepared(root, options.weights, seed, **quick))}
     epochs = options.original_epochs
     setup = prepared(root, options.weights, seed, recipe="original", epochs=epochs)
-    found["original"] = measured(original, setup)
-    found["original"]["epochs"] = epochs
-    train = found["original"]["seconds"]["train"]
-    found["original"]["seconds_of_25_epochs"] = round(train * EPOCHS / epochs, 1)
+    figures["original"] = measured(original, setup)
+    figures["original"]["epochs"] = epochs
+    train = figures["original"]["seconds"]["train"]
+    figures["original"]["seconds_of_25_epochs"] = round(train * EPOCHS / epochs, 1)
     if epochs != EPOCHS:
-        found["original"]["extrapolated"] = True
+        figures["original"]["extrapolated"] = True
         again = prepared(root, options.weights, seed, engine="tensorflow")
-        found["original"]["top1"] = published_head(again)
+        figures["original"]["top1"] = published_head(again)
     if options.best:
         setup = prepared(root, options.weights, seed, recipe="best", **engine)
-        found["best"] = measured(best, setup)
-    seconds = found["fast"]["seconds"]
-    found["fast"]["from_files"] = round(seconds["embed"] + seconds["train"], 1)
-    return found
+        figures["best"] = measured(best, setup)
+    seconds = figures["fast"]["seconds"]
+    figures["fast"]["from_files"] = round(seconds["embed"] + seconds["train"], 1)
+    return figures
 
 
 def interval(differences: Sequence[float]) -> dict[str, float]:
@@ -143,8 +142,8 @@ def interval(differences: Sequence[float]) -> dict[str, float]:
     mean = float(np.mean(differences))
     if len(differences) == 1:
         return {"mean": round(mean, 4)}
-    spread = float(np.std(differences, ddof=1)) / len(differences) ** 0.5
-    wide = STUDENT.get(len(differences) - 1, 2.0) * spread
+    std_error = float(np.std(differences, ddof=1)) / len(differences) ** 0.5
+    wide = STUDENT.get(len(differences) - 1, 2.0) * std_error
     return {"mean": round(mean, 4), "low": round(mean - wide, 4), "high": round(mean + wide, 4)}
 
 
@@ -183,21 +182,21 @@ def main() -> None:
     parser.add_argument("--best", action="store_true", help="measure `best` too: minutes")
     options = parser.parse_args()
     load_backend()
-    found = {}
+    sets = {}
     for name in options.sets:
         runs = []
         for seed in range(options.seeds):
             root = curated(options.scenes / FOLDERS[name], options.work / f"{name}-{seed}", seed)
             runs.append(one_seed(root, seed, options))
             print(f"{name} seed {seed}: {json.dumps(runs[-1])}", file=sys.stderr, flush=True)
-        found[name] = summary(runs)
-    slow, quick = (sum(one[key] for one in found.values()) for key in ("original_s", "fast_s"))
+        sets[name] = summary(runs)
+    slow, quick = (sum(one[key] for one in sets.values()) for key in ("original_s", "fast_s"))
     figures = {
-        "sets": found,
+        "sets": sets,
         "together": {
             "ratio": round(slow / quick, 1),
             "fast_reaches_original": all(
-                one["top1_mean"]["fast"] >= one["top1_mean"]["original"] for one in found.values()
+                one["top1_mean"]["fast"] >= one["top1_mean"]["original"] for one in sets.values()
             ),
         },
         "goals": GOALS,
