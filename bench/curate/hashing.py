@@ -126,7 +126,7 @@ def bits_apart(pictures: Data) -> dict[str, float]:
     return {"identical": round(far.count(0) / len(far), 3), "most_bits_apart": max(far)}
 
 
-def compared(name: str, pictures: Data, work: Path, repeat: int) -> dict[str, Any]:
+def compare(name: str, pictures: Data, work: Path, repeat: int) -> dict[str, Any]:
     """Measure one kind of picture."""
     paths = []
     for number, data in enumerate(pictures):
@@ -174,7 +174,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         figures: dict[str, Any] = {
-            name: compared(name, pictures, work, options.repeat) for name, pictures in kinds.items()
+            name: compare(name, pictures, work, options.repeat) for name, pictures in kinds.items()
         }
     print(json.dumps(figures | {"load_average": os.getloadavg()}, indent=2))
 

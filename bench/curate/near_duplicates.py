@@ -3,7 +3,8 @@
 DIR holds synthetic.csv (file, group, kind, source: pictures of one group are copies of its
 `orig`) and natural-intel.csv (a, b: real pairs). For each method, and for the half of the sources
 that thresholds may be tuned on and the half held out (the SHA-256 of the source's name is even, or
-odd): the share of edits found per kind, and the false pairs per million pairs of different pictures. Pairs of two look-alike hard negatives are counted apart. Prints one JSON object.
+odd): the share of edits found per kind, and the false pairs per million pairs of different pictures.
+Pairs of two look-alike hard negatives are counted apart. Prints one JSON object.
 
     python bench/curate/near_duplicates.py DIR [--only ours] [--list]
 """
@@ -147,7 +148,7 @@ def figures(pairs: set[Pair], pictures: Mapping[str, Known], *, listed: bool) ->
     return answer | ({"false": plain, "hard": hard} if listed else {})
 
 
-def measured(find: Callable[[], set[Pair]], truth: Truth, *, listed: bool) -> dict[str, Any]:
+def measure(find: Callable[[], set[Pair]], truth: Truth, *, listed: bool) -> dict[str, Any]:
     """Return one method's figures: each half, all, and the real pairs."""
     began = perf_counter()
     pairs = find()
@@ -182,9 +183,7 @@ def main() -> None:
             (pictures / path.name).symlink_to(path)
         known = methods(pictures, work, options.peers.resolve())
         chosen = {name: known[name] for name in options.only or known}
-        answers = {
-            name: measured(find, truth, listed=options.list) for name, find in chosen.items()
-        }
+        answers = {name: measure(find, truth, listed=options.list) for name, find in chosen.items()}
     print(json.dumps(answers, indent=2))
 
 

@@ -103,7 +103,7 @@ def peak_mb() -> float:
     return status_kb(os.getpid(), "VmHWM") / 1024
 
 
-def measured_directly(paths: list[Path]) -> list[dict[str, Any]]:
+def measure_directly(paths: list[Path]) -> list[dict[str, Any]]:
     """Measure each file in this process; return verdict, seconds and growth of memory."""
     answers = []
     for path in paths:
@@ -126,7 +126,7 @@ def measured_directly(paths: list[Path]) -> list[dict[str, Any]]:
     return answers
 
 
-def apart(folder: Path) -> list[dict[str, Any]]:
+def measure_apart(folder: Path) -> list[dict[str, Any]]:
     """Measure the files in a process of its own."""
     command = [sys.executable, __file__, "--directly", str(folder)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=HANG_S)
@@ -145,7 +145,7 @@ def figures(folder: Path, work: Path) -> dict[str, Any]:
     ordinary = both_commands(work / "ordinary", work / "ordinary_set")
     odd = both_commands(copied, work / "odd_set")
     counts = verdicts(work / "odd_set")
-    direct = apart(folder)
+    direct = measure_apart(folder)
     growth = {name: odd[name]["peak_mb"] - ordinary[name]["peak_mb"] for name in odd}
     most = max(direct, key=lambda one: float(one["growth_mb"]))
     slowest = max(direct, key=lambda one: float(one["seconds"]))
@@ -182,7 +182,7 @@ def main() -> int:
     folder = options.folder.resolve()
     if options.directly:
         paths = sorted(path for path in folder.glob("*/*") if path.is_file())
-        print(json.dumps(measured_directly(paths)))
+        print(json.dumps(measure_directly(paths)))
         return 0
     with tempfile.TemporaryDirectory() as temporary:
         answer = figures(folder, Path(temporary))

@@ -100,7 +100,7 @@ def ask(port: int, body: bytes) -> None:
             raise RuntimeError(f"{answer.status} for a picture")
 
 
-def compared(mine: dict[str, float], other: dict[str, float]) -> dict[str, Any]:
+def compare(mine: dict[str, float], other: dict[str, float]) -> dict[str, Any]:
     """Return how many times as much the other takes, and which limits are passed."""
     shares = {name: round(other[name] / mine[name], 1) for name in mine if name in other}
     held = mine | {"installed_share": mine["installed_mb"] / other["installed_mb"]}
@@ -121,7 +121,7 @@ def main() -> None:
     bundle, peers = options.bundle.resolve(), options.peers.resolve()
     mine = weigh(ours(bundle, peers), bundle, options.starts)
     other = weigh(tensorflow(peers), bundle, options.starts)
-    figures: dict[str, Any] = {"ours": mine, "tensorflow": other} | compared(mine, other)
+    figures: dict[str, Any] = {"ours": mine, "tensorflow": other} | compare(mine, other)
     print(json.dumps(figures | {"load_average": os.getloadavg()}, indent=1))
     sys.exit(bool(figures["over"]))
 

@@ -126,7 +126,7 @@ def run_schemathesis(server: Running, examples: int, peers: Path, key: str = "")
     return answer
 
 
-def figures_of_open(bundle: Path, options: argparse.Namespace, work: Path) -> Figures:
+def measure_open(bundle: Path, options: argparse.Namespace, work: Path) -> Figures:
     """Send everything to a server with the usual limits."""
     log = work / "serve.log"
     words = ("--name", NAME, "--feedback", str(work / "feedback.jsonl"))
@@ -151,10 +151,10 @@ def figures_of_open(bundle: Path, options: argparse.Namespace, work: Path) -> Fi
         peak = megabytes(status_kb(server.pid, "VmHWM"))
         after = {"after": round(server.resident_mb()), "peak": round(peak)}
         figures["resident_mb"] = {"start": start, "warm": round(warm)} | after
-        return figures | {"tracebacks": tracebacks(log)}
+        return figures | {"tracebacks": count_tracebacks(log)}
 
 
-def figures_of_guarded(bundle: Path, options: argparse.Namespace, work: Path) -> Figures:
+def measure_guarded(bundle: Path, options: argparse.Namespace, work: Path) -> Figures:
     """Send a tenth to a server with keys, a short deadline and a short queue."""
     log, headers = work / "guarded.log", {"X-API-Key": "one-key"}
     words = ("--name", NAME, "--api-key-file", str(work / "keys.txt"), "--deadline", "0.1",
@@ -167,24 +167,24 @@ def figures_of_guarded(bundle: Path, options: argparse.Namespace, work: Path) ->
     return {
         "guarded_bodies": bodies,
         "guarded_schemathesis": described,
-        "tracebacks": tracebacks(log),
+        "tracebacks": count_tracebacks(log),
     }
 
 
-def tracebacks(log: Path) -> int:
+def count_tracebacks(log: Path) -> int:
     """Count the errors that a server did not expect."""
     return log.read_text(errors="replace").count("Traceback")
 
 
-def all_figures(bundle: Path, options: argparse.Namespace, work: Path) -> Figures:
+def measure(bundle: Path, options: argparse.Namespace, work: Path) -> Figures:
     """Run everything against one server, then a smaller part against a guarded one."""
-    figures = figures_of_open(bundle, options, work)
+    figures = measure_open(bundle, options, work)
     figures["rows"] += run_guarded_rows(bundle, work)
-    guarded = figures_of_guarded(bundle, options, work)
+    guarded = measure_guarded(bundle, options, work)
     return figures | guarded | {"tracebacks": figures["tracebacks"] + guarded["tracebacks"]}
 
 
-def judged(figures: Figures) -> Figures:
+def judge(figures: Figures) -> Figures:
     """Return the figures with the rows that pass, what is wrong, and the verdict."""
     bad = {one["row"] for one in figures["rows"] if not one["passed"]}
     good = {one["row"] for one in figures["rows"]} - bad
@@ -225,7 +225,7 @@ def main() -> int:
     add_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        figures = judged(all_figures(options.bundle.resolve(), options, Path(temporary)))
+        figures = judge(measure(options.bundle.resolve(), options, Path(temporary)))
     print(json.dumps(figures | {"load_average": os.getloadavg()}, indent=1))
     return 0 if figures["passed"] else 1
 

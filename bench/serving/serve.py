@@ -53,7 +53,7 @@ LOADS = {
 }
 
 
-def body_of(load: Load) -> bytes:
+def make_body(load: Load) -> bytes:
     """Return the request's body."""
     text = b64(drawn_photo(load.size))
     return json.dumps({"images": [text] * load.pictures}).encode()
@@ -70,14 +70,14 @@ def command(name: str, bundle: Path, peers: Path) -> list[str]:
 
 def start(name: str, bundle: Path, peers: Path) -> AbstractContextManager[Running]:
     """Run a server until the block ends; it is ready at its first right answer."""
-    probe = Probe("/classify", body_of(LOADS["small_1"]))
+    probe = Probe("/classify", make_body(LOADS["small_1"]))
     variables = {"BUNDLE": str(bundle), "TF_CPP_MIN_LOG_LEVEL": "3"}
     return running(command(name, bundle, peers), probe, cwd=SCRIPTS, variables=variables)
 
 
 def load_server(port: int, load: Load, seconds: float) -> dict[str, float]:
     """Ask for some seconds; return requests a second, and the middle and slow times in ms."""
-    answers = ask_for(seconds, port, request("/classify", body_of(load)), load.clients)
+    answers = ask_for(seconds, port, request("/classify", make_body(load)), load.clients)
     if not answers.times:  # none was right: they are as late as can be
         late = 1000 * ANSWER_S
         return {"per_second": 0.0, "p50_ms": late, "p99_ms": late, "failed": answers.failed}
@@ -90,7 +90,7 @@ def load_server(port: int, load: Load, seconds: float) -> dict[str, float]:
     }
 
 
-def measured(servers: dict[str, Running], rounds: int, seconds: float) -> dict[str, Any]:
+def measure(servers: dict[str, Running], rounds: int, seconds: float) -> dict[str, Any]:
     """Ask every server in every way, taking turns; return each one's best round of each load."""
     figures: dict[str, Any] = {name: {} for name in servers}
     for name, server in servers.items():
@@ -114,7 +114,7 @@ def better(before: Round | None, latest: Round) -> Round:
     return best | {"p99_worst_ms": max(worst), "failed": failed}
 
 
-def compared(figures: Figures, loads: list[str]) -> Figures:
+def compare(figures: Figures, loads: list[str]) -> Figures:
     """Return the ratios by server and load, and which goals are reached.
 
     `times_faster` is how many times as many requests a second ours answers; `p99_share` is our p99
@@ -191,9 +191,9 @@ def main() -> None:
             name: stack.enter_context(start(name, bundle, peers))
             for name in ("ours", *options.beside)
         }
-        figures = measured(servers, options.rounds, options.seconds)
+        figures = measure(servers, options.rounds, options.seconds)
     answer = {"servers": figures, "load_average": os.getloadavg()}
-    print(json.dumps(answer | compared(figures, list(LOADS)), indent=1))
+    print(json.dumps(answer | compare(figures, list(LOADS)), indent=1))
     sys.exit(any(figures["ours"][load]["failed"] for load in LOADS))
 
 

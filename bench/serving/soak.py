@@ -126,18 +126,18 @@ class Seen:
     bodies: dict[str, set[bytes]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, path: str, asked: bytes, status: int, body: bytes) -> None:
+    def note(self, path: str, request: bytes, status: int, body: bytes) -> None:
         """Keep what an answer says; a status of 0 means that none came."""
         with self.lock:
             if status == http.client.OK:
                 self.answers[path] += 1
-                self.bodies.setdefault(f"{path} {len(asked)}", set()).add(body)
+                self.bodies.setdefault(f"{path} {len(request)}", set()).add(body)
             else:
                 self.failures.append(f"{path}: {status} {body[:200]!r}")
 
 
 def ask(port: int, questions: list[Question], seen: Seen, ended: threading.Event) -> None:
-    """Ask until the server, told to end, closes the connection after an answer."""
+    """Ask until the server, while it shuts down, closes the connection after an answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     weights = [one.weight for one in questions]
     while True:
@@ -176,7 +176,7 @@ def reloads(port: int) -> dict[str, int]:
     return {"reloads_" + line.split('"')[1]: int(float(line.split()[-1])) for line in counts}
 
 
-def sampled(server: Running, model: Path, seconds: float) -> tuple[list[Sample], int]:
+def sample(server: Running, model: Path, seconds: float) -> tuple[list[Sample], int]:
     """Change the model again and again while the server lives; return its samples and the changes."""
     samples: list[Sample] = []
     began, step = time.monotonic(), 0
@@ -189,7 +189,7 @@ def sampled(server: Running, model: Path, seconds: float) -> tuple[list[Sample],
     return samples, step
 
 
-def hung(threads: list[threading.Thread]) -> int:
+def count_hung(threads: list[threading.Thread]) -> int:
     """Wait for the clients; return how many still wait for an answer."""
     until = time.monotonic() + END_S
     for thread in threads:
@@ -197,7 +197,7 @@ def hung(threads: list[threading.Thread]) -> int:
     return sum(thread.is_alive() for thread in threads)
 
 
-def figures_of(seen: Seen, samples: list[Sample], warm_s: float) -> dict[str, Any]:
+def summarize(seen: Seen, samples: list[Sample], warm_s: float) -> dict[str, Any]:
     """Return what the samples and answers say.
 
     Mixed are answers of neither version alone, broken ones those of a version to be refused.
@@ -278,13 +278,13 @@ def soak(model: Path, seconds: float, warm_s: float) -> dict[str, Any]:
         try:
             for thread in threads:
                 thread.start()
-            samples, steps = sampled(server, model, seconds)
+            samples, steps = sample(server, model, seconds)
             counted = reloads(server.port)
         finally:
             ended.set()
         code = server.stop()
-    ends = {"hung_clients": hung(threads), "steps": steps, "exit_code": code}
-    return figures_of(seen, samples, warm_s) | counted | ends
+    ends = {"hung_clients": count_hung(threads), "steps": steps, "exit_code": code}
+    return summarize(seen, samples, warm_s) | counted | ends
 
 
 def main() -> None:

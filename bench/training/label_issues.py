@@ -2,8 +2,9 @@
 
 DIR holds one folder per class. Its pictures are put into a data set, curated, and embedded by
 MobileNetV2; a share of the labels is then made wrong at random, each picture by itself. For each
-seed: the AUROC of our scores, precision, recall and F1 of what we list, and F1 of cleanlab's `find_label_issues` given the neighbours' votes, the logistic
-regression's probabilities (its usual inputs) and our mean of both. Prints one JSON object.
+seed: the AUROC of our scores, precision, recall and F1 of what we list, and F1 of cleanlab's
+`find_label_issues` given the neighbours' votes, the logistic regression's probabilities (its usual
+inputs) and our mean of both. Prints one JSON object.
 
     python bench/training/label_issues.py DIR --weights W.h5 [--noise 0.1] [--seeds 3]
 """
@@ -37,7 +38,7 @@ Floats = NDArray[np.float64]
 QUIET = Output(quiet=True)
 
 
-def embedded(folder: Path, weights: Path, work: Path) -> tuple[NDArray[np.float32], list[Example]]:
+def embed(folder: Path, weights: Path, work: Path) -> tuple[NDArray[np.float32], list[Example]]:
     """Return the embeddings of all pictures that curate keeps, and the pictures."""
     root = work / "set"
     adopt(root, {p.name: sorted(p.iterdir()) for p in sorted(folder.iterdir()) if p.is_dir()})
@@ -51,7 +52,7 @@ def embedded(folder: Path, weights: Path, work: Path) -> tuple[NDArray[np.float3
     return np.concatenate([run(batch) for batch in batches]), examples
 
 
-def made_wrong(
+def corrupt(
     true: NDArray[np.int64], classes: int, share: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return labels of which a share was moved to any other class, and which those are."""
@@ -77,7 +78,7 @@ def auroc(issue_scores: Floats, wrong: NDArray[np.bool_]) -> float:
     return round(float(roc_auc_score(wrong, issue_scores)), 4)
 
 
-def trial(
+def measure(
     rows: NDArray[np.float32],
     labels: NDArray[np.int64],
     wrong: NDArray[np.bool_],
@@ -123,13 +124,13 @@ def main() -> None:
     options = parser.parse_args()
     peer = Peer("cleanlab", options.peers.resolve())
     with tempfile.TemporaryDirectory() as work:
-        rows, examples = embedded(options.folder.resolve(), options.weights, Path(work))
+        rows, examples = embed(options.folder.resolve(), options.weights, Path(work))
     true = np.array([example.label for example in examples])
     groups = np.unique([e.group for e in examples], return_inverse=True)[1]
     trials = {}
     for seed in range(100, 100 + options.seeds):
-        labels, wrong = made_wrong(true, int(true.max()) + 1, options.noise, seed)
-        trials[seed] = trial(rows, labels, wrong, groups, peer)
+        labels, wrong = corrupt(true, int(true.max()) + 1, options.noise, seed)
+        trials[seed] = measure(rows, labels, wrong, groups, peer)
     print(json.dumps({"pictures": len(true), "noise": options.noise, "seeds": trials}, indent=2))
 
 

@@ -39,7 +39,7 @@ LIMIT_MB = 2000
 SPLITS: tuple[Split, ...] = (*(("train",) * 8), "val", "test")
 
 
-def varied(path: Path, number: int) -> bytes:
+def vary(path: Path, number: int) -> bytes:
     """Return a JPEG of half to all of a picture's area, mirrored or not, with noise."""
     rng = np.random.default_rng(number)
     with Image.open(path) as opened:
@@ -54,7 +54,7 @@ def varied(path: Path, number: int) -> bytes:
     return jpeg(grainy(turned, rng, NOISE), 90)
 
 
-def published(source: Path, root: Path, count: int) -> Path:
+def publish(source: Path, root: Path, count: int) -> Path:
     """Publish so many pictures, the classes of a folder of folders in turn."""
     folder = root / "curated" / "versions" / "1"
     if (folder / "dataset.json").exists():
@@ -68,7 +68,7 @@ def published(source: Path, root: Path, count: int) -> Path:
     rows = []
     for number in range(count):
         label, turn = number % len(classes), number // len(classes)
-        data = varied(files[label][turn % len(files[label])], number)
+        data = vary(files[label][turn % len(files[label])], number)
         digest = hashlib.sha256(data).hexdigest()
         split, name = SPLITS[turn % len(SPLITS)], names[label]
         path = folder / split / slug_of(name) / f"{digest[:16]}.jpg"
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=15000, help="(%(default)s)")
     parser.add_argument("--recipe", choices=["fast", "best"], default="fast")
     options = parser.parse_args()
-    root = published(options.source, options.work / f"{options.pictures}", options.pictures)
+    root = publish(options.source, options.work / f"{options.pictures}", options.pictures)
     shutil.rmtree(root / "cache", ignore_errors=True)
     out = options.work / f"model-{options.recipe}"
     peaks = train("--dataset", root, "--weights", options.weights, "--recipe", options.recipe,

@@ -57,7 +57,7 @@ GOALS = {
 STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
 
 
-def curated(source: Path, root: Path, seed: int) -> Path:
+def publish(source: Path, root: Path, seed: int) -> Path:
     """Make a data set of class folders and publish it, unless an earlier run did."""
     if not (root / "curated" / "current").exists():
         shutil.rmtree(root, ignore_errors=True)
@@ -67,7 +67,7 @@ def curated(source: Path, root: Path, seed: int) -> Path:
     return root
 
 
-def prepared(root: Path, weights: Path, seed: int, **settings: Any) -> Setup:  # noqa: ANN401  TrainSettings' own
+def prepare(root: Path, weights: Path, seed: int, **settings: Any) -> Setup:  # noqa: ANN401  TrainSettings' own
     """Return what a recipe starts from."""
     load_backend().keras.utils.set_random_seed(seed)
     wanted = TrainSettings(dataset=root, weights=str(weights), seed=seed, **settings)
@@ -82,7 +82,7 @@ def test_accuracy(network: Any, setup: Setup) -> float:  # noqa: ANN401  Keras h
     return float(np.mean(guesses == version.labels("test")))
 
 
-def measured(recipe: Callable[[Setup], Any], setup: Setup) -> dict[str, Any]:
+def measure(recipe: Callable[[Setup], Any], setup: Setup) -> dict[str, Any]:
     """Run a recipe; return its seconds, its accuracy and what it says of itself."""
     began = perf_counter()
     trained = recipe(setup)
@@ -113,25 +113,25 @@ def published_head(setup: Setup) -> float:
     return test_accuracy(classifier(published, head, frozen=True), setup)
 
 
-def one_seed(root: Path, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+def measure_seed(root: Path, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """Measure every recipe on one split."""
     shutil.rmtree(root / "cache", ignore_errors=True)
     engine = {"engine": options.engine}
     quick = engine | {"views": options.views}
-    figures = {"fast": measured(fast, prepared(root, options.weights, seed, **quick))}
+    figures = {"fast": measure(fast, prepare(root, options.weights, seed, **quick))}
     epochs = options.original_epochs
-    setup = prepared(root, options.weights, seed, recipe="original", epochs=epochs)
-    figures["original"] = measured(original, setup)
+    setup = prepare(root, options.weights, seed, recipe="original", epochs=epochs)
+    figures["original"] = measure(original, setup)
     figures["original"]["epochs"] = epochs
     train = figures["original"]["seconds"]["train"]
     figures["original"]["seconds_of_25_epochs"] = round(train * EPOCHS / epochs, 1)
     if epochs != EPOCHS:
         figures["original"]["extrapolated"] = True
-        again = prepared(root, options.weights, seed, engine="tensorflow")
+        again = prepare(root, options.weights, seed, engine="tensorflow")
         figures["original"]["top1"] = published_head(again)
     if options.best:
-        setup = prepared(root, options.weights, seed, recipe="best", **engine)
-        figures["best"] = measured(best, setup)
+        setup = prepare(root, options.weights, seed, recipe="best", **engine)
+        figures["best"] = measure(best, setup)
     seconds = figures["fast"]["seconds"]
     figures["fast"]["from_files"] = round(seconds["embed"] + seconds["train"], 1)
     return figures
@@ -147,7 +147,7 @@ def interval(differences: Sequence[float]) -> dict[str, float]:
     return {"mean": round(mean, 4), "low": round(mean - wide, 4), "high": round(mean + wide, 4)}
 
 
-def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summarize(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return mean accuracies, paired differences and the ratio of seconds of one set."""
     recipes = [name for name in ("original", "fast", "best") if name in runs[0]]
     top1 = {name: [run[name]["top1"] for run in runs] for name in recipes}
@@ -186,10 +186,10 @@ def main() -> None:
     for name in options.sets:
         runs = []
         for seed in range(options.seeds):
-            root = curated(options.scenes / FOLDERS[name], options.work / f"{name}-{seed}", seed)
-            runs.append(one_seed(root, seed, options))
+            root = publish(options.scenes / FOLDERS[name], options.work / f"{name}-{seed}", seed)
+            runs.append(measure_seed(root, seed, options))
             print(f"{name} seed {seed}: {json.dumps(runs[-1])}", file=sys.stderr, flush=True)
-        sets[name] = summary(runs)
+        sets[name] = summarize(runs)
     slow, quick = (sum(one[key] for one in sets.values()) for key in ("original_s", "fast_s"))
     figures = {
         "sets": sets,
