@@ -1,8 +1,8 @@
 """Measure the rate of the base pHash in one process, beside imagehash.phash and bare decoding.
 
-`ours` is the hash alone, from the picture's luma as Pillow decodes it at a fraction of its size; the
-small squares are hashed in batches.
-`ours_in_curate` takes the luma from the colours, as curate does, which needs them for its measures.
+`ours` is the hash alone, from the picture's luma as Pillow decodes it at a fraction of its size;
+the small squares are hashed in batches. `ours_in_curate` takes the luma from the colours, as
+curate does, which needs them for its measures.
 Previews (250 px) and photos (1600 x 1200) are made from the pictures of DIR, the photos by
 enlarging a picture and adding grain so that they compress as a camera's do. `draft_decode` is the
 limit: Pillow decoding the same luma, and nothing more.

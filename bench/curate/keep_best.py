@@ -2,8 +2,8 @@
 
 DIR holds synthetic.csv (file, group, kind, source: pictures of one group are copies of its `orig`).
 Each edit is met alone with its original, as two pictures of one class; pairs that are not linked as
-copies are left out. Prints, for the tuning and the held-out half (see near_duplicates.py) and per kind, how
-many pairs were found and in how many of them the original was kept.
+copies are left out. Prints, for the tuning and the held-out half (see near_duplicates.py) and per
+kind, how many pairs were linked and in how many of them the original was kept.
 
     python bench/curate/keep_best.py DIR
 """

@@ -3,8 +3,8 @@
 DIR holds synthetic.csv (file, group, kind, source: pictures of one group are copies of its
 `orig`) and natural-intel.csv (a, b: real pairs). For each method, and for the half of the sources
 that thresholds may be tuned on and the half held out (the SHA-256 of the source's name is even, or
-odd): the share of edits found per kind, and the false pairs per million pairs of different pictures.
-Pairs of two look-alike hard negatives are counted apart. Prints one JSON object.
+odd): the share of edits found per kind, and the false pairs per million pairs of different
+pictures. Pairs of two look-alike hard negatives are counted apart. Prints one JSON object.
 
     python bench/curate/near_duplicates.py DIR [--only ours] [--list]
 """

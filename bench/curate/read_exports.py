@@ -1,8 +1,8 @@
 """Export a published version in every format and read it back with the peers' own loaders.
 
-Each peer runs in an environment of its own, made by pip (kept for the next time with
---envs). Prints one JSON object: per format and loader whether pictures, labels, class order and bytes
-are those of the version. Exits with 1 when any differs.
+Each peer runs in an environment of its own, made by pip (kept for the next time with --envs).
+Prints one JSON object: per format and loader whether pictures, labels, class order and bytes are
+those of the version. Exits with 1 when any differs.
 
     python bench/curate/read_exports.py DATASET [--envs DIR] [--only FORMAT]
 """

@@ -1,4 +1,4 @@
-"""Time imagededup's default search: {file, radius} -> {seconds, pairs}; `file` is uint64[N] .npy."""
+"""Time imagededup's default search: {file, radius} -> {seconds, pairs}; `file` is uint64[N]."""
 
 import contextlib
 import json

@@ -3,8 +3,8 @@
 The usual ways, both with real Chromium: click each thumbnail without sleeps and take the URL that
 it shows; scroll, then ask each element for its URL. Both fetch the URLs again with
 `requests`. Then ours with 1, 2 and 4 browsers, and a whole run of 36 classes. Every picture that
-counts is compared with the served bytes. The page is served by a process of its own. Prints one JSON
-object.
+counts is compared with the served bytes. The page is served by a process of its own. Prints one
+JSON object.
 
     python bench/scraper/scrape.py [--whole] [--previews 1000]
 """
@@ -216,7 +216,7 @@ def side_by_side(work: Path, previews: int) -> dict[str, object]:
 
 
 def whole(work: Path) -> dict[str, object]:
-    """Measure a run of 36 classes of 300 pictures: seconds, and our process's memory at its peak."""
+    """Measure a run of 36 classes of 300 pictures: seconds, and our process' peak memory."""
     served = {
         f"Class {n:02}": draw(work / "whole" / f"Class {n:02}", PER_CLASS, 1000 * n)
         for n in range(CLASSES)

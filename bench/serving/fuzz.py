@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, seed, settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.support.bad_inputs import run_guarded_rows, send_rows
+from bench.support.bad_inputs import KEY, run_guarded_rows, send_rows, write_keys
 from bench.support.peer_env import Peer, add_option
 from bench.support.processes import megabytes, reset_peak, status_kb
 from bench.support.random_requests import WHOLE, Sent, paths, requests
@@ -144,9 +144,8 @@ def measure_open(bundle: Path, options: argparse.Namespace, work: Path) -> Figur
         tally = Tally(options.save.resolve() / "open")
         figures["bodies"] = send_random(server, options.bodies, tally, {})
         note_growth("bodies")
-        figures["schemathesis"] = run_schemathesis(
-            server, options.examples, options.peers.resolve()
-        )
+        peers = options.peers.resolve()
+        figures["schemathesis"] = run_schemathesis(server, options.examples, peers)
         note_growth("schemathesis")
         peak = megabytes(status_kb(server.pid, "VmHWM"))
         after = {"after": round(server.resident_mb()), "peak": round(peak)}
@@ -156,8 +155,8 @@ def measure_open(bundle: Path, options: argparse.Namespace, work: Path) -> Figur
 
 def measure_guarded(bundle: Path, options: argparse.Namespace, work: Path) -> Figures:
     """Send a tenth to a server with keys, a short deadline and a short queue."""
-    log, headers = work / "guarded.log", {"X-API-Key": "one-key"}
-    words = ("--name", NAME, "--api-key-file", str(work / "keys.txt"), "--deadline", "0.1",
+    log, headers = work / "guarded.log", {"X-API-Key": KEY}
+    words = ("--name", NAME, "--api-key-file", str(write_keys(work)), "--deadline", "0.1",
              "--queue", "2", "--workers", "1")  # fmt: skip
     with running(serve_command(bundle, *words), log=log) as server:
         tally = Tally(options.save.resolve() / "guarded", BUSY)

@@ -3,11 +3,11 @@
 16 clients ask over connections that stay open, by several protocols, small and large pictures and
 heat maps. Meanwhile the model's link moves between two versions, SIGHUP comes, and now and then the
 link names a broken bundle, which must be refused. At the end SIGTERM comes under load: whatever was
-sent must be answered. Prints one JSON object; exits 1 when a request failed, a broken bundle was not
-refused, or a figure is over its limit; a server that dies is reported the same way.
+sent must be answered. Prints one JSON object; exits 1 when a request failed, a broken bundle was
+not refused, or a figure is over its limit; a server that dies is reported the same way.
 
-Memory is in MB of a million bytes. A leak is judged twice, and one that is slower than both limits is
-not seen: by the slope of the low points, where 1 MB a minute passes, which is 10 MB in ten minutes
+Memory is in MB of a million bytes. A leak is judged twice, and one that is slower than both limits
+is not seen: by the slope of the low points, where 1 MB a minute passes, which is 10 MB in ten minutes
 and 1.4 GB in a day; and by the smallest of the last quarter above that of the second quarter, where
 10 MB pass. A run of less than some five minutes is too short for the slope and may fail by noise.
 
@@ -101,7 +101,7 @@ def make_questions() -> list[Question]:
 
 
 def write_versions(bundles: tuple[Path, Path], model: Path) -> None:
-    """Write two sound versions and two broken ones, each with class names of its own, and the link."""
+    """Write two sound versions and two broken ones, each with its own class names, and the link."""
     sources = {"1": bundles[0], "2": bundles[1], ALTERED: bundles[0], HALF: bundles[0]}
     for version, bundle in sources.items():
         shutil.copytree(bundle, model / version)
@@ -177,7 +177,7 @@ def reloads(port: int) -> dict[str, int]:
 
 
 def sample(server: Running, model: Path, seconds: float) -> tuple[list[Sample], int]:
-    """Change the model again and again while the server lives; return its samples and the changes."""
+    """Change the model again and again while the server lives; return samples and changes."""
     samples: list[Sample] = []
     began, step = time.monotonic(), 0
     while (passed := time.monotonic() - began) < seconds and server.process.poll() is None:

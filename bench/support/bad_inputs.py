@@ -41,6 +41,7 @@ PNG = {"Content-Type": "image/png"}
 FAST_MS = 50
 MAX_IMAGES = 64
 RECEIVE_S = 1.0
+KEY = "one-key"
 REFUSE_S = 60
 CLIENTS = 12
 Result = dict[str, Any]
@@ -198,17 +199,22 @@ def _sent(server: Running, row: Row) -> Result:
 
 def run_guarded_rows(bundle: Path, work: Path) -> list[Result]:
     """Run rows 39 to 42, which need servers of their own: time, keys, a full queue, bundles."""
-    keys = work / "keys.txt"
-    keys.write_text("one-key\n")
-    keys.chmod(0o600)
     results = []
-    words = ("--receive", str(RECEIVE_S), "--api-key-file", str(keys))
+    words = ("--receive", str(RECEIVE_S), "--api-key-file", str(write_keys(work)))
     with running(serve_command(bundle, *words), log=work / "slow.log") as server:
         results += [*_slow(server), *_keyed(server)]
     command = serve_command(bundle, "--queue", "4", "--workers", "1")
     with running(command, log=work / "full.log") as server:
         results += _full(server)
     return [*results, *_bundles(bundle, work)]
+
+
+def write_keys(folder: Path) -> Path:
+    """Write the file of keys that a guarded server takes."""
+    keys = folder / "keys.txt"
+    keys.write_text(f"{KEY}\n")
+    keys.chmod(0o600)
+    return keys
 
 
 def _result(row: int, name: str, wanted: object, seen: object, *, passed: bool) -> Result:
@@ -236,7 +242,7 @@ def _keyed(server: Running) -> Iterator[Result]:
     for name, headers, wanted in (
         ("no key", {}, HTTPStatus.UNAUTHORIZED),
         ("a wrong key", {"X-API-Key": "two-key"}, HTTPStatus.UNAUTHORIZED),
-        ("the key", {"X-API-Key": "one-key"}, HTTPStatus.OK),
+        ("the key", {"X-API-Key": KEY}, HTTPStatus.OK),
     ):
         answer = Client(server.port).post("/v1/classify", RED, headers)
         challenged = "www-authenticate" in answer.headers or wanted == HTTPStatus.OK

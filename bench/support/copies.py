@@ -1,8 +1,8 @@
 """Read the labelled copies: which pictures are edits of which, and the real pairs beside them.
 
 A folder holds synthetic.csv (file, group, kind, source: pictures of one group are copies of its
-`orig`) and natural-intel.csv (a, b: real pairs). Thresholds may be tuned on one half of the sources;
-the other is held out.
+`orig`) and natural-intel.csv (a, b: real pairs). Thresholds may be tuned on one half of the
+sources; the other is held out.
 """
 
 import csv

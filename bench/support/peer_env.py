@@ -1,7 +1,7 @@
 """Keep each peer in an environment of its own, and run a script there: JSON in, JSON out.
 
-The project's own environment never imports a peer. peers.txt lists them with what pip installs; make
-the environments ahead of time with
+The project's own environment never imports a peer. peers.txt lists them with what pip installs;
+make the environments ahead of time with
 
     python bench/support/peer_env.py FOLDER [NAME ...]
 """

@@ -1,4 +1,4 @@
-"""Read what the kernel says of processes: memory, descriptors, threads. A kB is 1,024 bytes here."""
+"""Read what the kernel says of processes: memory (a kB is 1,024 bytes), descriptors, threads."""
 
 import os
 from collections.abc import Iterator

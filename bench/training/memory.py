@@ -1,9 +1,9 @@
 """Measure how much memory a training of many pictures takes, all its processes together.
 
-Makes a published version of distinct JPEGs (crops of the pictures in DIR, each with noise of its own)
+Makes a published version of distinct JPEGs (crops of the pictures in DIR, each with its own noise)
 unless an earlier run did, trains on it by the command line, and reads every 0.2 s what the command
-and its children hold: the sum of their proportional set sizes, in which pages that several share count once,
-and of their resident sets. Prints one JSON object.
+and its children hold: the sum of their proportional set sizes, in which pages that several share
+count once, and of their resident sets. Prints one JSON object.
 
     python bench/training/memory.py DIR --weights W.h5 --work DIR [--pictures 15000] [--recipe fast]
 """

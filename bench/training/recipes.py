@@ -9,7 +9,7 @@ With `--original-epochs N` below 25 only N epochs of `original` are run: its sec
 extrapolated, and its accuracy is that of the same head, trained 25 epochs by Keras on features
 computed once, which the frozen base makes the same in every epoch. The JSON says so.
 
-    python bench/training/recipes.py SCENES --weights W.h5 --work DIR [--sets intel6 mixed] [--seeds 5] [--best]
+    python bench/training/recipes.py SCENES --weights W.h5 --work DIR [--sets mixed] [--best]
 """
 
 import argparse
