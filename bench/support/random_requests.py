@@ -1,22 +1,26 @@
-"""Make bodies that nobody thought of, with hypothesis: every contract's JSON, pictures, forms."""
+"""Make random requests with hypothesis: every protocol's JSON, damaged pictures, odd forms."""
 
 import gzip
-import io
 import json
-import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from hypothesis import strategies as st
-from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-
-from odd_pictures_support import JPEG, bad_crc, bomb, deep_grey, frames
-from served_model_support import RED, WEBP, b64, encoded, form
+from bench.support.odd_pictures import (
+    JPEG,
+    RED,
+    WEBP,
+    b64,
+    bad_crc,
+    bomb,
+    deep_grey,
+    encoded,
+    form,
+    frames,
+    noise,
+)
 
 NAMES = (
     *("images", "img", "input_params", "instances", "inputs", "b64", "name", "base_64_content"),
@@ -46,7 +50,7 @@ class Sent:
 
 
 def paths(model: str) -> tuple[str, ...]:
-    """Return the addresses of every contract that takes a body."""
+    """Return the paths of every protocol that takes a body."""
     return (
         *("/classify", "/classify/", "/api/v1/endpoints/x", "/cnvrg/predict", "/model/predict"),
         *("/v1/classify", "/v1/explain", "/v1/feedback"),
@@ -55,22 +59,16 @@ def paths(model: str) -> tuple[str, ...]:
     )
 
 
-def _noise(kind: str) -> bytes:
-    buffer = io.BytesIO()
-    Image.effect_noise((90, 60), 80).convert("RGB").save(buffer, kind)
-    return buffer.getvalue()
-
-
-WHOLE = (RED, JPEG, WEBP, encoded(kind="JPEG", mode="CMYK"), encoded(mode="P"), frames("PNG"),
-         deep_grey(), _noise("PNG"), _noise("WEBP"), encoded(kind="JPEG", progressive=True))  # fmt: skip
+WHOLE = (RED, JPEG, WEBP, encoded("JPEG", mode="CMYK"), encoded(mode="P"), frames("PNG"),
+         deep_grey(), noise("PNG"), noise("WEBP"), encoded("JPEG", progressive=True))  # fmt: skip
 PICTURES = (*WHOLE, bad_crc(), bomb(3000))
 
 
 def _damage(picture: bytes, places: list[tuple[int, int]], keep: int) -> bytes:
-    found = bytearray(picture[: max(1, len(picture) * keep // 100)])
+    data = bytearray(picture[: max(1, len(picture) * keep // 100)])
     for place, value in places:
-        found[place % len(found)] = value
-    return bytes(found)
+        data[place % len(data)] = value
+    return bytes(data)
 
 
 DAMAGED = st.builds(
@@ -195,8 +193,8 @@ HEADERS = st.dictionaries(
 )
 
 
-def _listed(texts: list[str], name: str) -> object:
-    """Return the body that a contract asks for, by a word of its address."""
+def _body_of(texts: list[str], name: str) -> object:
+    """Return the body that a protocol wants, by a word of its path."""
     tensor = {"name": "image", "shape": [len(texts)], "datatype": "BYTES", "data": texts}
     bodies: dict[str, object] = {
         "classify": {"images": texts},
@@ -212,8 +210,8 @@ def _listed(texts: list[str], name: str) -> object:
 
 @st.composite
 def well_formed(draw: st.DrawFn, model: str) -> Sent:
-    """Make a request as a contract wants it, with whole or damaged pictures."""
-    address, name = draw(
+    """Make a request as a protocol wants it, with whole or damaged pictures."""
+    path, name = draw(
         st.sampled_from(
             (
                 *(("/classify", "classify"), ("/v1/classify", "classify")),
@@ -226,14 +224,14 @@ def well_formed(draw: st.DrawFn, model: str) -> Sent:
     whole = st.sampled_from(PICTURES).map(b64)
     texts = draw(st.lists(whole | whole | TEXTS, min_size=1, max_size=4))
     query = draw(st.sampled_from(("", "?partial=1", "?explain=1&partial=1", "?top=2&tags=1")))
-    query = query if address == "/v1/classify" else ""
-    body = json.dumps(_listed(texts, name)).encode()
-    return Sent(address + query, body, {"Content-Type": "application/json"})
+    query = query if path == "/v1/classify" else ""
+    body = json.dumps(_body_of(texts, name)).encode()
+    return Sent(path + query, body, {"Content-Type": "application/json"})
 
 
 @st.composite
 def requests(draw: st.DrawFn, model: str) -> Sent:
-    """Make a request of any contract with a body of any kind."""
+    """Make a request of any protocol with a body of any kind."""
     kind = draw(st.integers(0, 9))
     if kind < 2:  # noqa: PLR2004  a fifth of them
         return draw(forms(model))

@@ -1,17 +1,16 @@
 """Measure the scraper on a local results page beside the two usual ways of doing it, in one run.
 
-The usual ways, both with real Chromium: click each thumbnail without sleeps and take the address
-that it shows; scroll, then ask each element for its address. Both fetch the addresses again with
+The usual ways, both with real Chromium: click each thumbnail without sleeps and take the URL that
+it shows; scroll, then ask each element for its URL. Both fetch the URLs again with
 `requests`. Then ours with 1, 2 and 4 browsers, and a whole run of 36 classes. Every picture that
-counts is compared with the served bytes. The page is served by a process of its own. Prints one JSON
-object.
+counts is compared with the served bytes. The page is served by a process of its own. Prints one
+JSON object.
 
-    python bench/scrape.py [--whole] [--previews 1000]
+    python bench/scraper/scrape.py [--whole] [--previews 1000]
 """
 
 import argparse
 import hashlib
-import io
 import json
 import os
 import resource
@@ -27,15 +26,16 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import requests
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Remote
 from selenium.webdriver.common.by import By
 
+from bench.support.commands import CLI
+from bench.support.pictures import jpeg, smooth
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Output
 from scraper.browser.chromedriver import choose
@@ -43,7 +43,6 @@ from scraper.browser.driver import local_driver
 from scraper.commands.scrape import scrape
 from scraper.settings import ScrapeSettings
 
-ROOT = Path(__file__).resolve().parents[1]
 ITEMS = "[data-docid][data-lpage]"
 TIMEOUT_S = 10
 CLASSES, PER_CLASS = 36, 300
@@ -56,12 +55,9 @@ def draw(folder: Path, number: int, first: int = 0) -> set[str]:
     folder.mkdir(parents=True)
     digests = set()
     for seed in range(first, first + number):
-        coarse = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-        image = Image.fromarray(coarse).resize(PREVIEW, Image.Resampling.BICUBIC)
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=88)
-        (folder / f"{seed:05}.jpg").write_bytes(buffer.getvalue())
-        digests.add(hashlib.sha256(buffer.getvalue()).hexdigest())
+        data = jpeg(smooth(np.random.default_rng(seed), PREVIEW), 88)
+        (folder / f"{seed:05}.jpg").write_bytes(data)
+        digests.add(hashlib.sha256(data).hexdigest())
     return digests
 
 
@@ -73,7 +69,7 @@ class Gallery:
 
     @property
     def search_url(self) -> str:
-        """Return the template of the results page's address."""
+        """Return the template of the results page's URL."""
         return self.url + "/search?q={query}"
 
     def preview_requests(self) -> int:
@@ -85,27 +81,27 @@ class Gallery:
 @contextmanager
 def served_gallery(pictures: Path) -> Iterator[Gallery]:
     """Serve a folder of class folders while the block runs."""
-    words = [sys.executable, str(ROOT / "cli.py"), "gallery", "--port", "0", "--delay-ms", "60"]
+    words = [*CLI, "gallery", "--port", "0", "--delay-ms", "60"]
     process = subprocess.Popen(
         [*words, "--pictures", str(pictures)], stderr=subprocess.PIPE, text=True
     )
     try:
-        told = process.stderr.readline() if process.stderr else ""
-        yield Gallery(told.removeprefix("search: ").partition("/search")[0])
+        line = process.stderr.readline() if process.stderr else ""
+        yield Gallery(line.removeprefix("search: ").partition("/search")[0])
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate()
 
 
-def take(address: str | None, found: set[str]) -> None:
-    """Fetch an address as the usual ways do; they cannot fetch data URIs."""
-    if address and address.startswith("http"):
-        content = requests.get(address, timeout=TIMEOUT_S).content
-        found.add(hashlib.sha256(content).hexdigest())
+def take(url: str | None, digests: set[str]) -> None:
+    """Fetch a URL as the usual ways do; they cannot fetch data URIs."""
+    if url and url.startswith("http"):
+        content = requests.get(url, timeout=TIMEOUT_S).content
+        digests.add(hashlib.sha256(content).hexdigest())
 
 
-def click_each(driver: Remote, found: set[str]) -> None:
-    """Click each thumbnail as it comes into reach, take the address it then shows."""
+def click_each(driver: Remote, digests: set[str]) -> None:
+    """Click each thumbnail as it comes into reach, take the URL it then shows."""
     done = 0
     while True:
         items = driver.find_elements(By.CSS_SELECTOR, f"{ITEMS} [role=button]")
@@ -113,7 +109,7 @@ def click_each(driver: Remote, found: set[str]) -> None:
             driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", item)
             try:
                 item.click()
-                take(item.find_element(By.TAG_NAME, "img").get_attribute("src"), found)
+                take(item.find_element(By.TAG_NAME, "img").get_attribute("src"), digests)
             except WebDriverException:
                 continue
         if len(items) == done and not _more(driver):
@@ -121,8 +117,8 @@ def click_each(driver: Remote, found: set[str]) -> None:
         done = len(items)
 
 
-def element_by_element(driver: Remote, found: set[str]) -> None:
-    """Scroll to the end, then ask each element for its fields and fetch its address."""
+def element_by_element(driver: Remote, digests: set[str]) -> None:
+    """Scroll to the end, then ask each element for its fields and fetch its URL."""
     height, idle = 0, 0
     while idle < 3:  # noqa: PLR2004  as the popular scripts wait
         driver.execute_script("window.scrollTo(0, document.body.scrollHeight)")
@@ -133,7 +129,7 @@ def element_by_element(driver: Remote, found: set[str]) -> None:
         image = item.find_element(By.TAG_NAME, "img")
         image.get_attribute("alt")
         item.get_attribute("data-lpage")
-        take(image.get_attribute("src"), found)
+        take(image.get_attribute("src"), digests)
 
 
 def _more(driver: Remote) -> bool:
@@ -146,17 +142,18 @@ def _more(driver: Remote) -> bool:
 
 def usual(gallery: Gallery, served: set[str], way: Way) -> dict[str, float]:
     """Time one of the usual ways; only pictures with the served bytes count."""
-    found: set[str] = set()
+    digests: set[str] = set()
     began = perf_counter()
     started = local_driver(choose(None, os.environ, shutil.which))
     try:
         started.driver.get(gallery.search_url.replace("{query}", "Bench"))
-        way(started.driver, found)
+        way(started.driver, digests)
     finally:
         seconds = perf_counter() - began
         started.driver.quit()
-        started.sweep()
-    return _figures(seconds, found, served)
+        if started.sweep:
+            started.sweep()
+    return _figures(seconds, digests, served)
 
 
 def ours(
@@ -174,22 +171,22 @@ def ours(
         variants=False,
         browsers=browsers,
     )
-    asked = gallery.preview_requests()
+    requests_before = gallery.preview_requests()
     began = perf_counter()
     scrape(settings=settings, output=Output(quiet=True))
     seconds = perf_counter() - began
     with Manifest(dataset / "manifest.db") as manifest:
-        found = {image.sha256 for image in manifest.images()}
-    asked = gallery.preview_requests() - asked
-    figures = _figures(seconds, found, set().union(*served.values()))
-    return figures | {"requests_per_preview": round(asked / max(1, len(found)), 3)}
+        digests = {image.sha256 for image in manifest.images()}
+    sent = gallery.preview_requests() - requests_before
+    figures = _figures(seconds, digests, set().union(*served.values()))
+    return figures | {"requests_per_preview": round(sent / max(1, len(digests)), 3)}
 
 
-def _figures(seconds: float, found: set[str], served: set[str]) -> dict[str, float]:
-    good = found & served
+def _figures(seconds: float, digests: set[str], served: set[str]) -> dict[str, float]:
+    good = digests & served
     return {
         "seconds": round(seconds, 2),
-        "found": len(found),
+        "found": len(digests),
         "identical_bytes": len(good),
         "yield": round(len(good) / len(served), 4),
         "previews_per_second": round(len(good) / seconds, 1),
@@ -219,7 +216,7 @@ def side_by_side(work: Path, previews: int) -> dict[str, object]:
 
 
 def whole(work: Path) -> dict[str, object]:
-    """Measure a run of 36 classes of 300 pictures: seconds, and our process's memory at its peak."""
+    """Measure a run of 36 classes of 300 pictures: seconds, and our process' peak memory."""
     served = {
         f"Class {n:02}": draw(work / "whole" / f"Class {n:02}", PER_CLASS, 1000 * n)
         for n in range(CLASSES)

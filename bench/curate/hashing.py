@@ -1,8 +1,8 @@
 """Measure the rate of the base pHash in one process, beside imagehash.phash and bare decoding.
 
-`ours` is the hash alone, from the picture's luma as Pillow decodes it at a fraction of its size; the
-small squares are hashed in batches.
-`ours_in_curate` takes the luma from the colours, as curate does, which needs them for its measures.
+`ours` is the hash alone, from the picture's luma as Pillow decodes it at a fraction of its size;
+the small squares are hashed in batches. `ours_in_curate` takes the luma from the colours, as
+curate does, which needs them for its measures.
 Previews (250 px) and photos (1600 x 1200) are made from the pictures of DIR, the photos by
 enlarging a picture and adding grain so that they compress as a camera's do. `draft_decode` is the
 limit: Pillow decoding the same luma, and nothing more.
@@ -10,7 +10,7 @@ limit: Pillow decoding the same luma, and nothing more.
 thumbnail and the quality scores. All take turns in one run; the best round of each counts.
 Prints one JSON object.
 
-    python bench/hashing.py DIR [--repeat 5]
+    python bench/curate/hashing.py DIR [--repeat 5]
 """
 
 import argparse
@@ -28,8 +28,9 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from bench.support.pictures import jpeg
 from curate.features import cache, phash
 from sceneset.images import decode
 
@@ -45,19 +46,12 @@ TARGETS = {
 Data = Sequence[bytes]
 
 
-def encoded(image: Image.Image, quality: int) -> bytes:
-    """Encode a JPEG."""
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
-
-
 def preview(path: Path) -> bytes:
     """Make a preview as a results page shows it."""
     image = Image.open(path).convert("RGB")
     scale = PREVIEW_SIDE / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return encoded(image.resize(size, Image.Resampling.LANCZOS), 85)
+    return jpeg(image.resize(size, Image.Resampling.LANCZOS), 85)
 
 
 def photo(path: Path) -> bytes:
@@ -65,7 +59,7 @@ def photo(path: Path) -> bytes:
     image = Image.open(path).convert("RGB").resize(PHOTO_SIZE, Image.Resampling.BICUBIC)
     grain = np.random.default_rng(0).normal(0, GRAIN, (*PHOTO_SIZE[::-1], 1))
     pixels = np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)
-    return encoded(Image.fromarray(pixels), 85)
+    return jpeg(Image.fromarray(pixels), 85)
 
 
 def drafted(data: bytes) -> Image.Image:
@@ -132,13 +126,13 @@ def bits_apart(pictures: Data) -> dict[str, float]:
     return {"identical": round(far.count(0) / len(far), 3), "most_bits_apart": max(far)}
 
 
-def compared(name: str, pictures: Data, work: Path, repeat: int) -> dict[str, Any]:
+def compare(name: str, pictures: Data, work: Path, repeat: int) -> dict[str, Any]:
     """Measure one kind of picture."""
     paths = []
     for number, data in enumerate(pictures):
         paths.append(str(work / f"{name}{number}.jpg"))
         Path(paths[-1]).write_bytes(data)
-    found = rates(
+    speeds = rates(
         {
             "ours": (ours, pictures),
             "imagehash_phash": (each(peer), pictures),
@@ -148,7 +142,7 @@ def compared(name: str, pictures: Data, work: Path, repeat: int) -> dict[str, An
         },
         repeat,
     )
-    best = {key: value["best_per_s"] for key, value in found.items()}
+    best = {key: value["best_per_s"] for key, value in speeds.items()}
     ratios = {
         "ours_to_imagehash": round(best["ours"] / best["imagehash_phash"], 2),
         "ours_in_curate_to_imagehash": round(best["ours_in_curate"] / best["imagehash_phash"], 2),
@@ -158,7 +152,7 @@ def compared(name: str, pictures: Data, work: Path, repeat: int) -> dict[str, An
     return {
         "pictures": len(pictures),
         "mean_kb": round(sum(map(len, pictures)) / len(pictures) / 1000, 1),
-        "per_second": found,
+        "per_second": speeds,
         "ratios": ratios,
         "targets": TARGETS[name],
         "beside_imagehash": bits_apart(pictures),
@@ -180,7 +174,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         figures: dict[str, Any] = {
-            name: compared(name, pictures, work, options.repeat) for name, pictures in kinds.items()
+            name: compare(name, pictures, work, options.repeat) for name, pictures in kinds.items()
         }
     print(json.dumps(figures | {"load_average": os.getloadavg()}, indent=2))
 

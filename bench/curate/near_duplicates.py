@@ -3,20 +3,19 @@
 DIR holds synthetic.csv (file, group, kind, source: pictures of one group are copies of its
 `orig`) and natural-intel.csv (a, b: real pairs). For each method, and for the half of the sources
 that thresholds may be tuned on and the half held out (the SHA-256 of the source's name is even, or
-odd): the share of edits found per kind, and the false pairs per million pairs of different pictures. Pairs of two look-alike hard negatives are counted apart. Prints one JSON object.
+odd): the share of edits found per kind, and the false pairs per million pairs of different
+pictures. Pairs of two look-alike hard negatives are counted apart. Prints one JSON object.
 
-    python bench/neardup.py DIR [--only ours] [--list]
+    python bench/curate/near_duplicates.py DIR [--only ours] [--list]
 """
 
 import argparse
-import csv
 import hashlib
 import json
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 from pathlib import Path
@@ -26,55 +25,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from adopted import adopt
-from peer_env import Peer, add_option
-
+from bench.support.adopt import adopt
+from bench.support.copies import HALVES, Known, Pair, Truth, read_truth
+from bench.support.peer_env import Peer, add_option
 from curate.duplicates.links import find_links
 from curate.features import cache
 from curate.settings import CurateSettings
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bars
 
-Pair = frozenset[str]
-HALVES = ("tuning", "held_out")
 HARD = "hard_negative"
 PDQ_WITHIN = 31
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known of one picture: its group, how it was edited, which half it is in."""
-
-    group: str
-    kind: str
-    half: str
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The labelled pictures by file name, and the real pairs beside them."""
-
-    pictures: Mapping[str, Known]
-    natural: frozenset[Pair]
-
-
-def half_of(source: str) -> str:
-    """Return the half of a source: the tuning one when the SHA-256 of its name is even."""
-    return HALVES[hashlib.sha256(source.encode()).digest()[-1] % 2]
-
-
-def read_truth(folder: Path) -> Truth:
-    """Read both tables."""
-    with (folder / "synthetic.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    with (folder / "natural-intel.csv").open(newline="") as file:
-        natural = [(Path(row["a"]).name, Path(row["b"]).name) for row in csv.DictReader(file)]
-    return Truth(
-        {Path(r["file"]).name: Known(r["group"], r["kind"], half_of(r["source"])) for r in rows},
-        frozenset(map(frozenset, natural)),
-    )
 
 
 def ours(folder: Path, work: Path) -> set[Pair]:
@@ -125,7 +88,7 @@ def plain_phash(folder: Path, within: int) -> set[Pair]:
 def methods(folder: Path, work: Path, peers: Path) -> dict[str, Callable[[], set[Pair]]]:
     """Return what is compared, by name."""
 
-    def asked(name: str, **request: object) -> set[Pair]:
+    def ask_peer(name: str, **request: object) -> set[Pair]:
         request["folder"] = str(folder)
         return set(map(frozenset, Peer(name, peers).ask(f"{name}_pairs.py", request)["pairs"]))
 
@@ -133,26 +96,26 @@ def methods(folder: Path, work: Path, peers: Path) -> dict[str, Callable[[], set
         "ours": lambda: ours(folder, work),
         "imagehash_phash_8": lambda: plain_phash(folder, 8),
         "imagehash_phash_10": lambda: plain_phash(folder, 10),
-        "imagededup_default": lambda: asked("imagededup"),
-        f"pdqhash_{PDQ_WITHIN}": lambda: asked("pdqhash", within=PDQ_WITHIN),
+        "imagededup_default": lambda: ask_peer("imagededup"),
+        f"pdqhash_{PDQ_WITHIN}": lambda: ask_peer("pdqhash", within=PDQ_WITHIN),
     }
 
 
-def recall(found: set[Pair], pictures: Mapping[str, Known]) -> dict[str, float]:
+def recall(pairs: set[Pair], pictures: Mapping[str, Known]) -> dict[str, float]:
     """Return the percentage of edits found as copies of their original, per kind."""
     originals = {k.group: name for name, k in pictures.items() if k.kind == "orig"}
     hits: dict[str, list[bool]] = defaultdict(list)
     for name, known in pictures.items():
         if known.group in originals and known.kind != "orig":
-            hits[known.kind].append(frozenset((name, originals[known.group])) in found)
+            hits[known.kind].append(frozenset((name, originals[known.group])) in pairs)
     return {kind: round(100 * sum(h) / len(h), 1) for kind, h in sorted(hits.items())}
 
 
-def strangers(found: Iterable[Pair], pictures: Mapping[str, Known]) -> list[list[str]]:
-    """Return the found pairs of different groups, each sorted."""
+def strangers(pairs: Iterable[Pair], pictures: Mapping[str, Known]) -> list[list[str]]:
+    """Return the pairs of different groups, each sorted."""
     return sorted(
         sorted(pair)
-        for pair in found
+        for pair in pairs
         if pair <= pictures.keys() and len({pictures[name].group for name in pair}) > 1
     )
 
@@ -166,13 +129,13 @@ def distinct_pairs(pictures: Mapping[str, Known]) -> int:
     return comb(len(pictures), 2) - sum(comb(n, 2) for n in groups.values()) - comb(hard, 2)
 
 
-def figures(found: set[Pair], pictures: Mapping[str, Known], *, listed: bool) -> dict[str, Any]:
+def figures(pairs: set[Pair], pictures: Mapping[str, Known], *, listed: bool) -> dict[str, Any]:
     """Return recall and false pairs among some of the pictures."""
-    false = strangers(found, pictures)
+    false = strangers(pairs, pictures)
     hard = [pair for pair in false if all(pictures[name].kind == HARD for name in pair)]
     plain = [pair for pair in false if pair not in hard]
     number = distinct_pairs(pictures)
-    kinds = recall(found, pictures)
+    kinds = recall(pairs, pictures)
     answer: dict[str, Any] = {
         "recall_percent": kinds,
         "mean_recall_percent": round(sum(kinds.values()) / len(kinds), 2),
@@ -185,21 +148,21 @@ def figures(found: set[Pair], pictures: Mapping[str, Known], *, listed: bool) ->
     return answer | ({"false": plain, "hard": hard} if listed else {})
 
 
-def measured(find: Callable[[], set[Pair]], truth: Truth, *, listed: bool) -> dict[str, Any]:
+def measure(find: Callable[[], set[Pair]], truth: Truth, *, listed: bool) -> dict[str, Any]:
     """Return one method's figures: each half, all, and the real pairs."""
     began = perf_counter()
-    found = find()
+    pairs = find()
     seconds = perf_counter() - began
     halves = {
         half: {name: known for name, known in truth.pictures.items() if known.half == half}
         for half in HALVES
     }
     return {
-        **{half: figures(found, part, listed=False) for half, part in halves.items()},
-        "all": figures(found, truth.pictures, listed=listed),
-        "natural_recall_percent": round(100 * len(truth.natural & found) / len(truth.natural), 1),
+        **{half: figures(pairs, part, listed=False) for half, part in halves.items()},
+        "all": figures(pairs, truth.pictures, listed=listed),
+        "natural_recall_percent": round(100 * len(truth.natural & pairs) / len(truth.natural), 1),
         "seconds_noisy": round(seconds, 1),
-    } | ({"natural_missed": sorted(map(sorted, truth.natural - found))} if listed else {})
+    } | ({"natural_missed": sorted(map(sorted, truth.natural - pairs))} if listed else {})
 
 
 def main() -> None:
@@ -220,9 +183,7 @@ def main() -> None:
             (pictures / path.name).symlink_to(path)
         known = methods(pictures, work, options.peers.resolve())
         chosen = {name: known[name] for name in options.only or known}
-        answers = {
-            name: measured(find, truth, listed=options.list) for name, find in chosen.items()
-        }
+        answers = {name: measure(find, truth, listed=options.list) for name, find in chosen.items()}
     print(json.dumps(answers, indent=2))
 
 

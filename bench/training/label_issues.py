@@ -2,10 +2,11 @@
 
 DIR holds one folder per class. Its pictures are put into a data set, curated, and embedded by
 MobileNetV2; a share of the labels is then made wrong at random, each picture by itself. For each
-seed: the AUROC of our doubt, precision, recall and F1 of what we list, and F1 of cleanlab's `find_label_issues` given the neighbours' votes, the logistic
-regression's probabilities (its usual inputs) and our mean of both. Prints one JSON object.
+seed: the AUROC of our scores, precision, recall and F1 of what we list, and F1 of cleanlab's
+`find_label_issues` given the neighbours' votes, the logistic regression's probabilities (its usual
+inputs) and our mean of both. Prints one JSON object.
 
-    python bench/suspects.py DIR --weights W.h5 [--noise 0.1] [--seeds 3]
+    python bench/training/label_issues.py DIR --weights W.h5 [--noise 0.1] [--seeds 3]
 """
 
 import argparse
@@ -19,11 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from adopted import adopt
-from peer_env import Peer, add_option
-
+from bench.support.adopt import adopt
+from bench.support.peer_env import Peer, add_option
 from curate.commands.curate import curate
 from curate.settings import CurateSettings
 from sceneset.dataset import open_dataset
@@ -38,7 +38,7 @@ Floats = NDArray[np.float64]
 QUIET = Output(quiet=True)
 
 
-def embedded(folder: Path, weights: Path, work: Path) -> tuple[NDArray[np.float32], list[Example]]:
+def embed(folder: Path, weights: Path, work: Path) -> tuple[NDArray[np.float32], list[Example]]:
     """Return the embeddings of all pictures that curate keeps, and the pictures."""
     root = work / "set"
     adopt(root, {p.name: sorted(p.iterdir()) for p in sorted(folder.iterdir()) if p.is_dir()})
@@ -52,7 +52,7 @@ def embedded(folder: Path, weights: Path, work: Path) -> tuple[NDArray[np.float3
     return np.concatenate([run(batch) for batch in batches]), examples
 
 
-def made_wrong(
+def corrupt(
     true: NDArray[np.int64], classes: int, share: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return labels of which a share was moved to any other class, and which those are."""
@@ -71,14 +71,14 @@ def scores(listed: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> dict[str, flo
     }
 
 
-def auroc(doubt: Floats, wrong: NDArray[np.bool_]) -> float:
-    """Return the chance that a wrong label is doubted more than a right one."""
+def auroc(issue_scores: Floats, wrong: NDArray[np.bool_]) -> float:
+    """Return the chance that a wrong label scores higher than a right one."""
     from sklearn.metrics import roc_auc_score  # noqa: PLC0415  of the training's own extra
 
-    return round(float(roc_auc_score(wrong, doubt)), 4)
+    return round(float(roc_auc_score(wrong, issue_scores)), 4)
 
 
-def trial(
+def measure(
     rows: NDArray[np.float32],
     labels: NDArray[np.int64],
     wrong: NDArray[np.bool_],
@@ -88,25 +88,25 @@ def trial(
     """Return the figures of one seed."""
     classes, every = int(labels.max()) + 1, np.arange(len(labels))
     began = perf_counter()
-    found = label_issues.opinion(rows, labels, groups, classes)
+    opinion = label_issues.opinion(rows, labels, groups, classes)
     listed = np.zeros(len(labels), bool)
-    listed[[s.row for s in label_issues.suspects(found, labels) if s.kind == "label"]] = True
+    listed[[s.row for s in label_issues.suspects(opinion, labels) if s.kind == "label"]] = True
     seconds = perf_counter() - began
     short = label_issues.strongest_directions(rows)
     votes, _ = label_issues.neighbour_votes(short, labels, groups, classes)
     folds = label_issues.fold_of(labels, groups)
-    given = {
+    probabilities = {
         "neighbours": votes,
         "regression": label_issues.regression_probabilities(short, labels, folds, classes),
-        "our_mean": found.probabilities,
+        "our_mean": opinion.probabilities,
     }
     with tempfile.TemporaryDirectory() as work:
-        files = {name: str(Path(work) / f"{name}.npy") for name in given}
+        files = {name: str(Path(work) / f"{name}.npy") for name in probabilities}
         for name, path in files.items():
-            np.save(path, given[name])
+            np.save(path, probabilities[name])
         answer = peer.ask("cleanlab_issues.py", {"labels": labels.tolist(), "probabilities": files})
     return {
-        "ours": {"auroc": auroc(1 - found.probabilities[every, labels], wrong)}
+        "ours": {"auroc": auroc(1 - opinion.probabilities[every, labels], wrong)}
         | scores(listed, wrong)
         | {"listed": int(listed.sum()), "seconds_noisy": round(seconds, 2)},
         "cleanlab": {name: scores(np.isin(every, some), wrong) for name, some in answer.items()},
@@ -124,13 +124,13 @@ def main() -> None:
     options = parser.parse_args()
     peer = Peer("cleanlab", options.peers.resolve())
     with tempfile.TemporaryDirectory() as work:
-        rows, examples = embedded(options.folder.resolve(), options.weights, Path(work))
+        rows, examples = embed(options.folder.resolve(), options.weights, Path(work))
     true = np.array([example.label for example in examples])
     groups = np.unique([e.group for e in examples], return_inverse=True)[1]
     trials = {}
     for seed in range(100, 100 + options.seeds):
-        labels, wrong = made_wrong(true, int(true.max()) + 1, options.noise, seed)
-        trials[seed] = trial(rows, labels, wrong, groups, peer)
+        labels, wrong = corrupt(true, int(true.max()) + 1, options.noise, seed)
+        trials[seed] = measure(rows, labels, wrong, groups, peer)
     print(json.dumps({"pictures": len(true), "noise": options.noise, "seeds": trials}, indent=2))
 
 

@@ -1,11 +1,11 @@
 """Measure how often the original is kept of an original and its edited copy.
 
 DIR holds synthetic.csv (file, group, kind, source: pictures of one group are copies of its `orig`).
-Each edit is met alone with its original, as two pictures of one class; pairs that are not found to be
-copies are left out. Prints, for the tuning and the held-out half (see neardup.py) and per kind, how
-many pairs were found and in how many of them the original was kept.
+Each edit is met alone with its original, as two pictures of one class; pairs that are not linked as
+copies are left out. Prints, for the tuning and the held-out half (see near_duplicates.py) and per
+kind, how many pairs were linked and in how many of them the original was kept.
 
-    python bench/keep_best.py DIR
+    python bench/curate/keep_best.py DIR
 """
 
 import argparse
@@ -19,10 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from neardup import read_truth
-
+from bench.support.copies import read_truth
 from curate.duplicates.links import find_links, with_frames
 from curate.duplicates.representative import enlarged, keep_best, ranked
 from curate.features import cache, phash
@@ -44,7 +43,7 @@ class Picture:
     fidelity: Fidelity
 
 
-def measured(path: Path) -> Picture:
+def measure(path: Path) -> Picture:
     """Measure one file."""
     data = path.read_bytes()
     header = read_header(data)
@@ -71,7 +70,7 @@ def features_of(pair: Mapping[str, Picture]) -> Features:
     )
 
 
-def dropped(first: Picture, second: Picture) -> str | None:
+def drop(first: Picture, second: Picture) -> str | None:
     """Return the SHA-256 of the copy that is dropped, None when they are no copies."""
     pair = {p.row.sha256: p for p in (first, second)}
     known = features_of(pair)
@@ -96,18 +95,18 @@ def main() -> None:
     folder = parser.parse_args().folder.resolve()
     pictures = read_truth(folder).pictures
     paths = {path.name: path for path in folder.glob("synthetic/*")}
-    originals = {k.group: measured(paths[n]) for n, k in pictures.items() if k.kind == "orig"}
-    found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    originals = {k.group: measure(paths[n]) for n, k in pictures.items() if k.kind == "orig"}
+    tallies: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
     for name, known in pictures.items():
         if known.group not in originals or known.kind == "orig":
             continue
-        copy = measured(paths[name])
-        out = dropped(originals[known.group], copy)
+        copy = measure(paths[name])
+        out = drop(originals[known.group], copy)
         if out is not None:
-            tally = found[known.half][known.kind]
+            tally = tallies[known.half][known.kind]
             tally[0] += out == copy.row.sha256
             tally[1] += 1
-    print(json.dumps({half: _readable(kinds) for half, kinds in sorted(found.items())}, indent=2))
+    print(json.dumps({half: _readable(kinds) for half, kinds in sorted(tallies.items())}, indent=2))
 
 
 def _readable(kinds: Mapping[str, list[int]]) -> dict[str, str]:

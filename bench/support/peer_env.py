@@ -1,9 +1,9 @@
 """Keep each peer in an environment of its own, and run a script there: JSON in, JSON out.
 
-The project's own environment never imports a peer. peers.txt lists them with what pip installs; make
-the environments ahead of time with
+The project's own environment never imports a peer. peers.txt lists them with what pip installs;
+make the environments ahead of time with
 
-    python bench/peer_env.py FOLDER [NAME ...]
+    python bench/support/peer_env.py FOLDER [NAME ...]
 """
 
 import argparse
@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-SCRIPTS = HERE / "peers"
+BENCH = Path(__file__).resolve().parents[1]
+SCRIPTS = BENCH / "peers"
 DEFAULT_FOLDER = Path.home() / ".cache" / "sceneset-bench-peers"
 
 
 def requirements() -> dict[str, list[str]]:
     """Return each peer's name with what pip installs for it, as peers.txt has them."""
-    lines = (HERE / "peers.txt").read_text(encoding="utf-8").splitlines()
+    lines = (SCRIPTS / "peers.txt").read_text(encoding="utf-8").splitlines()
     parts = (line.split(":", 1) for line in lines if line and not line.startswith("#"))
     return {name: words.split() for name, words in parts}
 

@@ -6,7 +6,7 @@ the peak grew. Then each file is measured directly, past the checks of `add`, wi
 seconds. Prints one JSON object; the exit status is 1 when a file is without verdict, a command
 fails or hangs, or memory grows by more than the limit.
 
-    python bench/oddities.py DIR
+    python bench/curate/odd_files.py DIR
 """
 
 import argparse
@@ -24,11 +24,12 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from bench.support.commands import CLI, ROOT
+from bench.support.pictures import jpeg, smooth
+from bench.support.processes import reset_peak, status_kb
 from curate.features import cache
 from sceneset.errors import OK, PARTIAL
 
@@ -41,7 +42,7 @@ SIDE = (240, 180)
 
 def run(*words: object) -> dict[str, Any]:
     """Run a command with --json; return its exit code, seconds, peak memory and last lines."""
-    command = [sys.executable, "cli.py", *map(str, words), "--json", "--quiet"]
+    command = [*CLI, *map(str, words), "--json", "--quiet"]
     began = perf_counter()
     with tempfile.TemporaryFile("w+") as printed:
         process = subprocess.Popen(
@@ -74,9 +75,8 @@ def draw(folder: Path, number: int) -> None:
     for seed in range(number):
         place = folder / "AB"[seed % 2]
         place.mkdir(parents=True, exist_ok=True)
-        coarse = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-        image = Image.fromarray(coarse).resize(SIDE, Image.Resampling.BICUBIC)
-        image.save(place / f"{seed}.jpg", quality=88)
+        picture = jpeg(smooth(np.random.default_rng(seed), SIDE), 88)
+        (place / f"{seed}.jpg").write_bytes(picture)
 
 
 def verdicts(dataset: Path) -> dict[str, Any]:
@@ -99,20 +99,20 @@ def verdicts(dataset: Path) -> dict[str, Any]:
 
 
 def peak_mb() -> float:
-    """Return the peak of this process's memory since it was last reset."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+    """Return the peak of this process's memory in MiB since it was last reset."""
+    return status_kb(os.getpid(), "VmHWM") / 1024
 
 
-def measured_directly(paths: list[Path]) -> list[dict[str, Any]]:
+def measure_directly(paths: list[Path]) -> list[dict[str, Any]]:
     """Measure each file in this process; return verdict, seconds and growth of memory."""
     answers = []
     for path in paths:
-        Path("/proc/self/clear_refs").write_text("5")  # resets the peak to what is in use
+        reset_peak(os.getpid())
         before, began = peak_mb(), perf_counter()
         try:
-            found = cache.measure(str(path))
-            verdict = "broken: " + found["broken"].decode() if "broken" in found else "measured"
+            measures = cache.measure(str(path))
+            broken = measures.get("broken")
+            verdict = "measured" if broken is None else "broken: " + broken.decode()
         except Exception as error:  # noqa: BLE001  what escapes is the finding
             verdict = f"escaped: {type(error).__name__}: {error}"
         answers.append(
@@ -126,7 +126,7 @@ def measured_directly(paths: list[Path]) -> list[dict[str, Any]]:
     return answers
 
 
-def apart(folder: Path) -> list[dict[str, Any]]:
+def measure_apart(folder: Path) -> list[dict[str, Any]]:
     """Measure the files in a process of its own."""
     command = [sys.executable, __file__, "--directly", str(folder)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=HANG_S)
@@ -144,16 +144,16 @@ def figures(folder: Path, work: Path) -> dict[str, Any]:
     draw(work / "ordinary", len(files))
     ordinary = both_commands(work / "ordinary", work / "ordinary_set")
     odd = both_commands(copied, work / "odd_set")
-    found = verdicts(work / "odd_set")
-    direct = apart(folder)
+    counts = verdicts(work / "odd_set")
+    direct = measure_apart(folder)
     growth = {name: odd[name]["peak_mb"] - ordinary[name]["peak_mb"] for name in odd}
     most = max(direct, key=lambda one: float(one["growth_mb"]))
     slowest = max(direct, key=lambda one: float(one["seconds"]))
-    judged = sum(found["sightings"].values())
+    judged = sum(counts["sightings"].values())
     return {
         "files": len(files),
         "files_with_sighting": judged,
-        **found,
+        **counts,
         "commands": odd,
         "ordinary": {name: one["peak_mb"] for name, one in ordinary.items()},
         "memory_growth_mb": growth,
@@ -163,7 +163,7 @@ def figures(folder: Path, work: Path) -> dict[str, Any]:
         "directly_most_memory": most,
         "directly_slowest": slowest,
         "passed": judged == len(files)
-        and not found["kept_without_decision"]
+        and not counts["kept_without_decision"]
         and not any(
             one["exit_code"] not in {OK, PARTIAL} or one["traceback"] for one in odd.values()
         )
@@ -182,7 +182,7 @@ def main() -> int:
     folder = options.folder.resolve()
     if options.directly:
         paths = sorted(path for path in folder.glob("*/*") if path.is_file())
-        print(json.dumps(measured_directly(paths)))
+        print(json.dumps(measure_directly(paths)))
         return 0
     with tempfile.TemporaryDirectory() as temporary:
         answer = figures(folder, Path(temporary))

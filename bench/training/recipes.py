@@ -9,7 +9,7 @@ With `--original-epochs N` below 25 only N epochs of `original` are run: its sec
 extrapolated, and its accuracy is that of the same head, trained 25 epochs by Keras on features
 computed once, which the frozen base makes the same in every epoch. The JSON says so.
 
-    python bench/train.py SCENES --weights W.h5 --work DIR [--sets intel6 mixed] [--seeds 5] [--best]
+    python bench/training/recipes.py SCENES --weights W.h5 --work DIR [--sets mixed] [--best]
 """
 
 import argparse
@@ -25,10 +25,9 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from adopted import adopt
-
+from bench.support.adopt import adopt
 from curate.commands.curate import curate
 from curate.settings import CurateSettings
 from sceneset.checksums import file_sha256
@@ -58,7 +57,7 @@ GOALS = {
 STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
 
 
-def curated(source: Path, root: Path, seed: int) -> Path:
+def publish(source: Path, root: Path, seed: int) -> Path:
     """Make a data set of class folders and publish it, unless an earlier run did."""
     if not (root / "curated" / "current").exists():
         shutil.rmtree(root, ignore_errors=True)
@@ -68,7 +67,7 @@ def curated(source: Path, root: Path, seed: int) -> Path:
     return root
 
 
-def prepared(root: Path, weights: Path, seed: int, **settings: Any) -> Setup:  # noqa: ANN401  TrainSettings' own
+def prepare(root: Path, weights: Path, seed: int, **settings: Any) -> Setup:  # noqa: ANN401  TrainSettings' own
     """Return what a recipe starts from."""
     load_backend().keras.utils.set_random_seed(seed)
     wanted = TrainSettings(dataset=root, weights=str(weights), seed=seed, **settings)
@@ -83,15 +82,15 @@ def test_accuracy(network: Any, setup: Setup) -> float:  # noqa: ANN401  Keras h
     return float(np.mean(guesses == version.labels("test")))
 
 
-def measured(recipe: Callable[[Setup], Any], setup: Setup) -> dict[str, Any]:
+def measure(recipe: Callable[[Setup], Any], setup: Setup) -> dict[str, Any]:
     """Run a recipe; return its seconds, its accuracy and what it says of itself."""
     began = perf_counter()
     trained = recipe(setup)
-    told = {k: trained.facts[k] for k in ("engine", "fine_tuned", "why") if k in trained.facts}
+    facts = {k: trained.facts[k] for k in ("engine", "fine_tuned", "why") if k in trained.facts}
     return {
         "seconds": {**setup.watch.seconds, "all": round(perf_counter() - began, 1)},
         "top1": test_accuracy(trained.network, setup),
-        **told,
+        **facts,
     }
 
 
@@ -114,28 +113,28 @@ def published_head(setup: Setup) -> float:
     return test_accuracy(classifier(published, head, frozen=True), setup)
 
 
-def one_seed(root: Path, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+def measure_seed(root: Path, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """Measure every recipe on one split."""
     shutil.rmtree(root / "cache", ignore_errors=True)
     engine = {"engine": options.engine}
     quick = engine | {"views": options.views}
-    found = {"fast": measured(fast, prepared(root, options.weights, seed, **quick))}
+    figures = {"fast": measure(fast, prepare(root, options.weights, seed, **quick))}
     epochs = options.original_epochs
-    setup = prepared(root, options.weights, seed, recipe="original", epochs=epochs)
-    found["original"] = measured(original, setup)
-    found["original"]["epochs"] = epochs
-    train = found["original"]["seconds"]["train"]
-    found["original"]["seconds_of_25_epochs"] = round(train * EPOCHS / epochs, 1)
+    setup = prepare(root, options.weights, seed, recipe="original", epochs=epochs)
+    figures["original"] = measure(original, setup)
+    figures["original"]["epochs"] = epochs
+    train = figures["original"]["seconds"]["train"]
+    figures["original"]["seconds_of_25_epochs"] = round(train * EPOCHS / epochs, 1)
     if epochs != EPOCHS:
-        found["original"]["extrapolated"] = True
-        again = prepared(root, options.weights, seed, engine="tensorflow")
-        found["original"]["top1"] = published_head(again)
+        figures["original"]["extrapolated"] = True
+        again = prepare(root, options.weights, seed, engine="tensorflow")
+        figures["original"]["top1"] = published_head(again)
     if options.best:
-        setup = prepared(root, options.weights, seed, recipe="best", **engine)
-        found["best"] = measured(best, setup)
-    seconds = found["fast"]["seconds"]
-    found["fast"]["from_files"] = round(seconds["embed"] + seconds["train"], 1)
-    return found
+        setup = prepare(root, options.weights, seed, recipe="best", **engine)
+        figures["best"] = measure(best, setup)
+    seconds = figures["fast"]["seconds"]
+    figures["fast"]["from_files"] = round(seconds["embed"] + seconds["train"], 1)
+    return figures
 
 
 def interval(differences: Sequence[float]) -> dict[str, float]:
@@ -143,12 +142,12 @@ def interval(differences: Sequence[float]) -> dict[str, float]:
     mean = float(np.mean(differences))
     if len(differences) == 1:
         return {"mean": round(mean, 4)}
-    spread = float(np.std(differences, ddof=1)) / len(differences) ** 0.5
-    wide = STUDENT.get(len(differences) - 1, 2.0) * spread
+    std_error = float(np.std(differences, ddof=1)) / len(differences) ** 0.5
+    wide = STUDENT.get(len(differences) - 1, 2.0) * std_error
     return {"mean": round(mean, 4), "low": round(mean - wide, 4), "high": round(mean + wide, 4)}
 
 
-def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summarize(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return mean accuracies, paired differences and the ratio of seconds of one set."""
     recipes = [name for name in ("original", "fast", "best") if name in runs[0]]
     top1 = {name: [run[name]["top1"] for run in runs] for name in recipes}
@@ -183,21 +182,21 @@ def main() -> None:
     parser.add_argument("--best", action="store_true", help="measure `best` too: minutes")
     options = parser.parse_args()
     load_backend()
-    found = {}
+    sets = {}
     for name in options.sets:
         runs = []
         for seed in range(options.seeds):
-            root = curated(options.scenes / FOLDERS[name], options.work / f"{name}-{seed}", seed)
-            runs.append(one_seed(root, seed, options))
+            root = publish(options.scenes / FOLDERS[name], options.work / f"{name}-{seed}", seed)
+            runs.append(measure_seed(root, seed, options))
             print(f"{name} seed {seed}: {json.dumps(runs[-1])}", file=sys.stderr, flush=True)
-        found[name] = summary(runs)
-    slow, quick = (sum(one[key] for one in found.values()) for key in ("original_s", "fast_s"))
+        sets[name] = summarize(runs)
+    slow, quick = (sum(one[key] for one in sets.values()) for key in ("original_s", "fast_s"))
     figures = {
-        "sets": found,
+        "sets": sets,
         "together": {
             "ratio": round(slow / quick, 1),
             "fast_reaches_original": all(
-                one["top1_mean"]["fast"] >= one["top1_mean"]["original"] for one in found.values()
+                one["top1_mean"]["fast"] >= one["top1_mean"]["original"] for one in sets.values()
             ),
         },
         "goals": GOALS,

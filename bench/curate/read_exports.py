@@ -1,10 +1,10 @@
 """Export a published version in every format and read it back with the peers' own loaders.
 
-Each peer runs in an environment of its own, made by bench/peer_env.py (kept for the next time with
---envs). Prints one JSON object: per format and loader whether pictures, labels, class order and bytes
-are those of the version. Exits with 1 when any differs.
+Each peer runs in an environment of its own, made by pip (kept for the next time with --envs).
+Prints one JSON object: per format and loader whether pictures, labels, class order and bytes are
+those of the version. Exits with 1 when any differs.
 
-    python bench/read_exports.py DATASET [--envs DIR] [--only FORMAT]
+    python bench/curate/read_exports.py DATASET [--envs DIR] [--only FORMAT]
 """
 
 import argparse
@@ -19,17 +19,27 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from export_readers import READERS, Read
-from peer_env import Peer, requirements
-
+from bench.support.commands import CLI
+from bench.support.peer_env import SCRIPTS, Peer, requirements
 from curate.export.formats import FORMATS
 from curate.export.formats.imagefolder import folder_names
 from sceneset.dataset import Dataset
 from sceneset.versions.published import read_pictures, read_record
 
+# reader in peers/export_readers.py, the environment it runs in, the format it reads
+READERS = (
+    ("datasets_imagefolder", "datasets", "imagefolder"),
+    ("datasets_parquet", "datasets", "parquet"),
+    ("datasets_webdataset", "datasets", "webdataset"),
+    ("webdataset_shards", "webdataset", "webdataset"),
+    ("tfds_imagefolder", "tfds", "imagefolder"),
+    ("tfds_tfrecord", "tfds", "tfrecord"),
+    ("tfdata_tfrecord", "tfds", "tfrecord"),
+    ("keras_imagefolder", "tfds", "imagefolder"),
+    ("mlcroissant_croissant", "mlcroissant", "croissant"),
+)
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
 
 
@@ -50,52 +60,54 @@ def expected(dataset: Dataset) -> dict[str, Any]:
 
 def export(dataset: Path, name: str, out: Path) -> dict[str, Any]:
     """Run the export command."""
-    words = ["export", "--dataset", dataset, "--format", name, "--out", out, "--json"]
-    answer = subprocess.run(
-        [sys.executable, HERE.parent / "cli.py", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ("export", "--dataset", dataset, "--format", name, "--out", out, "--json")
+    answer = subprocess.run([*CLI, *words], capture_output=True, text=True, check=False)
     if answer.returncode:
         raise SystemExit(f"export of {name} ended with {answer.returncode}: {answer.stderr}")
     summary: dict[str, Any] = json.loads(answer.stdout)
     return summary
 
 
-def problems(found: Mapping[str, Any], truth: Mapping[str, Any], name: str) -> list[str]:
-    """Say how what a loader found differs from the version."""
-    said = []
+def problems(read: Mapping[str, Any], truth: Mapping[str, Any], name: str) -> list[str]:
+    """Say how what a loader read differs from the version."""
+    differences = []
     names = truth["folders" if name == "imagefolder" else "class_names"]
-    if found["class_names"] not in (None, names):
-        said.append(f"class names: {found['class_names']}")
-    for split in sorted(truth["splits"].keys() | found["splits"].keys()):
+    if read["class_names"] not in (None, names):
+        differences.append(f"class names: {read['class_names']}")
+    for split in sorted(truth["splits"].keys() | read["splits"].keys()):
         want = truth["splits"].get(split, [])
-        got = sorted(map(list, found["splits"].get(split, [])))
+        got = sorted(map(list, read["splits"].get(split, [])))
         if len(got) != len(want):
-            said.append(f"{split}: {len(got)} pictures, not {len(want)}")
+            differences.append(f"{split}: {len(got)} pictures, not {len(want)}")
         elif [pair[0] for pair in got] != [pair[0] for pair in want]:
-            said.append(f"{split}: other bytes")
+            differences.append(f"{split}: other bytes")
         elif got != want:
-            said.append(f"{split}: other labels")
-    return said
+            differences.append(f"{split}: other labels")
+    return differences
 
 
-def check(python: Path, reader: str, name: str, folder: Path, truth: Mapping[str, Any]) -> Read:
+def check(
+    python: Path, reader: str, name: str, folder: Path, truth: Mapping[str, Any]
+) -> dict[str, Any]:
     """Read an export with one loader; return the row of the result."""
     began = perf_counter()
-    words = [python, HERE / "export_readers.py", reader, folder]
+    words = (python, SCRIPTS / "export_readers.py", reader, folder)
     answer = subprocess.run(
         words, capture_output=True, text=True, check=False, env=os.environ | QUIET
     )
     row = {"format": name, "loader": reader, "seconds": round(perf_counter() - began, 1)}
     if answer.returncode:
         return row | {"same": False, "problems": answer.stderr.strip().splitlines()[-1:]}
-    found = json.loads(answer.stdout.splitlines()[-1])
-    said = problems(found, truth, name)
-    pictures = sum(map(len, found["splits"].values()))
-    named = found["class_names"] is not None
-    return row | {"same": not said, "problems": said, "pictures": pictures, "names_read": named}
+    read = json.loads(answer.stdout.splitlines()[-1])
+    differences = problems(read, truth, name)
+    pictures = sum(map(len, read["splits"].values()))
+    named = read["class_names"] is not None
+    return row | {
+        "same": not differences,
+        "problems": differences,
+        "pictures": pictures,
+        "names_read": named,
+    }
 
 
 def main() -> int:
@@ -104,20 +116,21 @@ def main() -> int:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--envs", type=Path, help="where environments are made and kept")
     parser.add_argument("--only", choices=list(FORMATS), help="check one format")
-    told = parser.parse_args()
-    truth = expected(Dataset(told.dataset))
-    exported, checks = {}, []
+    options = parser.parse_args()
+    truth = expected(Dataset(options.dataset))
+    exported: dict[str, dict[str, Any]] = {}
+    checks: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
-        envs = told.envs or Path(scratch) / "envs"
-        for name in FORMATS:
-            if told.only in (None, name):
-                exported[name] = export(told.dataset, name, Path(scratch) / name)
+        envs = options.envs or Path(scratch) / "envs"
+        for chosen in FORMATS:
+            if options.only in (None, chosen):
+                exported[chosen] = export(options.dataset, chosen, Path(scratch) / chosen)
         for reader, env, name in READERS:
             if name in exported:
                 peer = Peer(env, envs.resolve())
                 peer.make()
                 folder = Path(scratch) / name
-                checks.append(check(peer.python, reader.__name__, name, folder, truth))
+                checks.append(check(peer.python, reader, name, folder, truth))
     facts = {n: {k: s[k] for k in ("files", "bytes", "seconds")} for n, s in exported.items()}
     pictures = {split: len(pairs) for split, pairs in truth["splits"].items()}
     result = {"pictures": pictures, "classes": len(truth["class_names"])}

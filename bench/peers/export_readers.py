@@ -3,7 +3,7 @@
 Prints one JSON object: the class names in the loader's order, and per split a list of
 [SHA-256 of the picture's bytes, label].
 
-    python bench/export_readers.py READER FOLDER
+    python bench/peers/export_readers.py READER FOLDER
 """
 
 # ruff: noqa: PLC0415  each loader is installed only in its own environment
@@ -34,11 +34,11 @@ def digest(data: bytes) -> str:
 
 
 def in_datasets(folder: Path, *words: str, image: str = "image", label: str = "label") -> Read:
-    """Read with the Hugging Face library: `load_dataset` told a builder, or only the folder."""
+    """Read with the Hugging Face library: `load_dataset` is given a builder, or only the folder."""
     from datasets import Image, load_dataset
 
-    told = {"data_dir": str(folder)} if words else {}
-    loaded = load_dataset(*(words or (str(folder),)), cache_dir=str(folder) + "-cache", **told)
+    options = {"data_dir": str(folder)} if words else {}
+    loaded = load_dataset(*(words or (str(folder),)), cache_dir=str(folder) + "-cache", **options)
     splits = {}
     for name, rows in loaded.items():
         raw = rows.cast_column(image, Image(decode=False))
@@ -58,7 +58,7 @@ def datasets_imagefolder(folder: Path) -> Read:
 
 
 def datasets_parquet(folder: Path) -> Read:
-    """Read Parquet as from the hub: only the folder is told, the card must be right."""
+    """Read Parquet as from the hub: only the folder is named, the card must be right."""
     return in_datasets(folder)
 
 
@@ -140,7 +140,7 @@ def keras_imagefolder(folder: Path) -> Read:
         files = [digest(Path(path).read_bytes()) for path in rows.file_paths]
         splits[split] = [list(pair) for pair in zip(files, labels, strict=True)]
         names.append(rows.class_names)
-    require(all(found == names[0] for found in names), "splits number the classes otherwise")
+    require(all(one == names[0] for one in names), "splits number the classes otherwise")
     return {"class_names": names[0], "splits": splits}
 
 
@@ -173,20 +173,14 @@ def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-# reader, the environment it runs in, the format it reads
-READERS: tuple[tuple[Callable[[Path], Read], str, str], ...] = (
-    (datasets_imagefolder, "datasets", "imagefolder"),
-    (datasets_parquet, "datasets", "parquet"),
-    (datasets_webdataset, "datasets", "webdataset"),
-    (webdataset_shards, "webdataset", "webdataset"),
-    (tfds_imagefolder, "tfds", "imagefolder"),
-    (tfds_tfrecord, "tfds", "tfrecord"),
-    (tfdata_tfrecord, "tfds", "tfrecord"),
-    (keras_imagefolder, "tfds", "imagefolder"),
-    (mlcroissant_croissant, "mlcroissant", "croissant"),
-)
+READERS: dict[str, Callable[[Path], Read]] = {
+    reader.__name__: reader
+    for reader in (
+        datasets_imagefolder, datasets_parquet, datasets_webdataset, webdataset_shards,
+        tfds_imagefolder, tfds_tfrecord, tfdata_tfrecord, keras_imagefolder, mlcroissant_croissant,
+    )
+}  # fmt: skip
 
 
 if __name__ == "__main__":
-    chosen = next(reader for reader, *_ in READERS if reader.__name__ == sys.argv[1])
-    print(json.dumps(chosen(Path(sys.argv[2]))))
+    print(json.dumps(READERS[sys.argv[1]](Path(sys.argv[2]))))

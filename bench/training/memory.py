@@ -1,33 +1,30 @@
 """Measure how much memory a training of many pictures takes, all its processes together.
 
-Makes a published version of distinct JPEGs (crops of the pictures in DIR, each with noise of its own)
+Makes a published version of distinct JPEGs (crops of the pictures in DIR, each with its own noise)
 unless an earlier run did, trains on it by the command line, and reads every 0.2 s what the command
-and its children hold: the sum of their proportional set sizes, in which pages that several share count once,
-and of their resident sets. Prints one JSON object.
+and its children hold: the sum of their proportional set sizes, in which pages that several share
+count once, and of their resident sets. Prints one JSON object.
 
-    python bench/train_memory.py DIR --weights W.h5 --work DIR [--pictures 15000] [--recipe fast]
+    python bench/training/memory.py DIR --weights W.h5 --work DIR [--pictures 15000] [--recipe fast]
 """
 
 import argparse
 import csv
 import hashlib
-import io
 import json
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
-from time import perf_counter, sleep
 
 import numpy as np
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from bench.support.commands import run_measured
+from bench.support.pictures import grainy, jpeg
 from sceneset.checksums import write_checksums
 from sceneset.class_list import slug_of
 from sceneset.dataset import create_dataset
@@ -37,13 +34,12 @@ from sceneset.versions.published import COLUMNS, PublishedPicture, version_id
 
 SIZE = 160
 NOISE = 6.0
-PAUSE_S = 0.2
 LIMIT_MB = 2000
 # Of ten pictures eight are for training, one for validation, one for testing.
-SPLITS: tuple[Split, ...] = (*["train"] * 8, "val", "test")  # type: ignore[assignment]
+SPLITS: tuple[Split, ...] = (*(("train",) * 8), "val", "test")
 
 
-def varied(path: Path, number: int) -> bytes:
+def vary(path: Path, number: int) -> bytes:
     """Return a JPEG of half to all of a picture's area, mirrored or not, with noise."""
     rng = np.random.default_rng(number)
     with Image.open(path) as opened:
@@ -53,14 +49,12 @@ def varied(path: Path, number: int) -> bytes:
     left = int(rng.integers(image.width - width + 1))
     top = int(rng.integers(image.height - height + 1))
     box = (left, top, left + width, top + height)
-    pixels = np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BICUBIC, box), np.float32)
-    pixels = pixels[:, :: int(rng.choice([1, -1]))] + rng.normal(0, NOISE, pixels.shape)
-    buffer = io.BytesIO()
-    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
+    square = np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BICUBIC, box))
+    turned = Image.fromarray(square[:, :: int(rng.choice([1, -1]))])
+    return jpeg(grainy(turned, rng, NOISE), 90)
 
 
-def published(source: Path, root: Path, count: int) -> Path:
+def publish(source: Path, root: Path, count: int) -> Path:
     """Publish so many pictures, the classes of a folder of folders in turn."""
     folder = root / "curated" / "versions" / "1"
     if (folder / "dataset.json").exists():
@@ -74,7 +68,7 @@ def published(source: Path, root: Path, count: int) -> Path:
     rows = []
     for number in range(count):
         label, turn = number % len(classes), number // len(classes)
-        data = varied(files[label][turn % len(files[label])], number)
+        data = vary(files[label][turn % len(files[label])], number)
         digest = hashlib.sha256(data).hexdigest()
         split, name = SPLITS[turn % len(SPLITS)], names[label]
         path = folder / split / slug_of(name) / f"{digest[:16]}.jpg"
@@ -95,56 +89,19 @@ def published(source: Path, root: Path, count: int) -> Path:
     return root
 
 
-def processes(parent: int) -> Iterator[int]:
-    """Yield a process and everything below it."""
-    yield parent
-    for thread in Path(f"/proc/{parent}/task").glob("*"):
-        try:
-            children = (thread / "children").read_text().split()
-        except OSError:
-            continue
-        for child in children:
-            yield from processes(int(child))
-
-
-def held(parent: int) -> tuple[float, float, int]:
-    """Return proportional and resident set size in MB and the number of processes."""
-    pss = rss = 0
-    count = 0
-    for number in processes(parent):
-        try:
-            text = Path(f"/proc/{number}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        found = {line.split(":")[0]: line.split()[1] for line in text.splitlines()[1:]}
-        pss, rss, count = pss + int(found["Pss"]), rss + int(found["Rss"]), count + 1
-    return pss / 1024, rss / 1024, count
-
-
-def trained(words: list[str]) -> dict[str, object]:
-    """Run a training and return its peaks and what it says of itself."""
-    command = [sys.executable, str(ROOT / "cli.py"), "train", "--json", *words]
-    began, samples, peaks = perf_counter(), 0, (0.0, 0.0, 0)
-    when = 0.0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        while process.poll() is None:
-            now = held(process.pid)
-            samples += 1
-            when = perf_counter() - began if now[0] > peaks[0] else when
-            peaks = (max(peaks[0], now[0]), max(peaks[1], now[1]), max(peaks[2], now[2]))
-            sleep(PAUSE_S)
-        said = process.stdout.read() if process.stdout else ""
-    if process.returncode:
-        sys.exit(f"the training ended with exit code {process.returncode}")
-    told = json.loads(said)
+def train(*words: object) -> dict[str, object]:
+    """Run a training and return its peaks and its seconds and accuracy."""
+    done = run_measured("train", *words)
+    if done.exit_code:
+        sys.exit(f"the training ended with exit code {done.exit_code}")
     return {
-        "peak_pss_mb": round(peaks[0]),
-        "peak_rss_mb": round(peaks[1]),
-        "most_processes": peaks[2],
-        "peak_after_s": round(when),
-        "samples": samples,
-        "seconds": told["seconds"],
-        "top1": told["metrics"]["top1"],
+        "peak_pss_mb": round(done.peak.pss_mib),
+        "peak_rss_mb": round(done.peak.rss_mib),
+        "most_processes": done.peak.processes,
+        "peak_after_s": round(done.peak_after_s),
+        "samples": done.samples,
+        "seconds": done.answer["seconds"],
+        "top1": done.answer["metrics"]["top1"],
     }
 
 
@@ -157,18 +114,17 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=15000, help="(%(default)s)")
     parser.add_argument("--recipe", choices=["fast", "best"], default="fast")
     options = parser.parse_args()
-    root = published(options.source, options.work / f"{options.pictures}", options.pictures)
+    root = publish(options.source, options.work / f"{options.pictures}", options.pictures)
     shutil.rmtree(root / "cache", ignore_errors=True)
     out = options.work / f"model-{options.recipe}"
-    found = trained(
-        f"--dataset {root} --weights {options.weights} --recipe {options.recipe} --out {out}".split()
-    )
+    peaks = train("--dataset", root, "--weights", options.weights, "--recipe", options.recipe,
+                  "--out", out)  # fmt: skip
     bytes_kept = sum(p.stat().st_size for p in (root / "cache").rglob("*") if p.is_file())
     figures = {
         "pictures": options.pictures,
         "size": SIZE,
         "recipe": options.recipe,
-        **found,
+        **peaks,
         "cache_mb_after": round(bytes_kept / 1e6),
         "limit_mb": LIMIT_MB,
         "load_average": os.getloadavg(),

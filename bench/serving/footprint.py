@@ -5,11 +5,11 @@ Both get an environment of their own in the peers' folder: ours holds the projec
 several starts, with the best and the worst beside it; resident is a process' VmRSS. All MB are
 millions of bytes. Prints one JSON object; exits 1 over a limit.
 
-    python bench/footprint.py BUNDLE [--peers FOLDER] [--starts 5]
+    python bench/serving/footprint.py BUNDLE [--peers FOLDER] [--starts 5]
 """
 
 import argparse
-import http.client
+import http
 import json
 import os
 import shutil
@@ -21,17 +21,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from peer_env import SCRIPTS, Peer, add_option
-from process_figures import MB, Sampled, free_port, started
-from serve import LOADS, body_of
+from bench.support.commands import ROOT
+from bench.support.odd_pictures import b64
+from bench.support.peer_env import SCRIPTS, Peer, add_option
+from bench.support.pictures import drawn_photo
+from bench.support.processes import MB
+from bench.support.servers import JSON, Client, Probe, running
 
-ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = shutil.ignore_patterns(
     ".*", "build", "*.egg-info", "datasets", "models", "tests", "docs"
 )
 REQUESTS = 200
+SMALL = (250, 180)
 LIMITS = {"installed_mb": 175.0, "installed_share": 0.1, "resident_mb": 130.0, "ready_s": 1.5}
 
 
@@ -71,39 +74,33 @@ def tensorflow(peers: Path) -> Weighed:
     return Weighed(peer.python, (str(peer.python), str(SCRIPTS / "naive_server.py")))
 
 
-def weighed(server: Weighed, bundle: Path, starts: int) -> dict[str, float]:
+def weigh(server: Weighed, bundle: Path, starts: int) -> dict[str, float]:
     """Start a server several times; ask the last one for a while."""
-    os.environ |= {"BUNDLE": str(bundle), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    body, found, seconds = body_of(LOADS["small_1"]), {"installed_mb": server.installed_mb}, []
+    variables = {"BUNDLE": str(bundle), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    body = json.dumps({"images": [b64(drawn_photo(SMALL))]}).encode()
+    figures, seconds = {"installed_mb": server.installed_mb}, []
     for _ in range(starts):
-        port = free_port()
-        words = [*server.words, "--port", str(port)]
-        process, took = started(words, port, SCRIPTS, "/classify", body)
-        seconds.append(took)
-        try:
+        probe = Probe("/classify", body)
+        with running(server.words, probe, cwd=SCRIPTS, variables=variables) as one:
+            seconds.append(one.ready_s)
             if len(seconds) == starts:
-                found["resident_ready_mb"] = Sampled.of(process.pid, 0).resident_mb
-                ask(port, body)
-                found["resident_mb"] = Sampled.of(process.pid, 0).resident_mb
-        finally:
-            process.terminate()
-            process.wait(60)
+                figures["resident_ready_mb"] = round(one.resident_mb(), 1)
+                ask(one.port, body)
+                figures["resident_mb"] = round(one.resident_mb(), 1)
     ready = {"": statistics.median(seconds), "_best": min(seconds), "_worst": max(seconds)}
-    return found | {f"ready{name}_s": round(value, 2) for name, value in ready.items()}
+    return figures | {f"ready{name}_s": round(value, 2) for name, value in ready.items()}
 
 
 def ask(port: int, body: bytes) -> None:
     """Send so many small pictures, one after the other. Raises RuntimeError when one fails."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    client = Client(port)
     for _ in range(REQUESTS):
-        connection.request("POST", "/classify", body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        answer.read()
+        answer = client.post("/classify", body, JSON)
         if answer.status != http.HTTPStatus.OK:
             raise RuntimeError(f"{answer.status} for a picture")
 
 
-def compared(mine: dict[str, float], other: dict[str, float]) -> dict[str, Any]:
+def compare(mine: dict[str, float], other: dict[str, float]) -> dict[str, Any]:
     """Return how many times as much the other takes, and which limits are passed."""
     shares = {name: round(other[name] / mine[name], 1) for name in mine if name in other}
     held = mine | {"installed_share": mine["installed_mb"] / other["installed_mb"]}
@@ -122,11 +119,11 @@ def main() -> None:
     add_option(parser)
     options = parser.parse_args()
     bundle, peers = options.bundle.resolve(), options.peers.resolve()
-    mine = weighed(ours(bundle, peers), bundle, options.starts)
-    other = weighed(tensorflow(peers), bundle, options.starts)
-    told: dict[str, Any] = {"ours": mine, "tensorflow": other} | compared(mine, other)
-    print(json.dumps(told | {"load_average": os.getloadavg()}, indent=1))
-    sys.exit(bool(told["over"]))
+    mine = weigh(ours(bundle, peers), bundle, options.starts)
+    other = weigh(tensorflow(peers), bundle, options.starts)
+    figures: dict[str, Any] = {"ours": mine, "tensorflow": other} | compare(mine, other)
+    print(json.dumps(figures | {"load_average": os.getloadavg()}, indent=1))
+    sys.exit(bool(figures["over"]))
 
 
 if __name__ == "__main__":

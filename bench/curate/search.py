@@ -3,9 +3,9 @@
 Hashes are drawn: `uniform` ones of which a tenth are planted copies up to 12 bits away, and
 `skewed` ones around 200 common layouts, as real pictures are. Against brute force both recall and
 precision are counted. Ours and each peer take turns on the same hashes in one run, and the best of
-each counts; the spread of our times says how noisy the machine was. Prints one JSON object.
+each counts; the worst of our times says how noisy the machine was. Prints one JSON object.
 
-    python bench/search.py [--peers FOLDER] [--million] [--repeat 5]
+    python bench/curate/search.py [--peers FOLDER] [--million] [--repeat 5]
 """
 
 import argparse
@@ -22,10 +22,9 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from peer_env import Peer, add_option
-
+from bench.support.peer_env import Peer, add_option
 from curate.duplicates.hamming import Hashes, pairs_within
 
 RADII = (8, 10)
@@ -72,29 +71,29 @@ DRAWN: dict[str, Callable[[int], Hashes]] = {"uniform": uniform, "skewed": skewe
 
 def brute_force(hashes: Hashes, radius: int) -> set[tuple[int, int]]:
     """Compare every hash with every later one, with nothing of ours."""
-    found = set()
+    pairs = set()
     for i in range(len(hashes) - 1):
         distances = np.bitwise_count(hashes[i + 1 :] ^ hashes[i])
-        found |= {(i, i + 1 + int(j)) for j in np.flatnonzero(distances <= radius)}
-    return found
+        pairs |= {(i, i + 1 + int(j)) for j in np.flatnonzero(distances <= radius)}
+    return pairs
 
 
 def exactness(hashes: Hashes, radius: int) -> dict[str, float]:
     """Return recall and precision against brute force."""
     true = brute_force(hashes, radius)
     pairs = pairs_within(hashes, radius)
-    found = set(zip(pairs.i.tolist(), pairs.j.tolist(), strict=True))
-    right = len(found & true)
-    twice = len(pairs.i) - len(found)
+    reported = set(zip(pairs.i.tolist(), pairs.j.tolist(), strict=True))
+    right = len(reported & true)
+    twice = len(pairs.i) - len(reported)
     return {
         "pairs": len(true),
         "recall": right / max(len(true), 1),
-        "precision": right / max(len(found), 1),
+        "precision": right / max(len(reported), 1),
         "pairs_met_twice": twice,
     }
 
 
-def timed(hashes: Hashes, radius: int) -> float:
+def time_search(hashes: Hashes, radius: int) -> float:
     """Return the seconds of one search."""
     began = perf_counter()
     pairs_within(hashes, radius)
@@ -106,12 +105,12 @@ def times(values: list[float]) -> dict[str, float]:
     return {"best_s": round(min(values), 4), "worst_s": round(max(values), 4)}
 
 
-def beside(hashes: Hashes, radius: int, ask: Callable[[], Any], repeat: int) -> dict[str, Any]:
+def take_turns(hashes: Hashes, radius: int, ask: Callable[[], Any], repeat: int) -> dict[str, Any]:
     """Take turns with a peer: our times, its times, and the ratio of the best ones."""
     our_times, peer_times = [], []
     answer: Any = None
     for _ in range(repeat):
-        our_times.append(timed(hashes, radius))
+        our_times.append(time_search(hashes, radius))
         answer = ask()
         peer_times.append(answer["seconds"])
     return {
@@ -127,7 +126,7 @@ def with_faiss(peer: Peer, work: Path, kind: str, radius: int, *, repeat: int) -
     hashes = DRAWN[kind](100_000)
     np.save(work / "hashes.npy", hashes)
     request = {"file": str(work / "hashes.npy"), "radius": radius, "threads": THREADS}
-    return beside(hashes, radius, lambda: peer.ask("faiss_range_search.py", request), repeat)
+    return take_turns(hashes, radius, lambda: peer.ask("faiss_range_search.py", request), repeat)
 
 
 def with_imagededup(peer: Peer, work: Path, radius: int) -> dict[str, Any]:
@@ -136,13 +135,13 @@ def with_imagededup(peer: Peer, work: Path, radius: int) -> dict[str, Any]:
     np.save(work / "hashes.npy", hashes)
     request = {"file": str(work / "hashes.npy"), "radius": radius}
     pairs_within(hashes, radius)
-    return beside(hashes, radius, lambda: peer.ask("imagededup_search.py", request), 2)
+    return take_turns(hashes, radius, lambda: peer.ask("imagededup_search.py", request), 2)
 
 
 def alone(kind: str, number: int, radius: int, repeat: int) -> dict[str, Any]:
     """Search in this process; return its times and its peak memory in MB."""
     hashes = DRAWN[kind](number)
-    figures: dict[str, Any] = times([timed(hashes, radius) for _ in range(repeat)])
+    figures: dict[str, Any] = times([time_search(hashes, radius) for _ in range(repeat)])
     limit = LIMITS_S.get(number)
     if limit:
         figures |= {"limit_s": limit, "ratio_to_limit": round(figures["best_s"] / limit, 2)}
@@ -150,7 +149,7 @@ def alone(kind: str, number: int, radius: int, repeat: int) -> dict[str, Any]:
     return figures | {"pairs": len(pairs_within(hashes, radius).i), "peak_mb": round(peak)}
 
 
-def apart(*words: object) -> dict[str, Any]:
+def run_apart(*words: object) -> dict[str, Any]:
     """Run `alone` in a process of its own."""
     command = [sys.executable, __file__, "--alone", *map(str, words)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -158,7 +157,7 @@ def apart(*words: object) -> dict[str, Any]:
     return answer
 
 
-def measured(peers: Path, repeat: int, *, million: bool) -> dict[str, Any]:
+def measure(peers: Path, repeat: int, *, million: bool) -> dict[str, Any]:
     """Measure everything."""
     sizes = [10_000, 100_000] + [MILLION] * million
     with tempfile.TemporaryDirectory() as temporary:
@@ -169,7 +168,7 @@ def measured(peers: Path, repeat: int, *, million: bool) -> dict[str, Any]:
                 f"{kind}_r{r}": exactness(DRAWN[kind](20_000), r) for kind in DRAWN for r in RADII
             },
             "alone": {
-                f"{kind}_{size}_r{r}": apart(kind, size, r, repeat if size < MILLION else 1)
+                f"{kind}_{size}_r{r}": run_apart(kind, size, r, repeat if size < MILLION else 1)
                 for kind in DRAWN
                 for size in sizes
                 for r in RADII
@@ -198,7 +197,7 @@ def main() -> None:
         kind, *numbers = options.alone
         figures = alone(kind, *map(int, numbers))
     else:
-        figures = measured(options.peers.resolve(), options.repeat, million=options.million)
+        figures = measure(options.peers.resolve(), options.repeat, million=options.million)
     print(json.dumps(figures, indent=2))
 
 

@@ -1,8 +1,8 @@
-"""Ask a server over connections that stay open, each its next question when the last is answered.
+"""Load a server in a closed loop: each connection sends its next request after the last answer.
 
 One thread on non-blocking sockets, so that the asking takes as little as possible of the cores that
-the server works on. A question that gets no answer in time, or whose connection breaks, has failed;
-the asking goes on over a new connection.
+the server works on. A request that gets no answer in time, or whose connection breaks, has failed;
+the load goes on over a new connection.
 """
 
 import selectors
@@ -21,7 +21,7 @@ ANSWER_S = 120.0
 
 
 @dataclass
-class Answered:
+class Answers:
     """Seconds that each right answer took, how many were not right, and how long it all took."""
 
     times: list[float] = field(default_factory=list)
@@ -37,11 +37,11 @@ class Answered:
 
 
 class Client:
-    """One connection with its question."""
+    """One connection with its request."""
 
-    def __init__(self, port: int, question: bytes) -> None:
+    def __init__(self, port: int, request: bytes) -> None:
         """Connect."""
-        self._port, self._question = port, question
+        self._port, self._request = port, request
         self.connect()
 
     def connect(self) -> None:
@@ -51,10 +51,10 @@ class Client:
         self.socket.setblocking(False)
 
     def ask(self) -> None:
-        """Begin the next question."""
+        """Begin the next request."""
         self.began = time.perf_counter()
-        self._rest = memoryview(self._question)
-        self._got = bytearray()
+        self._rest = memoryview(self._request)
+        self._received = bytearray()
         self.send()
 
     def send(self) -> None:
@@ -79,8 +79,8 @@ class Client:
             return None
         except OSError:
             return _HUNG_UP
-        self._got += data
-        return whole(bytes(self._got)) if data else _HUNG_UP
+        self._received += data
+        return whole(bytes(self._received)) if data else _HUNG_UP
 
     def late(self) -> bool:
         """Say whether the answer takes too long."""
@@ -91,9 +91,9 @@ class Client:
         return selectors.EVENT_READ | (selectors.EVENT_WRITE if self._rest else 0)
 
 
-def whole(got: bytes) -> int | None:
+def whole(received: bytes) -> int | None:
     """Return the status of an HTTP answer that is whole, None before."""
-    head, end, body = got.partition(_END)
+    head, end, body = received.partition(_END)
     if not end:
         return None
     lower = head.lower()
@@ -103,32 +103,32 @@ def whole(got: bytes) -> int | None:
     return int(head.split()[1]) if len(body) >= length else None
 
 
-def question(path: str, body: bytes, kind: str = "application/json") -> bytes:
+def request(path: str, body: bytes, kind: str = "application/json") -> bytes:
     """Return an HTTP request."""
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def ask_for(seconds: float, port: int, question: bytes, clients: int) -> Answered:
-    """Keep `clients` questions open for some seconds; those that are open then are waited for."""
-    found, waiting = Answered(), selectors.DefaultSelector()
+def ask_for(seconds: float, port: int, request: bytes, clients: int) -> Answers:
+    """Keep `clients` requests open for some seconds; those that are open then are waited for."""
+    answers, waiting = Answers(), selectors.DefaultSelector()
     began = time.perf_counter()
     for _ in range(clients):
         try:
-            client = Client(port, question)
+            client = Client(port, request)
         except OSError:
-            found.failed += 1
+            answers.failed += 1
             continue
         client.ask()
         waiting.register(client.socket, client.events(), client)
     while waiting.get_map():
         for client, status in _answers(waiting):
             waiting.unregister(client.socket)
-            found.note(status, time.perf_counter() - client.began)
+            answers.note(status, time.perf_counter() - client.began)
             if _next(client, status, over=time.perf_counter() - began >= seconds):
                 waiting.register(client.socket, client.events(), client)
-    found.took = time.perf_counter() - began
-    return found
+    answers.took = time.perf_counter() - began
+    return answers
 
 
 def _answers(waiting: selectors.BaseSelector) -> Iterator[tuple[Client, int]]:
@@ -152,7 +152,7 @@ def _attend(client: Client, events: int) -> int | None:
 
 
 def _next(client: Client, status: int, *, over: bool) -> bool:
-    """Begin the next question, unless the time is over or nobody listens; say whether."""
+    """Begin the next request, unless the time is over or nobody listens; say whether."""
     if over or status == _HUNG_UP:
         client.socket.close()
     if over:

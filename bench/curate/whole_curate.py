@@ -8,11 +8,10 @@ command: it also compares mirrored and cropped views, scores quality, settles co
 resizes, audits and reports; `curate_to_decision` are its steps up to the decision. Every side
 uses two processes. Prints one JSON object.
 
-    python bench/whole_curate.py [DIR] [--number 10000] [--repeat 2] [--peers FOLDER]
+    python bench/curate/whole_curate.py [DIR] [--number 10000] [--repeat 2] [--peers FOLDER]
 """
 
 import argparse
-import io
 import json
 import os
 import sys
@@ -25,16 +24,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from adopted import adopt
-from peer_env import Peer, add_option
-
+from bench.support.adopt import adopt
+from bench.support.peer_env import Peer, add_option
+from bench.support.pictures import jpeg
 from curate.commands.curate import curate
 from curate.duplicates.hamming import pairs_within
 from curate.duplicates.links import Link
 from curate.duplicates.representative import keep_best
-from curate.features.cache import phash
+from curate.features import phash
 from curate.settings import CurateSettings
 from sceneset.progress import Output
 from sceneset.workers import map_items
@@ -48,7 +47,7 @@ TARGET = 20
 CORNERS = ((0.0, 0.0), (0.4, 0.0), (0.0, 0.4), (0.4, 0.4))
 
 
-def drawn(number: int) -> Iterator[Image.Image]:
+def draw(number: int) -> Iterator[Image.Image]:
     """Draw pictures with large shapes and fine detail, each like no other."""
     for seed in range(number):
         rng = np.random.default_rng(seed)
@@ -93,10 +92,8 @@ def write(folder: Path, pictures: Iterator[Image.Image], number: int) -> list[Pa
         for quality, one in ((88, image), (60, copy(image, k)))[: 1 + (k % (COPIES - 1) == 0)]:
             if len(paths) == number:
                 return paths
-            buffer = io.BytesIO()
-            one.save(buffer, "JPEG", quality=quality)
             paths.append(folder / f"{len(paths):05}.jpg")
-            paths[-1].write_bytes(buffer.getvalue())
+            paths[-1].write_bytes(jpeg(one, quality))
     return paths
 
 
@@ -110,7 +107,7 @@ def base_hashes(paths: Sequence[str]) -> list[int]:
     return [int(value) for value in phash.phashes(np.stack(squares))[:, 0]]
 
 
-def decoded(paths: Sequence[str]) -> None:
+def decode_all(paths: Sequence[str]) -> None:
     """Decode what `base_hashes` decodes, and nothing more."""
     for path in paths:
         with Image.open(path) as image:
@@ -118,7 +115,7 @@ def decoded(paths: Sequence[str]) -> None:
             image.load()
 
 
-def chunked(paths: Sequence[Path]) -> list[list[str]]:
+def chunk(paths: Sequence[Path]) -> list[list[str]]:
     """Return the paths in portions for the workers."""
     names = [str(path) for path in paths]
     return [names[low : low + CHUNK] for low in range(0, len(names), CHUNK)]
@@ -127,14 +124,14 @@ def chunked(paths: Sequence[Path]) -> list[list[str]]:
 def decode_limit(paths: Sequence[Path]) -> float:
     """Return the seconds that decoding alone takes, the threads' start included."""
     began = perf_counter()
-    list(map_items(decoded, chunked(paths), WORKERS))
+    list(map_items(decode_all, chunk(paths), WORKERS))
     return perf_counter() - began
 
 
 def same_part(paths: Sequence[Path]) -> dict[str, float]:
     """Hash, search and decide with our functions; return the seconds of each and the drops."""
     began = perf_counter()
-    results = list(map_items(base_hashes, chunked(paths), WORKERS))
+    results = list(map_items(base_hashes, chunk(paths), WORKERS))
     hashes = np.array([value for result in results for value in result.value or ()], np.uint64)
     hashed = perf_counter()
     pairs = pairs_within(hashes, PEER_RADIUS)
@@ -163,7 +160,7 @@ def peer_part(peer: Peer, folder: Path) -> dict[str, float]:
     return seconds | {"total_s": sum(seconds.values()), "removed": answer["removed"]}
 
 
-def whole(paths: Sequence[Path], work: Path) -> dict[str, Any]:
+def run_curate(paths: Sequence[Path], work: Path) -> dict[str, Any]:
     """Run the command on a fresh data set of two classes; return its seconds by step."""
     half = len(paths) // 2
     dataset = adopt(work, {"First": paths[:half], "Second": paths[half:]})
@@ -195,7 +192,7 @@ def best(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
     return {k: round(v, 3) for k, v in (fastest | {"slowest_total_s": slowest}).items()}
 
 
-def measured(paths: Sequence[Path], work: Path, peer: Peer, repeat: int) -> dict[str, Any]:
+def measure(paths: Sequence[Path], work: Path, peer: Peer, repeat: int) -> dict[str, Any]:
     """Let all take turns."""
     peer.make()
     ours, peers, curates, limits = [], [], [], []
@@ -203,7 +200,7 @@ def measured(paths: Sequence[Path], work: Path, peer: Peer, repeat: int) -> dict
         limits.append(decode_limit(paths))
         ours.append(same_part(paths))
         peers.append(peer_part(peer, paths[0].parent))
-        curates.append(whole(paths, work / f"set{k}"))
+        curates.append(run_curate(paths, work / f"set{k}"))
     curate_s = min(curates, key=lambda one: float(one["total_s"]))
     peer_s = best(peers)
     part_s = best(ours)
@@ -234,9 +231,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         number = options.number
-        pictures = cut(options.folder, number) if options.folder else drawn(number)
+        pictures = cut(options.folder, number) if options.folder else draw(number)
         paths = write(work / "previews", pictures, number)
-        figures = measured(paths, work, peer, options.repeat)
+        figures = measure(paths, work, peer, options.repeat)
     print(json.dumps(figures, indent=2))
 
 
