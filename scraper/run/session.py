@@ -21,7 +21,6 @@ from scraper.engines.api import ApiEngine
 from scraper.engines.engine import Engine, variants_of
 from scraper.engines.results_page import ResultsPage
 from scraper.http.rate_limit import Pace
-from scraper.http.ssrf import is_private_site
 from scraper.reader import Fetched, ResultsReader
 from scraper.run.harvest import StopReason
 from scraper.run.store import ClassStore, Refused
@@ -212,6 +211,8 @@ class Launcher:
     @cached_property
     def _private(self) -> bool:
         """Say whether the results come from this machine or a private network."""
+        from scraper.http.ssrf import is_private_site  # noqa: PLC0415  requests
+
         return is_private_site(self.settings.search_url or self.engine.template)
 
     @cached_property
