@@ -26,7 +26,7 @@ from curate.publish.version import (
 from curate.settings import CurateSettings
 from curate.splits.assign import Partition, before, partition
 from curate.splits.leakage_audit import audit, check
-from sceneset.dataset import Dataset, open_dataset, run_lock
+from sceneset.dataset import Dataset, run_lock
 from sceneset.errors import (
     OK,
     PARTIAL,
@@ -150,7 +150,7 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
     quarantine/. Pictures keep their split when the set grows. A class taken out of classes.txt
     stays as long as the data set holds pictures of it.
     """
-    dataset = open_dataset(settings.dataset)
+    dataset = Dataset.open(settings.dataset)
     with run_lock(dataset.root, "curate"), Manifest(dataset.manifest_path) as manifest:
         number = _recovered(dataset, manifest)
         run_id = manifest.start_run(

@@ -12,9 +12,9 @@ from cyclopts import Parameter
 from curate.export.formats import FORMATS, FormatName
 from curate.export.formats.samples import Version
 from curate.export.replace import check_replaceable, mark_json, replaced_folder
-from curate.export.source import card, find_version, open_version
+from curate.export.source import card, open_version
 from sceneset.checksums import write_checksums
-from sceneset.dataset import DatasetSettings, open_dataset, run_lock
+from sceneset.dataset import Dataset, DatasetSettings, run_lock
 from sceneset.errors import SettingsError
 from sceneset.manifest.rows import SPLITS
 from sceneset.manifest.store import Manifest
@@ -54,11 +54,11 @@ def export(*, settings: ExportSettings, output: Output = Output()) -> Outcome:
 
     The same version gives the same bytes. OUT appears whole or not at all.
     """
-    dataset = open_dataset(settings.dataset)
+    dataset = Dataset.open(settings.dataset)
     watch = Stopwatch()
     check_replaceable(settings.out, keep_out_of=dataset.root)
     with run_lock(dataset.root, "export"), Manifest(dataset.manifest_path) as manifest:
-        folder = find_version(dataset, settings.version)
+        folder = dataset.version(settings.version)
         version = open_version(dataset, manifest, folder, settings.shard_bytes)
         with _recorded(manifest, settings, version), progress_bars(output) as bars:
             bar = bars.add("exporting", sum(map(len, version.samples.values())))

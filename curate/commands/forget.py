@@ -16,7 +16,7 @@ from curate.forget import files, versions
 from curate.forget.manifest import ForgettingManifest, Found, Target, host_name, matches
 from curate.forget.versions import Rewritten
 from sceneset.class_list import shown
-from sceneset.dataset import Dataset, DatasetSettings, open_dataset, run_lock
+from sceneset.dataset import Dataset, DatasetSettings, run_lock
 from sceneset.errors import MissingInputError
 from sceneset.progress import Outcome, Output, Stopwatch
 from sceneset.urls import page_key
@@ -64,7 +64,7 @@ def forget(*, settings: ForgetSettings = _DEFAULTS, output: Output = Output()) -
     again. Bundles and exports are listed, not changed. It does not ask: try --dry-run first.
     """
     target = settings.target
-    dataset = open_dataset(settings.dataset)
+    dataset = Dataset.open(settings.dataset)
     files.check_inside(dataset)
     watch = Stopwatch()
     if settings.dry_run:

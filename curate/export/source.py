@@ -9,37 +9,15 @@ from typing import Any
 from curate.export.formats.samples import Origin, Sample, Version, Written
 from sceneset.checksums import altered_files
 from sceneset.dataset import Dataset
-from sceneset.errors import DamagedDataError, MissingInputError
+from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import SPLITS
 from sceneset.manifest.store import Manifest
 from sceneset.versions.published import (
     PublishedPicture,
-    current_number,
-    numbers,
     read_pictures,
     read_record,
 )
 from sceneset.versions.verify import FORGET_AGAIN
-
-
-def find_version(dataset: Dataset, number: int | None) -> Path:
-    """Return the folder of a version, or of the current one. Raises MissingInputError."""
-    there = numbers(dataset.versions)
-    if number is None:
-        number = current_number(dataset)
-        if number is not None:
-            return dataset.versions / str(number)
-        raise MissingInputError(
-            f"{dataset.root} has no published version",
-            cure=f"sceneset curate --dataset {dataset.root}",
-        )
-    if number not in there:
-        known = ", ".join(map(str, there))
-        raise MissingInputError(
-            f"{dataset.root} has no published version {number}",
-            cure=f"name one of {known}" if there else f"sceneset curate --dataset {dataset.root}",
-        )
-    return dataset.versions / str(number)
 
 
 def open_version(dataset: Dataset, manifest: Manifest, folder: Path, shard_bytes: int) -> Version:

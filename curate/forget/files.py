@@ -10,8 +10,9 @@ from typing import Any
 
 from sceneset import atomic
 from sceneset.bundle.reader import BUNDLE_NAME
-from sceneset.dataset import LOCK_NAME, Dataset, run_lock, version_number
+from sceneset.dataset import LOCK_NAME, Dataset, run_lock
 from sceneset.errors import UsageError
+from sceneset.versions.published import version_number
 from sceneset.versions.verify import Exported
 
 _SHORT = 16

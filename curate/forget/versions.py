@@ -16,7 +16,7 @@ from sceneset import atomic
 from sceneset.checksums import NAME as CHECKSUMS
 from sceneset.checksums import checksum_lines, file_sha256, read_checksums
 from sceneset.class_list import label_order
-from sceneset.dataset import Dataset, version_number
+from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError
 from sceneset.versions.published import (
     MANIFEST_NAME,
@@ -26,6 +26,7 @@ from sceneset.versions.published import (
     read_record,
     split_counts,
     version_id,
+    version_number,
 )
 
 BEFORE = "versions_before"

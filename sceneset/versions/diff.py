@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sceneset.dataset import Dataset
-from sceneset.errors import MissingInputError
-from sceneset.versions.published import PublishedPicture, numbers, read_pictures, read_record
+from sceneset.versions.published import PublishedPicture, read_pictures, read_record
 
 SHOWN = 10
 Kind = TypeVar("Kind")
@@ -94,16 +93,7 @@ def diff_versions(dataset: Dataset, pair: tuple[int, int]) -> dict[str, Any]:
 
     Raises MissingInputError when there is no such version, DamagedDataError when one cannot be read.
     """
-    there = numbers(dataset.versions)
-    for number in pair:
-        if number not in there:
-            raise MissingInputError(
-                f"{dataset.root} has no published version {number}",
-                cure=f"name two of {', '.join(map(str, there))}"
-                if there
-                else f"sceneset curate --dataset {dataset.root}",
-            )
-    folders = [dataset.versions / str(number) for number in pair]
+    folders = [dataset.version(number) for number in pair]
     pictures = [read_pictures(folder) for folder in folders]
     records = [read_record(folder) or {} for folder in folders]
     changes = compare(*pictures)

@@ -4,17 +4,18 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from sceneset.dataset import Dataset, version_folders, version_number
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import SPLITS, Split
 
 MANIFEST_NAME = "manifest.csv"
 RECORD_NAME = "dataset.json"
+_NUMBER = re.compile("[1-9][0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +113,14 @@ def record_json(record: object) -> bytes:
     return f"{json.dumps(record, ensure_ascii=False, indent=1)}\n".encode()
 
 
+def version_number(name: str) -> int | None:
+    """Return the number that a version's folder of this name has, or None: `003` is no version."""
+    return int(name) if _NUMBER.fullmatch(name) else None
+
+
 def numbers(versions: Path) -> list[int]:
-    """Return the numbers of the version folders, sorted."""
-    return version_folders(versions)
-
-
-def current_number(dataset: Dataset) -> int | None:
-    """Return the number of the version that `current` leads to, or None when it leads to none."""
-    folder = dataset.current.resolve()
-    inside = dataset.current.exists() and folder.parent == dataset.versions.resolve()
-    return version_number(folder.name) if inside else None
+    """Return the numbers of the version folders, sorted; files and links are none, however named."""
+    if not versions.is_dir():
+        return []
+    names = (p.name for p in versions.iterdir() if p.is_dir() and not p.is_symlink())
+    return sorted(number for name in names if (number := version_number(name)) is not None)

@@ -8,12 +8,12 @@ from typing import Any
 
 from sceneset.checksums import NAME as CHECKSUMS
 from sceneset.checksums import altered_files, file_sha256
-from sceneset.dataset import Dataset, DatasetSettings, open_dataset
+from sceneset.dataset import Dataset, DatasetSettings
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import ImageRow
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
-from sceneset.versions.published import current_number, numbers, read_pictures
+from sceneset.versions.published import numbers, read_pictures
 
 MARK = "export.json"
 
@@ -72,7 +72,7 @@ def _link_problems(dataset: Dataset) -> list[str]:
     link = dataset.current
     if not link.is_symlink():
         return ["curated/current is no link to a version"] if link.exists() else []
-    if current_number(dataset) is not None:
+    if dataset.current_number is not None:
         return []
     missing = "" if link.exists() else ", which is missing"
     return [f"curated/current points to {link.readlink()}{missing or ', which is no version'}"]
@@ -127,7 +127,7 @@ def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) 
 
     Ends with exit code 5 when anything is wrong.
     """
-    dataset = open_dataset(settings.dataset)
+    dataset = Dataset.open(settings.dataset)
     watch = Stopwatch()
     with Manifest(dataset.manifest_path) as manifest:
         images = manifest.images()

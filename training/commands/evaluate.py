@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sceneset.bundle.reader import Bundle, open_bundle
 from sceneset.class_list import shown, slug_of
-from sceneset.dataset import open_dataset
+from sceneset.dataset import Dataset
 from sceneset.errors import PARTIAL, MissingInputError, UsageError
 from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
 from training.data.checks import check_pictures
@@ -58,7 +58,7 @@ def _stated(bundle: Bundle) -> tuple[float, TagRule]:
 
 def _is_own_split(settings: EvaluateSettings, bundle: Bundle) -> bool:
     """Say whether the data set's version is the one that the bundle was trained on."""
-    version = read_version(open_dataset(settings.dataset))
+    version = read_version(Dataset.open(settings.dataset))
     return bool(bundle.record.get("dataset_version") == version.id)
 
 
@@ -88,7 +88,7 @@ def folder_examples(folder: Path, names: Sequence[str]) -> list[Example]:
 def _examples(settings: EvaluateSettings, bundle: Bundle) -> tuple[list[Example], str]:
     if settings.folder is not None:
         return folder_examples(settings.folder, bundle.class_names), str(settings.folder)
-    version = read_version(open_dataset(settings.dataset))
+    version = read_version(Dataset.open(settings.dataset))
     label_of = {name: label for label, name in enumerate(bundle.class_names)}
     found = version.splits[settings.split]
     strange = sorted({version.class_names[e.label] for e in found} - set(label_of))

@@ -12,16 +12,14 @@ from sceneset.atomic import new_folder, swap_link
 from sceneset.bundle.reader import BUNDLE_NAME
 from sceneset.dataset import (
     Dataset,
-    open_dataset,
     prepare_versions,
     reading_versions,
     run_lock,
-    version_number,
 )
 from sceneset.errors import OK, PARTIAL, InterruptedRunError
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bars, Outcome, Output, Stopwatch, progress_bars
-from sceneset.versions.published import numbers, read_record
+from sceneset.versions.published import numbers, read_record, version_number
 from training.bundle import Run, write_bundle
 from training.commands.evaluate import headline
 from training.data.checks import check_classes, check_pictures, leaving_nothing, make_logs, make_out
@@ -104,7 +102,7 @@ _DOWNLOADED = ("imagenet", "places")
 
 def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
     """Train a classifier on the newest published version and export it as a bundle."""
-    dataset = open_dataset(settings.dataset)
+    dataset = Dataset.open(settings.dataset)
     with reading_versions(dataset, "train"):
         return _train(dataset, read_version(dataset), settings, output)
 
