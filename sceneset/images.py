@@ -94,7 +94,7 @@ def decode(data: bytes, *, at_least: int | None = None) -> Image.Image:
                 warnings.simplefilter("ignore")
                 image.load()
                 ImageOps.exif_transpose(image, in_place=True)  # a copy would double the memory
-                return _to_rgb(image)
+                return to_rgb(image)
         except Image.DecompressionBombError as error:
             raise PictureError("too_large", str(error)) from error
         except MemoryError as error:
@@ -176,7 +176,8 @@ def _opened(data: bytes) -> Image.Image:
     return image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image in RGB: deep greys scaled to 8 bits, what is transparent over white."""
     if image.mode in _DEEP_MODES:
         return _in_strips(image, _scaling(image))
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
