@@ -145,13 +145,6 @@ def _in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:
     return np.concatenate([np.asarray(one, np.float32) for one in rows])
 
 
-def softmax(rows: Rows) -> Rows:
-    """Return probabilities float32[N, classes] of logits."""
-    shares = np.exp(rows - rows.max(axis=1, keepdims=True))
-    probabilities: Rows = shares / shares.sum(axis=1, keepdims=True)
-    return probabilities
-
-
 def _adopted_graph(foreign: Foreign, reading: Reading) -> Adopted:
     keras, tf = load_backend().keras, load_backend().tf
     image = keras.Input((reading.size, reading.size, 3), name="image")

@@ -12,13 +12,14 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from sceneset.atomic import PART_PREFIX, new_folder
+from sceneset.bundle.gradcam import softmax
 from sceneset.class_names import check_count
 from sceneset.errors import CannotWriteError, SettingsError, UsageError, memory_errors
 from sceneset.images import Fit
 from sceneset.manifest.store import now
 from training.exports.exporter import write_class_names, write_preprocess, write_record
 from training.exports.formats import Export
-from training.imported.adopting import Reading, adopt, own_answers, softmax
+from training.imported.adopting import Reading, adopt, own_answers
 from training.imported.opening import Foreign
 from training.imported.reading import OutputName, ScalingName, read_output, read_scaling, read_size
 from training.imported.writing import Proof, Target, draw_pictures, write_all

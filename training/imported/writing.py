@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneset.atomic import write_file
-from sceneset.errors import DamagedDataError, MissingExtraError, SettingsError, library_errors
+from sceneset.errors import DamagedDataError, library_errors
 from sceneset.images import Fit, encode_png
 from training.exports.explain import write_head
 from training.exports.exporter import write_keras
@@ -33,7 +33,7 @@ from training.exports.saved_model import BASE64, BYTES, PIXELS, write_saved_mode
 from training.exports.tflite_metadata import classifier_packer, explain_file
 from training.imported.adopting import Adopted, answers
 from training.imported.opening import describe_error
-from training.settings import ALWAYS, EXPLAIN_FILE, FILES, HEAD_FILE, missing_packages
+from training.settings import EXPLAIN_FILE, FILES, HEAD_FILE
 
 KINDS = ("keras", "saved_model", "litert", "onnx")
 DEFAULT_EXPORTS = "keras,saved_model,litert"
@@ -62,26 +62,6 @@ class Target:
     fit: Fit
     proof: Proof
     large: int = LARGE
-
-
-def parse_exports(text: str) -> tuple[str, ...]:
-    """Return the kinds of exports that a list of words names; keras and litert always.
-
-    Raises SettingsError for an unknown word, MissingExtraError for onnx without its packages.
-    """
-    words = {word.strip() for word in text.split(",") if word.strip()}
-    unknown = sorted(words - set(KINDS))
-    if unknown:
-        raise SettingsError(
-            f"--export {unknown[0]!r} is no kind of export", cure=f"name any of {', '.join(KINDS)}"
-        )
-    lacking = missing_packages() if "onnx" in words else []
-    if lacking:
-        raise MissingExtraError(
-            f"--export onnx needs the package {lacking[0]}, which is not installed",
-            cure="pip install -e '.[onnx]'",
-        )
-    return tuple(kind for kind in KINDS if kind in words | set(ALWAYS))
 
 
 def draw_pictures(size: int, count: int = PICTURES) -> NDArray[np.uint8]:
