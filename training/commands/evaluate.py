@@ -17,7 +17,7 @@ from training.evaluation.evaluation import Evaluation, evaluate_answers, spoken
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predict import answer
 from training.evaluation.tags import TagRule
-from training.models.inference import fit_of, load_model
+from training.models.inference import load_model
 from training.settings import EvaluateSettings
 
 _DEFAULTS = EvaluateSettings()
@@ -40,7 +40,7 @@ def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output(
     model = load_model(bundle.path("model.keras"))
     with progress_bars(output) as bars:
         bar = bars.add("measuring", total=len(examples))
-        answers = answer(model, examples, bundle.size, fit_of(bundle.fit), bar)
+        answers = answer(model, examples, bundle.size, bundle.fit, bar)
     metrics = measure(answers.probabilities, answers.labels, bundle.class_names)
     evaluation = evaluate_answers(answers, *_stated(bundle))
     return _outcome(bundle, source, (metrics, evaluation), answers.unreadable, watch.total)
