@@ -1,27 +1,38 @@
 """From class names to a served image classifier: what a Python program may use.
 
+The commands are functions; they take the options of the command line as a settings object and
+return an Outcome. `scrape` collects pictures, `add` adopts a folder of class folders:
+
+>>> from pathlib import Path
 >>> import sceneset
->>> scenes = sceneset.Classifier("models/scenes")  # doctest: +SKIP
->>> scenes.classify("photo.jpg")  # doctest: +SKIP
-[('Beach', 0.93), ('Sunset', 0.04), ('Snow', 0.01)]
+>>> scenes = Path("datasets/scenes")
+>>> sceneset.add(Path("pictures"), settings=sceneset.AddSettings(dataset=scenes)).summary["kept"]
+8
+>>> outcome = sceneset.curate(settings=sceneset.CurateSettings(dataset=scenes, size=64))
+>>> outcome.exit_code, outcome.summary["kept"]
+(0, 8)
 
-The commands are functions that take their options as a settings object and return an Outcome:
+A data set says what is in it:
 
->>> settings = sceneset.CurateSettings(dataset="datasets/scenes", size=160)
->>> settings.size
-160
->>> sceneset.curate(settings=settings).summary["kept"]  # doctest: +SKIP
-11520
+>>> dataset = sceneset.Dataset.open(scenes)
+>>> dataset.counts()["Beach"]
+{'kept': 4, 'duplicate': 0, 'rejected': 0, 'failed': 0}
+>>> sorted({row.class_name for row in dataset.rows()})
+['Beach', 'Night']
 
-What they refuse is a SceneSetError, with its cure:
+A trained model names pictures, given as paths, bytes, PIL images or arrays:
 
->>> try:
-...     sceneset.Dataset.open("nowhere")
-... except sceneset.SceneSetError as error:
-...     print(error, "->", error.cure)
-no data set at nowhere -> sceneset scrape --classes classes.txt --dataset nowhere, or sceneset add DIR
+>>> classifier = sceneset.Classifier("models/scenes")
+>>> [(name, round(probability, 2)) for name, probability in classifier.classify("photo.jpg", top=2)]
+[('red', 1.0), ('green', 0.0)]
 
-Each name is imported when it is first used: a stage costs nothing before, and needs its extra only then.
+What cannot work is a SceneSetError, which knows its cure:
+
+>>> sceneset.Dataset.open("nowhere")
+Traceback (most recent call last):
+sceneset.errors.MissingInputError: no data set at nowhere
+
+Each name is imported when it is first used, and with it what its stage needs.
 """
 
 from importlib import import_module
@@ -62,23 +73,25 @@ __all__ = [
     "train",
 ]
 
-_MODULES = {
-    "curate.commands.curate": "curate",
-    "curate.commands.export": "export ExportSettings",
-    "curate.settings": "CurateSettings",
-    "sceneset.dataset": "Dataset",
-    "sceneset.errors": "SceneSetError",
-    "sceneset.progress": "Outcome Output",
-    "scraper.commands.add": "add",
-    "scraper.commands.scrape": "scrape",
-    "scraper.settings": "AddSettings ScrapeSettings",
-    "serving.inference.classifier": "Classifier",
-    "training.commands.evaluate": "evaluate",
-    "training.commands.train": "train",
-    "training.settings": "EvaluateSettings TrainSettings",
+_HOMES = {
+    "AddSettings": "scraper.settings",
+    "Classifier": "serving.inference.classifier",
+    "CurateSettings": "curate.settings",
+    "Dataset": "sceneset.dataset",
+    "EvaluateSettings": "training.settings",
+    "ExportSettings": "curate.commands.export",
+    "Outcome": "sceneset.progress",
+    "Output": "sceneset.progress",
+    "SceneSetError": "sceneset.errors",
+    "ScrapeSettings": "scraper.settings",
+    "TrainSettings": "training.settings",
+    "add": "scraper.commands.add",
+    "curate": "curate.commands.curate",
+    "evaluate": "training.commands.evaluate",
+    "export": "curate.commands.export",
+    "scrape": "scraper.commands.scrape",
+    "train": "training.commands.train",
 }
-
-_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:
