@@ -36,20 +36,15 @@ def read_checksums(folder: Path) -> dict[str, str]:
     return {line[66:]: line[:64] for line in lines if line}
 
 
-def is_damaged(folder: Path) -> bool:
-    """Say whether any file below the folder is not what SHA256SUMS says."""
-    try:
-        return bool(altered_files(folder))
-    except OSError:
-        return True
-
-
 def altered_files(folder: Path, *, added: bool = True) -> list[str]:
     """Say what differs from SHA256SUMS: files missing, altered or, unless told not to, added.
 
-    Raises OSError when SHA256SUMS cannot be read; another file that cannot be read is said to.
+    A file that cannot be read is a problem too, also SHA256SUMS itself.
     """
-    expected = read_checksums(folder)
+    try:
+        expected = read_checksums(folder)
+    except OSError as error:
+        return [f"its checksums cannot be read ({error.strerror})"]
     found = {_shown(p, folder): p for p in folder.rglob("*") if p.is_file() and p.name != NAME}
     problems = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
     strange = sorted(found.keys() - expected.keys()) if added else []

@@ -5,10 +5,9 @@ import os
 import signal
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from sceneset.errors import InterruptedRunError, SceneSetError, UsageError, translate_error
 
@@ -108,9 +107,11 @@ def _answer(words: list[str]) -> int:
     if not words or words[0] in {"-h", "--help", "--version"}:
         print(f"sceneset {VERSION}" if words == ["--version"] else overview())
         return 0
+    from sceneset.signals import terminating  # noqa: PLC0415  plain --help needs none
+
     name = f"sceneset {words[0]}"
     try:
-        with _terminate_as_error():
+        with terminating():
             outcome, output = _run(words)
         _print_outcome(outcome, output, name)
     except KeyboardInterrupt:
@@ -178,24 +179,6 @@ def _bug(error: Exception) -> SceneSetError:
         f"internal error: {type(error).__name__}: {error}",
         cure="run again with SCENESET_DEBUG=1 and report what it prints",
     )
-
-
-@contextmanager
-def _terminate_as_error() -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C does, with its own exit code."""
-
-    def stop(number: int, _frame: object) -> NoReturn:
-        raise InterruptedRunError(number)
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread: a test or an embedding program owns the signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _paragraphs() -> "HelpFormatter":

@@ -52,10 +52,7 @@ def open_version(dataset: Dataset, manifest: Manifest, folder: Path, shard_bytes
 
 
 def _check(folder: Path) -> None:
-    try:
-        problems = altered_files(folder)
-    except OSError as error:
-        problems = [f"its checksums cannot be read ({error.strerror})"]
+    problems = altered_files(folder)
     if problems:
         raise DamagedDataError(
             f"version {folder.name} is damaged: {problems[0]}",

@@ -19,7 +19,7 @@ from curate.settings import CurateSettings
 from sceneset import atomic
 from sceneset.atomic import new_folder
 from sceneset.checksums import NAME as CHECKSUMS
-from sceneset.checksums import file_sha256, is_damaged, write_checksums
+from sceneset.checksums import altered_files, file_sha256, write_checksums
 from sceneset.class_list import label_order
 from sceneset.dataset import Dataset, next_version
 from sceneset.errors import DamagedDataError
@@ -83,7 +83,7 @@ def is_unfinished(dataset: Dataset, number: int) -> bool:
         sums = file_sha256(folder / CHECKSUMS)
     except (OSError, ValueError):
         return False
-    return facts == {"number": number, "checksums": sums} and not is_damaged(folder)
+    return facts == {"number": number, "checksums": sums} and not altered_files(folder)
 
 
 def _note(dataset: Dataset) -> Path:
@@ -242,7 +242,7 @@ def prepare(
     version = published.version_id(pictures)
     newest = published.read_record(current) or {}
     same = ("version", version), ("settings", settings.shaping), ("class_names", list(class_names))
-    fresh = any(newest.get(name) != value for name, value in same) or is_damaged(current)
+    fresh = any(newest.get(name) != value for name, value in same) or bool(altered_files(current))
     number = next_number if fresh else int(newest["number"])
     record = {
         "schema_version": SCHEMA_VERSION,

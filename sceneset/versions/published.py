@@ -101,11 +101,16 @@ def read_pictures(folder: Path) -> list[PublishedPicture]:
 
 def read_record(folder: Path) -> dict[str, Any] | None:
     """Return a version's dataset.json, or None when there is none that can be read."""
+    return read_object(folder / RECORD_NAME)
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object of a file, or None when there is none that can be read."""
     try:
-        record = json.loads((folder / RECORD_NAME).read_bytes())
+        value = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return record if isinstance(record, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def record_json(record: object) -> bytes:

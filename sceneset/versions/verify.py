@@ -1,6 +1,5 @@
 """Check every stored file, every published version and every invariant of a data set."""
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import ImageRow
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
-from sceneset.versions.published import numbers, read_pictures
+from sceneset.versions.published import numbers, read_object, read_pictures
 
 MARK = "export.json"
 
@@ -45,11 +44,8 @@ def standing_exports(manifest: Manifest) -> list[Exported]:
 
 
 def _mark(out: Path) -> dict[str, Any]:
-    try:
-        mark = json.loads((out / MARK).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return mark if isinstance(mark, dict) and {"format", "version"} <= mark.keys() else {}
+    mark = read_object(out / MARK) or {}
+    return mark if {"format", "version"} <= mark.keys() else {}
 
 
 _NAME_DIGITS = 16
@@ -57,14 +53,11 @@ _NAME_DIGITS = 16
 
 def version_problems(dataset: Dataset) -> list[str]:
     """Say what is wrong with any published version: files missing, altered or added."""
-    problems = _link_problems(dataset)
-    for number in numbers(dataset.versions):
-        try:
-            altered = altered_files(dataset.versions / str(number))
-        except OSError as error:
-            altered = [f"its checksums cannot be read ({error.strerror})"]
-        problems += [f"version {number}: {problem}" for problem in altered]
-    return problems
+    altered = {n: altered_files(dataset.versions / str(n)) for n in numbers(dataset.versions)}
+    return [
+        *_link_problems(dataset),
+        *(f"version {n}: {problem}" for n, problems in altered.items() for problem in problems),
+    ]
 
 
 def _link_problems(dataset: Dataset) -> list[str]:
@@ -80,14 +73,11 @@ def _link_problems(dataset: Dataset) -> list[str]:
 
 def export_problems(exports: Collection[Exported]) -> list[str]:
     """Say which files of exports are missing or altered; what users add beside them is theirs."""
-    problems = []
-    for export in exports:
-        try:
-            altered = altered_files(export.out, added=False)
-        except OSError as error:
-            altered = [f"its checksums cannot be read ({error.strerror})"]
-        problems += [f"export {export.out}: {problem}" for problem in altered]
-    return problems
+    return [
+        f"export {export.out}: {problem}"
+        for export in exports
+        for problem in altered_files(export.out, added=False)
+    ]
 
 
 def forgotten_problems(dataset: Dataset, forgotten: Collection[str]) -> list[str]:
