@@ -37,8 +37,8 @@ def write_file(path: Path, data: bytes) -> None:
 def write_files(files: Mapping[Path, bytes]) -> None:
     """Write many files with one flush to disk before any of them gets its name.
 
-    One `syncfs` for a batch is 9.5 times faster than an fsync per file. Where the system has no
-    syncfs each file is flushed by itself. Raises OSError; files without a final name are removed.
+    Where the system has no syncfs each file is flushed by itself. Raises OSError; files without a
+    final name are removed.
     """
     parts: dict[Path, Path] = {}
     one_flush = sys.platform == "linux"
@@ -105,8 +105,8 @@ def sync_folder(folder: Path) -> None:
 
 def own_stream(path: Path) -> int | None:
     """Return the descriptor of ours that a path names, such as 1 for /dev/stdout."""
-    found = _STREAM.fullmatch(str(_place(path)))
-    return int(found[1]) if found else None
+    match = _STREAM.fullmatch(str(_place(path)))
+    return int(match[1]) if match else None
 
 
 def _place(path: Path) -> Path:

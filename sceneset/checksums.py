@@ -45,13 +45,13 @@ def altered_files(folder: Path, *, added: bool = True) -> list[str]:
         expected = read_checksums(folder)
     except OSError as error:
         return [f"its checksums cannot be read ({error.strerror})"]
-    found = {_shown(p, folder): p for p in folder.rglob("*") if p.is_file() and p.name != NAME}
-    problems = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
-    strange = sorted(found.keys() - expected.keys()) if added else []
+    files = {_shown(p, folder): p for p in folder.rglob("*") if p.is_file() and p.name != NAME}
+    problems = [f"{name} is missing" for name in sorted(expected.keys() - files.keys())]
+    strange = sorted(files.keys() - expected.keys()) if added else []
     # File managers leave hidden files of their own wherever they are opened.
     problems += [f"{name} has no checksum" for name in strange if Path(name).name[0] != "."]
-    for name in sorted(expected.keys() & found.keys()):
-        problems += _altered(name, found[name], expected[name])
+    for name in sorted(expected.keys() & files.keys()):
+        problems += _altered(name, files[name], expected[name])
     return problems
 
 

@@ -127,9 +127,9 @@ def _answer(words: list[str]) -> int:
 
 def _run(words: Sequence[str]) -> "tuple[Outcome, Output]":
     _check_command(words[0])
-    from cyclopts import CycloptsError  # noqa: PLC0415  the same
+    from cyclopts import CycloptsError  # noqa: PLC0415  plain --help need not wait for it
 
-    from sceneset.progress import Outcome, Output  # noqa: PLC0415  the same
+    from sceneset.progress import Outcome, Output  # noqa: PLC0415  imports cyclopts
 
     try:
         command, bound, _ = build_app().parse_args(words, print_error=False, exit_on_error=False)
@@ -156,10 +156,14 @@ def _print_outcome(outcome: "Outcome", output: "Output", name: str) -> None:
     if outcome.problem:
         print(f"{name}: {outcome.problem}\n  try: {outcome.cure}", file=sys.stderr)
     if output.json:
-        told = dict(outcome.summary)
+        summary = dict(outcome.summary)
         if outcome.problem:
-            told |= {"error": outcome.problem, "cure": outcome.cure, "exit_code": outcome.exit_code}
-        print(json.dumps(told, ensure_ascii=False))
+            summary |= {
+                "error": outcome.problem,
+                "cure": outcome.cure,
+                "exit_code": outcome.exit_code,
+            }
+        print(json.dumps(summary, ensure_ascii=False))
         return
     for line in outcome.lines:
         print(line)

@@ -105,8 +105,8 @@ def _refuse_added(folder: Path, listed: set[str]) -> None:
 
     File managers leave hidden files of their own wherever they are opened.
     """
-    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
-    added = sorted(found - listed - {BUNDLE_NAME})
+    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    added = sorted(files - listed - {BUNDLE_NAME})
     strange = [name for name in added if Path(name).name[0] != "."]
     if strange:
         raise _altered(folder, f"{strange[0]} was added to it")

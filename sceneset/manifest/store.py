@@ -224,21 +224,21 @@ class Manifest:
         )
         return int(rows[0][0] or 0)
 
-    def finish_query(self, engine: str, class_id: int, address: str, run_id: int) -> None:
+    def finish_query(self, engine: str, class_id: int, url: str, run_id: int) -> None:
         """Note that a search gave all it has, so that the next run need not load it again."""
         self.query(
             "INSERT OR REPLACE INTO finished_queries (engine, class_id, address, run_id, at)"
             " VALUES (?, ?, ?, ?, ?)",
-            (engine, class_id, address, run_id, now()),
+            (engine, class_id, url, run_id, now()),
         )
 
-    def finished_addresses(self, engine: str, class_id: int) -> set[str]:
-        """Return the addresses of the searches of a class that gave all they have."""
+    def finished_urls(self, engine: str, class_id: int) -> set[str]:
+        """Return the URLs of the searches of a class that gave all they have."""
         rows = self.query(
             "SELECT address FROM finished_queries WHERE engine = ? AND class_id = ?",
             (engine, class_id),
         )
-        return {address for (address,) in rows}
+        return {url for (url,) in rows}
 
     def sighting_counts(self) -> dict[int, dict[str, int]]:
         """Return class id -> status -> number of sightings."""
@@ -331,7 +331,7 @@ class Manifest:
         return self._select(SuspectRow, "ORDER BY kind, score DESC, sha256")
 
     def tombstones(self) -> list[tuple[str | None, str | None, str | None]]:
-        """Return (SHA-256, site, page address) of everything that was taken out for good."""
+        """Return (SHA-256, site, page URL) of everything that was taken out for good."""
         rows = self.query("SELECT sha256, site, page_url FROM tombstones")
         return [(sha256, site, page_url) for sha256, site, page_url in rows]
 

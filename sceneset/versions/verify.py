@@ -35,12 +35,12 @@ def standing_exports(manifest: Manifest) -> list[Exported]:
     """
     runs = [run.settings | (run.counts or {}) for run in manifest.runs("export")]
     latest = {str(run.get("out", "")): run for run in runs}
-    found = []
-    for out, said in sorted(latest.items()):
+    exports = []
+    for out, recorded in sorted(latest.items()):
         if out and any((Path(out) / name).is_file() for name in (MARK, CHECKSUMS)):
-            facts = said | _mark(Path(out))
-            found.append(Exported(Path(out), str(facts["format"]), str(facts["version"])))
-    return found
+            facts = recorded | _mark(Path(out))
+            exports.append(Exported(Path(out), str(facts["format"]), str(facts["version"])))
+    return exports
 
 
 def _mark(out: Path) -> dict[str, Any]:
@@ -181,8 +181,8 @@ def manifest_problems(manifest: Manifest) -> Iterator[str]:
     for broken in manifest.query("PRAGMA foreign_key_check"):
         yield f"manifest.db: a row of {broken[0]} points to a missing row of {broken[2]}"
     for name, sql in _INVARIANTS:
-        for (found,) in manifest.query(sql):
-            yield f"{name}: {found}"
+        for (value,) in manifest.query(sql):
+            yield f"{name}: {value}"
 
 
 _INVARIANTS = (

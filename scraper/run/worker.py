@@ -278,7 +278,7 @@ class Worker:
         addresses = list(enumerate(self._run.addresses(query)))
         if not self._run.settings.resume or store.owes:
             return addresses
-        finished = self._manifest.finished_addresses(store.engine, store.class_id)
+        finished = self._manifest.finished_urls(store.engine, store.class_id)
         return [(number, address) for number, address in addresses if address not in finished]
 
     def _finish(self, store: ClassStore, address: str) -> None:
