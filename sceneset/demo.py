@@ -93,16 +93,11 @@ def _train(settings: DemoSettings, output: Output) -> Outcome:
 _STAGES = (("scrape", _scrape), ("curate", _curate), ("train", _train))
 
 
-def _results(scraped: Outcome) -> dict[str, int]:
-    """Add up the classes: status -> number of results."""
-    rows = scraped.summary["classes"].values()
-    return {status: sum(row[status] for row in rows) for status in STATUSES}
-
-
 def _outcome(settings: DemoSettings, stages: dict[str, Outcome], watch: Stopwatch) -> Outcome:
     curated, trained = stages["curate"].summary, stages["train"].summary
     dropped = sum(curated["dropped"].values())
-    results = _results(stages["scrape"])
+    rows = stages["scrape"].summary["classes"].values()
+    results = {status: sum(row[status] for row in rows) for status in STATUSES}
     reasons = {k: n for k, n in results.items() if k != "kept" and n} | curated["dropped"]
     left_out = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
     top1 = trained["metrics"]["top1"]

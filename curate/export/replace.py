@@ -56,7 +56,7 @@ def put_in_place(
             aside.rename(place)
             raise
         aside.rename(fresh)
-    atomic.sync_folder(place.parent)
+    atomic.sync(place.parent)
 
 
 def check_replaceable(out: Path, *, keep_out_of: Path) -> None:
