@@ -112,17 +112,17 @@ def _answer(words: list[str]) -> int:
     name = f"sceneset {words[0]}"
     try:
         with terminating():
-            outcome, output = _run(words)
-        _print_outcome(outcome, output, name)
+            end, output = _run(words)
+        return _print_end(end, name, as_json=output.json)
     except KeyboardInterrupt:
-        return _print_error(InterruptedRunError(signal.SIGINT), name, words)
+        return _print_end(InterruptedRunError(signal.SIGINT), name, as_json="--json" in words)
     except BrokenPipeError:
         raise
     except Exception as error:
         if os.environ.get("SCENESET_DEBUG"):
             raise
-        return _print_error(translate_error(error) or _bug(error), name, words)
-    return outcome.exit_code
+        problem = translate_error(error) or _bug(error)
+        return _print_end(problem, name, as_json="--json" in words)
 
 
 def _run(words: Sequence[str]) -> "tuple[Outcome, Output]":
@@ -152,30 +152,18 @@ def _check_command(word: str) -> None:
         )
 
 
-def _print_outcome(outcome: "Outcome", output: "Output", name: str) -> None:
-    if outcome.problem:
-        print(f"{name}: {outcome.problem}\n  try: {outcome.cure}", file=sys.stderr)
-    if output.json:
-        summary = dict(outcome.summary)
-        if outcome.problem:
-            summary |= {
-                "error": outcome.problem,
-                "cure": outcome.cure,
-                "exit_code": outcome.exit_code,
-            }
+def _print_end(end: "Outcome | SceneSetError", name: str, *, as_json: bool) -> int:
+    """Print how a command ended; return its exit code."""
+    if end.problem:
+        print(f"{name}: {end.problem}\n  try: {end.cure}", file=sys.stderr)
+    if as_json:
+        problem = {"error": end.problem, "cure": end.cure, "exit_code": end.exit_code}
+        summary = {**getattr(end, "summary", {}), **(problem if end.problem else {})}
         print(json.dumps(summary, ensure_ascii=False))
-        return
-    for line in outcome.lines:
-        print(line)
-    sys.stdout.flush()
-
-
-def _print_error(error: SceneSetError, name: str, words: Sequence[str]) -> int:
-    print(f"{name}: {error.problem}\n  try: {error.cure}", file=sys.stderr)
-    if "--json" in words:
-        summary = {"error": error.problem, "cure": error.cure, "exit_code": error.exit_code}
-        print(json.dumps(summary, ensure_ascii=False))
-    return error.exit_code
+    else:
+        for line in getattr(end, "lines", ()):
+            print(line)
+    return end.exit_code
 
 
 def _bug(error: Exception) -> SceneSetError:
