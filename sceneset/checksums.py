@@ -51,16 +51,19 @@ def altered_files(folder: Path, *, added: bool = True) -> list[str]:
     # File managers leave hidden files of their own wherever they are opened.
     problems += [f"{name} has no checksum" for name in strange if Path(name).name[0] != "."]
     for name in sorted(expected.keys() & files.keys()):
-        problems += _altered(name, files[name], expected[name])
+        problem = file_problem(files[name], expected[name], "is not the file that was published")
+        problems += [f"{name} {problem}"] if problem else []
     return problems
 
 
-def _altered(name: str, path: Path, digest: str) -> list[str]:
+def file_problem(path: Path, sha256: str, altered: str) -> str:
+    """Say what is wrong with a file: missing, unreadable or, in words given, not of this SHA-256."""
+    if not path.is_file():
+        return "is missing"
     try:
-        same = file_sha256(path) == digest
+        return "" if file_sha256(path) == sha256 else altered
     except OSError as error:
-        return [f"{name} cannot be read ({error.strerror})"]
-    return [] if same else [f"{name} is not the file that was published"]
+        return f"cannot be read ({error.strerror})"
 
 
 def _shown(path: Path, folder: Path) -> str:

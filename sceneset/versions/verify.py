@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sceneset.checksums import NAME as CHECKSUMS
-from sceneset.checksums import altered_files, file_sha256
+from sceneset.checksums import altered_files, file_problem
 from sceneset.dataset import Dataset, DatasetSettings
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import ImageRow
@@ -127,7 +127,9 @@ def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) 
         with progress_bars(output) as bars:
             bar = bars.add("hashing", total=len(images))
             for image in images:
-                problems += file_problems(dataset.root, image)
+                path, altered = dataset.root / image.path, "does not hash to its name"
+                problem = file_problem(path, image.sha256, altered)
+                problems += [f"{image.path} {problem}"] if problem else []
                 bar.advance()
     unforgotten = forgotten_problems(dataset, forgotten)
     summary = {
@@ -159,18 +161,6 @@ def _outcome(summary: dict[str, Any], unforgotten: Sequence[str]) -> Outcome:
         problem=f"{len(problems)} problems in {summary['dataset']}, the first: {first}",
         cure=FORGET_AGAIN if unforgotten else _CURE,
     )
-
-
-def file_problems(root: Path, image: ImageRow) -> list[str]:
-    """Say what is wrong with one raw file: missing, or not the content that it is named for."""
-    path = root / image.path
-    if not path.is_file():
-        return [f"{image.path} is missing"]
-    try:
-        same = file_sha256(path) == image.sha256
-    except OSError as error:
-        return [f"{image.path} cannot be read ({error.strerror})"]
-    return [] if same else [f"{image.path} does not hash to its name"]
 
 
 def manifest_problems(manifest: Manifest) -> Iterator[str]:
