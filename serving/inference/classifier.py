@@ -69,10 +69,9 @@ class Classifier:
         return answers
 
     def tags(self, picture: Picture) -> list[str]:
-        """Return one or two capitalised names, the most probable first, or `Unknown`."""
-        from serving.inference.service import choose_tags  # noqa: PLC0415  Starlette
-
-        return choose_tags(self._engine.infer(self._pixels(picture)), self.class_names)
+        """Return one or two capitalised names by the bundle's tag rule, or `Unknown`."""
+        probabilities = self._engine.infer(self._pixels(picture))
+        return self._bundle.tag_rule.tags(probabilities.tolist(), self.class_names)
 
     def explain(self, picture: Picture, class_name: str | None = None) -> Image.Image:
         """Return the picture under a heat map of where a class was seen (Grad-CAM).

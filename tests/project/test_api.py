@@ -3,6 +3,7 @@
 import ast
 import doctest
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -137,3 +138,14 @@ def test_a_class_that_the_model_does_not_know_is_named_with_those_it_knows() -> 
     with pytest.raises(UsageError, match="'Blau' is no class") as caught:
         sceneset.Classifier().explain("photo.jpg", "Blau")
     assert "red, green, blue" in caught.value.cure
+
+
+@pytest.mark.usefixtures("folder")
+def test_tags_follow_the_rule_that_the_bundle_states() -> None:
+    half = Image.new("RGB", (64, 64), RED)
+    half.paste("#20d030", (32, 0, 64, 64))
+    assert sceneset.Classifier().tags(half) == ["Red", "Green"]
+    record = Path("models/scenes/1/bundle.json")
+    rule = {"alone": 0.4, "together": 1.0, "fitted": True}
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"tag_rule": rule}))
+    assert sceneset.Classifier().tags(half) == ["Red"]
