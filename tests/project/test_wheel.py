@@ -28,4 +28,4 @@ def test_the_wheel_holds_the_packages_whole_and_no_other_module(tmp_path: Path) 
         held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     files = (path for name in PACKAGES for path in (tmp_path / name).rglob("*") if path.is_file())
     assert held == {path.relative_to(tmp_path).as_posix() for path in files}
-    assert {"sceneset/classes.txt", "sceneset/py.typed"} <= held
+    assert {"sceneset/classes.txt", *(f"{name}/py.typed" for name in PACKAGES)} <= held
