@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from curate.duplicates.hamming import Mask, new_cross_pairs, new_pairs_within
 from curate.features.alignment import (
-    Alignment,
     align,
     has_wider_border,
     is_frame,
@@ -20,10 +19,22 @@ from curate.features.alignment import (
 from curate.features.cache import Features
 from curate.features.fidelity import Fidelity
 from curate.features.phash import NO_HASH, VIEWS
+from sceneset.manifest.rows import KeptPicture
 
 # Raise the number when the same features can lead to other links.
 ALGORITHM = "links/1"
-Kind = Literal["pixels", "whole", "mirrored", "crop", "border"]
+_LEAST_BORDER = 0.03
+# Boxes are found to 1 % of each side.
+_AREA_STEP = 0.04
+
+LinkKind = Literal["pixels", "whole", "mirrored", "crop", "border"]
+# A picture of a class: class id and SHA-256.
+Key = tuple[int, str]
+
+
+def key_of(picture: KeptPicture) -> Key:
+    """Return class id and SHA-256."""
+    return picture.class_id, picture.sha256
 
 
 class Link(NamedTuple):
@@ -36,7 +47,7 @@ class Link(NamedTuple):
     first: str
     second: str
     distance: int
-    kind: Kind
+    kind: LinkKind
     duplicate: bool
 
     @property
@@ -142,20 +153,20 @@ def _view_links(
     known: set[tuple[str, str]],
 ) -> dict[tuple[str, str], Link]:
     """Return a verified link per pair whose one picture looks like a view of the other."""
-    found: dict[tuple[str, str], tuple[float, Link]] = {}
+    best: dict[tuple[str, str], tuple[float, Link]] = {}
     for (part, whole, flipped), (d, view) in _view_candidates(names, new, features, radius).items():
         pair = (min(part, whole), max(part, whole))
         if pair in known:
             continue
         thumb = features.thumbs[part][:, ::-1] if flipped else features.thumbs[part]
-        found_at = align(thumb, features.thumbs[whole], VIEWS[view])
-        if not found_at.is_copy or (pair in found and found[pair][0] >= found_at.luma):
+        alignment = align(thumb, features.thumbs[whole], VIEWS[view])
+        if not alignment.is_copy or (pair in best and best[pair][0] >= alignment.luma):
             continue
         link = Link(part, whole, d, "crop", duplicate=True)
-        if is_frame(features.thumbs[whole], found_at.box):
+        if is_frame(features.thumbs[whole], alignment.box):
             link = Link(whole, part, d, "border", duplicate=True)
-        found[pair] = (found_at.luma, link)
-    return {pair: link for pair, (_, link) in found.items()}
+        best[pair] = (alignment.luma, link)
+    return {pair: link for pair, (_, link) in best.items()}
 
 
 def _view_candidates(
@@ -194,40 +205,33 @@ def with_pixels(
     return sorted(best.values())
 
 
-_LEAST_BORDER = 0.03
-# Boxes are found to 1 % of each side.
-_AREA_STEP = 0.04
-
-Thumbs = Mapping[str, NDArray[np.uint8]]
-
-
 def with_frames(
-    links: Iterable[Link], measured: Mapping[str, Fidelity], thumbs: Thumbs
+    links: Iterable[Link],
+    fidelity: Mapping[str, Fidelity],
+    thumbs: Mapping[str, NDArray[np.uint8]],
 ) -> list[Link]:
     """Return the links; of a crop that shows all inside a border, the framed copy yields instead.
 
     `thumbs` are uint8[32, 32] by SHA-256.
     """
-    return [_turned(link) if _is_framed(link, measured, thumbs) else link for link in links]
+    return [
+        link._replace(first=link.second, second=link.first, kind="border")
+        if link.kind == "crop" and _is_framed(link, fidelity, thumbs)
+        else link
+        for link in links
+    ]
 
 
-def _turned(link: Link) -> Link:
-    return link._replace(first=link.second, second=link.first, kind="border")
-
-
-def _is_framed(link: Link, measured: Mapping[str, Fidelity], thumbs: Thumbs) -> bool:
-    if link.kind != "crop":
-        return False
-    part, whole = measured[link.first], measured[link.second]
+def _is_framed(
+    crop: Link, fidelity: Mapping[str, Fidelity], thumbs: Mapping[str, NDArray[np.uint8]]
+) -> bool:
+    part, whole = fidelity[crop.first], fidelity[crop.second]
     if whole.border - part.border < _LEAST_BORDER:
         return False
     enclosed = (1 - whole.border) / (1 - part.border)
-    left, right, top, bottom = _found(thumbs[link.first], thumbs[link.second], enclosed).box
-    return (right - left) * (bottom - top) >= enclosed - _AREA_STEP
-
-
-def _found(part: NDArray[np.uint8], whole: NDArray[np.uint8], share: float) -> Alignment:
-    """Return where a picture or its mirror image lies in another, about this share of it."""
-    margin = (1 - sqrt(share)) / 2
+    margin = (1 - sqrt(enclosed)) / 2
     box = (margin, 1 - margin, margin, 1 - margin)
-    return max(align(part, whole, box), align(part[:, ::-1], whole, box))
+    cut, framed = thumbs[crop.first], thumbs[crop.second]
+    alignment = max(align(cut, framed, box), align(cut[:, ::-1], framed, box))
+    left, right, top, bottom = alignment.box
+    return (right - left) * (bottom - top) >= enclosed - _AREA_STEP

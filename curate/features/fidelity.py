@@ -16,7 +16,7 @@ from curate.features.phash import luma
 
 ALGORITHM = "fidelity/4"
 BINS = 32
-# Of 137 photos 1.5 and 2 times upscaled 98 % fall below what `_least_detail` asks; see decision 7.
+# Most upscaled photos fall below what `_least_detail` requires: docs/decisions/0007.
 _LARGER = 1.1
 _LINES = 96
 _JPEG_BLOCK = 8
@@ -40,7 +40,7 @@ class Fidelity(NamedTuple):
 
     `width` and `height` in px are those of the scene inside a plain border, `border` is the share
     of the picture outside; `blocking` is the step at the edges of JPEG's blocks over the step
-    elsewhere (1: none); `sharpness` is the spread of the edges over that of the tones at 128 px,
+    elsewhere (1: none); `sharpness` is the std of the edges over that of the tones at 128 px,
     less for tones that pile up at the lightest one; `channels` is 1.5 with colour, as JPEG stores
     it, and 1 in grey; `across` and `down` are float[33]: the share of spectral power up to each
     frequency.
@@ -85,7 +85,8 @@ NOTHING = Fidelity(1, 1, 0.0, 1.0, 0.0, 1.0, *np.zeros((2, BINS + 1)))
 def fidelity(image: Image.Image) -> Fidelity:
     """Measure an upright RGB picture in its full size."""
     grey = luma(image)
-    left, top, right, bottom = content_box(np.asarray(grey))
+    left, right, top, bottom = margins(np.asarray(grey))
+    right, bottom = grey.width - right, grey.height - bottom
     scene = grey.crop((left, top, right, bottom))
     tones = np.asarray(scene)
     pixels = tones.astype(np.float64)
@@ -99,13 +100,6 @@ def fidelity(image: Image.Image) -> Fidelity:
         across=_spectrum(pixels),
         down=_spectrum(pixels.T),
     )
-
-
-def content_box(pixels: NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    """Return left, top, right, bottom in px of what a plain border encloses."""
-    height, width = pixels.shape
-    left, right, top, bottom = margins(pixels)
-    return left, top, width - right, height - bottom
 
 
 def is_enlarged(larger: Fidelity, smaller: Fidelity) -> bool:
@@ -145,8 +139,8 @@ def _spectrum(pixels: Floats) -> Floats:
     waves = np.fft.rfft(centred * np.hanning(rows.shape[1]), axis=1)
     power = np.concatenate([[0.0], np.cumsum((np.abs(waves) ** 2).mean(axis=0))])
     places = np.linspace(0, 1, len(power))
-    spread: Floats = np.interp(np.linspace(0, 1, BINS + 1), places, power)
-    return spread / spread[-1] if spread[-1] > 0 else spread
+    shares: Floats = np.interp(np.linspace(0, 1, BINS + 1), places, power)
+    return shares / shares[-1] if shares[-1] > 0 else shares
 
 
 def _blocking(pixels: Floats, left: int, top: int) -> float:

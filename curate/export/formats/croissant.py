@@ -7,13 +7,13 @@ number 7 and a class `NA` into nothing.
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from curate.export.formats.samples import Sample, Version, Written
+from curate.export.source import Sample, Version, Written
 from sceneset.manifest.rows import SPLITS
+from sceneset.versions.published import record_json
 
 RECORDS = "pictures.csv"
 _TYPES = {"label": "sc:Integer", "width": "sc:Integer", "height": "sc:Integer"}
@@ -81,8 +81,8 @@ def write(version: Version, folder: Path) -> Written:
             samples.append(sample)
     table = _table(samples)
     (folder / RECORDS).write_bytes(table)
-    text = json.dumps(_metadata(version, table, _columns(samples)), ensure_ascii=False, indent=1)
-    (folder / "croissant.json").write_text(f"{text}\n", encoding="utf-8")
+    metadata = _metadata(version, table, _columns(samples))
+    (folder / "croissant.json").write_bytes(record_json(metadata))
     return Written(_HOW)
 
 
@@ -127,8 +127,7 @@ def _metadata(version: Version, table: bytes, columns: Sequence[str]) -> dict[st
 
 
 def _licences(version: Version) -> list[str]:
-    found = {s.origin.licence_url or s.origin.licence for s in version.all()}
-    return sorted(found)
+    return sorted({s.origin.licence_url or s.origin.licence for s in version.all()})
 
 
 def _distribution(version: Version, table: bytes) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.export.formats.samples import LONG_NAMES, Sample, Version, Written
+from curate.export.source import LONG_NAMES, Sample, Version, Written
 
 _POLYNOMIAL = 0x82F63B78  # reflected
 _BLOCK = 1024
@@ -158,8 +158,7 @@ def write(version: Version, folder: Path) -> Written:
     facts = next(version.all()).facts
     _write_json(folder / "features.json", _features(version, facts))
     _write_json(folder / "dataset_info.json", _info(version, name, splits))
-    names = "".join(f"{class_name}\n" for class_name in version.class_names)
-    (folder / "label.labels.txt").write_text(names, encoding="utf-8")
+    (folder / "label.labels.txt").write_bytes(version.class_lines)
     first = next(path.name for path in sorted(folder.glob("*.tfrecord-*")))
     return Written(_HOW.format(first=first))
 

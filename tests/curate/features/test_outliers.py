@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curate.features.outliers import neighbour_distances, newest_embeddings, outliers
+from curate.features.quality import neighbour_distances, newest_embeddings, outliers
 
 
 def cache(root: Path, names: list[str], rows: np.ndarray, folder: str = "net-160-abc") -> Path:

@@ -9,17 +9,19 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from support.curate import recoded, run, sha
 
-from curate.decisions.decisions import Decisions
+from curate.decisions import Decisions
 from curate.duplicates.hamming import cross_pairs
 from curate.duplicates.links import Link, find_links
 from curate.features import phash
 from curate.features.cache import Features
 from curate.settings import CurateSettings
-from curate.splits.assign import Before, partition
+from curate.splits.assign import SplitHistory, partition
 from curate.splits.leakage_audit import audit, check, near_pairs
 from sceneset.dataset import Dataset
 from sceneset.errors import SceneSetError
 from sceneset.manifest.rows import KeptPicture, Split
+
+SETTINGS = CurateSettings(radius=8, leak_radius=12)
 
 
 def features_of(pictures: dict[str, Image.Image]) -> Features:
@@ -52,10 +54,10 @@ def test_copies_across_splits_are_found_again(
     pictures = {f"o{k}": scene(k) for k in range(6)} | {"copy": EDITS[edit](scene(0))}
     known = features_of(pictures)
     split_of: dict[str, Split] = dict.fromkeys(pictures, "train")
-    found = audit(split_of, known, {}, radius=8, leak_radius=12, views=True)
+    found = audit(split_of, known, {}, SETTINGS)
     assert found == []
     split_of |= {"o0": apart[0], "copy": apart[1]}
-    found = audit(split_of, known, {}, radius=8, leak_radius=12, views=True)
+    found = audit(split_of, known, {}, SETTINGS)
     copies = [c for c in found if c.copies]
     assert [{c.first, c.second} for c in copies] == [{"o0", "copy"}]
     with pytest.raises(SceneSetError, match="1 pairs of copies"):
@@ -70,7 +72,7 @@ def test_look_alikes_within_the_leak_radius_are_counted_and_do_not_fail() -> Non
     views = {name: np.zeros(22, np.uint64) for name in "abc"}
     known = Features(hashes, none, views, thumbs, {}, {})
     split_of: dict[str, Split] = {"a": "train", "b": "val", "c": "test"}
-    found = audit(split_of, known, {}, radius=8, leak_radius=12, views=True)
+    found = audit(split_of, known, {}, SETTINGS)
     assert [(c.first, c.second, c.distance, c.copies) for c in found] == [
         ("a", "b", 10, False),
         ("b", "c", 6, False),
@@ -82,11 +84,11 @@ def test_flat_pictures_with_equal_pixels_are_copies() -> None:
     flat = features_of({name: Image.new("RGB", (60, 40), "grey") for name in "abc"})
     digests = {"a": b"1", "b": b"1", "c": b"2"}
     split_of: dict[str, Split] = {"a": "train", "b": "val", "c": "test"}
-    found = audit(split_of, flat, digests, radius=8, leak_radius=12, views=True)
+    found = audit(split_of, flat, digests, SETTINGS)
     assert [(c.first, c.second, c.kind, c.copies) for c in found] == [("a", "b", "pixels", True)]
     del digests["c"]
     with pytest.raises(SceneSetError, match="1 flat pictures were not compared"):
-        audit(split_of, flat, digests, radius=8, leak_radius=12, views=True)
+        audit(split_of, flat, digests, SETTINGS)
 
 
 def lookalikes(scene: Callable[..., Image.Image]) -> dict[str, Image.Image]:
@@ -98,7 +100,7 @@ def parted(known: Features, links: list[Link]) -> dict[str, Split]:
     kept = [KeptPicture(1, name, "", "", 9, 9, 9, 0, "", "", "") for name in sorted(known.whole)]
     decisions = Decisions(kept, {}, {}, [], frozenset(), {})
     shares = CurateSettings(split="0.4,0.3,0.3")
-    return dict(partition(decisions, links, shares, Before({})).split_of)
+    return dict(partition(decisions, links, shares, SplitHistory({})).split_of)
 
 
 def test_a_search_that_loses_any_one_pair_is_found_out(scene: Callable[..., Image.Image]) -> None:
@@ -109,12 +111,12 @@ def test_a_search_that_loses_any_one_pair_is_found_out(scene: Callable[..., Imag
     caught = 0
     for lost in copies:
         split_of = parted(known, [link for link in links if link != lost])
-        found = audit(split_of, known, {}, radius=8, leak_radius=12, views=True)
+        found = audit(split_of, known, {}, SETTINGS)
         apart = split_of[lost.first] != split_of[lost.second]
         assert [{c.first, c.second} for c in found if c.copies] == [set(lost.pair)] * apart
         caught += apart
     assert caught >= 2
-    whole = audit(parted(known, links), known, {}, radius=8, leak_radius=12, views=True)
+    whole = audit(parted(known, links), known, {}, SETTINGS)
     assert [c for c in whole if c.copies] == []
 
 

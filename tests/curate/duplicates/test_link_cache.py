@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from support.curate import Adopt, Classes, jpeg, recoded, run, scene
 
-from curate.decisions.search import FILE, Known, Memory
 from curate.duplicates.links import Link, find_links
+from curate.duplicates.search import FILE, Compared, LinkCache
 from curate.features import phash
 from curate.features.cache import Features
 
@@ -52,7 +52,7 @@ def test_the_drawn_pictures_have_links_of_every_kind() -> None:
 def test_what_was_found_before_and_what_is_new_make_up_all_links(data: st.DataObject) -> None:
     names = set(drawn().whole)
     now, before = (data.draw(st.sets(st.sampled_from(sorted(names)))) for _ in range(2))
-    known = Known(frozenset(before), tuple(links(before))).among(now)
+    known = Compared(frozenset(before), tuple(links(before))).among(now)
     assert sorted([*known.links, *links(now, set(known.pictures))]) == links(now)
 
 
@@ -60,43 +60,43 @@ def test_what_was_found_before_and_what_is_new_make_up_all_links(data: st.DataOb
 def test_links_are_read_back_as_they_were_written(
     tmp_path_factory: pytest.TempPathFactory, names: set[str]
 ) -> None:
-    memory = Memory(tmp_path_factory.mktemp("cache") / FILE, "key")
-    memory.keep(names, links(names))
-    assert memory.recall() == Known(frozenset(names), tuple(links(names)))
+    memory = LinkCache(tmp_path_factory.mktemp("cache") / FILE, "key")
+    memory.write(names, links(names))
+    assert memory.read() == Compared(frozenset(names), tuple(links(names)))
 
 
 @pytest.mark.parametrize("damage", [b"", b"not gzip", gzip.compress(b"[1]"), gzip.compress(b"{}")])
 def test_a_damaged_memory_is_forgotten(tmp_path: Path, damage: bytes) -> None:
-    memory = Memory(tmp_path / FILE, "key")
+    memory = LinkCache(tmp_path / FILE, "key")
     memory.path.write_bytes(damage)
-    assert memory.recall() == Known()
+    assert memory.read() == Compared()
 
 
 @given(at=st.integers(0, 10**6), bit=st.integers(0, 7))
 def test_a_bit_that_flipped_on_disk_stops_nothing(
     tmp_path_factory: pytest.TempPathFactory, at: int, bit: int
 ) -> None:
-    memory = Memory(tmp_path_factory.mktemp("cache") / FILE, "key")
-    memory.keep({"a", "b"}, [Link("a", "b", 3, "whole", duplicate=True)])
+    memory = LinkCache(tmp_path_factory.mktemp("cache") / FILE, "key")
+    memory.write({"a", "b"}, [Link("a", "b", 3, "whole", duplicate=True)])
     data = bytearray(memory.path.read_bytes())
     data[at % len(data)] ^= 1 << bit
     memory.path.write_bytes(data)
-    assert memory.recall() in (
-        Known(),
-        Known(frozenset("ab"), (Link("a", "b", 3, "whole", duplicate=True),)),
+    assert memory.read() in (
+        Compared(),
+        Compared(frozenset("ab"), (Link("a", "b", 3, "whole", duplicate=True),)),
     )
 
 
 def test_links_found_with_other_radii_are_not_taken(tmp_path: Path) -> None:
-    Memory(tmp_path / FILE, "radius 8").keep({"a"}, [])
-    assert Memory(tmp_path / FILE, "radius 10").recall() == Known()
+    LinkCache(tmp_path / FILE, "radius 8").write({"a"}, [])
+    assert LinkCache(tmp_path / FILE, "radius 10").read() == Compared()
 
 
 def test_of_a_set_that_is_mostly_copies_nothing_is_kept(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / FILE, "key")
-    memory.keep({"a"}, [])
+    memory = LinkCache(tmp_path / FILE, "key")
+    memory.write({"a"}, [])
     many = [Link("a", "b", d, "whole", duplicate=True) for d in range(41)]
-    memory.keep({"a", "b"}, many)
+    memory.write({"a", "b"}, many)
     assert not memory.path.exists()
 
 

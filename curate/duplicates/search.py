@@ -1,4 +1,4 @@
-"""Search a set's usable pictures for copies: identical hashes first, then pairs, remembered over runs."""
+"""Search a set's usable pictures for copies: identical hashes first, then pairs, cached over runs."""
 
 import gzip
 import hashlib
@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from curate.decisions.conflicts import Key, key_of
-from curate.decisions.decisions import Search
-from curate.duplicates.links import ALGORITHM, Kind, Link, find_links, with_pixels
+from curate.duplicates.links import (
+    ALGORITHM,
+    Key,
+    Link,
+    LinkKind,
+    find_links,
+    key_of,
+    with_pixels,
+)
 from curate.duplicates.representative import enlarged, ranked
 from curate.features.alignment import plain_vectors
-from curate.features.cache import Closer, Features
+from curate.features.cache import Features, FullMeasures
 from curate.features.fidelity import Fidelity
 from curate.features.phash import NO_HASH
 from curate.settings import CurateSettings
@@ -30,39 +35,39 @@ FILE = "links.json.gz"
 MOST_LINKS_PER_PICTURE = 20
 
 
-class Known(NamedTuple):
+class Compared(NamedTuple):
     """Pictures that were all compared with each other, by SHA-256, and every link among them."""
 
     pictures: frozenset[str] = frozenset()
     links: tuple[Link, ...] = ()
 
-    def among(self, pictures: Collection[str]) -> "Known":
+    def among(self, pictures: Collection[str]) -> "Compared":
         """Return what is known of these pictures alone."""
         names = self.pictures & set(pictures)
         links = (link for link in self.links if link.first in names and link.second in names)
-        return Known(names, tuple(links))
+        return Compared(names, tuple(links))
 
 
 @dataclass(frozen=True)
-class Memory:
+class LinkCache:
     """The file that keeps the links found with one set of algorithms and radii."""
 
     path: Path
     key: str
 
-    def recall(self) -> Known:
+    def read(self) -> Compared:
         """Return what an earlier run found, nothing when it is not there, damaged or of another key."""
         try:
-            told = json.loads(gzip.decompress(self.path.read_bytes()))
-            if told["key"] != self.key:
-                return Known()
-            names = [str(name) for name in told["pictures"]]
-            links = (Link(names[i], names[j], *rest) for i, j, *rest in told["links"])
-            return Known(frozenset(names), tuple(links))
+            stored = json.loads(gzip.decompress(self.path.read_bytes()))
+            if stored["key"] != self.key:
+                return Compared()
+            names = [str(name) for name in stored["pictures"]]
+            links = (Link(names[i], names[j], *rest) for i, j, *rest in stored["links"])
+            return Compared(frozenset(names), tuple(links))
         except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError):
-            return Known()
+            return Compared()
 
-    def keep(self, pictures: Iterable[str], links: Collection[Link]) -> None:
+    def write(self, pictures: Iterable[str], links: Collection[Link]) -> None:
         """Write what this run found; of a set that is mostly copies nothing is kept.
 
         Raises OSError as the system gives it.
@@ -72,18 +77,18 @@ class Memory:
             self.path.unlink(missing_ok=True)
             return
         place = {name: k for k, name in enumerate(names)}
-        told = {
+        stored = {
             "key": self.key,
             "pictures": names,
             "links": [(place[one.first], place[one.second], *one[2:]) for one in links],
         }
-        write_file(self.path, gzip.compress(json.dumps(told).encode(), 1, mtime=0))
+        write_file(self.path, gzip.compress(json.dumps(stored).encode(), 1, mtime=0))
 
 
-def memory_of(folder: Path, algorithms: Iterable[object]) -> Memory:
-    """Return the memory in a cache folder for all that a link depends on besides the pictures."""
-    said = " ".join(map(str, (ALGORITHM, *algorithms)))
-    return Memory(folder / FILE, hashlib.sha256(said.encode()).hexdigest())
+def link_cache(folder: Path, algorithms: Iterable[object]) -> LinkCache:
+    """Return the cache in a folder for all that a link depends on besides the pictures."""
+    text = " ".join(map(str, (ALGORITHM, *algorithms)))
+    return LinkCache(folder / FILE, hashlib.sha256(text.encode()).hexdigest())
 
 
 # Two pictures that agree this well with a third agree by 2 * 0.99^2 - 1 = 0.96 and 0.80.
@@ -91,10 +96,54 @@ LEADER_LUMA = 0.99
 LEADER_DETAIL = 0.95
 _SIZES_COMPARED = 8
 
-Vectors = NDArray[np.float32]
+# Takes (SHA-256 of) pictures; what was measured before costs nothing.
+MeasureFully = Callable[[Iterable[str]], FullMeasures]
 
 
-def twin_groups(
+@dataclass(frozen=True)
+class SearchResult:
+    """What the search for copies found.
+
+    `represented` links each picture that a better one of its identical-hash group and class stands
+    for to that one; `links` are among the `representatives` and ungrouped pictures; `fidelity` and
+    `digests` are those of pictures with copies.
+    """
+
+    representatives: list[KeptPicture]
+    represented: Mapping[Key, Link]
+    links: Sequence[Link]
+    fidelity: Mapping[str, Fidelity]
+    digests: Mapping[str, bytes]
+
+
+def search(
+    usable: Collection[KeptPicture],
+    features: Features,
+    settings: CurateSettings,
+    measure_fully: MeasureFully,
+    *,
+    kept: frozenset[Key],
+    cache: LinkCache,
+) -> SearchResult:
+    """Collapse identical-hash groups, link what is left, and measure pictures with copies fully.
+
+    Pictures that an earlier run compared with each other are not compared again.
+    """
+    names = {p.sha256 for p in usable}
+    flat = {s for s in names if features.whole[s] == NO_HASH}
+    groups = identical_hash_groups(names, features, measure_fully(flat).digests)
+    full = measure_fully({s for group in groups for s in group})
+    represented = collapse_groups(usable, groups, full, kept=kept)
+    left = _representatives(usable, represented)
+    names = {p.sha256 for p in left}
+    links = _links(names, features, settings, cache)
+    alike = {s for link in links if link.duplicate for s in link.pair}
+    full = measure_fully(flat | alike | (names & full.digests.keys()))
+    links = with_pixels(links, names, full.digests)
+    return SearchResult(left, represented, links, full.fidelity, full.digests)
+
+
+def identical_hash_groups(
     pictures: Iterable[str], features: Features, digests: Mapping[str, bytes]
 ) -> list[list[str]]:
     """Return groups of pictures that look the same, each and the list sorted, none of one.
@@ -129,92 +178,62 @@ def _same_views(members: Sequence[str], features: Features) -> Iterator[list[str
         left, luma, detail = left[~near], luma[~near], detail[~near]
 
 
-def put_aside(
+def collapse_groups(
     pictures: Iterable[KeptPicture],
     groups: Iterable[Sequence[str]],
-    measured: Mapping[str, Fidelity],
-    digests: Mapping[str, bytes],
+    full: FullMeasures,
     *,
     kept: Collection[Key] = (),
 ) -> dict[Key, Link]:
-    """Return each picture that a better twin of its class stands for, linked to that one.
+    """Return each picture that a better one of its group and class represents, linked to that one.
 
-    What a person kept is never put aside.
+    What a person kept is never represented by another.
     """
     place = {sha256: number for number, group in enumerate(groups) for sha256 in group}
     together: dict[tuple[int, int], list[KeptPicture]] = defaultdict(list)
     for picture in pictures:
         if picture.sha256 in place:
             together[picture.class_id, place[picture.sha256]].append(picture)
-    aside: dict[Key, Link] = {}
+    represented: dict[Key, Link] = {}
     for (class_id, _), members in together.items():
         by_hand = {s for c, s in map(key_of, members) if (c, s) in kept}
-        grown = enlarged(_size_pairs(members, measured), measured)
-        best, *others = ranked(members, measured, by_hand=by_hand, enlarged=grown)
+        grown = enlarged(_size_pairs(members, full.fidelity), full.fidelity)
+        best, *others = ranked(members, full.fidelity, by_hand=by_hand, enlarged=grown)
         for sha256 in others:
             if sha256 not in by_hand:
-                same = digests.get(sha256) == digests.get(best, b"")
-                kind: Kind = "pixels" if same else "whole"
-                aside[class_id, sha256] = Link(sha256, best, 0, kind, duplicate=True)
-    return aside
+                same = full.digests.get(sha256) == full.digests.get(best, b"")
+                kind: LinkKind = "pixels" if same else "whole"
+                represented[class_id, sha256] = Link(sha256, best, 0, kind, duplicate=True)
+    return represented
 
 
 def _size_pairs(
-    members: Iterable[KeptPicture], measured: Mapping[str, Fidelity]
+    members: Iterable[KeptPicture], fidelity: Mapping[str, Fidelity]
 ) -> Iterator[tuple[str, str]]:
     """Pair every picture with one of each of the smallest sizes."""
-    names = sorted((measured[p.sha256].pixels, p.sha256) for p in members)
+    names = sorted((fidelity[p.sha256].pixels, p.sha256) for p in members)
     one_of_size = dict(reversed(names))
     smallest = [one_of_size[size] for size in sorted(one_of_size)][:_SIZES_COMPARED]
     return ((small, name) for _, name in names for small in smallest if small != name)
 
 
-def standing(pictures: Iterable[KeptPicture], aside: Mapping[Key, Link]) -> list[KeptPicture]:
-    """Return the pictures not put aside, each with the best rank of those it stands for."""
-    pictures = list(pictures)
+def _representatives(
+    pictures: Collection[KeptPicture], represented: Mapping[Key, Link]
+) -> list[KeptPicture]:
+    """Return the pictures not represented by others, each with the best rank of its group."""
     rank: dict[Key, int] = {}
     for picture in pictures:
         key = key_of(picture)
-        stands = (key[0], aside[key].second) if key in aside else key
-        rank[stands] = min(picture.rank, rank.get(stands, picture.rank))
-    return [replace(p, rank=rank[key_of(p)]) for p in pictures if key_of(p) not in aside]
-
-
-# Takes (SHA-256 of) pictures; what was looked at before costs nothing.
-LookCloser = Callable[[Iterable[str]], Closer]
-
-
-def search(
-    usable: Collection[KeptPicture],
-    features: Features,
-    settings: CurateSettings,
-    look_closer: LookCloser,
-    *,
-    kept: frozenset[Key],
-    memory: Memory,
-) -> Search:
-    """Put twins aside, link what is left, and look closer at every picture with a copy.
-
-    Pictures that an earlier run compared with each other are not compared again.
-    """
-    names = {p.sha256 for p in usable}
-    flat = {s for s in names if features.whole[s] == NO_HASH}
-    groups = twin_groups(names, features, look_closer(flat).digests)
-    seen = look_closer({s for group in groups for s in group})
-    aside = put_aside(usable, groups, seen.fidelity, seen.digests, kept=kept)
-    left = standing(usable, aside)
-    links = _links({p.sha256 for p in left}, features, settings, memory)
-    alike = {s for link in links if link.duplicate for s in link.pair}
-    seen = look_closer(flat | alike | {p.sha256 for p in left if p.sha256 in seen.digests})
-    names = {p.sha256 for p in left}
-    return Search(left, aside, with_pixels(links, names, seen.digests), seen.fidelity, seen.digests)
+        own = (key[0], represented[key].second) if key in represented else key
+        rank[own] = min(picture.rank, rank.get(own, picture.rank))
+    return [replace(p, rank=rank[key_of(p)]) for p in pictures if key_of(p) not in represented]
 
 
 def _links(
-    pictures: set[str], features: Features, settings: CurateSettings, memory: Memory
+    pictures: set[str], features: Features, settings: CurateSettings, cache: LinkCache
 ) -> list[Link]:
-    known = memory.recall().among(pictures)
-    found = find_links(
+    known = cache.read().among(pictures)
+    new_links = find_links(
         pictures,
         features,
         radius=settings.radius,
@@ -222,7 +241,7 @@ def _links(
         views=settings.views,
         compared=known.pictures,
     )
-    links = sorted([*known.links, *found])
+    links = sorted([*known.links, *new_links])
     if known.pictures != pictures:
-        memory.keep(pictures, links)
+        cache.write(pictures, links)
     return links
