@@ -1,4 +1,4 @@
-"""State what `curate` can be told, with the defaults."""
+"""Define and check the settings of `curate`."""
 
 from dataclasses import asdict, dataclass
 from math import isclose

@@ -1,7 +1,7 @@
 """Find every pair of 64-bit hashes within a radius: exactly, with numpy alone.
 
 Identical hashes are collapsed first. Few distinct ones are compared all with all, many are joined
-by multi-index hashing (`curate/duplicates/hamming.py`). Both ways return the same pairs.
+by multi-index hashing. Both ways return the same pairs.
 """
 
 import os
@@ -18,20 +18,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 BITS = 64
+# Sets are compared all with all up to the square of this many pairs.
+BRUTE_BELOW = 1_500
 _THREADS = min(2, os.cpu_count() or 1)
 _PAGE = 8
 _TILE = 1_024
 _CHUNK = 1_000_000
 _PADDING = np.uint64(0)
 _BAND_COUNTS = range(3, 17)
-# Costs in comparisons of two hashes, as measured.
+# Costs in comparisons of two hashes.
 _PAGE_PAIR_COST = _PAGE * _PAGE + 30
 _BUCKET_COST = 10
 _MASK_COST = 50_000
+_PAIRS_AT_ONCE = 65_536
+# A pair in one number, so that it takes 8 bytes and sorts fast: i, j, distance.
+_PLACE_BITS, _DISTANCE_BITS = 28, 7
 
+Mask = NDArray[np.bool_]
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
-Found = tuple[Indices, Indices, NDArray[np.uint8]]
+PairArrays = tuple[Indices, Indices, NDArray[np.uint8]]
 Ranges = tuple[Indices, Indices]
 
 
@@ -45,7 +51,7 @@ class Band(NamedTuple):
 
 def near_pairs(
     a: Hashes, b: Hashes, radius: int, *, same: bool, count: int | None = None
-) -> Iterator[Found]:
+) -> Iterator[PairArrays]:
     """Yield the pairs (i, j, distance) within the radius, each once, in no order.
 
     Of one set (`same`: both are it) i < j. There are `count` bands, else as many as cost least.
@@ -207,7 +213,7 @@ class _Join:
     same: bool
     scratch: _Scratch
 
-    def pairs(self, mask: int) -> Found:
+    def pairs(self, mask: int) -> PairArrays:
         """Return the near pairs between buckets whose values differ by `mask`."""
         empty = np.empty(0, np.int64)
         met = [(empty, empty, np.empty(0, np.uint64)), *self._met(mask)]
@@ -244,13 +250,6 @@ class _Join:
                 yield left[low : low + _TILE], right[low : low + _TILE]
 
 
-BRUTE_BELOW = 1_500
-Mask = NDArray[np.bool_]
-_PAIRS_AT_ONCE = 500_000
-# A pair in one number, so that it takes 8 bytes and sorts fast: i, j, distance.
-_PLACE_BITS, _DISTANCE_BITS = 28, 7
-
-
 class Pairs(NamedTuple):
     """Index pairs and their distances in bits: int64[P], int64[P], uint8[P]."""
 
@@ -274,13 +273,13 @@ def pairs_within(hashes: Hashes, radius: int, *, brute_below: int = BRUTE_BELOW)
     Memory grows with N and with the number of pairs found, never with N squared.
     """
     groups = _grouped(hashes)
-    twins = np.flatnonzero(groups.counts > 1)
-    near = [(twins, twins, np.zeros(len(twins), np.uint8))]
+    repeated = np.flatnonzero(groups.counts > 1)
+    near = [(repeated, repeated, np.zeros(len(repeated), np.uint8))]
     near += _near(groups.unique, groups.unique, radius, same=True, brute_below=brute_below)
     return _sorted(
         _packed(np.minimum(i, j)[once], np.maximum(i, j)[once], d[once])
         for i, j, d in _members(near, groups, groups)
-        for once in [(i < j) | (d > 0)]  # twins are met in both orders
+        for once in [(i < j) | (d > 0)]  # equal hashes are met in both orders
     )
 
 
@@ -288,7 +287,7 @@ def cross_pairs(a: Hashes, b: Hashes, radius: int, *, brute_below: int = BRUTE_B
     """Return each pair (i in a, j in b) at most `radius` bits apart once, sorted by i, then j."""
     groups_a, groups_b = _grouped(a), _grouped(b)
     near = _near(groups_a.unique, groups_b.unique, radius, same=False, brute_below=brute_below)
-    return _sorted(_packed(*found) for found in _members(near, groups_a, groups_b))
+    return _sorted(_packed(*pairs) for pairs in _members(near, groups_a, groups_b))
 
 
 def new_pairs_within(hashes: Hashes, new: Mask, radius: int) -> Pairs:
@@ -334,13 +333,15 @@ def _grouped(hashes: Hashes) -> _Groups:
     return _Groups(ordered[starts], members, starts, np.diff(starts, append=len(hashes)))
 
 
-def _near(a: Hashes, b: Hashes, radius: int, *, same: bool, brute_below: int) -> Iterator[Found]:
+def _near(
+    a: Hashes, b: Hashes, radius: int, *, same: bool, brute_below: int
+) -> Iterator[PairArrays]:
     if len(a) * len(b) <= brute_below**2:
         return _brute(a, b, radius, same=same)
     return near_pairs(a, b, radius, same=same)
 
 
-def _brute(a: Hashes, b: Hashes, radius: int, *, same: bool) -> Iterator[Found]:
+def _brute(a: Hashes, b: Hashes, radius: int, *, same: bool) -> Iterator[PairArrays]:
     """Compare all with all, a tile of rows at a time; of one set only the upper triangle."""
     rows = max(1, _PAIRS_AT_ONCE // max(1, len(b)))
     for top in range(0, len(a), rows):
@@ -353,7 +354,7 @@ def _brute(a: Hashes, b: Hashes, radius: int, *, same: bool) -> Iterator[Found]:
         yield i[keep], j[keep], d[keep]
 
 
-def _members(near: Iterable[Found], a: _Groups, b: _Groups) -> Iterator[Found]:
+def _members(near: Iterable[PairArrays], a: _Groups, b: _Groups) -> Iterator[PairArrays]:
     """Replace pairs of distinct hashes by pairs of the indices that have them."""
     for i, j, d in near:
         ranges_a, ranges_b = (a.starts[i], a.counts[i]), (b.starts[j], b.counts[j])

@@ -1,11 +1,11 @@
-"""Tell what curate did: report.json for programs, one page with small pictures for people."""
+"""Report what curate did: report.json for programs, one page with small pictures for people."""
 
 import base64
 import hashlib
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
@@ -47,6 +47,8 @@ _QUALITY = 78
 _BATCH = 500
 _PAGE = Path(__file__).with_name("report.html")
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+# A raw picture's path in report.json.
+_RAW_PATH = re.compile(r'"(raw/[^"]+)"')
 
 Json = dict[str, Any]
 
@@ -103,7 +105,7 @@ def _damaged(findings: Findings) -> list[Json]:
 
 
 def _pairs(findings: Findings) -> list[Json]:
-    """Return dropped copies beside the kept ones, the least alike first: those are the doubtful."""
+    """Return dropped copies beside the kept ones, the least alike first."""
     rows = [
         {
             "class": findings.classes[class_id].name,
@@ -297,9 +299,10 @@ def small_copy(path: str) -> bytes | None:
 def write_report(dataset: Dataset, data: Json, executor: str) -> None:
     """Write report.json, small pictures and index.html, the page last and whole."""
     folder = dataset.report("curate")
-    raw = {Path(path).stem: dataset.root / path for path in raw_paths(data)}
+    text = record_json(data)
+    raw = {Path(path).stem: dataset.root / path for path in _RAW_PATH.findall(text.decode())}
     small = write_thumbnails(folder / FOLDER, raw, executor)
-    write_file(folder / "report.json", record_json(data))
+    write_file(folder / "report.json", text)
     write_file(folder / "index.html", page(data, small).encode())
 
 
@@ -320,16 +323,3 @@ def page(data: Json, small: Collection[str]) -> str:
     return environment.from_string(template).render(
         data, root="../../", style_hash=base64.b64encode(digest).decode()
     )
-
-
-def raw_paths(data: object) -> Iterator[str]:
-    """Yield every raw picture's path that the data name, wherever it stands."""
-    if isinstance(data, str):
-        if data.startswith("raw/"):
-            yield data
-    elif isinstance(data, Mapping):
-        for value in data.values():
-            yield from raw_paths(value)
-    elif isinstance(data, list | tuple):
-        for value in data:
-            yield from raw_paths(value)

@@ -10,9 +10,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from curate.duplicates.hamming import Pairs, cross_pairs
+from curate.duplicates.hamming import cross_pairs
 from curate.duplicates.links import LinkKind
 from curate.features.alignment import align, same_mirrored, same_whole
 from curate.features.cache import Features
@@ -22,11 +21,8 @@ from sceneset.errors import SceneSetError
 from sceneset.manifest.rows import SPLITS, Split
 
 Names = Sequence[str]
-Hashes = NDArray[np.uint64]
-# More pairs (whole pictures of a set above 20,000, views of one above 4,000) are joined by the index,
-# which the tests hold to finding the same.
-_COMPARED_AT_MOST = 2**25
-_TILE = (32, 4096)
+# Up to the square of this many pairs are compared one by one, without the index.
+_BRUTE_BELOW = 5_800
 _REPORT = "report it, with the report of the run before"
 
 
@@ -123,7 +119,9 @@ class _TwoSplits(NamedTuple):
         other = [s for s in self.other if second[s] != NO_HASH]
         a = np.array([first[s] for s in one], np.uint64)
         b = np.array([second[s] for s in other], np.uint64)
-        for i, j, d in zip(*near_pairs(a, b, self.settings.leak_radius), strict=True):
+        for i, j, d in zip(
+            *cross_pairs(a, b, self.settings.leak_radius, brute_below=_BRUTE_BELOW), strict=True
+        ):
             yield one[i], other[j], int(d)
 
     def _cut(
@@ -136,28 +134,14 @@ class _TwoSplits(NamedTuple):
         flat = np.array([self.features.views[s] for s in wholes], np.uint64).reshape(-1)
         cut = np.flatnonzero(flat != NO_HASH)
         nearest: dict[tuple[int, int], tuple[int, int]] = {}
-        for i, k, d in zip(*near_pairs(hashes, flat[cut], self.settings.radius), strict=True):
+        for i, k, d in zip(
+            *cross_pairs(hashes, flat[cut], self.settings.radius, brute_below=_BRUTE_BELOW),
+            strict=True,
+        ):
             j, view = divmod(int(cut[k]), len(VIEWS))
             nearest[i, j] = min(nearest.get((i, j), (64, 0)), (int(d), view))
         for (i, j), (d, view) in nearest.items():
             yield parts[i], wholes[j], d, view
-
-
-def near_pairs(a: Hashes, b: Hashes, radius: int) -> Pairs:
-    """Return every pair of uint64[N] and uint64[M] at most `radius` bits apart, comparing all."""
-    if len(a) * len(b) > _COMPARED_AT_MOST:
-        return cross_pairs(a, b, radius)
-    rows, columns = _TILE
-    places = [(np.empty(0, np.int64),) * 2]
-    for left in range(0, len(b), columns):
-        for top in range(0, len(a), rows):
-            tile = a[top : top + rows, None] ^ b[None, left : left + columns]
-            near = np.bitwise_count(tile) <= radius
-            if near.any():
-                i, j = np.nonzero(near)
-                places.append((i + top, j + left))
-    i, j = (np.concatenate(column) for column in zip(*places, strict=True))
-    return Pairs(i, j, np.bitwise_count(a[i] ^ b[j]))
 
 
 def check(crossings: Sequence[Crossing]) -> None:

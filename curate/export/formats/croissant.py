@@ -95,7 +95,7 @@ def _row(sample: Sample) -> dict[str, str | int]:
 
 
 def _columns(samples: Sequence[Sample]) -> list[str]:
-    """Return the columns that readers are told of: all but the class name, which `label` says."""
+    """Return the columns of the record set: all but the class name, which `label` implies."""
     return [name for name in _row(samples[0]) if name != "class"]
 
 

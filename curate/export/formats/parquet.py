@@ -64,8 +64,8 @@ def _schema(pa: Arrow, version: Version) -> Arrow:
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     columns = [(name, getattr(pa, _TYPES.get(name, "string"))()) for name in COLUMNS]
     info = {"info": {"features": features(version.class_names)}}
-    said = json.dumps(info, ensure_ascii=False)
-    return pa.schema([("image", image), *columns], metadata={"huggingface": said})
+    described = json.dumps(info, ensure_ascii=False)
+    return pa.schema([("image", image), *columns], metadata={"huggingface": described})
 
 
 def _tables(

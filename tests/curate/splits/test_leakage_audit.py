@@ -4,19 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from support.curate import recoded, run, sha
 
 from curate.decisions import Decisions
-from curate.duplicates.hamming import cross_pairs
 from curate.duplicates.links import Link, find_links
 from curate.features import phash
 from curate.features.cache import Features
 from curate.settings import CurateSettings
 from curate.splits.assign import SplitHistory, partition
-from curate.splits.leakage_audit import audit, check, near_pairs
+from curate.splits.leakage_audit import audit, check
 from sceneset.dataset import Dataset
 from sceneset.errors import SceneSetError
 from sceneset.manifest.rows import KeptPicture, Split
@@ -128,25 +125,10 @@ def test_a_decision_on_a_search_that_found_nothing_is_not_published(
     first = run(adopt(classes), split="0.4,0.3,0.3")
     copies = {c: [recoded(data) for data in own] for c, own in classes.items()}
     dataset = adopt(copies)
-    memory = dataset.root / "cache" / "links.json.gz"
-    told = json.loads(gzip.decompress(memory.read_bytes()))
-    told["pictures"] += [sha(data) for own in copies.values() for data in own]
-    memory.write_bytes(gzip.compress(json.dumps(told).encode()))
+    cache = dataset.root / "cache" / "links.json.gz"
+    stored = json.loads(gzip.decompress(cache.read_bytes()))
+    stored["pictures"] += [sha(data) for own in copies.values() for data in own]
+    cache.write_bytes(gzip.compress(json.dumps(stored).encode()))
     with pytest.raises(SceneSetError, match="copies stand in two splits"):
         run(dataset, split="0.4,0.3,0.3")
     assert dataset.current.resolve().name == str(first.summary["number"])
-
-
-@given(
-    a=st.lists(st.integers(1, 2**64 - 1), max_size=70),
-    b=st.lists(st.integers(1, 2**64 - 1), max_size=70),
-    flips=st.lists(st.tuples(st.integers(0, 69), st.integers(0, 2**64 - 1)), max_size=9),
-    radius=st.integers(0, 16),
-)
-def test_the_audit_and_the_index_find_the_same_pairs(
-    a: list[int], b: list[int], flips: list[tuple[int, int]], radius: int
-) -> None:
-    near = [a[k % len(a)] ^ (bits & bits >> 7 & bits >> 13) for k, bits in flips if a]
-    one, other = np.array(a, np.uint64), np.array([*b, *near], np.uint64)
-    found = sorted(zip(*map(np.ndarray.tolist, near_pairs(one, other, radius)), strict=True))
-    assert found == list(zip(*map(np.ndarray.tolist, cross_pairs(one, other, radius)), strict=True))
