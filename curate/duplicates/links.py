@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
 from math import sqrt
 from typing import Literal, NamedTuple
 
@@ -133,10 +134,9 @@ def _mirrored_links(
         if i != j:
             closest[pair] = min(int(d), closest.get(pair, 64))
     for (i, j), d in closest.items():
-        first, second = names[i], names[j]
-        thumbs = features.thumbs[first], features.thumbs[second]
+        thumbs = features.thumbs[names[i]], features.thumbs[names[j]]
         same = views and d <= radius and same_mirrored(*thumbs)
-        yield Link(first, second, d, "mirrored", same)
+        yield Link(names[i], names[j], d, "mirrored", same)
 
 
 def _view_links(
@@ -173,10 +173,9 @@ def _view_candidates(
         queries = np.array([source[s] for s in names], np.uint64)
         for i, k, d in zip(*cross_pairs(queries, views[cut], radius), strict=True):
             j, view = divmod(int(cut[k]), len(VIEWS))
-            if i == j:
-                continue
-            key = (names[i], names[j], flipped)
-            nearest[key] = min(nearest.get(key, (64, 0)), (int(d), view))
+            if i != j:
+                key = (names[i], names[j], flipped)
+                nearest[key] = min(nearest.get(key, (64, 0)), (int(d), view))
     return nearest
 
 
@@ -189,9 +188,8 @@ def with_pixels(
     for sha256 in sorted(set(pictures) & digests.keys()):
         sharing[digests[sha256]].append(sha256)
     for group in sharing.values():
-        for k, first in enumerate(group):
-            for second in group[k + 1 :]:
-                best[first, second] = Link(first, second, 0, "pixels", duplicate=True)
+        for first, second in combinations(group, 2):
+            best[first, second] = Link(first, second, 0, "pixels", duplicate=True)
     return sorted(best.values())
 
 

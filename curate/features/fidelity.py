@@ -16,7 +16,6 @@ from curate.features.phash import luma
 
 ALGORITHM = "fidelity/4"
 BINS = 32
-# Most upscaled photos fall below what `_least_detail` requires: docs/decisions/0007.
 _LARGER = 1.1
 _LINES = 96
 _JPEG_BLOCK = 8
@@ -115,12 +114,12 @@ def is_enlarged(larger: Fidelity, smaller: Fidelity) -> bool:
 
 
 def _lacks_detail(spectrum: Floats, of_smaller: Floats, share: float) -> bool:
-    return _above(spectrum, share) < _least_detail(share) * _above(of_smaller, share)
+    """Say whether a picture 1 / share as long as another lacks the high frequencies of a native one.
 
-
-def _least_detail(share: float) -> float:
-    """Return the least ratio of high frequencies at which an enlargement by 1 / share is native."""
-    return max(0.25, 1.2 * share - 0.25)
+    Most upscaled photos have less than this: docs/decisions/0007.
+    """
+    least = max(0.25, 1.2 * share - 0.25)
+    return _above(spectrum, share) < least * _above(of_smaller, share)
 
 
 def _above(spectrum: Floats, share: float) -> float:

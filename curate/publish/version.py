@@ -187,17 +187,12 @@ def check_unclaimed(dataset: Dataset, claimed: Collection[int]) -> None:
     for number in numbers(dataset.versions):
         if number not in claimed and not is_unfinished(dataset, number):
             folder, name = dataset.versions / str(number), dataset.manifest_path.name
-            what = _content(folder)
+            what = "files" if any(folder.iterdir()) else "nothing"
+            what = what if read_record(folder) is None else "a version"
             raise DamagedDataError(
                 f"{folder} holds {what}, and {name} knows of no run that published it",
                 cure=f"restore the {name} that knows it, or move that folder elsewhere",
             )
-
-
-def _content(folder: Path) -> str:
-    if read_record(folder) is not None:
-        return "a version"
-    return "files" if any(folder.iterdir()) else "nothing"
 
 
 def prepare(
