@@ -48,9 +48,9 @@ class Sample:
         return f"{self.picture.sha256[:16]}-{self.picture.label}"
 
     @property
-    def suffix(self) -> str:
-        """Return the ending of the file's name, with its dot."""
-        return self.file.suffix
+    def file_name(self) -> str:
+        """Return the key with the file's ending."""
+        return f"{self.key}{self.file.suffix}"
 
     @property
     def facts(self) -> dict[str, str | int]:
@@ -92,7 +92,7 @@ class Version:
     @property
     def suffix(self) -> str:
         """Return the ending of the pictures' names, with its dot."""
-        return next((sample.suffix for sample in self.all()), ".jpg")
+        return next((sample.file.suffix for sample in self.all()), ".jpg")
 
     @property
     def class_lines(self) -> bytes:
@@ -236,8 +236,6 @@ def _origins(manifest: Manifest) -> dict[tuple[str, str], Origin]:
 
 def _published_at(manifest: Manifest, number: int) -> str:
     """Return when the run ended that published a version, or nothing."""
-    for run in manifest.runs("curate"):
-        counts: dict[str, Any] = run.counts or {}
-        if counts.get("number") == number:
-            return run.finished_at or ""
-    return ""
+    runs = manifest.runs("curate")
+    ended = (run.finished_at for run in runs if (run.counts or {}).get("number") == number)
+    return next(ended, None) or ""

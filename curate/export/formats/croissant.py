@@ -77,7 +77,7 @@ def write(version: Version, folder: Path) -> Written:
     for split in SPLITS:
         (folder / "images" / split).mkdir(parents=True)
         for sample, data in version.read(version.samples[split]):
-            (folder / "images" / split / _file_name(sample)).write_bytes(data)
+            (folder / "images" / split / sample.file_name).write_bytes(data)
             samples.append(sample)
     table = _table(samples)
     (folder / RECORDS).write_bytes(table)
@@ -86,12 +86,8 @@ def write(version: Version, folder: Path) -> Written:
     return Written(_HOW)
 
 
-def _file_name(sample: Sample) -> str:
-    return f"{sample.key}{sample.suffix}"
-
-
 def _row(sample: Sample) -> dict[str, str | int]:
-    return {"file_name": _file_name(sample), "split": sample.picture.split, **sample.facts}
+    return {"file_name": sample.file_name, "split": sample.picture.split, **sample.facts}
 
 
 def _columns(samples: Sequence[Sample]) -> list[str]:

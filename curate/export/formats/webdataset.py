@@ -28,7 +28,7 @@ def write(version: Version, folder: Path) -> Written:
             ) as tar:
                 for sample, data in version.read(samples):
                     facts = json.dumps(sample.facts, ensure_ascii=False, sort_keys=True)
-                    _add(tar, f"{sample.key}{sample.suffix}", data)
+                    _add(tar, sample.file_name, data)
                     _add(tar, f"{sample.key}.cls", str(sample.picture.label).encode())
                     _add(tar, f"{sample.key}.json", facts.encode())
     (folder / "class_names.txt").write_bytes(version.class_lines)
