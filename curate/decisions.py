@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from curate.duplicates.links import Key, Link, LinkKind, key_of, with_frames
-from curate.duplicates.representative import enlarged, keep_best, ranked
+from curate.duplicates.representative import find_enlarged, keep_best, ranked
 from curate.duplicates.search import SearchResult
 from curate.features.cache import Features
 from curate.features.fidelity import Fidelity
@@ -42,7 +42,7 @@ class Conflict(NamedTuple):
 
 @dataclass(frozen=True)
 class Settled:
-    """Which pictures of which classes are out, and which pictures may only train."""
+    """Which pictures of which classes are dropped, and which pictures may only train."""
 
     drops: dict[Key, Drop] = field(default_factory=dict)
     only_train: frozenset[str] = frozenset()
@@ -50,7 +50,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """The pictures after a person's decisions: who is left, who is out, who must stay."""
+    """The pictures after a person's decisions: what is left, what is dropped, what must be kept."""
 
     pictures: list[KeptPicture]
     drops: dict[Key, Drop]
@@ -109,7 +109,7 @@ def apply_overrides(
     return Reviewed(left, drops, frozenset(kept - drops.keys()))
 
 
-def unfit(
+def find_unusable(
     pictures: Iterable[KeptPicture],
     features: Features,
     min_side: int,
@@ -119,7 +119,7 @@ def unfit(
 ) -> dict[Key, Drop]:
     """Return the pictures that cannot be used: broken; placeholders and too small, unless `kept`.
 
-    What a person kept is dropped only where there is no whole picture.
+    What a person kept is dropped only when it cannot be decoded.
     """
     drops: dict[Key, Drop] = {}
     for picture in pictures:
@@ -141,11 +141,11 @@ def decide(
     search: SearchResult,
     settings: CurateSettings,
     *,
-    unfit: Mapping[Key, Drop],
+    unusable: Mapping[Key, Drop],
     class_names: Mapping[int, str],
 ) -> Decisions:
     """Settle conflicts between classes, keep the best of copies, drop the requested issues."""
-    drops = {**reviewed.drops, **unfit}
+    drops = {**reviewed.drops, **unusable}
     left = search.representatives
     duplicates = [link for link in search.links if link.duplicate]
     conflicts = find_conflicts(left, duplicates)
@@ -159,7 +159,7 @@ def decide(
     framed = with_frames(duplicates, search.fidelity, features.thumbs)
     copies = _copies_within_classes(left, framed, search.fidelity, reviewed.kept)
     drops |= {key: _duplicate_drop(key, link) for key, link in copies.items()}
-    _share_fate(drops, copies, search.represented)
+    _drop_represented(drops, copies, search.represented)
     left = [p for p in left if key_of(p) not in drops]
 
     issues = _issues(left, features, settings)
@@ -207,9 +207,9 @@ def settle(
     """
     conflicts = list(conflicts)
     if policy == "best-rank":
-        return Settled(_losers(conflicts, order, kept))
+        return Settled(_drop_losers(conflicts, order, kept))
     decided = [c for c in conflicts if (c.first in kept) != (c.second in kept)]
-    drops = _losers(decided, order, kept)
+    drops = _drop_losers(decided, order, kept)
     undecided = {
         key: conflict
         for conflict in conflicts
@@ -231,7 +231,7 @@ def settle(
     return Settled(drops, frozenset(sha256 for _, sha256 in undecided.keys() & kept))
 
 
-def _losers(
+def _drop_losers(
     conflicts: Iterable[Conflict],
     order: Mapping[Key, tuple[object, ...]],
     kept: frozenset[Key],
@@ -266,11 +266,11 @@ def _copies_within_classes(
     fidelity: Mapping[str, Fidelity],
     kept: frozenset[Key],
 ) -> dict[Key, Link]:
-    """Return each picture that a better one of its class makes superfluous, with their link."""
+    """Return each picture that has a better copy in its class, with the link to it."""
     classes: dict[int, list[KeptPicture]] = defaultdict(list)
     for picture in pictures:
         classes[picture.class_id].append(picture)
-    grown = enlarged((x[:2] for x in duplicates if x.shows_the_same), fidelity)
+    grown = find_enlarged((x[:2] for x in duplicates if x.shows_the_same), fidelity)
     copies: dict[Key, Link] = {}
     for class_id, members in classes.items():
         by_hand = {s for c, s in kept if c == class_id}
@@ -285,13 +285,12 @@ def _duplicate_drop(key: Key, link: Link) -> Drop:
     return Drop(reason, link.other(key[1]), link.distance)
 
 
-def _share_fate(
+def _drop_represented(
     drops: dict[Key, Drop], copies: dict[Key, Link], represented: Mapping[Key, Link]
 ) -> None:
-    """Drop each represented picture too: for its representative, or for the same as that.
+    """Drop each represented picture: as a copy of its representative, or for the same reason as that.
 
-    They have one hash, so what the representative is a copy of, the others are, at the same
-    distance.
+    They share one hash, so they are as far as the representative from what it is a copy of.
     """
     for key, link in represented.items():
         representative = (key[0], link.second)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.decisions import Decisions, Drop, Reviewed, apply_overrides, decide, unfit
+from curate.decisions import Decisions, Drop, Reviewed, apply_overrides, decide, find_unusable
 from curate.duplicates.links import Key, key_of
 from curate.duplicates.search import SearchResult, search
 from curate.features import cache
@@ -103,7 +103,7 @@ class _Run:
     watch: Stopwatch
 
     def find(self) -> Findings:
-        """Decide about every picture and part what is kept."""
+        """Decide about every picture and split what is kept."""
         settings, manifest = self.settings, self.manifest
         reviewed = self._reviewed()
         with self.watch.step("measure"):
@@ -112,7 +112,7 @@ class _Run:
             files = {sha256: path for sha256, path in files.items() if sha256 not in damaged}
             features = self._features(files)
         with self.watch.step("search"):
-            unusable = unfit(
+            unusable = find_unusable(
                 reviewed.pictures, features, settings.min_side, damaged, kept=reviewed.kept
             )
             copies = self._search(reviewed, unusable, features, files)
@@ -120,7 +120,7 @@ class _Run:
         with self.watch.step("decide"):
             names = {row.id: row.name for row in classes.values()}
             decisions = decide(
-                reviewed, features, copies, settings, unfit=unusable, class_names=names
+                reviewed, features, copies, settings, unusable=unusable, class_names=names
             )
         with self.watch.step("split"):
             parts = partition(decisions, copies.links, settings, split_history(manifest, settings))
@@ -231,7 +231,7 @@ def _check_splittable(decisions: Decisions, parts: Partition, damaged: int) -> N
 def _summary(
     dataset: Dataset, findings: Findings, publication: Publication, watch: Stopwatch
 ) -> dict[str, Any]:
-    """Return the run's JSON object; its seconds go on with the watch."""
+    """Return the run's JSON object; `seconds` is the watch's own table and grows with it."""
     decisions, parts = findings.decisions, findings.parts
     record = publication.record
     used = {p.class_id for p in decisions.kept}

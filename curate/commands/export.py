@@ -40,7 +40,7 @@ class ExportSettings(DatasetSettings):
     """Pictures per file of parquet, webdataset and tfrecord, in MB."""
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
+        """Check the values. Raises SettingsError."""
         if not (self.shard_mb > 0 and isfinite(self.shard_mb)):
             raise SettingsError(f"--shard-mb is {self.shard_mb}", cure="give a number above 0")
 

@@ -17,13 +17,13 @@ from curate.forget.files import (
     bundles_trained_on,
     caches,
     check_inside,
-    held_alone,
+    count_removals,
+    exclusive_locks,
     ids_of,
+    other_folders_with,
     quarantine_links,
     raw_files,
-    removals,
     reports_of,
-    strangers_with,
     successors,
     sweep,
     take_out,
@@ -93,7 +93,7 @@ def forget(*, settings: ForgetSettings = _DEFAULTS, output: Output = Output()) -
     dataset = open_dataset(settings.dataset)
     check_inside(dataset)
     watch = Stopwatch()
-    alone = nullcontext() if settings.dry_run else held_alone(dataset)
+    alone = nullcontext() if settings.dry_run else exclusive_locks(dataset)
     with alone, Manifest(dataset.manifest_path) as manifest:
         matches = find_matches(manifest, target)
         version_ids = _touched_versions(dataset, manifest, matches, target)
@@ -110,7 +110,7 @@ def _touched_versions(
 ) -> set[str]:
     """Return the ids of all versions, kept or not, that held any of the pictures."""
     ids = versions_touched_before(manifest, target) | matches.versions
-    for number in removals(dataset, matches.sha256s):
+    for number in count_removals(dataset, matches.sha256s):
         ids |= ids_of(dataset, number)
     later = successor_ids(manifest)
     while fresh := {later[i] for i in ids & later.keys()} - ids:
@@ -142,13 +142,13 @@ def _plan(
         "raw_files": len(raw_files(dataset, gone)),
         "versions": [
             {"number": number, "removed": count}
-            for number, count in removals(dataset, gone).items()
+            for number, count in count_removals(dataset, gone).items()
         ],
         "quarantine": len(quarantine_links(dataset, gone)),
         "reports": [path.name for path in reports_of(dataset, gone)],
         "caches": len(caches(dataset)),
         "copies": list(matches.copies),
-        "strangers": strangers_with(dataset, gone),
+        "strangers": other_folders_with(dataset, gone),
         "bundles": bundles_trained_on(settings.models, bundles, version_ids),
         "exports": [
             {"out": str(export.out), "format": export.format}
@@ -159,7 +159,7 @@ def _plan(
 
 
 def _check_matched(plan: Mapping[str, Any], manifest: Manifest, settings: ForgetSettings) -> None:
-    """Raise MissingInputError when there is nothing to forget and never was: a slip of the pen."""
+    """Raise MissingInputError when nothing matches and nothing ever did: most likely a typing error."""
     expected = (
         settings.in_advance or was_forgotten(manifest, settings.target) or unfinished_runs(manifest)
     )

@@ -61,7 +61,7 @@ def near_pairs(
     with ThreadPoolExecutor(_THREADS) as pool:
         left = list(pool.map(lambda k: _paged(a, bands[k]), used))
         right = left if same else list(pool.map(lambda k: _paged(b, bands[k]), used))
-        right = [pages.padded_otherwise() for pages in right]
+        right = [pages.with_other_padding() for pages in right]
         joins = [
             (_Join(page_a, page_b, bands[: number + 1], radius, same, scratch), mask)
             for number, page_a, page_b in zip(used, left, right, strict=True)
@@ -141,7 +141,7 @@ class _Pages:
     starts: Indices
     counts: Indices
 
-    def padded_otherwise(self) -> "_Pages":
+    def with_other_padding(self) -> "_Pages":
         """Return the same pages with unused places as far from the former as can be."""
         return replace(self, hashes=np.where(self.members < 0, ~_PADDING, self.hashes))
 

@@ -17,7 +17,9 @@ _BLOCKING_STEPS = (1.2, 1.6)
 _DETAIL_STEP = 1.1
 
 
-def enlarged(copies: Iterable[tuple[str, str]], fidelity: Mapping[str, Fidelity]) -> frozenset[str]:
+def find_enlarged(
+    copies: Iterable[tuple[str, str]], fidelity: Mapping[str, Fidelity]
+) -> frozenset[str]:
     """Return the pictures that hold no more detail than a smaller one of their copies."""
     pairs = (sorted(pair, key=lambda s: (fidelity[s].pixels, s)) for pair in copies)
     return frozenset(

@@ -1,4 +1,4 @@
-"""Search a set's usable pictures for copies: identical hashes first, then pairs, cached over runs."""
+"""Search a set's usable pictures for copies: identical hashes first, then pairs."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from curate.duplicates.links import Key, Link, LinkKind, find_links, key_of, with_pixels
-from curate.duplicates.representative import enlarged, ranked
+from curate.duplicates.representative import find_enlarged, ranked
 from curate.features.alignment import plain_vectors
 from curate.features.cache import Features, FullMeasures
 from curate.features.fidelity import Fidelity
@@ -28,9 +28,9 @@ MeasureFully = Callable[[Iterable[str]], FullMeasures]
 class SearchResult:
     """What the search for copies found.
 
-    `represented` links each picture that a better one of its identical-hash group and class stands
-    for to that one; `links` are among the `representatives` and ungrouped pictures; `fidelity` and
-    `digests` are those of pictures with copies.
+    `represented` links each picture to the better one that represents it: of its class and
+    identical-hash group. `links` are among the `representatives`, ungrouped pictures included;
+    `fidelity` and `digests` are those of pictures with copies.
     """
 
     representatives: list[KeptPicture]
@@ -123,7 +123,7 @@ def collapse_groups(
     represented: dict[Key, Link] = {}
     for (class_id, _), members in together.items():
         by_hand = {s for c, s in map(key_of, members) if (c, s) in kept}
-        grown = enlarged(_size_pairs(members, full.fidelity), full.fidelity)
+        grown = find_enlarged(_size_pairs(members, full.fidelity), full.fidelity)
         best, *others = ranked(members, full.fidelity, by_hand=by_hand, enlarged=grown)
         for sha256 in others:
             if sha256 not in by_hand:

@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 from curate.settings import THRESHOLDS, Issue
 
 ALGORITHM = "cleanvision0.3.7/draft128/3"
-# A blank picture strays by a few steps of 255 around its one colour where the format is lossy;
+# A blank picture varies by a few steps of 255 around its one colour where the format is lossy;
 # elsewhere a few steps are a picture: a dark one of 16 bits has no more.
 BLANK_RANGE = 8
 LOSSY = {"JPEG", "MPO", "WEBP", "AVIF"}
@@ -70,7 +70,7 @@ def score(image: Image.Image) -> Scores:
     pixels = np.asarray(image)
     # The root of a percentile is the percentile of the roots, and far cheaper.
     power = ((pixels.astype(np.float32) ** 2) @ _POWER).ravel()
-    # Grey before shrinking, which cleanvision does after: a step of 255 at most, half the time.
+    # Grey before shrinking, which cleanvision does after: faster, and a step of 255 apart at most.
     shades = image.convert("L")
     counts = np.array(image.histogram()).reshape(3, 256)
     return Scores(
@@ -123,7 +123,7 @@ def is_placeholder(scores: Scores, width: int, height: int, file_format: str = "
 
 
 def _low_percentile(values: NDArray[np.float32], share: float) -> float:
-    """Return what np.percentile does for a share near 0, at a quarter of its time.
+    """Return what np.percentile does for a share near 0, faster.
 
     Only the values below an edge guessed from every 31st are put in order.
     """

@@ -45,13 +45,13 @@ _FRESH = f"{atomic.PART_PREFIX}forget-"
 def check_inside(dataset: Dataset) -> None:
     """Raise UsageError when a folder that forget removes from lies outside of the data set.
 
-    What a link into another data set leads to is not this one's to remove.
+    Nothing is removed through a link into another data set.
     """
     root = dataset.root.resolve()
     curated = dataset.versions.parent
     folders = (dataset.raw, curated, dataset.versions, dataset.root / "cache", dataset.report(""))
     for folder in (*folders, dataset.quarantine):
-        # A link beside the versions is no version: nothing is removed through it.
+        # Links beside the versions are no versions and are not followed.
         inside = () if folder == dataset.versions else folder.glob("*")
         for path in (folder, *(p for p in inside if p.is_symlink() and p.is_dir())):
             if not path.resolve().is_relative_to(root):
@@ -79,8 +79,8 @@ def reports_of(dataset: Dataset, gone: Collection[str]) -> list[Path]:
     return sorted(folder for folder in folders if _names_any(folder, short))
 
 
-def strangers_with(dataset: Dataset, gone: Collection[str]) -> list[str]:
-    """Return the folders beside the versions, a user's own, that hold or name contents."""
+def other_folders_with(dataset: Dataset, gone: Collection[str]) -> list[str]:
+    """Return a user's own folders beside the versions that hold or name contents."""
     short = {sha256[:_SHORT].encode() for sha256 in gone}
     others = (
         p for p in dataset.versions.glob("*") if version_number(p.name) is None or p.is_symlink()
@@ -108,8 +108,8 @@ def caches(dataset: Dataset) -> list[Path]:
 
 
 @contextmanager
-def held_alone(dataset: Dataset) -> Iterator[None]:
-    """Keep runs, and training from reading versions and writing embeddings, off meanwhile.
+def exclusive_locks(dataset: Dataset) -> Iterator[None]:
+    """Hold the locks of runs, of readers of versions and of writers of embeddings.
 
     Raises LockedError.
     """
@@ -122,7 +122,7 @@ def held_alone(dataset: Dataset) -> Iterator[None]:
 
 
 def sweep(dataset: Dataset, gone: Collection[str]) -> None:
-    """Remove raw files, links, reports and caches of contents; what is gone already is no error."""
+    """Remove raw files, links, reports and caches of contents; missing ones are no error."""
     for path in (*raw_files(dataset, gone), *quarantine_links(dataset, gone)):
         path.unlink(missing_ok=True)
     for folder in dataset.quarantine.glob("*"):
@@ -167,9 +167,11 @@ class Rewritten:
     removed: int
 
 
-def removals(dataset: Dataset, gone: Collection[str]) -> dict[int, int]:
-    """Return version number -> how many of its files are to go, of versions that hold any."""
-    counts = {n: len(_going(dataset.versions / str(n), gone)) for n in numbers(dataset.versions)}
+def count_removals(dataset: Dataset, gone: Collection[str]) -> dict[int, int]:
+    """Return version number -> how many of its files are to be removed, of versions that hold any."""
+    counts = {
+        n: len(_files_to_remove(dataset.versions / str(n), gone)) for n in numbers(dataset.versions)
+    }
     return {number: count for number, count in counts.items() if count}
 
 
@@ -196,14 +198,14 @@ def take_out(
     """Take contents out of every version; say what became of those that held any.
 
     `drops` has, per version number, how many pictures its run left out by reason. Readers see each
-    version as before or as after, but for one of which nothing is left: that goes, and `current`
-    points to the newest other, or is gone too.
+    version as before or as after. One of which nothing is left is removed, and `current` points to
+    the newest other, or is removed too.
     """
     restore_versions(dataset)
     atomic.remove_parts(dataset.versions)
     return [
         _rewrite(dataset, number, gone, drops=drops.get(number))
-        for number in removals(dataset, gone)
+        for number in count_removals(dataset, gone)
     ]
 
 
@@ -219,8 +221,8 @@ def restore_versions(dataset: Dataset) -> None:
                 part.rename(dataset.versions / number)
 
 
-def _going(folder: Path, gone: Collection[str]) -> set[str]:
-    """Return the files of a version that hold contents which go, as it lists or still names them.
+def _files_to_remove(folder: Path, gone: Collection[str]) -> set[str]:
+    """Return the files of a version that hold or name contents to remove.
 
     A list that is damaged may lack a picture whose file is there, or name one whose file is not.
     """
@@ -263,7 +265,7 @@ def _rewrite(
     folder = dataset.versions / str(number)
     record = read_record(folder) or {}
     before, after = str(record.get("version", "")), ""
-    going = _going(folder, gone)
+    going = _files_to_remove(folder, gone)
     pictures = _pictures(folder)
     if pictures is None:  # damaged before; `verify` goes on saying so
         texts = {}
@@ -285,7 +287,7 @@ def _rewrite(
 
 
 def _labelled(pictures: Sequence[PublishedPicture]) -> list[PublishedPicture]:
-    """Renumber the classes: one of which nothing is left is no class any more."""
+    """Renumber the labels; a class without pictures is dropped."""
     names = label_order({p.class_name for p in pictures})
     return [replace(p, label=names.index(p.class_name)) for p in pictures]
 
@@ -296,7 +298,7 @@ def _reduced(
     removed: int,
     drops: Counter[str] | None,
 ) -> dict[str, Any]:
-    """Return a version's record without the pictures that went."""
+    """Return a version's record without the removed pictures."""
     names = list(label_order({p.class_name for p in left}))
     counts = _mapping(record.get("dropped")) if drops is None else dict(sorted(drops.items()))
     dropped = {reason: n for reason, n in counts.items() if isinstance(n, int)}

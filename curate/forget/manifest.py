@@ -29,7 +29,7 @@ class Target:
     sha256: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse anything but one good value."""
+        """Check that exactly one valid value is given. Raises SettingsError."""
         given = [value for value in (self.site, self.page, self.sha256) if value is not None]
         if len(given) != 1:
             raise SettingsError(
@@ -118,7 +118,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Matches:
-    """All that goes: contents by SHA-256, sightings, and the hosts that are refused.
+    """All that is to be removed: contents by SHA-256, sightings, and the hosts to refuse.
 
     `copies` are contents that look like these and stay, `versions` the ids of those published with
     any of these.
@@ -198,14 +198,13 @@ def erase(
 ) -> None:
     """Take out all that matches and refuse it ever after, in one transaction.
 
-    The run that is recorded keeps the ids of the versions it touches for when it is cut short.
-    The contents of deleted rows, thumbnails among them, are overwritten in the file.
+    The recorded run keeps the ids of the versions it touches, in case it is interrupted. The contents of deleted rows, thumbnails among them, are overwritten in the file.
     """
     manifest.query("PRAGMA secure_delete = ON")
     with manifest.transaction():
         settings = {"target": vars(target), "reason": reason, "versions": sorted(version_ids)}
         manifest.start_run(STAGE, settings, {})
-        _bury(manifest, target, matches, reason)
+        _add_tombstones(manifest, target, matches, reason)
         manifest.query(
             "UPDATE sightings SET status = 'rejected', reason = 'forgotten', sha256 = NULL,"
             " title = '', thumb_url = '', creator = '', attribution = ''"
@@ -219,7 +218,7 @@ def erase(
             )
 
 
-def _bury(manifest: Manifest, target: Target, matches: Matches, reason: str) -> None:
+def _add_tombstones(manifest: Manifest, target: Target, matches: Matches, reason: str) -> None:
     """Add the tombstones that are not there yet.
 
     Each names one thing: whoever reads them refuses every content, site and page in any row.
@@ -251,12 +250,12 @@ def was_forgotten(manifest: Manifest, target: Target) -> bool:
 
 
 def unfinished_runs(manifest: Manifest) -> list[int]:
-    """Return the ids of the runs that were cut short."""
+    """Return the ids of the interrupted runs."""
     return [run.id for run in manifest.runs(STAGE) if run.finished_at is None]
 
 
 def versions_touched_before(manifest: Manifest, target: Target) -> set[str]:
-    """Return the ids of versions that runs cut short, or runs for the same target, touched."""
+    """Return the ids of versions that interrupted runs, or runs for the same target, touched."""
     listed = [
         run.settings.get("versions")
         for run in manifest.runs(STAGE)

@@ -55,7 +55,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What a run found out, beyond its summary: the material of the report."""
+    """The results of a run that the version and the report are made from."""
 
     decisions: Decisions
     parts: Partition
@@ -163,7 +163,7 @@ def _conflicts(findings: Findings) -> list[Json]:
 
 
 def _dropped(findings: Findings) -> list[Json]:
-    """Return what was left out for a reason of its own (copies and conflicts have their lists)."""
+    """Return what was dropped for other reasons than copies and conflicts."""
     paths: dict[str, list[str]] = defaultdict(list)
     for (_, sha256), drop in sorted(findings.decisions.drops.items(), key=itemgetter(0)):
         if drop.of_sha256 is None:
@@ -307,7 +307,7 @@ def write_report(dataset: Dataset, data: Json, executor: str) -> None:
 
 
 def page(data: Json, small: Collection[str]) -> str:
-    """Return the page: it asks for nothing but the pictures beside it, and runs no script.
+    """Return the page: it loads nothing but the pictures beside it, and runs no script.
 
     `small` are the SHA-256 of the pictures that have a small copy.
     """

@@ -1,8 +1,7 @@
 """Publish a version: its folder first, then the manifest's rows, the link `current` last.
 
-A run killed in between leaves the version before in place: a folder that it left before its rows is
-removed by the next run, which knows it by a note; a committed one that `current` does not point to
-yet is linked by it.
+A run killed in between leaves the previous version in place. The next run removes a folder left
+without rows, which it recognises by a note, and links a committed one.
 """
 
 import json
@@ -61,16 +60,16 @@ def version_texts(
 
 
 def note_unfinished(dataset: Dataset, number: int, folder: Path) -> None:
-    """Note, before a version's folder gets its name, which one it will be and what is in it.
+    """Note a version's number and checksums before its folder gets its name.
 
-    The next run knows by it what a killed run left. The note goes when the link is set.
+    By this note the next run recognises what a killed run left. It is removed when the link is set.
     """
     facts = {"number": number, "checksums": file_sha256(folder / CHECKSUMS)}
     atomic.write_file(_note(dataset), record_json(facts))
 
 
 def is_unfinished(dataset: Dataset, number: int) -> bool:
-    """Say whether a version is just what a run of ours left that was killed before its end."""
+    """Say whether a version is exactly what a killed run left."""
     folder = dataset.versions / str(number)
     try:
         facts = json.loads(_note(dataset).read_bytes())
@@ -87,8 +86,8 @@ def _note(dataset: Dataset) -> Path:
 def recover(dataset: Dataset, claimed: Collection[int]) -> int:
     """Finish what a killed run left, and return the number of the next version.
 
-    Half-written folders and a version that a killed run left before its rows go; what else no run
-    speaks of stays. `current` comes to point to the newest version that there is.
+    Half-written folders, and a version that a killed run left before its rows, are removed; other
+    folders stay. `current` is made to point to the newest version.
     """
     dataset.versions.mkdir(parents=True, exist_ok=True)
     atomic.remove_parts(dataset.versions)
@@ -118,7 +117,7 @@ def prune(dataset: Dataset, keep: int) -> None:
 
 
 def remove_version(dataset: Dataset, number: int) -> None:
-    """Remove a version, so that no part of it ever stands under its number."""
+    """Remove a version; it is renamed first, so that readers see it whole or not at all."""
     aside = dataset.versions / f"{atomic.PART_PREFIX}removed-{number}"
     shutil.rmtree(aside, ignore_errors=True)
     (dataset.versions / str(number)).rename(aside)
@@ -175,8 +174,8 @@ class Publication:
 def check_unclaimed(dataset: Dataset, claimed: Collection[int]) -> None:
     """Refuse to go on beside a version that the manifest knows nothing of.
 
-    What a killed run left is removed and made again. Any other folder was published by a newer
-    manifest than this one, or put here by a person, who decides. Raises DamagedDataError, also when
+    What a killed run left is made again. Any other folder belongs to a newer manifest or to a
+    person. Raises DamagedDataError, also when
     `current` is a folder instead of a link.
     """
     if dataset.current.exists() and not dataset.current.is_symlink():

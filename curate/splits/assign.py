@@ -376,7 +376,7 @@ def partition(
 
 
 def _stays_apart(link: Link, earlier: Mapping[str, set[Split]], history: SplitHistory) -> bool:
-    """Say whether a run has parted two look-alikes of a chain that are no copies."""
+    """Say whether an earlier run separated two look-alikes of a chain that are no copies."""
     first, second = earlier.get(link.first, set()), earlier.get(link.second, set())
     apart = not link.duplicate and bool(first) and bool(second) and first != second
     return apart and history.parted(link.first, link.second)

@@ -59,7 +59,7 @@ def audit(
         members[split].append(sha256)
     crossings: dict[tuple[str, str], Crossing] = {}
     for one, other in combinations(SPLITS, 2):
-        splits = _TwoSplits(features, members[one], members[other], settings)
+        splits = _SplitPair(features, members[one], members[other], settings)
         for crossing in [*splits.equal(digests), *splits.near(), *splits.views()]:
             pair = crossing.first, crossing.second
             if pair not in crossings or crossing.copies > crossings[pair].copies:
@@ -67,8 +67,8 @@ def audit(
     return sorted(crossings.values())
 
 
-class _TwoSplits(NamedTuple):
-    """What is searched for pairs."""
+class _SplitPair(NamedTuple):
+    """Two splits that are searched for pairs."""
 
     features: Features
     one: Names
