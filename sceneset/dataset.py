@@ -80,14 +80,13 @@ class Dataset:
         """
         known = numbers(self.versions)
         chosen = self.current_number if number is None else number
-        if chosen is None or (number is not None and number not in known):
-            raise MissingInputError(
-                f"{self.root} has no published version{'' if number is None else f' {number}'}",
-                cure=f"name one of {', '.join(map(str, known))}"
-                if known and number is not None
-                else f"sceneset curate --dataset {self.root}",
-            )
-        return self.versions / str(chosen)
+        if chosen in known:
+            return self.versions / str(chosen)
+        listed = ", ".join(map(str, known)) if number is not None else ""
+        raise MissingInputError(
+            f"{self.root} has no published version" + ("" if number is None else f" {number}"),
+            cure=f"name one of {listed}" if listed else f"sceneset curate --dataset {self.root}",
+        )
 
     def rows(self, version: int | None = None) -> list[PublishedPicture]:
         """Return a record per picture of a published version, by default the current one, by path.

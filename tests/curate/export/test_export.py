@@ -9,9 +9,9 @@ from support.curate import tree
 from support.curate_exports import drawn, exported, publish, truth
 from support.drawing import draw_jpeg
 
+from curate.export.card import card, plain, yaml_lines
 from curate.export.formats import FORMATS, FormatName
-from curate.export.formats.samples import Written
-from curate.export.source import card, open_version, plain, yaml_lines
+from curate.export.source import Written, open_version
 from sceneset.checksums import altered_files
 from sceneset.dataset import Dataset, run_lock
 from sceneset.errors import (
