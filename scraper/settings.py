@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from sceneset.dataset import DEFAULT_ROOT
 from sceneset.errors import SettingsError
 from scraper.engines import ENGINES
-from scraper.engines.results_page import ResultsPage
+from scraper.engines.engine import ResultsPage
 
 Size = Literal["large", "medium", "small"]
 Kind = Literal["photo", "face", "clipart", "lineart", "animated"]
@@ -58,7 +58,7 @@ class SearchOptions:
                     cure=f"give --{name} two letters such as {example}",
                 )
 
-    def asked(self) -> dict[str, str]:
+    def requested(self) -> dict[str, str]:
         """Return option name -> value of what was asked for."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         if self.safe is not None:
@@ -188,7 +188,7 @@ def _check_engine(settings: ScrapeSettings) -> None:
             f"--engine {settings.engine!r} does not exist",
             cure=f"give --engine one of {', '.join(ENGINES)}",
         )
-    engine.check(settings.search.asked())
+    engine.check(settings.search.requested())
     in_a_browser = isinstance(engine, ResultsPage)
     vain = _VAIN_IN_A_BROWSER if in_a_browser else _VAIN_FOR_AN_API
     for name, why in vain.items():

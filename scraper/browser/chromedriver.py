@@ -70,7 +70,7 @@ _CURE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class DriverChoice:
     """A driver, its browser (None: the driver knows where) and how they were found."""
 
     driver: str
@@ -80,7 +80,7 @@ class Choice:
 
 Which = Callable[[str], str | None]
 Ask = Callable[[str], str]
-Fetcher = Callable[[str | None], Choice | None]
+Fetcher = Callable[[str | None], DriverChoice | None]
 
 
 def ask_version(binary: str) -> str:
@@ -111,7 +111,7 @@ def choose(
     which: Which,
     ask: Ask = ask_version,
     fetchers: Callable[[], Iterable[Fetcher]] = tuple,
-) -> Choice:
+) -> DriverChoice:
     """Choose a driver: as asked, from the environment, on the path, else fetched.
 
     The driver on the path counts only when its major version equals the browser's.
@@ -128,12 +128,12 @@ def choose(
     for driver in named:
         if not Path(driver).is_file():
             raise BrowserMissingError(f"no driver at {driver}", cure=_CURE)
-        return Choice(driver, browser, "as given")
+        return DriverChoice(driver, browser, "as given")
     on_path = which("chromedriver")
     driver_major = major(ask(on_path)) if on_path else None
     for candidate in browsers:
         if on_path and driver_major and major(ask(candidate)) == driver_major:
-            return Choice(on_path, candidate, "installed")
+            return DriverChoice(on_path, candidate, "installed")
     for fetch in fetchers():
         choice = fetch(browser)
         if choice:
@@ -152,7 +152,7 @@ def _missing(browser: str | None, driver: str | None, ask: Ask) -> str:
     )
 
 
-def fetch_with_webdriver_manager(browser: str | None) -> Choice | None:
+def fetch_with_webdriver_manager(browser: str | None) -> DriverChoice | None:
     """Let webdriver-manager download a driver for the installed browser; None when it cannot."""
     if browser is None:
         return None
@@ -178,10 +178,12 @@ def fetch_with_webdriver_manager(browser: str | None) -> Choice | None:
         path = ChromeDriverManager(chrome_type=kind, download_manager=downloads).install()
     except Exception:  # noqa: BLE001  the package raises bare exceptions
         return None
-    return Choice(str(path), browser, "fetched by webdriver-manager")
+    return DriverChoice(str(path), browser, "fetched by webdriver-manager")
 
 
-def fetch_with_selenium_manager(browser: str | None, *, offline: bool = False) -> Choice | None:
+def fetch_with_selenium_manager(
+    browser: str | None, *, offline: bool = False
+) -> DriverChoice | None:
     """Let Selenium Manager download a driver, and a browser when there is none.
 
     With `offline` it looks only at what it downloaded before.
@@ -200,7 +202,11 @@ def fetch_with_selenium_manager(browser: str | None, *, offline: bool = False) -
     except (WebDriverException, OSError):
         return None
     driver, found = paths.get("driver_path"), paths.get("browser_path")
-    return Choice(str(driver), browser or found, "fetched by Selenium Manager") if driver else None
+    return (
+        DriverChoice(str(driver), browser or found, "fetched by Selenium Manager")
+        if driver
+        else None
+    )
 
 
 def fetchers() -> tuple[Fetcher, ...]:

@@ -107,7 +107,7 @@ rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }
 """
 
 
-class Guardian:
+class Watchdog:
     """End a driver's process group and remove its profile if this process dies, however it dies.
 
     The shell has a session of its own, so that no signal of the terminal reaches it.

@@ -1,6 +1,6 @@
 """Drive headless Chromium: the only file that starts Selenium.
 
-Chromium is tied to its driver by a pipe, and both to this process by a guardian and, on Linux, by the
+Chromium is tied to its driver by a pipe, and both to this process by a watchdog and, on Linux, by the
 parent-death signal, so that neither a process nor a profile outlives us however we end.
 """
 
@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from selenium.common.exceptions import (
     InvalidSessionIdException,
@@ -31,8 +31,8 @@ from selenium.webdriver.remote.client_config import ClientConfig
 from urllib3.exceptions import HTTPError
 
 from sceneset.signals import end_with_parent
-from scraper.browser.chromedriver import Choice
-from scraper.browser.cleanup import Guardian, end_users, new_profile
+from scraper.browser.chromedriver import DriverChoice
+from scraper.browser.cleanup import Watchdog, end_users, new_profile
 from scraper.reader import BrowserLost, Unreachable
 
 WINDOW = "1600,1400"
@@ -94,14 +94,16 @@ class Started:
     sweep: Callable[[], None] | None
 
 
-def local_driver(choice: Choice, *, headful: bool = False, patience: float = COMMAND_S) -> Started:
+def local_driver(
+    choice: DriverChoice, *, headful: bool = False, patience: float = COMMAND_S
+) -> Started:
     """Start a driver and its browser on this machine; no command takes longer than `patience`, in s.
 
     Raises BrowserLost when they do not come up.
     """
     profile = new_profile(Path(tempfile.gettempdir()))
     service = driver_service(choice.driver)
-    guardians: list[Guardian] = []
+    watchdogs: list[Watchdog] = []
 
     def sweep() -> None:
         """Kill the driver and its browser, stopped ones too; remove the profile."""
@@ -113,12 +115,12 @@ def local_driver(choice: Choice, *, headful: bool = False, patience: float = COM
                 process.wait(QUIT_S)
             end_users([profile])
         shutil.rmtree(profile, ignore_errors=True)
-        while guardians:
-            guardians.pop().release()
+        while watchdogs:
+            watchdogs.pop().release()
 
     try:
         service.start()
-        guardians.append(Guardian(service.process.pid, profile))
+        watchdogs.append(Watchdog(service.process.pid, profile))
         options = chromium_options(choice.browser, profile, headful=headful)
         return Started(_connect(service.service_url, options, patience, ours=True), sweep)
     except (WebDriverException, HTTPError, OSError) as error:
@@ -186,7 +188,7 @@ class Browser:
         """Run a script in the page and return its value."""
         return self._guard(lambda: self._driver.execute_script(script, *arguments))
 
-    def run_async(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  the same
+    def run_async(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  what scripts return
         """Run a script that calls back, within SCRIPT_S, and return what it calls back with."""
         return self._guard(lambda: self._driver.execute_async_script(script, *arguments))
 
@@ -266,28 +268,3 @@ def _is_gone(error: Exception) -> bool:
 def _first_line(error: BaseException) -> str:
     text = getattr(error, "msg", None) or str(error)
     return str(text).splitlines()[0] if text else type(error).__name__
-
-
-class Tab(Protocol):
-    """What reading a page needs of a browser; every method may raise BrowserLost."""
-
-    def open(self, url: str) -> bool:
-        """Load a page; return False when it did not end loading in time. Raises Unreachable."""
-
-    def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  what scripts return
-        """Run a script in the page and return its value."""
-
-    def run_async(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  the same
-        """Run a script that calls back and return what it calls back with."""
-
-    def network_log(self) -> Sequence[Mapping[str, Any]]:
-        """Return the log of DevTools messages since the last call."""
-
-    def response_body(self, request_id: str) -> bytes | None:
-        """Return the bytes that were received for a request, None when they are gone."""
-
-    def snapshot(self) -> tuple[str, bytes]:
-        """Return the page's HTML and a PNG of it."""
-
-    def close(self) -> None:
-        """End the browser."""

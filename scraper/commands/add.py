@@ -18,12 +18,12 @@ from sceneset.images import MAX_BYTES
 from sceneset.manifest.store import Manifest, now
 from sceneset.progress import Bar, Outcome, Output, Stopwatch, progress_bars
 from sceneset.signals import StopRequest, stop_on_request
-from scraper.engines.engine import Found
+from scraper.engines.engine import SearchResult
 from scraper.reader import Fetched
 from scraper.run.harvest import StopReason
 from scraper.run.outcome import ClassResult, combined, scrape_outcome
 from scraper.run.report import write_report
-from scraper.run.store import ClassStore, Refused
+from scraper.run.store import ClassStore, Tombstones
 from scraper.settings import AddSettings
 
 ENGINE = "folder"
@@ -84,7 +84,7 @@ def _store(
         target=files,
         fresh=True,
         attempts=1,
-        refused=Refused.of(manifest.tombstones()),
+        tombstones=Tombstones.of(manifest.tombstones()),
         now=now,
     )
 
@@ -148,11 +148,11 @@ def _read(path: Path) -> Fetched:
         return Fetched(None)
 
 
-def _found(path: Path, content: Fetched) -> Found:
+def _found(path: Path, content: Fetched) -> SearchResult:
     """Name a file by place and content: the same file again is known, a changed one is new."""
     digest = hashlib.sha256(content.data or b"").hexdigest()[:16]
     name = _shown(path)
-    return Found(f"{name}#{digest}", path.absolute().as_uri(), Path(name).name, "", name)
+    return SearchResult(f"{name}#{digest}", path.absolute().as_uri(), Path(name).name, "", name)
 
 
 def _shown(path: Path) -> str:

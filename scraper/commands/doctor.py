@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from sceneset.errors import EXTRAS, BrowserMissingError
 from sceneset.progress import Outcome, Output
-from scraper.browser.chromedriver import Choice, ask_version, choose, fetchers, is_debian_root
+from scraper.browser.chromedriver import DriverChoice, ask_version, choose, fetchers, is_debian_root
 
 DEBIAN_PACKAGES = ("chromium", "chromium-driver")
 _DISTRIBUTIONS = {
@@ -61,7 +61,9 @@ def doctor(*, settings: DoctorSettings = _DEFAULTS, output: Output = Output()) -
     )
 
 
-def _browser(output: Output, *, install: bool) -> tuple[Choice | None, BrowserMissingError | None]:
+def _browser(
+    output: Output, *, install: bool
+) -> tuple[DriverChoice | None, BrowserMissingError | None]:
     try:
         return choose(None, os.environ, shutil.which), None
     except BrowserMissingError:
@@ -82,7 +84,7 @@ def _install_on_debian(output: Output) -> None:
         )
 
 
-def _describe(choice: Choice) -> str:
+def _describe(choice: DriverChoice) -> str:
     browser = ask_version(choice.browser).strip() if choice.browser else "its own browser"
     return f"{browser or choice.browser} with {choice.driver} ({choice.how})"
 

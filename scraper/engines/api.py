@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
 
-from scraper.engines.engine import Engine, Found, with_parameters
+from scraper.engines.engine import Engine, SearchResult, with_parameters
 
 MAX_TEXT = 1000
 MAX_HTML = 5_000
@@ -14,7 +14,7 @@ _HIDDEN = re.compile(r"<(style|script)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _BLOCK = re.compile(r"</?(?:br|div|p|li|ul|ol|tr|td|th|table)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _REQUIRED = ("result_id", "src")
-_ADDRESSES = frozenset({"page_url", "licence_url", "src"})
+_URLS = frozenset({"page_url", "licence_url", "src"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +53,10 @@ class ApiEngine(Engine):
     """One engine whose results come from a public API as JSON.
 
     Names are dotted paths into the JSON. `results` is the list of results; `empty_sign` stands in
-    an answer that leaves it out because there are none. `fields` says for each field of Found where
+    an answer that leaves it out because there are none. `fields` says for each field of SearchResult where
     its words stand in a result; `html` names those that hold HTML; `spelled` gives some words
     another spelling. `order` is where a result's rank stands, if the list is not in order.
-    `busy_codes` are error codes that ask for patience. `previews_per_minute` is how many previews
-    the source gives in a minute, None for any number.
+    `busy_codes` are error codes that ask to retry later.
     """
 
     results: str
@@ -69,22 +68,21 @@ class ApiEngine(Engine):
     empty_sign: str = ""
     error_code: str = ""
     busy_codes: frozenset[str] = frozenset()
-    previews_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ApiPage:
-    """One answer's results, and the address of the next one, None at the end."""
+    """One answer's results, and the URL of the next one, None at the end."""
 
-    found: tuple[Found, ...]
+    results: tuple[SearchResult, ...]
     following: str | None
 
 
 class Busy(Exception):  # noqa: N818  a state of the world, as Unreachable is
-    """The answer is an error that asks for patience."""
+    """The answer is an error that asks to retry later."""
 
 
-class UnknownAnswer(Exception):  # noqa: N818  the same
+class UnknownAnswer(Exception):  # noqa: N818  a state of the world, as Unreachable is
     """The answer is not made as the engine's description says."""
 
 
@@ -100,12 +98,12 @@ def read_answer(engine: ApiEngine, answer: object, url: str) -> ApiPage:
         records = []
     if not isinstance(records, list):
         raise UnknownAnswer(f"the answer has no list {engine.results}")
-    found = [result for record in _in_order(engine, records) if (result := _found(engine, record))]
-    if records and not found:
+    results = [one for record in _in_order(engine, records) if (one := _result(engine, record))]
+    if records and not results:
         wanted = ", ".join(".".join(engine.fields[name]) for name in _REQUIRED)
         raise UnknownAnswer(f"no result has what is needed: {wanted}")
     following = engine.paging.following(answer)
-    return ApiPage(tuple(found), with_parameters(url, following) if following else None)
+    return ApiPage(tuple(results), with_parameters(url, following) if following else None)
 
 
 def look(value: object, path: str) -> Any:  # noqa: ANN401  JSON is anything
@@ -135,15 +133,15 @@ def _in_order(engine: ApiEngine, records: list[Any]) -> list[Any]:
     return [record for _, record in sorted(zip(ranks, records, strict=True), key=lambda p: p[0])]
 
 
-def _found(engine: ApiEngine, record: object) -> Found | None:
-    """Return a result, None when it lacks its id or its preview's address."""
+def _result(engine: ApiEngine, record: object) -> SearchResult | None:
+    """Return a result, None when it lacks its id or its preview's URL."""
     values = {name: _words(engine, record, name) for name in engine.fields}
     if not all(values[name] for name in _REQUIRED):
         return None
     whole = {"page_url": "", "title": "", "site": ""} | values
     whole["licence"] = whole.get("licence") or "unknown"
     whole["attribution"] = whole.get("attribution") or _attribution(whole)
-    return Found(**whole)
+    return SearchResult(**whole)
 
 
 def _words(engine: ApiEngine, record: object, name: str) -> str:
@@ -153,7 +151,7 @@ def _words(engine: ApiEngine, record: object, name: str) -> str:
     if name == "licence":
         parts = [engine.spelled.get(part, part) for part in parts]
     text = " ".join(" ".join(parts).split())
-    if name in _ADDRESSES:
+    if name in _URLS:
         return text if text.startswith(("http://", "https://")) else ""
     return text[:MAX_TEXT]
 

@@ -19,7 +19,7 @@ from scraper.gallery.page import View
 from scraper.gallery.scenes import SCENES, seeded
 from scraper.gallery.settings import GallerySettings
 from scraper.gallery.truth import Record, dealt, hangs, records
-from scraper.gallery.visitors import Choice, ConsentDesk, Door
+from scraper.gallery.visitors import ConsentChoice, ConsentDesk, Door
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/json; charset=utf-8"
@@ -61,7 +61,7 @@ class Gallery:
         return sorted(every, key=lambda request: request.time)
 
     @property
-    def consents(self) -> list[Choice]:
+    def consents(self) -> list[ConsentChoice]:
         """Return what visitors chose on the consent page or dialog, oldest first."""
         return list(self._desk.choices)
 

@@ -70,7 +70,7 @@ def _retry(seconds: int) -> dict[str, str]:
 
 COOKIE = "SOCS"
 OK = 200
-Choice = Literal["rejected", "accepted"]
+ConsentChoice = Literal["rejected", "accepted"]
 
 
 class ConsentDesk:
@@ -78,7 +78,7 @@ class ConsentDesk:
 
     def __init__(self, mix: Mix, seed: int) -> None:
         """Choose the language: never English, Japanese on a Japanese page."""
-        self.choices: list[Choice] = []
+        self.choices: list[ConsentChoice] = []
         self._mix = mix
         lang = "ja" if "japanese" in mix else seeded("consent", seed).choice(FOREIGN)
         self._texts: Texts = TEXTS[lang]

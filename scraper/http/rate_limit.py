@@ -38,7 +38,7 @@ def backoff(asked: float, attempt: int, pause: float) -> float | None:
 
 
 @dataclass
-class Pace:
+class RateLimiter:
     """Wait as `next_wait` says, for all browsers together; clock and sleep come in as functions."""
 
     pause: float
@@ -53,7 +53,7 @@ class Pace:
         """Remember as many loads as the limit counts."""
         self.loads = deque(maxlen=self.per_minute or 1)
 
-    def before_load(self) -> None:
+    def acquire(self) -> None:
         """Wait until the next page may be loaded, and note that it is."""
         with self._turn:
             pause = self.pause * self.random.uniform(1 - JITTER, 1 + JITTER)

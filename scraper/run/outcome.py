@@ -7,7 +7,7 @@ from pathlib import Path
 from sceneset.errors import BLOCKED, OK, PARTIAL
 from sceneset.manifest.rows import STATUSES
 from sceneset.progress import Outcome
-from scraper.reader import Stretch
+from scraper.reader import ResultBatch
 from scraper.run.harvest import StopReason
 
 COLUMNS = ("kept", "duplicate", "rejected", "failed", "stopped_because")
@@ -68,12 +68,12 @@ class ClassResult:
     strategies: set[str] = field(default_factory=set)
     last_resorts: set[str] = field(default_factory=set)
 
-    def note(self, stretch: Stretch) -> None:
+    def note(self, batch: ResultBatch) -> None:
         """Remember by which strategy results were found."""
-        if stretch.strategy and (stretch.found or stretch.unloaded):
-            self.strategies.add(stretch.strategy)
-            if stretch.last_resort:
-                self.last_resorts.add(stretch.strategy)
+        if batch.strategy and (batch.results or batch.unloaded):
+            self.strategies.add(batch.strategy)
+            if batch.last_resort:
+                self.last_resorts.add(batch.strategy)
 
 
 def combined(reasons: Iterable[StopReason]) -> StopReason:

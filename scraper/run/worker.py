@@ -1,201 +1,139 @@
 """Collect one class: its queries, their variants, lost browsers, what need not be loaded again."""
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from sceneset.class_list import SceneClass
 from sceneset.errors import BrowserMissingError
 from sceneset.manifest.store import Manifest, now
 from sceneset.progress import Bar
-from scraper.engines.engine import Found
-from scraper.http.previews import fetch
+from scraper.http.previews import PreviewFetcher
 from scraper.http.rate_limit import backoff
 from scraper.reader import (
+    AccessDenied,
     BrowserLost,
-    Fetched,
     PageState,
-    Refused,
     ResultsReader,
     TryLater,
     Unreachable,
 )
-from scraper.run.harvest import StopReason, harvest
+from scraper.run.harvest import Harvest, StopReason
 from scraper.run.outcome import DONE, ClassResult, combined
 from scraper.run.report import keep_page
-from scraper.run.session import Download, Run, Search
+from scraper.run.session import Run
 from scraper.run.store import ClassStore
 
+if TYPE_CHECKING:
+    from scraper.http.client import Downloader
+
+TRIES_TO_REACH = 3
+LOST_IN_A_ROW = 3
+_HITS_EVERY_QUERY = frozenset({"blocked", "consent"})
 _CURES = {
     False: "sceneset doctor says what is installed; --driver PATH takes another",
     True: "see that a Grid runs there and has a browser to give, or leave --grid out",
 }
 
 
-class OneReaderFewer(Exception):  # noqa: N818  a state of the world, as BrowserLost is
+class ReaderUnavailable(Exception):  # noqa: N818  a state of the world, as BrowserLost is
     """A worker gets no reader while others have theirs."""
 
 
-class Equipment:
-    """One worker's reader and downloader."""
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """One URL to work through for one class, until a deadline on the monotonic clock, in s.
 
-    def __init__(self, run: Run) -> None:
-        """Start nothing yet."""
-        self._run = run
-        self._reader: ResultsReader | None = None
-        self._downloader: Download | None = None
-        self._started = False
+    Ranks count from 1, those of a variant from what its query has shown so far.
+    """
 
-    def reader(self) -> ResultsReader:
-        """Return the reader, a new one when none runs.
+    scene_class: SceneClass
+    query: str
+    url: str
+    store: ClassStore
+    bar: Bar
+    deadline: float
+    is_variant: bool
 
-        Raises BrowserLost when one that had run before does not come up again, OneReaderFewer when
-        only other workers get theirs, BrowserMissingError when nobody does.
-        """
-        if self._reader is None:
-            try:
-                self._reader = self._run.launcher.new_reader()
-            except BrowserLost as error:
-                if self._started:
-                    raise
-                if self._run.launcher.has_started:
-                    raise OneReaderFewer(str(error)) from error
-                cure = _CURES[bool(self._run.settings.grid)]
-                problem = f"the browser does not start: {error}"
-                raise BrowserMissingError(problem, cure=cure) from error
-        self._started = True
-        return self._reader
-
-    def downloader(self) -> Download:
-        """Return the downloader; it carries the reader's user agent."""
-        if self._downloader is None:
-            self._downloader = self._run.launcher.new_downloader(self.reader().user_agent)
-        return self._downloader
-
-    def drop_reader(self) -> None:
-        """End the reader; the next one is new."""
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.close()
-
-    def close(self) -> None:
-        """End both."""
-        self.drop_reader()
-        if self._downloader is not None:
-            self._downloader.close()
-
-
-TRIES_TO_REACH = 3
-REFUSED_PREVIEWS = 3
-UNANSWERED_PREVIEWS = 10
-_REFUSALS = frozenset({429, 503})
-Arrival = PageState | StopReason
+    @property
+    def is_late(self) -> bool:
+        """Say whether its time is up."""
+        return monotonic() > self.deadline
 
 
 @dataclass
 class Visit:
-    """One visit to the address of a search; it may be made again with another reader.
-
-    `trouble` says what was met.
-    """
+    """One visit to the URL of a search with one reader; `trouble` says what went wrong."""
 
     run: Run
-    equipment: Equipment
     search: Search
     result: ClassResult
-    trouble: str = ""
-    _refused: int = field(default=0, init=False)
-    _unanswered: int = field(default=0, init=False)
+    reader: ResultsReader
+    downloader: "Downloader"
+    trouble: str = field(default="", init=False)
 
     def make(self) -> StopReason:
         """Open the page and harvest it. Raises BrowserLost."""
-        self.search.begin()
-        self.trouble, self._refused, self._unanswered = "", 0, 0
-        reader = self.equipment.reader()
-        state = self._open(reader)
+        url = self.search.url
+        state = self._open()
         if state == "results":
             try:
-                state = self._harvest(reader)
-            except Refused as error:
-                state, self.trouble = "blocked", f"{self.search.address}: {error}"
-        self._explain(state, reader)
+                state = self._harvest()
+            except AccessDenied as error:
+                state, self.trouble = "blocked", f"{url}: {error}"
+        if state in {"consent", "nothing found", "layout unknown", "blocked"} and not self.trouble:
+            self.trouble = f"{url} shows no results: {state}"
+        if state == "layout unknown":
+            slug = self.search.scene_class.slug
+            path = keep_page(self.run.dataset, slug, *self.reader.snapshot())
+            self.run.say(f"the page is kept at {path} for whoever mends the selectors")
         return state
 
-    def _open(self, reader: ResultsReader) -> Arrival:
-        """Load a page at a gentle pace, again when nothing answers or patience is asked for."""
-        reason: Arrival = "unreachable"
+    def _open(self) -> PageState | StopReason:
+        """Load the page at a gentle rate, again when nothing answers or patience is asked for."""
+        url = self.search.url
+        reason: StopReason = "unreachable"
         wait: float | None
         for attempt in range(TRIES_TO_REACH):
-            self.run.pace.before_load()
-            if self.run.halt.reason:
-                return self.run.halt.reason
+            self.run.rate.acquire()
+            if self.run.breaker.reason:
+                return self.run.breaker.reason
             try:
-                return reader.open(self.search.address)
+                return self.reader.open(url)
             except Unreachable as error:
                 reason, wait = "unreachable", float(attempt)
-                self.trouble = f"nothing answers at {self.search.address}: {error}"
-            except TryLater as asked:
-                reason = "blocked"
-                wait = backoff(asked.seconds, attempt, self.run.settings.pause)
-                self.trouble = f"{self.search.address} {asked}"
+                self.trouble = f"nothing answers at {url}: {error}"
+            except TryLater as error:
+                reason, wait = "blocked", backoff(error.seconds, attempt, self.run.settings.pause)
+                self.trouble = f"{url} {error}"
             last = attempt == TRIES_TO_REACH - 1
             if wait is None or last or monotonic() + wait > self.search.deadline:
                 break
-            self.run.nap(wait)
+            self.run.sleep(wait)
         return reason
 
-    def _harvest(self, reader: ResultsReader) -> StopReason:
-        store = self.search.store
-        left = max(0.0, self.search.deadline - monotonic())
-
-        def keep(found: tuple[Found, ...]) -> int:
-            kept = store.keep(found, lambda src: self._fetched(reader, src), self._stop_storing)
-            self.search.bar.advance(kept)
-            return store.wanted
-
-        def must_stop() -> bool:
-            return bool(self.run.halt) or self._stop_storing()
-
-        reason = harvest(reader, keep, monotonic, left, must_stop, note=self.result.note)
-        return self._why_cut() if reason == "interrupted" else reason
-
-    def _why_cut(self) -> StopReason:
-        if self._refused >= REFUSED_PREVIEWS:
-            self.trouble = f"{self.search.address}: previews are refused"
-            return "blocked"
-        if self._unanswered >= UNANSWERED_PREVIEWS:
-            self.trouble = f"{self.search.address}: previews are not answered any more"
-            return "unreachable"
-        return self.run.halt.reason or "budget"
-
-    def _fetched(self, reader: ResultsReader, src: str) -> Fetched:
-        """Fetch a preview; count refusals, and requests without an answer, in a row."""
-        fetched = fetch(src, (reader.body, self.equipment.downloader()))
-        status, failed = fetched.http_status, fetched.data is None
-        self._refused = self._refused + 1 if failed and status in _REFUSALS else 0
-        silent = failed and status is None and fetched.reason == "http_error"
-        self._unanswered = self._unanswered + 1 if silent else 0
-        return fetched
-
-    def _previews_end(self) -> bool:
-        return self._refused >= REFUSED_PREVIEWS or self._unanswered >= UNANSWERED_PREVIEWS
-
-    def _stop_storing(self) -> bool:
-        """Say whether to leave even results that are here already: not for a block elsewhere."""
-        late = monotonic() > self.search.deadline
-        return late or self.run.halt.asked or self._previews_end()
-
-    def _explain(self, state: Arrival, reader: ResultsReader) -> None:
-        """Say what the page showed in place of results; keep one that cannot be read."""
-        if state in {"consent", "nothing found", "layout unknown", "blocked"} and not self.trouble:
-            self.trouble = f"{self.search.address} shows no results: {state}"
-        if state == "layout unknown":
-            slug = self.search.scene_class.slug
-            place = keep_page(self.run.dataset, slug, *reader.snapshot())
-            self.run.say(f"the page is kept at {place} for whoever mends the selectors")
-
-
-LOST_IN_A_ROW = 3
-_MEETS_EVERY_QUERY = frozenset({"blocked", "consent"})
+    def _harvest(self) -> StopReason:
+        """Store the page's results, batch by batch. Raises AccessDenied or BrowserLost."""
+        search, breaker = self.search, self.run.breaker
+        previews = PreviewFetcher((self.reader.body, self.downloader))
+        harvest = Harvest(self.reader, search.store.wanted, search.deadline)
+        for batch in harvest:
+            self.result.note(batch)
+            # A block elsewhere does not drop the results that are here already.
+            results = takewhile(
+                lambda _: not (search.is_late or breaker.is_interrupted or previews.failure),
+                batch.results,
+            )
+            search.bar.advance(search.store.keep(results, previews.fetch))
+            harvest.wanted = search.store.wanted
+            if previews.failure:
+                reason, problem = previews.failure
+                self.trouble = f"{search.url}: {problem}"
+                return reason
+            if breaker.reason:
+                return breaker.reason
+        return harvest.reason or "end of results"
 
 
 class Worker:
@@ -205,7 +143,9 @@ class Worker:
         """Start nothing yet. `manifest` must belong to this thread."""
         self._run = run
         self._manifest = manifest
-        self._equipment = Equipment(run)
+        self._reader: ResultsReader | None = None
+        self._downloader: Downloader | None = None
+        self._has_started = False
         self._result = ClassResult()
 
     def store(self, class_id: int) -> ClassStore:
@@ -220,23 +160,24 @@ class Worker:
             target=run.settings.per_class,
             fresh=not run.settings.resume,
             attempts=run.settings.attempts,
-            refused=run.refused,
+            tombstones=run.tombstones,
             now=now,
         )
 
     def collect(self, scene_class: SceneClass, store: ClassStore, bar: Bar) -> ClassResult:
-        """Collect a class; return how it ended. Raises OneReaderFewer before anything is done."""
+        """Collect a class; return how it ended. Raises ReaderUnavailable before anything is done."""
+        breaker = self._run.breaker
         self._result = result = ClassResult()
         reasons: list[StopReason] = []
         for query in scene_class.queries:
             if store.wanted <= 0:
                 break
-            if self._run.halt.reason:
-                reasons.append(self._run.halt.reason)
+            if breaker.reason:
+                reasons.append(breaker.reason)
                 break
             reasons.append(self._collect_query(scene_class, query, store, bar))
-            if reasons[-1] in _MEETS_EVERY_QUERY:
-                self._run.halt.meet(reasons[-1])
+            if reasons[-1] in _HITS_EVERY_QUERY:
+                breaker.record(reasons[-1])
         result.reason = "target reached" if store.wanted <= 0 else combined(reasons)
         result.added = store.added
         if set(reasons) <= DONE and store.wanted > 0:
@@ -244,19 +185,30 @@ class Worker:
         return result
 
     def close(self) -> None:
-        """End what it reads with."""
-        self._equipment.close()
+        """Close what it reads with; the next reader is new."""
+        reader, downloader = self._reader, self._downloader
+        self._reader = self._downloader = None
+        if reader is not None:
+            reader.close()
+        if downloader is not None:
+            downloader.close()
 
     def _collect_query(
         self, scene_class: SceneClass, query: str, store: ClassStore, bar: Bar
     ) -> StopReason:
         """Work through a query, then its variants while they bring anything new."""
-        due = self._due(query, store)
+        pending = self._pending_urls(query, store)
         deadline = monotonic() + self._run.settings.max_seconds
-        reasons: list[StopReason] = [] if due else ["end of results"]
-        for number, address in due:
+        reasons: list[StopReason] = [] if pending else ["end of results"]
+        for number, url in pending:
             search = Search(
-                scene_class, query, address, store, bar, deadline=deadline, is_variant=number > 0
+                scene_class=scene_class,
+                query=query,
+                url=url,
+                store=store,
+                bar=bar,
+                deadline=deadline,
+                is_variant=number > 0,
             )
             before = store.new_results
             reason = self._visit(search)
@@ -264,43 +216,72 @@ class Worker:
             reasons.append("end of results" if fruitless else reason)
             if reasons[-1] != "end of results":
                 break
-            self._finish(store, address)
+            self._finish(store, url)
             if store.wanted <= 0:
                 break
             if search.is_variant and not fruitless and store.new_results == before:
-                for _, other in due:
+                for _, other in pending:
                     self._finish(store, other)
                 break
         return combined(reasons)
 
-    def _due(self, query: str, store: ClassStore) -> list[tuple[int, str]]:
-        """Return number and address of the searches of a query that have not given all they have."""
-        addresses = list(enumerate(self._run.addresses(query)))
+    def _pending_urls(self, query: str, store: ClassStore) -> list[tuple[int, str]]:
+        """Return number and URL of the searches of a query that have not given all they have."""
+        urls = list(enumerate(self._run.search_urls(query)))
         if not self._run.settings.resume or store.owes:
-            return addresses
+            return urls
         finished = self._manifest.finished_addresses(store.engine, store.class_id)
-        return [(number, address) for number, address in addresses if address not in finished]
+        return [(number, url) for number, url in urls if url not in finished]
 
-    def _finish(self, store: ClassStore, address: str) -> None:
-        self._manifest.finish_query(store.engine, store.class_id, address, self._run.run_id)
+    def _finish(self, store: ClassStore, url: str) -> None:
+        self._manifest.finish_query(store.engine, store.class_id, url, self._run.run_id)
 
     def _visit(self, search: Search) -> StopReason:
-        """Visit an address, again with a new browser when one is lost."""
-        visit = Visit(self._run, self._equipment, search, self._result)
+        """Visit a URL, again with a new browser when one is lost."""
         reason: StopReason = "browser lost"
-        lost = 0
+        trouble, lost = "", 0
         while lost < LOST_IN_A_ROW:
             before = search.store.new_results
+            search.store.begin(search.query, after_known=search.is_variant)
             try:
+                visit = Visit(self._run, search, self._result, *self._reading())
                 reason = visit.make()
+                trouble = visit.trouble
                 break
             except BrowserLost as error:
                 lost = 1 if search.store.new_results > before else lost + 1
-                visit.trouble = f"the browser was lost: {error}"
-                self._run.say(f"{search.scene_class.name}: {visit.trouble}")
-                self._equipment.drop_reader()
-            if self._run.halt.reason:
-                return self._run.halt.reason
+                trouble = f"the browser was lost: {error}"
+                self._run.say(f"{search.scene_class.name}: {trouble}")
+                self.close()
+            if self._run.breaker.reason:
+                return self._run.breaker.reason
         if reason not in DONE:
-            self._result.trouble = self._result.trouble or visit.trouble
+            self._result.trouble = self._result.trouble or trouble
         return reason
+
+    def _reading(self) -> "tuple[ResultsReader, Downloader]":
+        """Return reader and downloader, new ones when none run; both carry one user agent."""
+        if self._reader is None:
+            self._reader = self._start_reader()
+            self._has_started = True
+        if self._downloader is None:
+            self._downloader = self._run.launcher.new_downloader(self._reader.user_agent)
+        return self._reader, self._downloader
+
+    def _start_reader(self) -> ResultsReader:
+        """Start a reader.
+
+        Raises BrowserLost when one that had run before does not come up again, ReaderUnavailable
+        when only other workers get theirs, BrowserMissingError when nobody does.
+        """
+        launcher = self._run.launcher
+        try:
+            return launcher.new_reader()
+        except BrowserLost as error:
+            if self._has_started:
+                raise
+            if launcher.has_started:
+                raise ReaderUnavailable(str(error)) from error
+            cure = _CURES[bool(self._run.settings.grid)]
+            problem = f"the browser does not start: {error}"
+            raise BrowserMissingError(problem, cure=cure) from error

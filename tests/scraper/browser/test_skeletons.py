@@ -14,7 +14,7 @@ from support.drawing import draw_jpeg
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Output
 from scraper.commands.scrape import scrape
-from scraper.engines.engine import Found
+from scraper.engines.engine import SearchResult
 from scraper.gallery.origin import NOT_FOUND, Answer, Call, Origin, serving
 from scraper.http.previews import fetch, judge
 from scraper.reader import Fetched
@@ -95,7 +95,7 @@ def asked(origin: Origin, src: str) -> Fetched:
     return Fetched(answer.data, answer.status)
 
 
-def assert_whole(found: tuple[Found, ...], count: int, visit: Any, origin: Origin) -> None:  # noqa: ANN401  a Visit
+def assert_whole(found: tuple[SearchResult, ...], count: int, visit: Any, origin: Origin) -> None:  # noqa: ANN401  a Visit
     assert len({f.result_id for f in found}) == len(found) == count
     for one in found:
         fetched = fetch(one.src, (visit.body, lambda src: asked(origin, src)))
@@ -111,10 +111,10 @@ def test_each_result_of_a_real_page_is_read_and_no_related_picture(
         seen = visit(f"{origin.url}/search?q=beach")
         assert seen.last is not None
         assert (seen.last.strategy, seen.last.last_resort) == (WINNERS[vintage], False)
-        assert_whole(seen.found, RESULTS[vintage], seen, origin)
+        assert_whole(seen.results, RESULTS[vintage], seen, origin)
     related = thumbnails_of_related(html)
     assert len(related) == RELATED
-    assert not related & {urlsplit(f.src).path for f in seen.found}
+    assert not related & {urlsplit(f.src).path for f in seen.results}
 
 
 @pytest.mark.slow
@@ -124,7 +124,7 @@ def test_names_in_other_words_change_nothing(page: tuple[str, str], visit: Visit
         seen = visit(f"{origin.url}/search?q=beach")
         assert seen.last is not None
         assert seen.last.strategy == WINNERS[vintage]
-        assert_whole(seen.found, RESULTS[vintage], seen, origin)
+        assert_whole(seen.results, RESULTS[vintage], seen, origin)
 
 
 @pytest.mark.slow
@@ -134,7 +134,7 @@ def test_structure_alone_finds_the_same_results(page: tuple[str, str], visit: Vi
         seen = visit(f"{origin.url}/search?q=beach")
         assert seen.last is not None
         assert (seen.last.strategy, seen.last.last_resort) == ("structure alone", True)
-        assert_whole(seen.found, RESULTS[vintage], seen, origin)
+        assert_whole(seen.results, RESULTS[vintage], seen, origin)
 
 
 @pytest.mark.slow

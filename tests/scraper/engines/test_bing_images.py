@@ -78,9 +78,9 @@ def test_every_item_is_read_with_what_its_record_says(bing: Origin, visit: Visit
     seen = visit(f"{bing.url}/images/search?q=beach", BING_IMAGES)
     assert (seen.state, seen.reason) == ("results", "end of results")
     assert seen.last.strategy == "record in m"
-    found = {one.result_id: one for one in seen.found}
+    found = {one.result_id: one for one in seen.results}
     assert set(found) == {f"{n:040X}" for n in range(SHOWN + LATER)}
-    assert len(seen.found) == len(found)
+    assert len(seen.results) == len(found)
     for n in (0, 20, SHOWN + 3):
         one = found[f"{n:040X}"]
         assert one.page_url == f"https://site.example/{n}"
@@ -99,7 +99,7 @@ def test_an_item_whose_picture_never_comes_has_the_address_of_its_record(
         if call.path == "/images/search"
         else respond(call)
     )
-    found = {one.page_url: one.src for one in visit(f"{bing.url}/images/search", BING_IMAGES).found}
+    found = {one.page_url: one.src for one in visit(f"{bing.url}/images/search", BING_IMAGES).results}
     assert found["https://site.example/40"] == f"{bing.url}/th?id=OIP.40&pid=15.1"
 
 
@@ -112,7 +112,7 @@ def test_a_record_that_is_no_json_costs_only_itself(bing: Origin, visit: Visitor
         else respond(call)
     )
     seen = visit(f"{bing.url}/images/search", BING_IMAGES)
-    assert [one.page_url for one in seen.found] == [
+    assert [one.page_url for one in seen.results] == [
         "https://site.example/1",
         "https://site.example/2",
     ]
@@ -122,9 +122,9 @@ def test_filters_are_joined_in_one_parameter() -> None:
     asked = SearchOptions(
         size="large", type="photo", colour="red", age="week", licence="public-domain", safe=True,
         country="de", language="de",
-    ).asked()  # fmt: skip
+    ).requested()  # fmt: skip
     BING_IMAGES.check(asked)
-    sent = parse_qs(urlsplit(BING_IMAGES.address("beach at night", asked)).query)
+    sent = parse_qs(urlsplit(BING_IMAGES.search_url("beach at night", asked)).query)
     assert sent["q"] == ["beach at night"]
     assert sorted(sent["qft"][0].split("+filterui:")) == [
         "", "age-lt10080", "color2-FGcls_RED", "imagesize-large", "license-L1", "photo-photo",

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from scraper.browser.devtools import NetworkLog
+from scraper.browser.results_page import NetworkLog
 
 PAGE = "https://www.example/search"
 THUMB = "https://t.example/a"
@@ -108,7 +108,7 @@ def test_the_last_page_of_a_redirected_load_counts_and_the_way_is_kept() -> None
         received("2", PAGE, 503, "Document", frameId="main"),
     )
     assert log.page_status == 503
-    assert log.page_addresses == ["https://consent.example/m", PAGE]
+    assert log.page_urls == ["https://consent.example/m", PAGE]
 
 
 def test_bytes_within_the_page_are_no_requests() -> None:
