@@ -99,7 +99,9 @@ def test_an_item_whose_picture_never_comes_has_the_address_of_its_record(
         if call.path == "/images/search"
         else respond(call)
     )
-    found = {one.page_url: one.src for one in visit(f"{bing.url}/images/search", BING_IMAGES).results}
+    found = {
+        one.page_url: one.src for one in visit(f"{bing.url}/images/search", BING_IMAGES).results
+    }
     assert found["https://site.example/40"] == f"{bing.url}/th?id=OIP.40&pid=15.1"
 
 
