@@ -6,10 +6,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from queue import Empty, Queue
 from threading import Thread
 
 from sceneset.errors import BrowserMissingError
@@ -36,21 +36,17 @@ def is_online(
     """
     if any(environment.get(name) for name in _PROXIES):
         return True
-    answers: Queue[bool] = Queue()
+    answers: list[bool] = []
 
     def ask() -> None:
-        try:
+        with suppress(OSError):
             connect(DRIVERS_HOST)
-        except OSError:
-            answers.put(False)
-        else:
-            answers.put(True)
+            answers.append(True)
 
-    Thread(target=ask, daemon=True).start()
-    try:
-        return answers.get(timeout=patience)
-    except Empty:
-        return False
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(patience)
+    return bool(answers)
 
 
 BROWSERS = (
@@ -100,30 +96,26 @@ def major(version: str) -> str | None:
     return match[1] if match else None
 
 
-def find_browsers(which: Which) -> list[str]:
-    """Return the browsers that are installed, the likeliest first."""
-    return [path for name in BROWSERS if (path := which(name))]
-
-
 def choose(
-    asked: Path | None,
+    requested: Path | None,
     environment: Mapping[str, str],
     which: Which,
     ask: Ask = ask_version,
     fetchers: Callable[[], Iterable[Fetcher]] = tuple,
 ) -> DriverChoice:
-    """Choose a driver: as asked, from the environment, on the path, else fetched.
+    """Choose a driver: as requested, from the environment, on the path, else fetched.
 
     The driver on the path counts only when its major version equals the browser's.
-    `fetchers` are asked for only when nothing is installed; they get the browser and return a
-    choice or None, in turn. Raises
-    BrowserMissingError when the asked driver does not exist, or when nothing is found and
-    nothing may be fetched.
+    `fetchers` are called only when nothing is installed; they get the browser and return a choice
+    or None, in turn. Raises BrowserMissingError when the requested driver does not exist, or when
+    nothing is installed and nothing could be fetched.
     """
-    browsers = find_browsers(which)
+    browsers = [path for name in BROWSERS if (path := which(name))]
     browser = browsers[0] if browsers else None
     named = (
-        [str(asked)] if asked else [environment[v] for v in DRIVER_VARIABLES if environment.get(v)]
+        [str(requested)]
+        if requested
+        else [environment[v] for v in DRIVER_VARIABLES if environment.get(v)]
     )
     for driver in named:
         if not Path(driver).is_file():

@@ -11,11 +11,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from selenium.common.exceptions import (
@@ -32,7 +33,6 @@ from urllib3.exceptions import HTTPError
 
 from sceneset.signals import end_with_parent
 from scraper.browser.chromedriver import DriverChoice
-from scraper.browser.cleanup import Watchdog, end_users, new_profile
 from scraper.reader import BrowserLost, Unreachable
 
 WINDOW = "1600,1400"
@@ -46,6 +46,107 @@ _FLAGS = (
     "--disable-dev-shm-usage",
     f"--window-size={WINDOW}",
 )
+
+
+PROFILE_PREFIX = "sceneset-browser-"
+LIST_S = 5
+END_S = 5
+PAUSE_S = 0.02
+RELEASE_S = 5
+# A line says that all is cleaned up already; the end of the pipe without one, that we died.
+_WATCHDOG = """
+read -r _ && exit
+kill -s KILL -- "-$1" 2>/dev/null
+rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }
+"""
+
+
+class Watchdog:
+    """End a driver's process group and remove its profile if this process dies, however it dies.
+
+    The shell has a session of its own, so that no signal of the terminal reaches it.
+    """
+
+    def __init__(self, group: int, profile: Path) -> None:
+        """Watch from now on; `group` is the id of the driver's process group."""
+        self._shell = subprocess.Popen(  # noqa: S603  fixed words, a number and our own folder
+            ["/bin/sh", "-c", _WATCHDOG, "sh", str(group), str(profile)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def release(self) -> None:
+        """Say that nothing is left to clean up."""
+        with suppress(OSError, subprocess.TimeoutExpired):
+            self._shell.communicate(b"\n", timeout=RELEASE_S)
+
+
+def new_profile(folder: Path) -> Path:
+    """Make a profile named after this process, after removing those of dead ones.
+
+    On Linux browsers end with the run that started them; elsewhere a killed run leaves them: they
+    are killed here.
+    """
+    orphaned = [
+        profile
+        for profile in folder.glob(f"{PROFILE_PREFIX}*-*")
+        if (owner := profile.name.removeprefix(PROFILE_PREFIX).partition("-")[0]).isdecimal()
+        and not _is_alive(int(owner))
+    ]
+    if orphaned:
+        end_users(orphaned)
+    for profile in orphaned:
+        shutil.rmtree(profile, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{PROFILE_PREFIX}{os.getpid()}-", dir=folder))
+
+
+def running_processes() -> list[tuple[int, str]]:
+    """Return (id, command line) of every process; none where `ps` is missing."""
+    words = ["ps", "-axww", "-o", "pid=,command="]
+    try:
+        listed = subprocess.run(  # noqa: S603  fixed words
+            words, capture_output=True, text=True, timeout=LIST_S, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    pairs = (line.strip().partition(" ") for line in listed.splitlines())
+    return [(int(pid), command) for pid, _, command in pairs if pid.isdecimal()]
+
+
+def end_users(
+    profiles: Iterable[Path],
+    processes: Callable[[], Iterable[tuple[int, str]]] = running_processes,
+) -> None:
+    """Kill what still uses one of the profiles until nothing does, for at most END_S.
+
+    A killed browser lives on while its memory is given back, and writes into a folder just removed.
+    """
+    options = {f"--user-data-dir={profile}" for profile in profiles}
+    until = monotonic() + END_S
+    while users := [pid for pid, command in processes() if options & set(command.split())]:
+        ours = [process_id for process_id in users if _kill(process_id)]
+        if not ours or monotonic() > until:
+            return
+        sleep(PAUSE_S)
+
+
+def _kill(process_id: int) -> bool:
+    """Kill a process; say whether we may."""
+    try:
+        os.kill(process_id, signal.SIGKILL)
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
+    return True
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
 
 
 def chromium_options(browser: str | None, profile: Path, *, headful: bool) -> ChromeOptions:

@@ -21,8 +21,7 @@ from sceneset.signals import StopRequest, stop_on_request
 from scraper.engines.engine import SearchResult
 from scraper.reader import Fetched
 from scraper.run.harvest import StopReason
-from scraper.run.outcome import ClassResult, combined, scrape_outcome
-from scraper.run.report import write_report
+from scraper.run.report import ClassResult, combined, scrape_outcome, write_report
 from scraper.run.store import ClassStore, Tombstones
 from scraper.settings import AddSettings
 

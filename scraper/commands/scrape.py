@@ -17,8 +17,7 @@ from sceneset.signals import stop_on_request
 from scraper.engines import ENGINES
 from scraper.engines.engine import Engine
 from scraper.http.rate_limit import RateLimiter
-from scraper.run.outcome import ClassResult, combined, scrape_outcome
-from scraper.run.report import write_report
+from scraper.run.report import ClassResult, combined, scrape_outcome, write_report
 from scraper.run.session import CircuitBreaker, Launcher, Run
 from scraper.run.store import Tombstone, Tombstones
 from scraper.run.worker import ReaderUnavailable, Worker

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -18,7 +18,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from sceneset.class_list import SceneClass
 from scraper.gallery.scenes import seeded
 
-Kind = Literal[
+ResultKind = Literal[
     "original",
     "exact",
     "near",
@@ -33,11 +33,6 @@ NOT_A_PICTURE = b"<!DOCTYPE html><html><title>Not found</title><p>This picture h
 QUALITY = 85
 
 
-def alter(kind: Kind, original: bytes, rng: Random) -> bytes:
-    """Return the bytes of a planted result made from an original's bytes."""
-    return _ALTERATIONS[kind](original, rng)
-
-
 def encode(image: Image.Image, file_format: str = "JPEG", quality: int = QUALITY) -> bytes:
     """Return the bytes of a preview in JPEG, WEBP or PNG (reduced to 48 colours)."""
     buffer = io.BytesIO()
@@ -47,26 +42,28 @@ def encode(image: Image.Image, file_format: str = "JPEG", quality: int = QUALITY
     return buffer.getvalue()
 
 
-def _same(original: bytes, _rng: Random) -> bytes:
-    return original
+def alter(kind: ResultKind, original: bytes, rng: Random) -> bytes:
+    """Return the bytes of a planted result made from an original's bytes."""
+    if kind == "broken":  # cut, an HTML page in its place, or nothing
+        return rng.choice((original[: len(original) * 3 // 5], NOT_A_PICTURE, b""))
+    if kind == "placeholder":
+        return PLACEHOLDER_GIF
+    if kind not in _ALTERATIONS:
+        return original
+    image = Image.open(io.BytesIO(original)).convert("RGB")
+    return _ALTERATIONS[kind](image, rng)
 
 
-def _near(original: bytes, rng: Random) -> bytes:
+def _near(image: Image.Image, rng: Random) -> bytes:
     """Resize, brighten or darken a little, and encode at a lower quality."""
-    image = _opened(original)
     scale = rng.uniform(0.75, 1.2)
     size = (round(image.width * scale), round(image.height * scale))
     bright = ImageEnhance.Brightness(image.resize(size, Image.Resampling.BICUBIC))
     return encode(bright.enhance(rng.uniform(0.9, 1.1)), quality=rng.randint(45, 75))
 
 
-def _mirrored(original: bytes, _rng: Random) -> bytes:
-    return encode(ImageOps.mirror(_opened(original)))
-
-
-def _cropped(original: bytes, rng: Random) -> bytes:
+def _cropped(image: Image.Image, rng: Random) -> bytes:
     """Keep 0.9 or 0.8 of each side at one of nine positions."""
-    image = _opened(original)
     keep = rng.choice((0.9, 0.8))
     width, height = round(image.width * keep), round(image.height * keep)
     left = round((image.width - width) * rng.choice((0, 0.5, 1)))
@@ -74,33 +71,15 @@ def _cropped(original: bytes, rng: Random) -> bytes:
     return encode(image.crop((left, top, left + width, top + height)))
 
 
-def _broken(original: bytes, rng: Random) -> bytes:
-    """Cut the file, put an HTML page in its place, or leave nothing."""
-    return rng.choice((original[: len(original) * 3 // 5], NOT_A_PICTURE, b""))
-
-
-def _placeholder(_original: bytes, _rng: Random) -> bytes:
-    return PLACEHOLDER_GIF
-
-
-def _opened(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(data)).convert("RGB")
-
-
-_ALTERATIONS: dict[Kind, Callable[[bytes, Random], bytes]] = {
-    "original": _same,
-    "exact": _same,
+_ALTERATIONS: dict[ResultKind, Callable[[Image.Image, Random], bytes]] = {
     "near": _near,
-    "mirrored": _mirrored,
+    "mirrored": lambda image, _: encode(ImageOps.mirror(image)),
     "cropped": _cropped,
-    "two_classes": _same,
-    "broken": _broken,
-    "placeholder": _placeholder,
 }
 
 
 # One turn of planted results; two_classes needs a second class and is an exact copy without one.
-PLANTED: tuple[Kind, ...] = (
+PLANTED: tuple[ResultKind, ...] = (
     "exact",
     "near",
     "mirrored",
@@ -133,7 +112,7 @@ Originals = Callable[[str], tuple[bytes, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ServedResult:
     """One search result: where it stands, what it is, and of which original it is a copy."""
 
     class_name: str
@@ -143,7 +122,7 @@ class Result:
     page: str
     site: str
     title: str
-    kind: Kind = "original"
+    kind: ResultKind = "original"
     of: str | None = None
 
 
@@ -153,7 +132,7 @@ class Shelf:
 
     name: str
     queries: tuple[str, ...]
-    results: tuple[Result, ...]
+    results: tuple[ServedResult, ...]
     read: Callable[[int], bytes]
 
 
@@ -166,9 +145,9 @@ class Catalogue:
         self._by_query = {
             folded(query): shelf for shelf in self.shelves.values() for query in shelf.queries
         }
-        self._by_thumb = {r.thumb_id: r for s in self.shelves.values() for r in s.results}
+        self.by_thumb = {r.thumb_id: r for s in self.shelves.values() for r in s.results}
 
-    def find(self, query: str) -> tuple[Result, ...]:
+    def find(self, query: str) -> tuple[ServedResult, ...]:
         """Return the results of a query in rank order; none for an unknown one.
 
         A class name gives the whole class. A query that holds one as a whole word gives four
@@ -177,18 +156,14 @@ class Catalogue:
         text = folded(query)
         if text in self._by_query:
             return self._by_query[text].results
-        held = [key for key in self._by_query if _holds(text, key)]
-        if not held:
+        words = [w for w in self._by_query if re.search(rf"(?<!\w){re.escape(w)}(?!\w)", text)]
+        if not words:
             return ()
-        results = self._by_query[max(held, key=len)].results
+        results = self._by_query[max(words, key=len)].results
         count = max(1, round(len(results) * SHARE_OF_A_WIDER_QUERY))
         return tuple(seeded(text).sample(results, count))
 
-    def by_thumb(self, thumb_id: str) -> Result | None:
-        """Return the result whose thumbnail has this id."""
-        return self._by_thumb.get(thumb_id)
-
-    def read(self, result: Result) -> bytes:
+    def read(self, result: ServedResult) -> bytes:
         """Return the bytes of a result's preview."""
         return self.shelves[result.class_name].read(result.position)
 
@@ -197,7 +172,7 @@ class Catalogue:
 class Plan:
     """How one drawn result is made: from which original of which class, altered how."""
 
-    kind: Kind
+    kind: ResultKind
     class_name: str
     original: int
 
@@ -245,6 +220,7 @@ def _drawn_shelf(
         for position, plan in enumerate(plans[class_name])
         if plan.kind == "original"
     }
+    no_copies = {"original", "broken", "placeholder"}
 
     @cache
     def read(position: int) -> bytes:
@@ -253,34 +229,33 @@ def _drawn_shelf(
         return alter(plan.kind, originals(plan.class_name)[plan.original], rng)
 
     results = tuple(
-        _result(name, position, seed=seed, kind=plan.kind, of=_of(plan, docids))
+        _result(
+            name,
+            position,
+            seed=seed,
+            kind=plan.kind,
+            of=None if plan.kind in no_copies else docids[plan.class_name, plan.original],
+        )
         for position, plan in enumerate(plans[name])
     )
     return Shelf(name, tuple({name: 0, **dict.fromkeys(scene_class.queries)}), results, read)
 
 
-def _of(plan: Plan, docids: Mapping[tuple[str, int], str]) -> str | None:
-    if plan.kind in {"original", "broken", "placeholder"}:
-        return None
-    return docids[plan.class_name, plan.original]
-
-
 def folder_shelves(root: Path) -> list[Shelf]:
     """Return a shelf per folder in `root`; every file in it is a result, sorted by name."""
-    return [_folder_shelf(folder) for folder in sorted(root.iterdir()) if _is_shown(folder)]
+    shelves = []
+    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        name = unicodedata.normalize("NFC", folder.name)
+        files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+        results = tuple(
+            _result(name, position, seed=0, title=path.stem) for position, path in enumerate(files)
+        )
+        shelves.append(Shelf(name, (name,), results, partial(_read, files)))
+    return shelves
 
 
-def _is_shown(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".")
-
-
-def _folder_shelf(folder: Path) -> Shelf:
-    name = unicodedata.normalize("NFC", folder.name)
-    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    results = tuple(
-        _result(name, position, seed=0, title=path.stem) for position, path in enumerate(files)
-    )
-    return Shelf(name, (name,), results, lambda position: files[position].read_bytes())
+def _read(files: list[Path], position: int) -> bytes:
+    return files[position].read_bytes()
 
 
 def _result(
@@ -289,12 +264,12 @@ def _result(
     *,
     seed: int,
     title: str = "",
-    kind: Kind = "original",
+    kind: ResultKind = "original",
     of: str | None = None,
-) -> Result:
+) -> ServedResult:
     rng = seeded("result", seed, name, position)
     site = rng.choice(_SITES)
-    return Result(
+    return ServedResult(
         class_name=name,
         position=position,
         docid=_identifier("docid", seed, name, position),
@@ -315,7 +290,3 @@ def _identifier(use: str, seed: int, name: str, position: int) -> str:
 def folded(text: str) -> str:
     """Return the form in which queries and class names are compared: NFC, case folded."""
     return unicodedata.normalize("NFC", " ".join(text.split())).casefold()
-
-
-def _holds(text: str, words: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text) is not None

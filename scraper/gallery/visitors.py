@@ -1,4 +1,4 @@
-"""Let visitors in or turn them away: consent, blocks, come back later."""
+"""Refuse page loads as search engines do: blocks, retry later, consent first."""
 
 import secrets
 from collections import deque
@@ -10,35 +10,34 @@ from urllib.parse import urlencode
 
 from scraper.gallery.behaviours import Mix
 from scraper.gallery.origin import NOT_FOUND, Answer, Call
-from scraper.gallery.page import render
+from scraper.gallery.page import OTHER_LANGUAGES, TEXTS, Texts, render
 from scraper.gallery.scenes import seeded
-from scraper.gallery.texts import FOREIGN, TEXTS, Texts
 
 HTML = "text/html; charset=utf-8"
 MINUTE_S = 60.0
 RETRY_S = 1
 
 
-class Door:
-    """Decides at each load of a results page; the clock comes in as a function (seconds)."""
+class Refusals:
+    """Decide at each load of a results page whether to answer; the clock comes in as a function, in s."""
 
     def __init__(self, mix: Mix, loads_before_block: int, clock: Callable[[], float]) -> None:
-        """Nobody has called yet."""
+        """Start with no page loads."""
         self._mix = mix
         self._limit = loads_before_block
         self._clock = clock
         self._loads: deque[float] = deque()
-        self._turned_away = False
+        self._has_refused = False
         self._lock = Lock()
 
     def stops(self, call: Call, search: str) -> Answer | None:
-        """Return what a visitor gets in place of the page; None to let it pass."""
+        """Return what a visitor gets in place of the page, None for the page itself."""
         with self._lock:
             if "sorry" in self._mix and self._is_too_much():
                 query = urlencode({"continue": search + call.target, "q": secrets.token_urlsafe(8)})
                 return Answer(b"", HTML, 302, {"Location": f"{search}/sorry/index?{query}"})
-            if "retry-later" in self._mix and not self._turned_away:
-                self._turned_away = True
+            if "retry-later" in self._mix and not self._has_refused:
+                self._has_refused = True
                 return Answer(render("unavailable.html").encode(), HTML, 503, _retry(RETRY_S))
         if "soft-block" in self._mix:
             html = render(
@@ -73,36 +72,36 @@ OK = 200
 ConsentChoice = Literal["rejected", "accepted"]
 
 
-class ConsentDesk:
+class Consent:
     """The consent page, the consent dialog, and the choices made so far, oldest first."""
 
     def __init__(self, mix: Mix, seed: int) -> None:
         """Choose the language: never English, Japanese on a Japanese page."""
         self.choices: list[ConsentChoice] = []
         self._mix = mix
-        lang = "ja" if "japanese" in mix else seeded("consent", seed).choice(FOREIGN)
+        lang = "ja" if "japanese" in mix else seeded("consent", seed).choice(OTHER_LANGUAGES)
         self._texts: Texts = TEXTS[lang]
 
-    def stops(self, call: Call, search: str, desk: str) -> Answer | None:
-        """Return what a visitor without a choice sees in place of results; None to let it pass.
+    def stops(self, call: Call, search: str, consent: str) -> Answer | None:
+        """Return what a visitor without a choice sees in place of results, None for the results.
 
-        `search` and `desk` are the addresses of the two origins.
+        `search` and `consent` are the URLs of the two origins.
         """
         if COOKIE in call.cookies:
             return None
         if "consent" in self._mix:
             query = urlencode({"continue": search + call.target, "hl": self._texts.lang})
-            return Answer(b"", HTML, 302, {"Location": f"{desk}/m?{query}"})
+            return Answer(b"", HTML, 302, {"Location": f"{consent}/m?{query}"})
         if "consent-dialog" in self._mix:
             words = call.query.get("q", "")
             return Answer(render("dialog.html", query=words, text=self._texts).encode(), HTML)
         return None
 
-    def respond(self, call: Call, search: str, desk: str) -> Answer:
+    def respond(self, call: Call, search: str, consent: str) -> Answer:
         """Answer on the consent page's own origin."""
         if call.path == "/m" and call.form is None:
             back = call.query.get("continue", search)
-            html = render("consent.html", text=self._texts, desk=desk, back=back)
+            html = render("consent.html", text=self._texts, desk=consent, back=back)
             return Answer(html.encode(), HTML)
         if call.path == "/save" and call.form is not None:
             return self._saved(call, call.form.get("continue", ""), search)

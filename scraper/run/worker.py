@@ -20,8 +20,7 @@ from scraper.reader import (
     Unreachable,
 )
 from scraper.run.harvest import Harvest, StopReason
-from scraper.run.outcome import DONE, ClassResult, combined
-from scraper.run.report import keep_page
+from scraper.run.report import DONE, ClassResult, combined, keep_page
 from scraper.run.session import Run
 from scraper.run.store import ClassStore
 

@@ -15,7 +15,7 @@ from scraper.commands.scrape import collect, make_run
 from scraper.engines.engine import Engine, SearchResult
 from scraper.http.client import Downloader
 from scraper.reader import Fetched, PageState, ResultBatch
-from scraper.run.outcome import ClassResult
+from scraper.run.report import ClassResult
 from scraper.run.session import CircuitBreaker, Launcher, Run
 from scraper.settings import ScrapeSettings
 from support.drawing import draw_jpeg

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from scraper.browser.cleanup import Watchdog
+from scraper.browser.driver import Watchdog
 
 
 def sleeper() -> subprocess.Popen[bytes]:
@@ -20,7 +20,7 @@ def test_whoever_dies_takes_group_and_profile_along(tmp_path: Path) -> None:
     code = f"""
 import os, pathlib, sys
 sys.path.insert(0, {str(Path(__file__).resolve().parents[3])!r})
-from scraper.browser.cleanup import Watchdog
+from scraper.browser.driver import Watchdog
 watchdog = Watchdog({victim.pid}, pathlib.Path({str(profile)!r}))
 os.kill(os.getpid(), 9)
 """

@@ -77,8 +77,8 @@ def test_every_result_has_an_id_of_its_own(drawn: Catalogue) -> None:
         {r.page for r in results},
     ):
         assert len(ids) == len(results)
-    assert drawn.by_thumb(results[3].thumb_id) == results[3]
-    assert drawn.by_thumb("unknown") is None
+    assert drawn.by_thumb[results[3].thumb_id] == results[3]
+    assert "unknown" not in drawn.by_thumb
 
 
 def test_exact_copies_have_the_bytes_of_the_result_they_are_of() -> None:

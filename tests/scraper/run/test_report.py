@@ -11,8 +11,7 @@ from support.runs import PlayedLauncher, PlayedReader, Stage
 from sceneset.dataset import Dataset
 from sceneset.manifest.store import Manifest
 from scraper.engines.engine import SearchResult
-from scraper.run.outcome import scrape_outcome
-from scraper.run.report import keep_page, write_report
+from scraper.run.report import keep_page, scrape_outcome, write_report
 
 EVIL = '"><script>alert(1)</script>'
 
