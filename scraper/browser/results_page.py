@@ -72,13 +72,6 @@ class NetworkLog:
         """Say whether the page still waits for an answer to a request of its scripts."""
         return any(r.kind in _BATCH_REQUESTS and r.end == "running" for r in self._of_id.values())
 
-    def clear(self) -> None:
-        """Forget the last page."""
-        self.page_status = None
-        self._frame = None
-        for record in (self.page_headers, self.page_urls, self._of_url, self._of_id):
-            record.clear()
-
     def read(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Take in log entries, each with a JSON `message` of the DevTools protocol."""
         for entry in entries:
@@ -86,7 +79,7 @@ class NetworkLog:
             self._record(event["method"].removeprefix("Network."), event["params"])
 
     def find(self, url: str) -> Received | None:
-        """Return what became of the picture at an address, None when it was never asked for."""
+        """Return what became of the picture at a URL, None when it was never requested."""
         return self._of_url.get(url)
 
     def _record(self, method: str, params: Mapping[str, Any]) -> None:
@@ -113,19 +106,14 @@ class NetworkLog:
     def _sent(self, params: Mapping[str, Any]) -> None:
         kind, url = params.get("type", ""), params["request"]["url"]
         if kind == "Document":
-            self._document_sent(params, url)
+            self._frame = self._frame or params.get("frameId")
+            if params.get("frameId") == self._frame and url.startswith("http"):
+                self.page_urls.append(url)
         elif (kind == "Image" and url.startswith("http")) or kind in _BATCH_REQUESTS:
             received = Received(params["requestId"], kind)
             self._of_id[received.request_id] = received
             if kind == "Image":
                 self._of_url[url] = received
-
-    def _document_sent(self, params: Mapping[str, Any], url: str) -> None:
-        frame = params.get("frameId")
-        if self._frame is None:
-            self._frame = frame
-        if frame == self._frame and url.startswith("http"):
-            self.page_urls.append(url)
 
     def _document_answered(self, params: Mapping[str, Any], response: Mapping[str, Any]) -> None:
         """Keep the answer of the page itself, not of a frame in it; the last one counts."""
@@ -175,7 +163,7 @@ class PageReader:
         BrowserLost when the browser died.
         """
         self._read_log()  # what the last page still did
-        self._log.clear()
+        self._log = NetworkLog()
         self._busy = False
         self._late_s = LATE_BYTES_S
         loaded = self._load(url)
@@ -190,12 +178,12 @@ class PageReader:
         if state in {"layout unknown", "nothing found"} and (facts.status or 0) >= HTTP_ERRORS:
             raise Unreachable(f"the server answers with HTTP status {facts.status}")
         if facts.status == UNAVAILABLE and state == "blocked" and not facts.captcha:
-            asked = self._log.page_headers.get("retry-after")
-            raise TryLater(retry_after(asked, datetime.now(UTC)) or 0.0)
+            header = self._log.page_headers.get("retry-after")
+            raise TryLater(retry_after(header, datetime.now(UTC)) or 0.0)
         return state
 
     def next_batch(self) -> ResultBatch:
-        """Scroll one stretch and report it. Raises BrowserLost."""
+        """Scroll on and return what came. Raises BrowserLost."""
         report: dict[str, Any] = self._browser.run_async(self._read_page, self._settings())
         if "error" in report:
             raise BrowserLost(report["error"])
@@ -215,7 +203,7 @@ class PageReader:
         )
 
     def body(self, url: str) -> Fetched | None:
-        """Return the bytes the browser received for an address, None when it has none to give.
+        """Return the bytes the browser received from a URL, None when it has none to give.
 
         An answer that is not complete counts as a timeout: half a picture is none.
         """
@@ -240,7 +228,7 @@ class PageReader:
         return self._browser.snapshot()
 
     def close(self) -> None:
-        """End the browser."""
+        """Close the browser."""
         self._browser.close()
 
     def _load(self, url: str) -> bool:
@@ -258,22 +246,21 @@ class PageReader:
         if loaded and log.page_status is not None:
             return True
         refused = (log.page_status or 0) >= HTTP_ERRORS or any(map(is_sorry, log.page_urls))
-        if not self._is_readable(stop=not loaded) and not refused:
+        script = "if (arguments[0]) window.stop(); return location.protocol + document.readyState"
+        shown = str(self._browser.run(script, not loaded))
+        is_readable = shown.startswith("http") and not shown.endswith("loading")
+        if not is_readable and not refused:
             raise Unreachable("the browser shows its own error page" if loaded else trouble)
         return loaded or refused
-
-    def _is_readable(self, *, stop: bool) -> bool:
-        """Say whether a page of the web stands there; `stop` its loading first."""
-        script = "if (arguments[0]) window.stop(); return location.protocol + document.readyState"
-        told = str(self._browser.run(script, stop))
-        return told.startswith("http") and not told.endswith("loading")
 
     def _settled_facts(self) -> PageFacts:
         """Look at a page that shows nothing yet again, while it waits and shortly after."""
         until = self._clock() + LATE_S
         facts = self._facts()
         looks = 0
-        while _may_change(facts) and self._clock() < until:
+        while self._clock() < until:
+            if not (facts.empty_main or page_state(facts) in {"nothing found", "layout unknown"}):
+                break
             looks = LATE_LOOKS if self._log.busy else looks - 1
             if looks < 0:
                 break
@@ -326,10 +313,6 @@ class PageReader:
             "patience": self._patience_ms,
             "busy": self._busy,
         }
-
-
-def _may_change(facts: PageFacts) -> bool:
-    return page_state(facts) in {"nothing found", "layout unknown"} or facts.empty_main
 
 
 def _result(record: dict[str, Any]) -> SearchResult:

@@ -17,7 +17,7 @@ from sceneset.signals import stop_on_request
 from scraper.engines import ENGINES
 from scraper.engines.engine import Engine
 from scraper.http.rate_limit import RateLimiter
-from scraper.run.report import ClassResult, combined, scrape_outcome, write_report
+from scraper.run.report import ClassResult, finish_run
 from scraper.run.session import CircuitBreaker, Launcher, Run
 from scraper.run.store import Tombstone, Tombstones
 from scraper.run.worker import ReaderUnavailable, Worker
@@ -50,21 +50,17 @@ def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -
             if settings.search_url is None:
                 output.say(run.engine.terms)
             results = collect(run, classes, ids, bars)
-        counts = manifest.sighting_counts()
-        outcome = scrape_outcome(
-            dataset=dataset.root,
-            counts={c.name: counts.get(ids[c.name], {}) for c in classes},
-            results=results,
+        return finish_run(
+            manifest,
+            run_id,
+            results,
+            engine=settings.engine,
+            dataset=dataset,
             seconds=watch.total,
             signal_number=stop.signal_number,
             wanted=None if settings.variants else settings.per_class,
             fresh=not settings.resume,
         )
-        manifest.finish_run(
-            run_id, combined(result.reason for result in results.values()), outcome.summary
-        )
-        write_report(dataset, manifest, outcome.summary, settings.engine)
-    return outcome
 
 
 def collect(

@@ -98,6 +98,35 @@ def exit_code(reasons: Iterable[StopReason], signal_number: int | None) -> int:
     return BLOCKED if "blocked" in met else PARTIAL
 
 
+def finish_run(
+    manifest: Manifest,
+    run_id: int,
+    results: Mapping[str, ClassResult],
+    *,
+    engine: str,
+    dataset: Dataset,
+    seconds: float,
+    signal_number: int | None,
+    wanted: int | None = None,
+    fresh: bool = False,
+) -> Outcome:
+    """Record how a run of `scrape` or `add` ended, write its report, and return its outcome."""
+    ids = {row.name: row.id for row in manifest.classes()}
+    counts = manifest.sighting_counts()
+    outcome = scrape_outcome(
+        dataset=dataset.root,
+        counts={name: counts.get(ids[name], {}) for name in results},
+        results=results,
+        seconds=seconds,
+        signal_number=signal_number,
+        wanted=wanted,
+        fresh=fresh,
+    )
+    manifest.finish_run(run_id, combined(r.reason for r in results.values()), outcome.summary)
+    write_report(dataset, manifest, outcome.summary, engine)
+    return outcome
+
+
 def scrape_outcome(
     *,
     dataset: Path,
@@ -114,7 +143,11 @@ def scrape_outcome(
     says that the run collected new ones whatever was there.
     """
     reasons = {name: result.reason for name, result in results.items()}
-    classes = {name: _summary(counts[name], result) for name, result in results.items()}
+    classes = {
+        name: {status: counts[name].get(status, 0) for status in STATUSES}
+        | {"stopped_because": result.reason}
+        for name, result in results.items()
+    }
     kept = sum(counts[name].get("kept", 0) for name in results)
     added = sum(result.added for result in results.values())
     unfinished = [name for name, reason in reasons.items() if reason not in DONE]
@@ -144,13 +177,6 @@ def scrape_outcome(
     )
 
 
-def _summary(counts: Mapping[str, int], result: ClassResult) -> dict[str, object]:
-    return {
-        **{status: counts.get(status, 0) for status in STATUSES},
-        "stopped_because": result.reason,
-    }
-
-
 def _hint(
     reasons: Mapping[str, StopReason], counts: Mapping[str, Mapping[str, int]], wanted: int | None
 ) -> list[str]:
@@ -164,9 +190,8 @@ def _hint(
     ]
     if not short:
         return []
-    verb = "has" if len(short) == 1 else "have"
     return [
-        f"{_counted(len(short))} {verb} fewer than {wanted}: --variants or more queries find more"
+        f"{_counted(len(short))} {'has' if len(short) == 1 else 'have'} fewer than {wanted}: --variants or more queries find more"
     ]
 
 
@@ -219,32 +244,22 @@ _COUNTED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """One preview on a contact sheet."""
-
-    path: str
-    title: str
-    site: str
-    rank: int
-
-
 def write_report(
     dataset: Dataset, manifest: Manifest, summary: Mapping[str, object], engine: str
 ) -> None:
     """Write reports/scrape/index.html and report.json of a data set."""
-    names = {row.id: row.name for row in manifest.classes()}
+    classes = manifest.classes()
     folder = dataset.report("scrape")
     report = dict(summary) | {
         "engine": engine,
         "unread": {
             row.name: f"pages/{row.slug}.html"
-            for row in manifest.classes()
+            for row in classes
             if (folder / "pages" / f"{row.slug}.html").exists()
         },
-        "found": {name: _counts(manifest, class_id) for class_id, name in names.items()},
+        "found": {row.name: _counts(manifest, row.id) for row in classes},
     }
-    page = render(report, {name: _sheet(manifest, i) for i, name in names.items()})
+    page = render(report, {row.name: _sheet(manifest, row.id) for row in classes})
     write_file(folder / "index.html", page.encode())
     write_file(folder / "report.json", json.dumps(report, ensure_ascii=False, indent=2).encode())
 
@@ -258,7 +273,9 @@ def keep_page(dataset: Dataset, slug: str, text: str, png: bytes) -> Path:
     return place
 
 
-def render(report: Mapping[str, object], sheets: Mapping[str, Sequence[Preview]]) -> str:
+def render(
+    report: Mapping[str, object], sheets: Mapping[str, Sequence[Mapping[str, object]]]
+) -> str:
     """Return the page's HTML: every text escaped, no script, no URL but the pictures'."""
     from jinja2 import Environment  # noqa: PLC0415  only a finished run needs it
 
@@ -291,7 +308,7 @@ def _counts(manifest: Manifest, class_id: int) -> dict[str, dict[str, int]]:
     }
 
 
-def _sheet(manifest: Manifest, class_id: int) -> list[Preview]:
+def _sheet(manifest: Manifest, class_id: int) -> list[dict[str, object]]:
     """Return the best-ranked pictures of a class."""
     rows = manifest.query(
         "SELECT i.path, s.title, s.site, min(s.rank) FROM sightings s JOIN images i USING (sha256)"
@@ -299,4 +316,4 @@ def _sheet(manifest: Manifest, class_id: int) -> list[Preview]:
         " ORDER BY 4, i.sha256 LIMIT ?",
         (class_id, SHOWN_PER_CLASS),
     )
-    return [Preview(*row) for row in rows]
+    return [dict(zip(("path", "title", "site", "rank"), row, strict=True)) for row in rows]

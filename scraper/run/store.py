@@ -7,7 +7,7 @@ from pathlib import Path
 from sceneset.atomic import write_files
 from sceneset.dataset import Dataset
 from sceneset.manifest.rows import ImageRow, SightingRow, Status
-from sceneset.manifest.store import Manifest
+from sceneset.manifest.store import Manifest, now
 from sceneset.urls import host_key, host_of, page_key, with_parents
 from scraper.engines.engine import SearchResult
 from scraper.http.previews import Judged, judge
@@ -61,7 +61,6 @@ class ClassStore:
     target: int
     attempts: int
     tombstones: Tombstones
-    now: Callable[[], str]
     fresh: bool = False
     known: dict[str, tuple[str, int]] = field(init=False)
     held: set[str] = field(init=False)
@@ -175,7 +174,7 @@ class ClassStore:
             http_status=fetched.http_status,
             attempts=self.known.get(result.result_id, ("", 0))[1] + 1,
             run_id=self.run_id,
-            seen_at=self.now(),
+            seen_at=now(),
         )
 
     def _verdict(
@@ -198,7 +197,7 @@ class ClassStore:
         self.added += 1
         name = self.dataset.raw_name(judged.sha256, header.extension)
         size = (header.width, header.height, len(judged.data))
-        image = ImageRow(judged.sha256, name, header.format, *size, self.now())
+        image = ImageRow(judged.sha256, name, header.format, *size, now())
         unsaved.images.append(image)
         if not self._is_stored(image):
             unsaved.files[self.dataset.root / name] = judged.data

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sceneset.class_list import SceneClass
 from sceneset.errors import BrowserMissingError
-from sceneset.manifest.store import Manifest, now
+from sceneset.manifest.store import Manifest
 from sceneset.progress import Bar
 from scraper.http.previews import PreviewFetcher
 from scraper.http.rate_limit import backoff
@@ -160,7 +160,6 @@ class Worker:
             fresh=not run.settings.resume,
             attempts=run.settings.attempts,
             tombstones=run.tombstones,
-            now=now,
         )
 
     def collect(self, scene_class: SceneClass, store: ClassStore, bar: Bar) -> ClassResult:

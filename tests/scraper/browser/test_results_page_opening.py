@@ -1,5 +1,15 @@
 import pytest
-from support.results_page import PAGE, FakeBrowser, event, facts, page_answered, state
+from support.results_page import (
+    PAGE,
+    THUMB,
+    FakeBrowser,
+    event,
+    facts,
+    opened,
+    page_answered,
+    picture,
+    state,
+)
 
 from scraper.reader import TryLater, Unreachable
 
@@ -101,3 +111,14 @@ def test_an_empty_page_at_rest_is_empty_at_once() -> None:
     browser = FakeBrowser()
     browser.facts = [facts(), facts(items=8)]
     assert state(browser, page_answered()) == "nothing found"
+
+
+def test_another_page_starts_from_nothing() -> None:
+    browser = FakeBrowser()
+    waiting = event("requestWillBeSent", type="XHR", requestId="8", request={"url": PAGE + "&more"})
+    reader = opened(browser, [*page_answered(), *picture(), waiting])
+    assert reader.next_batch().busy
+    browser.log = [[], page_answered()]
+    reader.open(PAGE)
+    assert reader.body(THUMB) is None
+    assert not reader.next_batch().busy

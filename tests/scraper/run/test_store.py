@@ -7,7 +7,7 @@ from support.drawing import draw_jpeg
 
 from sceneset.class_list import SceneClass
 from sceneset.dataset import Dataset
-from sceneset.manifest.store import Manifest, now
+from sceneset.manifest.store import Manifest
 from scraper.engines.engine import SearchResult
 from scraper.reader import BrowserLost, Fetched
 from scraper.run.store import ClassStore, Tombstones
@@ -32,7 +32,6 @@ def store(manifest: Manifest, root: Path, wanted: int = 10, **more: object) -> C
         class_id=1,
         run_id=1,
         target=wanted,
-        now=now,
         **values,  # type: ignore[arg-type]
     )
 
