@@ -1,4 +1,4 @@
-"""State what `scrape` and `add` can be told, with the defaults."""
+"""Define the settings of `scrape` and `add`, with their defaults."""
 
 import re
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from scraper.engines import ENGINES
 from scraper.engines.engine import ResultsPage
 
 Size = Literal["large", "medium", "small"]
-Kind = Literal["photo", "face", "clipart", "lineart", "animated"]
-Colour = Literal[
+PictureKind = Literal["photo", "face", "clipart", "lineart", "animated"]
+ColourName = Literal[
     "colour", "gray", "transparent", "red", "orange", "yellow", "green", "teal", "blue", "purple",
     "pink", "white", "black", "brown",
 ]  # fmt: skip
@@ -37,9 +37,9 @@ class SearchOptions:
     """Country to search from: two letters such as us, de, jp."""
     size: Size | None = None
     """Size of the pictures behind the previews."""
-    type: Kind | None = None
-    """Kind of picture."""
-    colour: Colour | None = None
+    type: PictureKind | None = None
+    """PictureKind of picture."""
+    colour: ColourName | None = None
     """Main colour of the pictures."""
     age: Age | None = None
     """How old a result may be at most."""
@@ -59,7 +59,7 @@ class SearchOptions:
                 )
 
     def requested(self) -> dict[str, str]:
-        """Return option name -> value of what was asked for."""
+        """Return option name -> value of what was requested."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         if self.safe is not None:
             values["safe"] = "on" if self.safe else "off"
@@ -126,10 +126,17 @@ class ScrapeSettings:
                 _at_least(name, getattr(self, name), 1)
         _at_least("pause", self.pause, 0)
         _at_least("max_seconds", self.max_seconds, 1)
-        if self.search_url is not None:
-            _check_template(self.search_url)
-        if self.grid is not None:
-            _check_grid(self.grid)
+        url, grid = self.search_url, self.grid
+        if url is not None and not (_is_url(url) and "{query}" in url):
+            raise SettingsError(
+                f"--search-url {url!r} is no template of a results page",
+                cure="give one such as 'http://127.0.0.1:8099/search?q={query}'",
+            )
+        if grid is not None and not _is_url(grid):
+            raise SettingsError(
+                f"--grid {grid!r} is no address of a Selenium Grid",
+                cure="give one such as http://127.0.0.1:4444",
+            )
         _check_engine(self)
 
     @property
@@ -157,23 +164,7 @@ def _at_least(name: str, value: float, least: float) -> None:
         raise SettingsError(f"{flag} is {value}", cure=f"give {flag} {least} or more")
 
 
-def _check_template(template: str) -> None:
-    if not _is_address(template) or "{query}" not in template:
-        raise SettingsError(
-            f"--search-url {template!r} is no template of a results page",
-            cure="give one such as 'http://127.0.0.1:8099/search?q={query}'",
-        )
-
-
-def _check_grid(address: str) -> None:
-    if not _is_address(address):
-        raise SettingsError(
-            f"--grid {address!r} is no address of a Selenium Grid",
-            cure="give one such as http://127.0.0.1:4444",
-        )
-
-
-def _is_address(text: str) -> bool:
+def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

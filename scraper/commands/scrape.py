@@ -139,29 +139,22 @@ def _work(
                     results[scene_class.name] = ClassResult(run.breaker.reason)
                     continue
                 try:
-                    result = _one(run, worker, scene_class, ids[scene_class.name], bars)
+                    store = worker.store(ids[scene_class.name])
+                    bar = bars.add(scene_class.name, total=store.wanted)
+                    result = worker.collect(scene_class, store, bar)
                 except ReaderUnavailable as error:
                     run.say(f"one browser fewer: {error}")
                     todo.put(scene_class)
                     return
+                bar.finish(result.reason)
+                if not bars.visible:
+                    run.say(f"{scene_class.name}: {result.added} new, {result.reason}")
                 results[scene_class.name] = result
                 run.breaker.record(result.reason)
         except Empty:
             return
         finally:
             worker.close()
-
-
-def _one(
-    run: Run, worker: Worker, scene_class: SceneClass, class_id: int, bars: Bars
-) -> ClassResult:
-    store = worker.store(class_id)
-    bar = bars.add(scene_class.name, total=store.wanted)
-    result = worker.collect(scene_class, store, bar)
-    bar.finish(result.reason)
-    if not bars.visible:
-        run.say(f"{scene_class.name}: {result.added} new, {result.reason}")
-    return result
 
 
 def _versions() -> dict[str, str]:

@@ -21,77 +21,11 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The words of one language; `nothing` stands before and after the query."""
-
-    lang: str
-    title: str
-    search: str
-    more: str
-    again: str
-    end: str
-    nothing: tuple[str, str]
-    consent_title: str
-    consent_text: str
-    reject: str
-    accept: str
-
-
-TEXTS = {
-    "en": Texts(
-        "en",
-        title="Gallery Search",
-        search="Search",
-        more="More results",
-        again="Try again",
-        end="Looks like you've reached the end",
-        nothing=("Your search - ", " - did not match any image results."),
-        consent_title="Before you continue to Gallery Search",
-        consent_text="We use cookies and data to deliver and to measure our services.",
-        reject="Reject all",
-        accept="Accept all",
-    ),
-    "ja": Texts(
-        "ja",
-        title="ギャラリー検索",
-        search="検索",
-        more="結果をさらに表示",
-        again="もう一度試す",
-        end="すべての結果を表示しました",
-        nothing=("「", "」に一致する画像は見つかりませんでした。"),
-        consent_title="ギャラリー検索を続ける前に",
-        consent_text="このサービスの提供と測定のために、クッキーとデータを使用します。",
-        reject="すべて拒否",
-        accept="すべて同意する",
-    ),
-    "de": Texts(
-        "de",
-        title="Galeriesuche",
-        search="Suchen",
-        more="Weitere Ergebnisse",
-        again="Noch einmal versuchen",
-        end="Das waren alle Ergebnisse",
-        nothing=("Es gibt keine Bilder zu „", "“."),
-        consent_title="Bevor Sie zur Galeriesuche weitergehen",
-        consent_text="Wir verwenden Cookies und Daten, um unsere Dienste zu erbringen und zu messen.",
-        reject="Alle ablehnen",
-        accept="Alle akzeptieren",
-    ),
-    "cs": Texts(
-        "cs",
-        title="Hledání v galerii",
-        search="Hledat",
-        more="Další výsledky",
-        again="Zkusit znovu",
-        end="To jsou všechny výsledky",
-        nothing=("Dotazu „", "“ neodpovídají žádné obrázky."),
-        consent_title="Než budete pokračovat do galerie",
-        consent_text="Soubory cookie a data používáme k poskytování a měření služeb.",
-        reject="Odmítnout vše",
-        accept="Přijmout vše",
-    ),
-}
+_FOLDER = Path(__file__).parent
+# The words of the pages by language; `nothing` stands before and after the query.
+TEXTS: Mapping[str, Mapping[str, Any]] = json.loads(
+    (_FOLDER / "vintages" / "texts.json").read_text(encoding="utf-8")
+)
 OTHER_LANGUAGES = ("ja", "de", "cs")
 _EMOJI = ("🏖️", "📷", "✨", "🐈", "🌸", "👩‍👩‍👧", "🇯🇵", "🎉")
 
@@ -184,13 +118,12 @@ class View:
         return {part: _token(rng) for part in JS_NAMES} if "renamed" in self.mix else JS_NAMES
 
     @cached_property
-    def texts(self) -> Texts:
+    def texts(self) -> Mapping[str, Any]:
         """Return the words of the page."""
         if "japanese" in self.mix:
             return TEXTS["ja"]
-        return TEXTS[
-            seeded("lang", self.eid).choice(OTHER_LANGUAGES) if "renamed" in self.mix else "en"
-        ]
+        other = seeded("lang", self.eid).choice(OTHER_LANGUAGES)
+        return TEXTS[other if "renamed" in self.mix else "en"]
 
     @property
     def layout(self) -> Layout:
@@ -218,7 +151,6 @@ def _token(rng: Random) -> str:
 CHIPS = ("at night", "wallpaper", "old", "from above", "colourful")
 PLACEHOLDER = "data:image/gif;base64," + base64.b64encode(PLACEHOLDER_GIF).decode()
 _INLINED = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")
-_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +190,7 @@ def results_page(
         total=total,
         eid=view.eid,
         chips=CHIPS,
-        end_text=view.texts.end,
+        end_text=view.texts["end"],
         script=_script(view),
         ldi=_script_map({one.image: one.url for one in later}),
         pim=_script_map({one.image: one.url for one in early}),
@@ -304,7 +236,7 @@ def _show(rank: int, result: ServedResult, batch: PageBatch, view: View) -> _Sho
     html = render(
         f"vintages/item_{kind}.html",
         result=result,
-        title=shown_title(result.title, view.texts.lang, result.position),
+        title=shown_title(result.title, view.texts["lang"], result.position),
         rank=rank,
         image=image,
         url=url,

@@ -16,7 +16,7 @@ from scraper.gallery.behaviours import Mix
 from scraper.gallery.catalogue import Catalogue, ServedResult, drawn_shelves, folder_shelves
 from scraper.gallery.drawing import extra_picture, favicon, originals_of
 from scraper.gallery.faults import Previews, verdict
-from scraper.gallery.origin import NOT_FOUND, Answer, Call, Origin, Request, Respond, serving
+from scraper.gallery.origin import NOT_FOUND, Answer, Origin, Request, Respond, serving
 from scraper.gallery.page import View
 from scraper.gallery.scenes import SCENES, seeded
 from scraper.gallery.settings import GallerySettings
@@ -141,35 +141,37 @@ class Gallery:
             "reason": reason,
         }
 
-    def _respond_page(self, call: Call) -> Answer:
+    def _respond_page(self, request: Request) -> Answer:
         respond: dict[str, Respond] = {
             "/search": self._search,
             "/more": self._more,
             "/truth.json": lambda _: Answer(_json(self.truth()), JSON),
-            "/requests.json": lambda _: Answer(_json([r.path for r in self.requests]), JSON),
+            "/requests.json": lambda _: Answer(_json([r.target for r in self.requests]), JSON),
             "/": self._start,
         }
         if "sorry" in self.mix:
             respond["/sorry/index"] = self._refusals.sorry
         if "consent-dialog" in self.mix:
             respond["/choice"] = self._consent.chosen
-        chosen = respond.get(call.path)
-        return NOT_FOUND if chosen is None else chosen(call)
+        chosen = respond.get(request.path)
+        return NOT_FOUND if chosen is None else chosen(request)
 
-    def _start(self, _call: Call) -> Answer:
+    def _start(self, _request: Request) -> Answer:
         return Answer(page.start_page(self.class_names, self._view()).encode(), HTML)
 
-    def _stopped(self, call: Call) -> Answer | None:
+    def _stopped(self, request: Request) -> Answer | None:
         search, consent = self.pages.url, self.origins[-1].url
-        return self._refusals.stops(call, search) or self._consent.stops(call, search, consent)
+        return self._refusals.stops(request, search) or self._consent.stops(
+            request, search, consent
+        )
 
-    def _respond_consent(self, call: Call) -> Answer:
-        return self._consent.respond(call, self.pages.url, self.origins[-1].url)
+    def _respond_consent(self, request: Request) -> Answer:
+        return self._consent.respond(request, self.pages.url, self.origins[-1].url)
 
-    def _search(self, call: Call) -> Answer:
-        if stopped := self._stopped(call):
+    def _search(self, request: Request) -> Answer:
+        if stopped := self._stopped(request):
             return stopped
-        words = call.query.get("q", "")
+        words = request.query.get("q", "")
         results = self._results(words)
         if not results:
             return Answer(page.empty_page(words, self._view()).encode(), HTML)
@@ -179,13 +181,13 @@ class Gallery:
         )
         return Answer(html.encode(), HTML)
 
-    def _more(self, call: Call) -> Answer:
-        eid, start = call.query.get("eid", ""), call.query.get("start", "")
+    def _more(self, request: Request) -> Answer:
+        eid, start = request.query.get("eid", ""), request.query.get("start", "")
         first = int(start) if start.isdecimal() else 0
         if "failed-batch" in self.mix and eid not in self._failed:
             self._failed.add(eid)
             return Answer(b"internal error\n", "text/plain; charset=utf-8", 500)
-        batch = self._batch(self._results(call.query.get("q", "")), first)
+        batch = self._batch(self._results(request.query.get("q", "")), first)
         wait: float | None = 0
         if hangs(first, self.mix, self._settings.batch):
             wait = None
@@ -203,14 +205,16 @@ class Gallery:
     def _view(self, eid: str | None = None) -> View:
         return View(eid or secrets.token_urlsafe(12), self.thumbs.url, self.mix)
 
-    def _respond_thumb(self, call: Call) -> Answer:
-        if call.path == "/images":
-            result = self._catalogue.by_thumb.get(call.query.get("q", "").removeprefix("tbn:"))
+    def _respond_thumb(self, request: Request) -> Answer:
+        if request.path == "/images":
+            result = self._catalogue.by_thumb.get(request.query.get("q", "").removeprefix("tbn:"))
             return NOT_FOUND if result is None else self._previews.answer(result)
-        if call.path == "/favicon":
-            return Answer(favicon(call.query.get("site", "")), "image/png")
-        if call.path in {"/chip", "/decoy"}:
-            return Answer(extra_picture(call.path[1:], call.query.get("words", "")), "image/jpeg")
+        if request.path == "/favicon":
+            return Answer(favicon(request.query.get("site", "")), "image/png")
+        if request.path in {"/chip", "/decoy"}:
+            return Answer(
+                extra_picture(request.path[1:], request.query.get("words", "")), "image/jpeg"
+            )
         return NOT_FOUND
 
 

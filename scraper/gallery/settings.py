@@ -1,4 +1,4 @@
-"""State what `gallery` can be told, with the defaults."""
+"""Define the settings of `gallery`, with their defaults."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

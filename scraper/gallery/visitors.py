@@ -9,8 +9,8 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from scraper.gallery.behaviours import Mix
-from scraper.gallery.origin import NOT_FOUND, Answer, Call
-from scraper.gallery.page import OTHER_LANGUAGES, TEXTS, Texts, render
+from scraper.gallery.origin import NOT_FOUND, Answer, Request
+from scraper.gallery.page import OTHER_LANGUAGES, TEXTS, render
 from scraper.gallery.scenes import seeded
 
 HTML = "text/html; charset=utf-8"
@@ -30,28 +30,32 @@ class Refusals:
         self._has_refused = False
         self._lock = Lock()
 
-    def stops(self, call: Call, search: str) -> Answer | None:
+    def stops(self, request: Request, search: str) -> Answer | None:
         """Return what a visitor gets in place of the page, None for the page itself."""
         with self._lock:
             if "sorry" in self._mix and self._is_too_much():
-                query = urlencode({"continue": search + call.target, "q": secrets.token_urlsafe(8)})
+                query = urlencode(
+                    {"continue": search + request.target, "q": secrets.token_urlsafe(8)}
+                )
                 return Answer(b"", HTML, 302, {"Location": f"{search}/sorry/index?{query}"})
             if "retry-later" in self._mix and not self._has_refused:
                 self._has_refused = True
-                return Answer(render("unavailable.html").encode(), HTML, 503, _retry(RETRY_S))
+                return Answer(
+                    render("unavailable.html").encode(), HTML, 503, {"Retry-After": str(RETRY_S)}
+                )
         if "soft-block" in self._mix:
             html = render(
-                "soft_block.html", query=call.query.get("q", ""), sei=secrets.token_urlsafe(9)
+                "soft_block.html", query=request.query.get("q", ""), sei=secrets.token_urlsafe(9)
             )
             return Answer(html.encode(), HTML)
         return None
 
-    def sorry(self, call: Call) -> Answer:
+    def sorry(self, request: Request) -> Answer:
         """Return the page at /sorry/index: a captcha that nobody can solve."""
-        back, token = call.query.get("continue", ""), call.query.get("q", "")
+        back, token = request.query.get("continue", ""), request.query.get("q", "")
         wait = ceil(self._loads[0] + MINUTE_S - self._clock()) if self._loads else MINUTE_S
         html = render("sorry.html", back=back, token=token)
-        return Answer(html.encode(), HTML, 429, _retry(max(1, int(wait))))
+        return Answer(html.encode(), HTML, 429, {"Retry-After": str(max(1, int(wait)))})
 
     def _is_too_much(self) -> bool:
         now = self._clock()
@@ -61,10 +65,6 @@ class Refusals:
             return True
         self._loads.append(now)
         return False
-
-
-def _retry(seconds: int) -> dict[str, str]:
-    return {"Retry-After": str(seconds)}
 
 
 COOKIE = "SOCS"
@@ -80,43 +80,43 @@ class Consent:
         self.choices: list[ConsentChoice] = []
         self._mix = mix
         lang = "ja" if "japanese" in mix else seeded("consent", seed).choice(OTHER_LANGUAGES)
-        self._texts: Texts = TEXTS[lang]
+        self._texts = TEXTS[lang]
 
-    def stops(self, call: Call, search: str, consent: str) -> Answer | None:
+    def stops(self, request: Request, search: str, consent: str) -> Answer | None:
         """Return what a visitor without a choice sees in place of results, None for the results.
 
         `search` and `consent` are the URLs of the two origins.
         """
-        if COOKIE in call.cookies:
+        if COOKIE in request.cookies:
             return None
         if "consent" in self._mix:
-            query = urlencode({"continue": search + call.target, "hl": self._texts.lang})
+            query = urlencode({"continue": search + request.target, "hl": self._texts["lang"]})
             return Answer(b"", HTML, 302, {"Location": f"{consent}/m?{query}"})
         if "consent-dialog" in self._mix:
-            words = call.query.get("q", "")
+            words = request.query.get("q", "")
             return Answer(render("dialog.html", query=words, text=self._texts).encode(), HTML)
         return None
 
-    def respond(self, call: Call, search: str, consent: str) -> Answer:
+    def respond(self, request: Request, search: str, consent: str) -> Answer:
         """Answer on the consent page's own origin."""
-        if call.path == "/m" and call.form is None:
-            back = call.query.get("continue", search)
+        if request.path == "/m" and request.form is None:
+            back = request.query.get("continue", search)
             html = render("consent.html", text=self._texts, desk=consent, back=back)
             return Answer(html.encode(), HTML)
-        if call.path == "/save" and call.form is not None:
-            return self._saved(call, call.form.get("continue", ""), search)
+        if request.path == "/save" and request.form is not None:
+            return self._saved(request, request.form.get("continue", ""), search)
         return NOT_FOUND
 
-    def _saved(self, call: Call, back: str, search: str) -> Answer:
-        chosen = self.chosen(call)
+    def _saved(self, request: Request, back: str, search: str) -> Answer:
+        chosen = self.chosen(request)
         if chosen.status != OK:
             return chosen
         place = back if back.startswith(search + "/") else search
         return Answer(b"", HTML, 303, {**chosen.headers, "Location": place})
 
-    def chosen(self, call: Call) -> Answer:
+    def chosen(self, request: Request) -> Answer:
         """Note a choice and set its cookie: `set_eom` is true to reject, false to accept."""
-        value = (call.form or {}).get("set_eom")
+        value = (request.form or {}).get("set_eom")
         if value not in {"true", "false"}:
             return Answer(b"set_eom is true or false\n", "text/plain", 400)
         self.choices.append("rejected" if value == "true" else "accepted")

@@ -145,7 +145,7 @@ class Downloader:
         *,
         allow_private: bool = False,
         sleep: Callable[[float], None] = sleep,
-        before_request: Callable[[], None] | None = None,
+        before_request: Callable[[], None] = lambda: None,
         limits: Limits | None = None,
     ) -> None:
         """Send the reader's own user agent, so that both halves of a visit look alike.
@@ -180,8 +180,7 @@ class Downloader:
         self._session.close()
 
     def _get(self, url: str) -> HttpResponse:
-        if self._before_request is not None:
-            self._before_request()
+        self._before_request()
         return self._session.get(url)
 
 

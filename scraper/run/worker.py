@@ -1,6 +1,6 @@
 """Collect one class: its queries, their variants, lost browsers, what need not be loaded again."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import takewhile
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -40,13 +40,16 @@ class ReaderUnavailable(Exception):  # noqa: N818  a state of the world, as Brow
     """A worker gets no reader while others have theirs."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Search:
-    """One URL to work through for one class, until a deadline on the monotonic clock, in s.
+@dataclass(kw_only=True)
+class Visit:
+    """Visits to one URL for one class, until a deadline on the monotonic clock, in s.
 
-    Ranks count from 1, those of a variant from what its query has shown so far.
+    Ranks count from 1, those of a variant from what its query has shown so far. `trouble` says what
+    went wrong.
     """
 
+    run: Run
+    result: ClassResult
     scene_class: SceneClass
     query: str
     url: str
@@ -54,44 +57,26 @@ class Search:
     bar: Bar
     deadline: float
     is_variant: bool
+    trouble: str = ""
 
-    @property
-    def is_late(self) -> bool:
-        """Say whether its time is up."""
-        return monotonic() > self.deadline
-
-
-@dataclass
-class Visit:
-    """One visit to the URL of a search with one reader; `trouble` says what went wrong."""
-
-    run: Run
-    search: Search
-    result: ClassResult
-    reader: ResultsReader
-    downloader: "Downloader"
-    trouble: str = field(default="", init=False)
-
-    def make(self) -> StopReason:
+    def make(self, reader: ResultsReader, downloader: "Downloader") -> StopReason:
         """Open the page and harvest it. Raises BrowserLost."""
-        url = self.search.url
-        state = self._open()
+        self.trouble = ""
+        state = self._open(reader)
         if state == "results":
             try:
-                state = self._harvest()
+                state = self._harvest(reader, downloader)
             except AccessDenied as error:
-                state, self.trouble = "blocked", f"{url}: {error}"
+                state, self.trouble = "blocked", f"{self.url}: {error}"
         if state in {"consent", "nothing found", "layout unknown", "blocked"} and not self.trouble:
-            self.trouble = f"{url} shows no results: {state}"
+            self.trouble = f"{self.url} shows no results: {state}"
         if state == "layout unknown":
-            slug = self.search.scene_class.slug
-            path = keep_page(self.run.dataset, slug, *self.reader.snapshot())
+            path = keep_page(self.run.dataset, self.scene_class.slug, *reader.snapshot())
             self.run.say(f"the page is kept at {path} for whoever mends the selectors")
         return state
 
-    def _open(self) -> PageState | StopReason:
-        """Load the page at a gentle rate, again when nothing answers or patience is asked for."""
-        url = self.search.url
+    def _open(self, reader: ResultsReader) -> PageState | StopReason:
+        """Load the page at a gentle rate, again when nothing answers or it is to be tried later."""
         reason: StopReason = "unreachable"
         wait: float | None
         for attempt in range(TRIES_TO_REACH):
@@ -99,36 +84,37 @@ class Visit:
             if self.run.breaker.reason:
                 return self.run.breaker.reason
             try:
-                return self.reader.open(url)
+                return reader.open(self.url)
             except Unreachable as error:
                 reason, wait = "unreachable", float(attempt)
-                self.trouble = f"nothing answers at {url}: {error}"
+                self.trouble = f"nothing answers at {self.url}: {error}"
             except TryLater as error:
                 reason, wait = "blocked", backoff(error.seconds, attempt, self.run.settings.pause)
-                self.trouble = f"{url} {error}"
+                self.trouble = f"{self.url} {error}"
             last = attempt == TRIES_TO_REACH - 1
-            if wait is None or last or monotonic() + wait > self.search.deadline:
+            if wait is None or last or monotonic() + wait > self.deadline:
                 break
             self.run.sleep(wait)
         return reason
 
-    def _harvest(self) -> StopReason:
+    def _harvest(self, reader: ResultsReader, downloader: "Downloader") -> StopReason:
         """Store the page's results, batch by batch. Raises AccessDenied or BrowserLost."""
-        search, breaker = self.search, self.run.breaker
-        previews = PreviewFetcher((self.reader.body, self.downloader))
-        harvest = Harvest(self.reader, search.store.wanted, search.deadline)
+        breaker = self.run.breaker
+        previews = PreviewFetcher((reader.body, downloader))
+        harvest = Harvest(reader, self.store.wanted, self.deadline)
+
+        def may_store(_: object) -> bool:
+            """Say whether to go on: a block elsewhere does not drop the results that are here."""
+            is_late = monotonic() > self.deadline
+            return not (is_late or breaker.is_interrupted or previews.failure)
+
         for batch in harvest:
             self.result.note(batch)
-            # A block elsewhere does not drop the results that are here already.
-            results = takewhile(
-                lambda _: not (search.is_late or breaker.is_interrupted or previews.failure),
-                batch.results,
-            )
-            search.bar.advance(search.store.keep(results, previews.fetch))
-            harvest.wanted = search.store.wanted
+            self.bar.advance(self.store.keep(takewhile(may_store, batch.results), previews.fetch))
+            harvest.wanted = self.store.wanted
             if previews.failure:
                 reason, problem = previews.failure
-                self.trouble = f"{search.url}: {problem}"
+                self.trouble = f"{self.url}: {problem}"
                 return reason
             if breaker.reason:
                 return breaker.reason
@@ -199,7 +185,9 @@ class Worker:
         deadline = monotonic() + self._run.settings.max_seconds
         reasons: list[StopReason] = [] if pending else ["end of results"]
         for number, url in pending:
-            search = Search(
+            visit = Visit(
+                run=self._run,
+                result=self._result,
                 scene_class=scene_class,
                 query=query,
                 url=url,
@@ -209,15 +197,15 @@ class Worker:
                 is_variant=number > 0,
             )
             before = store.new_results
-            reason = self._visit(search)
-            fruitless = search.is_variant and reason == "nothing found"
+            reason = self._visit(visit)
+            fruitless = visit.is_variant and reason == "nothing found"
             reasons.append("end of results" if fruitless else reason)
             if reasons[-1] != "end of results":
                 break
             self._finish(store, url)
             if store.wanted <= 0:
                 break
-            if search.is_variant and not fruitless and store.new_results == before:
+            if visit.is_variant and not fruitless and store.new_results == before:
                 for _, other in pending:
                     self._finish(store, other)
                 break
@@ -234,27 +222,26 @@ class Worker:
     def _finish(self, store: ClassStore, url: str) -> None:
         self._manifest.finish_query(store.engine, store.class_id, url, self._run.run_id)
 
-    def _visit(self, search: Search) -> StopReason:
+    def _visit(self, visit: Visit) -> StopReason:
         """Visit a URL, again with a new browser when one is lost."""
+        store, breaker = visit.store, self._run.breaker
         reason: StopReason = "browser lost"
-        trouble, lost = "", 0
+        lost = 0
         while lost < LOST_IN_A_ROW:
-            before = search.store.new_results
-            search.store.begin(search.query, after_known=search.is_variant)
+            before = store.new_results
+            store.begin(visit.query, after_known=visit.is_variant)
             try:
-                visit = Visit(self._run, search, self._result, *self._reading())
-                reason = visit.make()
-                trouble = visit.trouble
+                reason = visit.make(*self._reading())
                 break
             except BrowserLost as error:
-                lost = 1 if search.store.new_results > before else lost + 1
-                trouble = f"the browser was lost: {error}"
-                self._run.say(f"{search.scene_class.name}: {trouble}")
+                lost = 1 if store.new_results > before else lost + 1
+                visit.trouble = f"the browser was lost: {error}"
+                self._run.say(f"{visit.scene_class.name}: {visit.trouble}")
                 self.close()
-            if self._run.breaker.reason:
-                return self._run.breaker.reason
+            if breaker.reason:
+                return breaker.reason
         if reason not in DONE:
-            self._result.trouble = self._result.trouble or trouble
+            self._result.trouble = self._result.trouble or visit.trouble
         return reason
 
     def _reading(self) -> "tuple[ResultsReader, Downloader]":

@@ -204,5 +204,5 @@ def test_a_block_ends_the_run_and_what_was_found_stays(
     ]
     assert [one["kept"] for one in classes.values()] == [SMALL, SMALL, 0]
     assert outcome.exit_code == BLOCKED
-    loads = [r.path for r in gallery.pages.requests if r.path.startswith(("/search", "/sorry"))]
+    loads = [r.target for r in gallery.pages.requests if r.target.startswith(("/search", "/sorry"))]
     assert len(loads) == 4

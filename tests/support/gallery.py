@@ -12,7 +12,7 @@ from scraper.gallery.server import Gallery
 COUNT, BATCH = 60, 25
 DOCID = re.compile(r'<div [^>]*data-docid="([^"]+)"[^>]*data-lpage=|data-docid="([^"]+)" data-ref')
 TBNID = re.compile(r'data-tbnid="([^"]+)" data-ow="\d+" data-oh="\d+" data-ictx')
-END = TEXTS["en"].end
+END = TEXTS["en"]["end"]
 Serve = Callable[..., Gallery]
 
 

@@ -67,7 +67,7 @@ def test_each_bad_preview_has_its_reason_and_is_asked_for_once(site: Site, visit
         "/bomb": "too_large",
         "/good": draw_jpeg(2),
     }
-    assert sorted(r.path for r in site.pages.requests if r.path in answers) == sorted(names)
+    assert sorted(r.target for r in site.pages.requests if r.target in answers) == sorted(names)
 
 
 def test_ranks_follow_what_the_viewer_sees(site: Site, visit: Visitor) -> None:

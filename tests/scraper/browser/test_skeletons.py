@@ -15,7 +15,7 @@ from sceneset.manifest.store import Manifest
 from sceneset.progress import Output
 from scraper.commands.scrape import scrape
 from scraper.engines.engine import SearchResult
-from scraper.gallery.origin import NOT_FOUND, Answer, Call, Origin, serving
+from scraper.gallery.origin import NOT_FOUND, Answer, Origin, Request, serving
 from scraper.http.previews import fetch, judge
 from scraper.reader import Fetched
 from scraper.settings import ScrapeSettings
@@ -45,12 +45,12 @@ def _page(request: pytest.FixtureRequest, shared_data: Path) -> tuple[str, str]:
 def served(html: str) -> Iterator[Origin]:
     """Serve a page, and a picture of its own at each thumbnail's address."""
 
-    def respond(call: Call) -> Answer:
-        number = THUMB.fullmatch(call.path)
+    def respond(request: Request) -> Answer:
+        number = THUMB.fullmatch(request.path)
         if number:
-            size = int(call.query["w"]), int(call.query["h"])
+            size = int(request.query["w"]), int(request.query["h"])
             return Answer(drawn(int(number[1]), size), "image/jpeg")
-        return Answer(html.encode(), HTML) if call.path == "/search" else NOT_FOUND
+        return Answer(html.encode(), HTML) if request.path == "/search" else NOT_FOUND
 
     with serving(Origin(0, respond)) as origin:
         yield origin
@@ -90,7 +90,7 @@ def asked(origin: Origin, src: str) -> Fetched:
     """Fetch a thumbnail that the page left to us."""
     parts = urlsplit(src)
     answer = origin.respond(
-        Call(parts.path, dict(p.split("=") for p in parts.query.split("&")), "")
+        Request(parts.path, dict(p.split("=") for p in parts.query.split("&")), "")
     )
     return Fetched(answer.data, answer.status)
 
@@ -151,7 +151,7 @@ def test_a_scrape_of_a_real_page_keeps_every_preview(page: tuple[str, str], tmp_
             variants=False,
         )
         scrape(settings=settings, output=Output(quiet=True))
-        requests = [r.path for r in origin.requests if THUMB.match(r.path)]
+        requests = [r.target for r in origin.requests if THUMB.match(r.target)]
     with Manifest(tmp_path / "set" / "manifest.db") as manifest:
         rows = manifest.query("SELECT status, count(*) FROM sightings GROUP BY status")
     assert sum(count for _, count in rows) == RESULTS[vintage]

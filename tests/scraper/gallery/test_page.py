@@ -20,7 +20,7 @@ from scraper.gallery.page import (
 )
 
 ITEM = re.compile(r'data-docid="([^"]+)" data-ref-docid="([^"]+)" data-lpage="([^"]+)"')
-COLUMNS, END_TEXT = LAYOUTS["2026"].columns, TEXTS["en"].end
+COLUMNS, END_TEXT = LAYOUTS["2026"].columns, TEXTS["en"]["end"]
 OPTIONS = {"automatic": 2, "delay_ms": 0}
 JPEG = b"\xff\xd8\xff"
 

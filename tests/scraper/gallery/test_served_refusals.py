@@ -71,7 +71,7 @@ def test_consent_is_asked_on_another_origin_and_counted(
     assert urlsplit(place).netloc not in {
         urlsplit(o.url).netloc for o in (gallery.pages, gallery.thumbs)
     }
-    assert any(TEXTS[lang].consent_title in html for lang in OTHER_LANGUAGES)
+    assert any(TEXTS[lang]["consent_title"] in html for lang in OTHER_LANGUAGES)
     actions = re.findall(r'<form action="([^"]+)" method="POST">', html)
     assert len(actions) == 2
     assert all(urlsplit(action).path == "/save" for action in actions)

@@ -5,7 +5,7 @@ import pytest
 from support.api_results import ENGINE, harvested, page
 
 from scraper.gallery.origin import Answer as Served
-from scraper.gallery.origin import Call, Origin, serving
+from scraper.gallery.origin import Origin, Request, serving
 from scraper.http.api_results import ApiReader, user_agent
 from scraper.http.client import BoundedSession, Limits
 from scraper.http.ssrf import Guard
@@ -16,14 +16,14 @@ def session(user_agent: str, limits: Limits | None = None) -> BoundedSession:
     return BoundedSession(user_agent, "gzip", Guard(allow_private=True), limits)
 
 
-def served(respond: Callable[[Call], Served]) -> Origin:
+def served(respond: Callable[[Request], Served]) -> Origin:
     return Origin(0, respond)
 
 
 def test_it_reads_a_real_server_with_a_name_it_can_be_known_by() -> None:
-    def respond(call: Call) -> Served:
-        number = int(call.query.get("page", "1"))
-        return Served(page(number, 2, f"{call.query['q']}{number}").data, "application/json")
+    def respond(request: Request) -> Served:
+        number = int(request.query.get("page", "1"))
+        return Served(page(number, 2, f"{request.query['q']}{number}").data, "application/json")
 
     with serving(served(respond)) as origin:
         client = session(user_agent("me@example.org"))
@@ -31,7 +31,7 @@ def test_it_reads_a_real_server_with_a_name_it_can_be_known_by() -> None:
         url = ENGINE.search_url("a b", template=origin.url + "/?q={query}")
         assert reader.open(url) == "results"
         assert harvested(reader) == ("end of results", ["a b1", "a b2"])
-        assert [request.path for request in origin.requests] == ["/?q=a+b", "/?q=a+b&page=2"]
+        assert [request.target for request in origin.requests] == ["/?q=a+b", "/?q=a+b&page=2"]
         reader.close()
 
 
