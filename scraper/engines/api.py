@@ -98,7 +98,9 @@ def read_answer(engine: ApiEngine, answer: object, url: str) -> ApiPage:
         records = []
     if not isinstance(records, list):
         raise UnknownAnswer(f"the answer has no list {engine.results}")
-    results = [one for record in _in_order(engine, records) if (one := _result(engine, record))]
+    if engine.order and all(isinstance(look(r, engine.order), int) for r in records):
+        records = sorted(records, key=lambda record: look(record, engine.order))
+    results = [one for record in records if (one := _result(engine, record))]
     if records and not results:
         wanted = ", ".join(".".join(engine.fields[name]) for name in _REQUIRED)
         raise UnknownAnswer(f"no result has what is needed: {wanted}")
@@ -124,23 +126,17 @@ def without_markup(text: str) -> str:
     return unescape(_TAG.sub("", shown))
 
 
-def _in_order(engine: ApiEngine, records: list[Any]) -> list[Any]:
-    if not engine.order:
-        return records
-    ranks = [look(record, engine.order) for record in records]
-    if not all(isinstance(rank, int) for rank in ranks):
-        return records
-    return [record for _, record in sorted(zip(ranks, records, strict=True), key=lambda p: p[0])]
-
-
 def _result(engine: ApiEngine, record: object) -> SearchResult | None:
     """Return a result, None when it lacks its id or its preview's URL."""
     values = {name: _words(engine, record, name) for name in engine.fields}
     if not all(values[name] for name in _REQUIRED):
         return None
-    whole = {"page_url": "", "title": "", "site": ""} | values
+    whole = {"page_url": "", "title": "", "site": "", "creator": ""} | values
     whole["licence"] = whole.get("licence") or "unknown"
-    whole["attribution"] = whole.get("attribution") or _attribution(whole)
+    if not whole.get("attribution"):  # credit a work that comes without a line of its own
+        creator = f" by {whole['creator']}" if whole["creator"] else ""
+        parts = (f'"{whole["title"]}"{creator}', whole["licence"], whole["page_url"])
+        whole["attribution"] = ", ".join(part for part in parts if part)
     return SearchResult(**whole)
 
 
@@ -161,10 +157,3 @@ def _plain(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value).encode("utf-8", "replace").decode("utf-8").replace("\0", "")
-
-
-def _attribution(values: Mapping[str, str]) -> str:
-    """Credit a work that comes without a line of its own: title, creator, licence, source."""
-    title, creator = values["title"], values.get("creator", "")
-    credit = f'"{title}" by {creator}' if creator else f'"{title}"'
-    return ", ".join(part for part in (credit, values["licence"], values["page_url"]) if part)

@@ -20,7 +20,7 @@ from scraper.gallery.origin import NOT_FOUND, Answer, Origin, Request, Respond, 
 from scraper.gallery.page import View
 from scraper.gallery.scenes import SCENES, seeded
 from scraper.gallery.settings import GallerySettings
-from scraper.gallery.visitors import Consent, ConsentChoice, Refusals
+from scraper.gallery.visitors import AccessRules, ConsentChoice
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/json; charset=utf-8"
@@ -70,8 +70,9 @@ class Gallery:
         self.mix = settings.mix
         self._catalogue = open_catalogue(settings)
         self._previews = Previews(self._catalogue, self.mix)
-        self._refusals = Refusals(self.mix, settings.loads_before_block, time.monotonic)
-        self._consent = Consent(self.mix, settings.seed)
+        self._rules = AccessRules(
+            self.mix, settings.loads_before_block, settings.seed, time.monotonic
+        )
         self._failed: set[str] = set()
         with ExitStack() as opened:
             self.pages = Origin(settings.port, self._respond_page)
@@ -97,7 +98,7 @@ class Gallery:
     @property
     def consents(self) -> list[ConsentChoice]:
         """Return what visitors chose on the consent page or dialog, oldest first."""
-        return list(self._consent.choices)
+        return list(self._rules.choices)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -150,26 +151,20 @@ class Gallery:
             "/": self._start,
         }
         if "sorry" in self.mix:
-            respond["/sorry/index"] = self._refusals.sorry
+            respond["/sorry/index"] = self._rules.sorry
         if "consent-dialog" in self.mix:
-            respond["/choice"] = self._consent.chosen
+            respond["/choice"] = self._rules.choose
         chosen = respond.get(request.path)
         return NOT_FOUND if chosen is None else chosen(request)
 
     def _start(self, _request: Request) -> Answer:
         return Answer(page.start_page(self.class_names, self._view()).encode(), HTML)
 
-    def _stopped(self, request: Request) -> Answer | None:
-        search, consent = self.pages.url, self.origins[-1].url
-        return self._refusals.stops(request, search) or self._consent.stops(
-            request, search, consent
-        )
-
     def _respond_consent(self, request: Request) -> Answer:
-        return self._consent.respond(request, self.pages.url, self.origins[-1].url)
+        return self._rules.consent_page(request, self.pages.url, self.origins[-1].url)
 
     def _search(self, request: Request) -> Answer:
-        if stopped := self._stopped(request):
+        if stopped := self._rules.stops(request, self.pages.url, self.origins[-1].url):
             return stopped
         words = request.query.get("q", "")
         results = self._results(words)

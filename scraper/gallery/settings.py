@@ -70,7 +70,12 @@ class GallerySettings:
             ("delay_ms", 0, 10_000),
             ("loads_before_block", 0, 1000),
         ):
-            _within(name, getattr(self, name), least, most)
+            value = getattr(self, name)
+            if not least <= value <= most:
+                flag = "--" + name.replace("_", "-")
+                raise SettingsError(
+                    f"{flag} is {value}", cure=f"give {flag} a value from {least} to {most}"
+                )
         if self.pictures is not None and not self.pictures.is_dir():
             raise SettingsError(
                 f"--pictures {self.pictures} is not a folder",
@@ -82,11 +87,3 @@ class GallerySettings:
     def mix(self) -> Mix:
         """Return the vintage and the behaviours, with those that `hostile` draws."""
         return mixed(self.vintage, self.behaviours, self.hostile)
-
-
-def _within(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        flag = "--" + name.replace("_", "-")
-        raise SettingsError(
-            f"{flag} is {value}", cure=f"give {flag} a value from {least} to {most}"
-        )

@@ -16,38 +16,50 @@ from scraper.gallery.scenes import seeded
 HTML = "text/html; charset=utf-8"
 MINUTE_S = 60.0
 RETRY_S = 1
+COOKIE = "SOCS"
+OK = 200
+ConsentChoice = Literal["rejected", "accepted"]
 
 
-class Refusals:
-    """Decide at each load of a results page whether to answer; the clock comes in as a function, in s."""
+class AccessRules:
+    """Decide at each load of a results page whether to answer it; the clock gives seconds."""
 
-    def __init__(self, mix: Mix, loads_before_block: int, clock: Callable[[], float]) -> None:
-        """Start with no page loads."""
+    def __init__(
+        self, mix: Mix, loads_before_block: int, seed: int, clock: Callable[[], float]
+    ) -> None:
+        """Start with no page loads; consent is asked in any language but English."""
+        self.choices: list[ConsentChoice] = []
         self._mix = mix
         self._limit = loads_before_block
         self._clock = clock
         self._loads: deque[float] = deque()
         self._has_refused = False
         self._lock = Lock()
+        lang = "ja" if "japanese" in mix else seeded("consent", seed).choice(OTHER_LANGUAGES)
+        self._texts = TEXTS[lang]
 
-    def stops(self, request: Request, search: str) -> Answer | None:
-        """Return what a visitor gets in place of the page, None for the page itself."""
+    def stops(self, request: Request, search: str, consent: str) -> Answer | None:
+        """Return what a visitor gets in place of the page, None for the page itself.
+
+        `search` and `consent` are the URLs of the two origins.
+        """
+        words, back = request.query.get("q", ""), search + request.target
         with self._lock:
             if "sorry" in self._mix and self._is_too_much():
-                query = urlencode(
-                    {"continue": search + request.target, "q": secrets.token_urlsafe(8)}
-                )
+                query = urlencode({"continue": back, "q": secrets.token_urlsafe(8)})
                 return Answer(b"", HTML, 302, {"Location": f"{search}/sorry/index?{query}"})
             if "retry-later" in self._mix and not self._has_refused:
                 self._has_refused = True
-                return Answer(
-                    render("unavailable.html").encode(), HTML, 503, {"Retry-After": str(RETRY_S)}
-                )
+                html = render("unavailable.html")
+                return Answer(html.encode(), HTML, 503, {"Retry-After": str(RETRY_S)})
         if "soft-block" in self._mix:
-            html = render(
-                "soft_block.html", query=request.query.get("q", ""), sei=secrets.token_urlsafe(9)
-            )
+            html = render("soft_block.html", query=words, sei=secrets.token_urlsafe(9))
             return Answer(html.encode(), HTML)
+        if "consent" in self._mix and COOKIE not in request.cookies:
+            query = urlencode({"continue": back, "hl": self._texts["lang"]})
+            return Answer(b"", HTML, 302, {"Location": f"{consent}/m?{query}"})
+        if "consent-dialog" in self._mix and COOKIE not in request.cookies:
+            return Answer(render("dialog.html", query=words, text=self._texts).encode(), HTML)
         return None
 
     def sorry(self, request: Request) -> Answer:
@@ -57,6 +69,30 @@ class Refusals:
         html = render("sorry.html", back=back, token=token)
         return Answer(html.encode(), HTML, 429, {"Retry-After": str(max(1, int(wait)))})
 
+    def consent_page(self, request: Request, search: str, consent: str) -> Answer:
+        """Answer on the consent page's own origin."""
+        if request.path == "/m" and request.form is None:
+            back = request.query.get("continue", search)
+            html = render("consent.html", text=self._texts, consent=consent, back=back)
+            return Answer(html.encode(), HTML)
+        if request.path != "/save" or request.form is None:
+            return NOT_FOUND
+        answer = self.choose(request)
+        if answer.status != OK:
+            return answer
+        back = request.form.get("continue", "")
+        place = back if back.startswith(search + "/") else search
+        return Answer(b"", HTML, 303, {**answer.headers, "Location": place})
+
+    def choose(self, request: Request) -> Answer:
+        """Note a choice and set its cookie: `set_eom` is true to reject, false to accept."""
+        value = (request.form or {}).get("set_eom")
+        if value not in {"true", "false"}:
+            return Answer(b"set_eom is true or false\n", "text/plain", 400)
+        self.choices.append("rejected" if value == "true" else "accepted")
+        cookie = f"{COOKIE}={self.choices[-1]}; Path=/; Max-Age=3600; SameSite=Lax"
+        return Answer(b"", HTML, OK, {"Set-Cookie": cookie})
+
     def _is_too_much(self) -> bool:
         now = self._clock()
         while self._loads and self._loads[0] <= now - MINUTE_S:
@@ -65,60 +101,3 @@ class Refusals:
             return True
         self._loads.append(now)
         return False
-
-
-COOKIE = "SOCS"
-OK = 200
-ConsentChoice = Literal["rejected", "accepted"]
-
-
-class Consent:
-    """The consent page, the consent dialog, and the choices made so far, oldest first."""
-
-    def __init__(self, mix: Mix, seed: int) -> None:
-        """Choose the language: never English, Japanese on a Japanese page."""
-        self.choices: list[ConsentChoice] = []
-        self._mix = mix
-        lang = "ja" if "japanese" in mix else seeded("consent", seed).choice(OTHER_LANGUAGES)
-        self._texts = TEXTS[lang]
-
-    def stops(self, request: Request, search: str, consent: str) -> Answer | None:
-        """Return what a visitor without a choice sees in place of results, None for the results.
-
-        `search` and `consent` are the URLs of the two origins.
-        """
-        if COOKIE in request.cookies:
-            return None
-        if "consent" in self._mix:
-            query = urlencode({"continue": search + request.target, "hl": self._texts["lang"]})
-            return Answer(b"", HTML, 302, {"Location": f"{consent}/m?{query}"})
-        if "consent-dialog" in self._mix:
-            words = request.query.get("q", "")
-            return Answer(render("dialog.html", query=words, text=self._texts).encode(), HTML)
-        return None
-
-    def respond(self, request: Request, search: str, consent: str) -> Answer:
-        """Answer on the consent page's own origin."""
-        if request.path == "/m" and request.form is None:
-            back = request.query.get("continue", search)
-            html = render("consent.html", text=self._texts, desk=consent, back=back)
-            return Answer(html.encode(), HTML)
-        if request.path == "/save" and request.form is not None:
-            return self._saved(request, request.form.get("continue", ""), search)
-        return NOT_FOUND
-
-    def _saved(self, request: Request, back: str, search: str) -> Answer:
-        chosen = self.chosen(request)
-        if chosen.status != OK:
-            return chosen
-        place = back if back.startswith(search + "/") else search
-        return Answer(b"", HTML, 303, {**chosen.headers, "Location": place})
-
-    def chosen(self, request: Request) -> Answer:
-        """Note a choice and set its cookie: `set_eom` is true to reject, false to accept."""
-        value = (request.form or {}).get("set_eom")
-        if value not in {"true", "false"}:
-            return Answer(b"set_eom is true or false\n", "text/plain", 400)
-        self.choices.append("rejected" if value == "true" else "accepted")
-        cookie = f"{COOKIE}={self.choices[-1]}; Path=/; Max-Age=3600; SameSite=Lax"
-        return Answer(b"", HTML, OK, {"Set-Cookie": cookie})

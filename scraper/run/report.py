@@ -153,6 +153,9 @@ def scrape_outcome(
     unfinished = [name for name, reason in reasons.items() if reason not in DONE]
     gravest = combined(reasons[name] for name in unfinished)
     trouble = next((results[n].trouble for n in unfinished if reasons[n] == gravest), "")
+    detail = f" ({trouble})" if trouble and gravest != "interrupted" else ""
+    counted = _counted(len(unfinished))
+    problem = f"{gravest}: {counted} not finished: {_listed(unfinished)}{detail}"
     news = f"{added} new" if added else "nothing new"
     warnings = _warnings(results) + _failed(counts, results)
     return Outcome(
@@ -172,7 +175,7 @@ def scrape_outcome(
             *_hint(reasons, counts, wanted),
         ),
         exit_code=exit_code(reasons.values(), signal_number),
-        problem=_problem(unfinished, gravest, trouble),
+        problem=problem if unfinished else "",
         cure=_CURES.get(gravest, AGAIN) + (FRESH if fresh and unfinished else ""),
     )
 
@@ -220,13 +223,6 @@ def _failed(
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")
-
-
-def _problem(unfinished: list[str], gravest: StopReason, trouble: str) -> str:
-    if not unfinished:
-        return ""
-    detail = f" ({trouble})" if trouble and gravest != "interrupted" else ""
-    return f"{gravest}: {_counted(len(unfinished))} not finished: {_listed(unfinished)}{detail}"
 
 
 def _counted(classes: int) -> str:

@@ -72,26 +72,21 @@ class CircuitBreaker:
 class Launcher:
     """Start readers and downloaders; browsers start one after another, with one driver.
 
-    `before_load` keeps the rate of page loads, `sleep` sleeps.
+    `before_load` keeps the rate of page loads, `sleep` sleeps; `readers` are all that came up.
     """
 
     settings: ScrapeSettings
     engine: Engine
     before_load: Callable[[], None]
     sleep: Callable[[float], None]
+    readers: list[ResultsReader] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
-    _readers: list[ResultsReader] = field(default_factory=list)
-
-    @property
-    def has_started(self) -> bool:
-        """Say whether any reader came up in this run."""
-        return bool(self._readers)
 
     def new_reader(self) -> ResultsReader:
         """Start a reader of the engine. Raises BrowserMissingError or BrowserLost."""
         with self._lock:
             reader = self._start()
-            self._readers.append(reader)
+            self.readers.append(reader)
         return reader
 
     def new_downloader(self, user_agent: str) -> "Downloader":
@@ -107,7 +102,7 @@ class Launcher:
 
     def close_all(self) -> None:
         """Close every reader at once: commands that wait for one end as lost."""
-        for reader in self._readers:
+        for reader in self.readers:
             reader.close()
 
     def _start(self) -> ResultsReader:

@@ -265,7 +265,7 @@ class Worker:
         except BrowserLost as error:
             if self._has_started:
                 raise
-            if launcher.has_started:
+            if launcher.readers:
                 raise ReaderUnavailable(str(error)) from error
             cure = _CURES[bool(self._run.settings.grid)]
             problem = f"the browser does not start: {error}"

@@ -110,11 +110,6 @@ class PlayedLauncher(Launcher):
         self.readers: list[PlayedReader] = []
         self.download = download or NoDownload(Fetched(None))
 
-    @property
-    def has_started(self) -> bool:
-        """Say whether any reader was handed out."""
-        return bool(self.readers)
-
     def new_reader(self) -> PlayedReader:
         """Make one more."""
         self.readers.append(self.make())
