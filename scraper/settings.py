@@ -68,8 +68,8 @@ class SearchOptions:
 
 GENTLE_PER_MINUTE = 20
 CONTACT = re.compile(r"[!-'*-~]([ -'*-~]*[!-'*-~])?")  # printable ASCII without parentheses
-_VAIN_IN_A_BROWSER = {"contact": "is read in a browser, which names itself"}
-_VAIN_FOR_AN_API = {
+_USELESS_IN_A_BROWSER = {"contact": "is read in a browser, which names itself"}
+_USELESS_FOR_AN_API = {
     "driver": "needs no browser",
     "grid": "needs no browser",
     "headful": "needs no browser",
@@ -181,11 +181,11 @@ def _check_engine(settings: ScrapeSettings) -> None:
         )
     engine.check(settings.search.requested())
     in_a_browser = isinstance(engine, ResultsPage)
-    vain = _VAIN_IN_A_BROWSER if in_a_browser else _VAIN_FOR_AN_API
-    for name, why in vain.items():
-        _refuse_vain(settings, name, f"engine {engine.name} {why}")
+    useless = _USELESS_IN_A_BROWSER if in_a_browser else _USELESS_FOR_AN_API
+    for name, why in useless.items():
+        _refuse_useless(settings, name, f"engine {engine.name} {why}")
     if settings.grid is not None:
-        _refuse_vain(settings, "driver", "a Grid has its own drivers")
+        _refuse_useless(settings, "driver", "a Grid has its own drivers")
     if settings.contact is not None and not CONTACT.fullmatch(settings.contact):
         raise SettingsError(
             f"--contact {settings.contact!r} cannot be sent: only plain text without parentheses can",
@@ -193,7 +193,7 @@ def _check_engine(settings: ScrapeSettings) -> None:
         )
 
 
-def _refuse_vain(settings: ScrapeSettings, name: str, why: str) -> None:
+def _refuse_useless(settings: ScrapeSettings, name: str, why: str) -> None:
     """Refuse an option that would do nothing."""
     given = getattr(settings, name)
     if given != ScrapeSettings.__dataclass_fields__[name].default:

@@ -58,7 +58,7 @@ BROWSERS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
 DRIVER_VARIABLES = ("SE_CHROMEDRIVER", "CHROMEDRIVER")
-ASK_S = 10
+VERSION_S = 10
 _VERSION = re.compile(r"(\d+)\.\d+\.\d+")
 _CURE = (
     "on Debian: apt install chromium chromium-driver; elsewhere install Chrome; or --driver PATH"
@@ -67,7 +67,7 @@ _CURE = (
 
 @dataclass(frozen=True, slots=True)
 class DriverChoice:
-    """A driver, its browser (None: the driver knows where) and how they were found."""
+    """A driver, its browser (None: the driver knows where) and where they come from."""
 
     driver: str
     browser: str | None
@@ -75,15 +75,15 @@ class DriverChoice:
 
 
 Which = Callable[[str], str | None]
-Ask = Callable[[str], str]
+ReadVersion = Callable[[str], str]
 Fetcher = Callable[[str | None], DriverChoice | None]
 
 
-def ask_version(binary: str) -> str:
+def read_version(binary: str) -> str:
     """Return what `binary --version` prints, or nothing when it cannot be run."""
     try:
         answer = subprocess.run(  # noqa: S603  a browser or driver found on this machine
-            [binary, "--version"], capture_output=True, text=True, timeout=ASK_S, check=False
+            [binary, "--version"], capture_output=True, text=True, timeout=VERSION_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
@@ -100,7 +100,7 @@ def choose(
     requested: Path | None,
     environment: Mapping[str, str],
     which: Which,
-    ask: Ask = ask_version,
+    read_version: ReadVersion = read_version,
     fetchers: Callable[[], Iterable[Fetcher]] = tuple,
 ) -> DriverChoice:
     """Choose a driver: as requested, from the environment, on the path, else fetched.
@@ -122,24 +122,24 @@ def choose(
             raise BrowserMissingError(f"no driver at {driver}", cure=_CURE)
         return DriverChoice(driver, browser, "as given")
     on_path = which("chromedriver")
-    driver_major = major(ask(on_path)) if on_path else None
+    driver_major = major(read_version(on_path)) if on_path else None
     for candidate in browsers:
-        if on_path and driver_major and major(ask(candidate)) == driver_major:
+        if on_path and driver_major and major(read_version(candidate)) == driver_major:
             return DriverChoice(on_path, candidate, "installed")
     for fetch in fetchers():
         choice = fetch(browser)
         if choice:
             return choice
-    raise BrowserMissingError(_missing(browser, on_path, ask), cure=_CURE)
+    raise BrowserMissingError(_missing(browser, on_path, read_version), cure=_CURE)
 
 
-def _missing(browser: str | None, driver: str | None, ask: Ask) -> str:
+def _missing(browser: str | None, driver: str | None, read_version: ReadVersion) -> str:
     if browser is None:
         return "no Chrome or Chromium is installed, and none could be fetched"
     if driver is None:
         return f"{browser} has no chromedriver beside it, and none could be fetched"
     return (
-        f"{driver} has version {major(ask(driver))}, but {browser} has {major(ask(browser))},"
+        f"{driver} has version {major(read_version(driver))}, but {browser} has {major(read_version(browser))},"
         " and no driver that fits could be fetched"
     )
 
@@ -193,9 +193,9 @@ def fetch_with_selenium_manager(
         paths = SeleniumManager().binary_paths(arguments)
     except (WebDriverException, OSError):
         return None
-    driver, found = paths.get("driver_path"), paths.get("browser_path")
+    driver, fetched = paths.get("driver_path"), paths.get("browser_path")
     return (
-        DriverChoice(str(driver), browser or found, "fetched by Selenium Manager")
+        DriverChoice(str(driver), browser or fetched, "fetched by Selenium Manager")
         if driver
         else None
     )

@@ -232,23 +232,21 @@ def local_driver(
         raise
 
 
-def grid_driver(address: str, *, headful: bool = False) -> Started:
+def grid_driver(url: str, *, headful: bool = False) -> Started:
     """Start a browser on a Selenium Grid. Raises BrowserLost when it does not come up."""
     try:
-        driver = _connect(address, grid_options(headful=headful), COMMAND_S, ours=False)
+        driver = _connect(url, grid_options(headful=headful), COMMAND_S, ours=False)
     except (WebDriverException, HTTPError, OSError) as error:
-        raise BrowserLost(
-            f"the Grid at {address} gives no browser: {_first_line(error)}"
-        ) from error
+        raise BrowserLost(f"the Grid at {url} gives no browser: {_first_line(error)}") from error
     return Started(driver, None)
 
 
-def _connect(address: str, options: ChromeOptions, patience: float, *, ours: bool) -> Remote:
+def _connect(url: str, options: ChromeOptions, patience: float, *, ours: bool) -> Remote:
     # A command that is not answered in time would be sent three times more.
     once = {"init_args_for_pool_manager": {"retries": False}}
-    config = ClientConfig(remote_server_addr=address, init_args_for_pool_manager=once)
+    config = ClientConfig(remote_server_addr=url, init_args_for_pool_manager=once)
     config.timeout = patience
-    connection = ChromeRemoteConnection(address, ignore_proxy=ours, client_config=config)
+    connection = ChromeRemoteConnection(url, ignore_proxy=ours, client_config=config)
     return Remote(command_executor=connection, options=options)
 
 
@@ -323,7 +321,7 @@ class Browser:
     def close(self) -> None:
         """End browser and driver, by force after five seconds or when they are lost.
 
-        A browser of a Grid is always asked to quit, so that its slot is free again.
+        A browser of a Grid always gets the command to quit, so that its slot is free again.
         """
         with self._closing:
             if self._closed:

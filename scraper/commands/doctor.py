@@ -1,4 +1,4 @@
-"""Say what is installed and what is missing, and see to a browser when asked to."""
+"""Say what is installed and what is missing, and install a browser on request."""
 
 import os
 import shutil
@@ -15,7 +15,13 @@ from cyclopts import Parameter
 
 from sceneset.errors import EXTRAS, BrowserMissingError
 from sceneset.progress import Outcome, Output
-from scraper.browser.chromedriver import DriverChoice, ask_version, choose, fetchers, is_debian_root
+from scraper.browser.chromedriver import (
+    DriverChoice,
+    choose,
+    fetchers,
+    is_debian_root,
+    read_version,
+)
 
 DEBIAN_PACKAGES = ("chromium", "chromium-driver")
 APT_COMMANDS = (
@@ -109,7 +115,7 @@ def install(say: Callable[[str], None], commands: Sequence[Sequence[str]] = APT_
 
 
 def _describe(choice: DriverChoice) -> str:
-    browser = ask_version(choice.browser).strip() if choice.browser else "its own browser"
+    browser = read_version(choice.browser).strip() if choice.browser else "its own browser"
     return f"{browser or choice.browser} with {choice.driver} ({choice.how})"
 
 

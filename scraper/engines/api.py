@@ -19,7 +19,7 @@ _URLS = frozenset({"page_url", "licence_url", "src"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """Go on by page numbers: where they stand in an answer, how many may be asked for."""
+    """Paginate by page numbers: where they stand in an answer, how many may be requested."""
 
     parameter: str
     number: str
@@ -36,7 +36,7 @@ class Pages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """Go on by the parameters that the answer itself names."""
+    """Paginate by the parameters that the answer itself names."""
 
     at: str
 

@@ -127,7 +127,7 @@ class ServedResult:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ServedClass:
     """One class: the queries that find it, its results in rank order and how to read one."""
 
     name: str
@@ -139,13 +139,13 @@ class Shelf:
 class Catalogue:
     """Every result there is, found by query or by thumbnail id."""
 
-    def __init__(self, shelves: Iterable[Shelf]) -> None:
-        """Index the shelves; nothing is drawn yet."""
-        self.shelves = {shelf.name: shelf for shelf in shelves}
+    def __init__(self, classes: Iterable[ServedClass]) -> None:
+        """Index the classes; nothing is drawn yet."""
+        self.classes = {served.name: served for served in classes}
         self._by_query = {
-            folded(query): shelf for shelf in self.shelves.values() for query in shelf.queries
+            folded(query): served for served in self.classes.values() for query in served.queries
         }
-        self.by_thumb = {r.thumb_id: r for s in self.shelves.values() for r in s.results}
+        self.by_thumb = {r.thumb_id: r for s in self.classes.values() for r in s.results}
 
     def find(self, query: str) -> tuple[ServedResult, ...]:
         """Return the results of a query in rank order; none for an unknown one.
@@ -165,7 +165,7 @@ class Catalogue:
 
     def read(self, result: ServedResult) -> bytes:
         """Return the bytes of a result's preview."""
-        return self.shelves[result.class_name].read(result.position)
+        return self.classes[result.class_name].read(result.position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,22 +197,22 @@ def plan_class(
     return plans
 
 
-def drawn_shelves(
+def drawn_classes(
     classes: Iterable[SceneClass], originals: Originals, *, per_class: int, share: float, seed: int
-) -> list[Shelf]:
-    """Return a shelf per class; its pictures are drawn when first read."""
+) -> list[ServedClass]:
+    """Return what is served per class; pictures are drawn when first read."""
     classes = list(classes)
     names = [one.name for one in classes]
     others = dict(zip(names, [*names[1:], names[0]], strict=True)) if len(names) > 1 else {}
     plans = {
         name: plan_class(name, others.get(name), per_class, share, seed=seed) for name in names
     }
-    return [_drawn_shelf(one, plans, originals, seed) for one in classes]
+    return [_drawn_class(one, plans, originals, seed) for one in classes]
 
 
-def _drawn_shelf(
+def _drawn_class(
     scene_class: SceneClass, plans: Mapping[str, list[Plan]], originals: Originals, seed: int
-) -> Shelf:
+) -> ServedClass:
     name = scene_class.name
     docids = {
         (plan.class_name, plan.original): _identifier("docid", seed, plan.class_name, position)
@@ -238,20 +238,20 @@ def _drawn_shelf(
         )
         for position, plan in enumerate(plans[name])
     )
-    return Shelf(name, tuple({name: 0, **dict.fromkeys(scene_class.queries)}), results, read)
+    return ServedClass(name, tuple({name: 0, **dict.fromkeys(scene_class.queries)}), results, read)
 
 
-def folder_shelves(root: Path) -> list[Shelf]:
-    """Return a shelf per folder in `root`; every file in it is a result, sorted by name."""
-    shelves = []
+def folder_classes(root: Path) -> list[ServedClass]:
+    """Return what is served per folder in `root`; its files are the results, sorted by name."""
+    classes = []
     for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
         name = unicodedata.normalize("NFC", folder.name)
         files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
         results = tuple(
             _result(name, position, seed=0, title=path.stem) for position, path in enumerate(files)
         )
-        shelves.append(Shelf(name, (name,), results, partial(_read, files)))
-    return shelves
+        classes.append(ServedClass(name, (name,), results, partial(_read, files)))
+    return classes
 
 
 def _read(files: list[Path], position: int) -> bytes:

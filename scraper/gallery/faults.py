@@ -56,7 +56,7 @@ class Previews:
         """Return the bytes of a result's preview."""
         fault = self.fault(result)
         if fault == "copy":
-            results = self.catalogue.shelves[result.class_name].results
+            results = self.catalogue.classes[result.class_name].results
             result = results[result.position - COPY_OFFSET]
         return _damaged(fault, self.catalogue.read(result))
 

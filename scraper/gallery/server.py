@@ -13,7 +13,7 @@ from sceneset.progress import Outcome, Output
 from sceneset.signals import stop_on_request
 from scraper.gallery import page
 from scraper.gallery.behaviours import Mix
-from scraper.gallery.catalogue import Catalogue, ServedResult, drawn_shelves, folder_shelves
+from scraper.gallery.catalogue import Catalogue, ServedResult, drawn_classes, folder_classes
 from scraper.gallery.drawing import extra_picture, favicon, originals_of
 from scraper.gallery.faults import Previews, verdict
 from scraper.gallery.origin import NOT_FOUND, Answer, Origin, Request, Respond, serving
@@ -62,7 +62,7 @@ def reachable(results: Sequence[ServedResult], mix: Mix, batch: int) -> tuple[Se
 
 
 class Gallery:
-    """A running gallery: where it is, what it serves and what was asked of it."""
+    """A running gallery: where it is, what it serves, what was requested."""
 
     def __init__(self, settings: GallerySettings) -> None:
         """Listen on every port. Raises SettingsError or ClassListError."""
@@ -86,7 +86,7 @@ class Gallery:
 
     @property
     def search_url(self) -> str:
-        """Return the template of the results page's address, with {query}."""
+        """Return the template of the results page's URL, with {query}."""
         return self.pages.url + "/search?q={query}"
 
     @property
@@ -103,7 +103,7 @@ class Gallery:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Return the names of the classes that are served."""
-        return tuple(self._catalogue.shelves)
+        return tuple(self._catalogue.classes)
 
     def truth(self) -> dict[str, list[Record]]:
         """Return per class a record of every result that a visitor can see; draws every class.
@@ -114,7 +114,7 @@ class Gallery:
         with the same bytes the one read first is `kept`, here the first in rank.
         """
         return {
-            name: self._records(shelf.results) for name, shelf in self._catalogue.shelves.items()
+            name: self._records(served.results) for name, served in self._catalogue.classes.items()
         }
 
     def _records(self, results: Sequence[ServedResult]) -> list[Record]:
@@ -216,13 +216,13 @@ class Gallery:
 def open_catalogue(settings: GallerySettings) -> Catalogue:
     """Return what these settings serve. Raises ClassListError."""
     if settings.pictures is not None:
-        return Catalogue(folder_shelves(settings.pictures))
+        return Catalogue(folder_classes(settings.pictures))
     if settings.classes is not None:
         classes = read_class_list(settings.classes)
     else:
         classes = tuple(SceneClass(name, (name,)) for name in SCENES)
     return Catalogue(
-        drawn_shelves(
+        drawn_classes(
             classes,
             originals_of(settings.seed, settings.per_class),
             per_class=settings.per_class,

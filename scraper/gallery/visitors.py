@@ -27,7 +27,7 @@ class AccessRules:
     def __init__(
         self, mix: Mix, loads_before_block: int, seed: int, clock: Callable[[], float]
     ) -> None:
-        """Start with no page loads; consent is asked in any language but English."""
+        """Start with no page loads; the question of consent is never in English."""
         self.choices: list[ConsentChoice] = []
         self._mix = mix
         self._limit = loads_before_block

@@ -96,7 +96,7 @@ class BoundedSession:
                 urllib3.exceptions.HTTPError,
                 zlib.error,
                 OSError,
-                ValueError,  # an address that cannot be one, in all its forms
+                ValueError,  # a URL that cannot be one, in all its forms
             ) as error:
                 if self._guard.expired:
                     raise NoAnswer("the answer takes too long", "timeout") from error

@@ -35,7 +35,7 @@ def fetch(src: str, sources: tuple[Source, ...]) -> Fetched:
     """Return a preview's bytes: from its data URI, else from the first source that has them.
 
     A source that answers None, or that has no bytes and no reason, is followed by the next one. An
-    error, a timeout or too large an answer is final: a dead address is asked for once.
+    error, a timeout or too large an answer is final: a dead URL is requested once.
     """
     if src.startswith("data:"):
         return Fetched(data_uri_bytes(src))

@@ -1,4 +1,4 @@
-"""Keep a gentle pace: pauses, a limit per minute, and the wait that a server asks for."""
+"""Limit the rate of page loads: pauses, a limit per minute, and the wait that a server asks for."""
 
 import random
 from collections import deque
@@ -26,14 +26,14 @@ def next_wait(now: float, loads: deque[float], pause: float, per_minute: int | N
     return max(0.0, wait)
 
 
-def backoff(asked: float, attempt: int, pause: float) -> float | None:
-    """Return the seconds to wait after a server asked for patience; None when it asks too much.
+def backoff(retry_after_s: float, attempt: int, pause: float) -> float | None:
+    """Return the seconds to wait before a retry; None when the server asks for too many.
 
-    `asked` is its Retry-After, 0 when it named none: then the wait doubles with each `attempt`,
+    `retry_after_s` is its Retry-After, 0 when it named none: then the wait doubles with each `attempt`,
     counted from 0, starting at `pause` but at least one second, up to a minute.
     """
-    if asked:
-        return asked if asked <= LONGEST_WAIT_S else None
+    if retry_after_s:
+        return retry_after_s if retry_after_s <= LONGEST_WAIT_S else None
     return min(max(1.0, pause) * 2.0**attempt, LONGEST_WAIT_S)
 
 

@@ -75,7 +75,7 @@ class ClassResult:
     last_resorts: set[str] = field(default_factory=set)
 
     def note(self, batch: ResultBatch) -> None:
-        """Remember by which strategy results were found."""
+        """Remember which strategy matched results."""
         if batch.strategy and (batch.results or batch.unloaded):
             self.strategies.add(batch.strategy)
             if batch.last_resort:
@@ -183,7 +183,7 @@ def scrape_outcome(
 def _hint(
     reasons: Mapping[str, StopReason], counts: Mapping[str, Mapping[str, int]], wanted: int | None
 ) -> list[str]:
-    """Say what may bring more when all that was found is less than wanted."""
+    """Say what may bring more when all results are fewer than wanted."""
     short = [
         name
         for name, reason in reasons.items()

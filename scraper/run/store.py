@@ -87,7 +87,7 @@ class ClassStore:
         self.wanted = max(0, self.target - held)
 
     @property
-    def owes(self) -> bool:
+    def has_due(self) -> bool:
         """Say whether a known result is still to be tried again, or its lost file to be replaced."""
         return any(map(self._is_due, self.known))
 
@@ -97,7 +97,7 @@ class ClassStore:
         if after_known:
             self.position = self.manifest.last_rank(self.engine, self.class_id, query)
 
-    def give_up_what_no_page_shows(self) -> None:
+    def count_unseen_attempts(self) -> None:
         """Count a vain attempt for results that are due and that no page of this run showed."""
         self._count_vain([n for n in self.known if self._is_due(n) and n not in self.shown])
 

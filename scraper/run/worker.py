@@ -165,7 +165,7 @@ class Worker:
         result.reason = "target reached" if store.wanted <= 0 else combined(reasons)
         result.added = store.added
         if set(reasons) <= DONE and store.wanted > 0:
-            store.give_up_what_no_page_shows()
+            store.count_unseen_attempts()
         return result
 
     def close(self) -> None:
@@ -214,7 +214,7 @@ class Worker:
     def _pending_urls(self, query: str, store: ClassStore) -> list[tuple[int, str]]:
         """Return number and URL of the searches of a query that have not given all they have."""
         urls = list(enumerate(self._run.search_urls(query)))
-        if not self._run.settings.resume or store.owes:
+        if not self._run.settings.resume or store.has_due:
             return urls
         finished = self._manifest.finished_addresses(store.engine, store.class_id)
         return [(number, url) for number, url in urls if url not in finished]

@@ -5,7 +5,7 @@ from PIL import Image
 from support.drawing import draw_jpeg
 
 from scraper.gallery.behaviours import Behaviour, mixed
-from scraper.gallery.catalogue import Catalogue, ServedResult, Shelf
+from scraper.gallery.catalogue import Catalogue, ServedClass, ServedResult
 from scraper.gallery.faults import BAD, Fault, Previews, verdict
 from scraper.gallery.origin import Answer
 
@@ -25,7 +25,7 @@ def _previews(*names: Behaviour) -> tuple[list[ServedResult], Previews]:
         ServedResult("A", n, f"doc{n}", f"thumb{n}", f"https://a.example/{n}", "a.example", "title")
         for n in range(COUNT)
     )
-    catalogue = Catalogue([Shelf("A", ("A",), results, PICTURES.__getitem__)])
+    catalogue = Catalogue([ServedClass("A", ("A",), results, PICTURES.__getitem__)])
     return list(results), Previews(catalogue, mixed("2026", names))
 
 
@@ -116,6 +116,6 @@ def test_one_preview_in_forty_drips_and_counts_as_timed_out() -> None:
 )
 def test_what_is_no_useful_picture_is_rejected_with_its_reason(data: bytes, reason: str) -> None:
     results = (ServedResult("A", 0, "d", "t", "https://a.example/0", "a.example", "title"),)
-    catalogue = Catalogue([Shelf("A", ("A",), results, lambda _: data)])
+    catalogue = Catalogue([ServedClass("A", ("A",), results, lambda _: data)])
     preview = Previews(catalogue, mixed("2026", ())).answer(results[0])
     assert verdict(preview, set()) == ("rejected", reason)
