@@ -2,10 +2,11 @@
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sceneset.bundle.reader import Bundle, find_bundle, open_bundle
+from sceneset.bundle.tag_rule import TagRule
 from sceneset.checksums import file_sha256
 from sceneset.class_names import check_count, read_class_names
 from sceneset.errors import SettingsError
@@ -31,6 +32,7 @@ class ServedModel:
     sha256: str
     engine: Engine
     explainer: LazyExplainer | None = None
+    tag_rule: TagRule = field(default_factory=TagRule)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -93,6 +95,7 @@ def load_served(
         str(bundle.record["files"].get(FILES[loaded.runtime], "")),
         loaded.engine,
         lazy_explainer(bundle, workers),
+        bundle.tag_rule,
     )
 
 

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.http.errors import RefusalError
-from serving.inference.service import Encoded, Service, choose_tags
+from serving.inference.service import Encoded, Service
 from serving.input.payload import DOCUMENTED, JPEG_PNG, parse_json
 from serving.protocols.contract import (
     EXAMPLE_PICTURE,
@@ -36,8 +36,9 @@ async def classify(service: Service, request: Request) -> Response:
     service.check_count(len(texts))
     pictures = [Encoded(text, JPEG_PNG) for text in texts]
     answers = await service.classify(pictures, DOCUMENTED, "/classify")
-    names = answers.model.class_names
-    return json_response({"tags": [choose_tags(found, names) for found in answers.whole()]})
+    model = answers.model
+    tags = [model.tag_rule.tags(one.tolist(), model.class_names) for one in answers.whole()]
+    return json_response({"tags": tags})
 
 
 def refuse(refusal: RefusalError) -> Response:

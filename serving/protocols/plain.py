@@ -10,7 +10,7 @@ from starlette.responses import Response
 from serving.http.errors import RefusalError
 from serving.inference.engine import top_classes
 from serving.inference.model import ServedModel
-from serving.inference.service import Answers, Probabilities, Service, choose_tags
+from serving.inference.service import Answers, Probabilities, Service
 from serving.input.payload import WITH_WEBP, is_on, whole_number
 from serving.protocols.asked import BODY, TAKES, read_asked
 from serving.protocols.contract import (
@@ -97,7 +97,7 @@ def _told(answers: Answers, place: int, top: int, wanted: _Wanted) -> object:
     labels = [{"label": label, "score": score} for label, score in top_classes(found, names, top)]
     told: dict[str, object] = {"labels": labels}
     if wanted.tags:
-        told["tags"] = choose_tags(found, names)
+        told["tags"] = answers.model.tag_rule.tags(found.tolist(), names)
     if wanted.explain:
         told["explain"] = _explained(answers.drawn[place], found, names, wanted.label)
     return labels if len(told) == 1 else told
