@@ -41,7 +41,14 @@ def add(
     picture, with the reason it was rejected.
     """
     folders = class_folders(folder)
-    _check_listed(folders, settings.classes)
+    if settings.classes is not None:
+        listed = {scene_class.name for scene_class in read_class_list(settings.classes)}
+        unlisted = [name for name in folders if name not in listed]
+        if unlisted:
+            raise UsageError(
+                f"{shown(unlisted[0])} is a folder but no class of {settings.classes}",
+                cure="add it to the class list, or rename the folder",
+            )
     dataset = create_dataset(settings.dataset)
     watch = Stopwatch()
     with run_lock(dataset.root, "add"), Manifest(dataset.manifest_path) as manifest:
@@ -102,18 +109,6 @@ def class_folders(folder: Path) -> dict[str, Path]:
             f"{folder} holds no class folders", cure="put the pictures of each class in a subfolder"
         )
     return {name: folders[name] for name in label_order(folders)}
-
-
-def _check_listed(folders: dict[str, Path], class_list: Path | None) -> None:
-    if class_list is None:
-        return
-    listed = {scene_class.name for scene_class in read_class_list(class_list)}
-    strangers = [name for name in folders if name not in listed]
-    if strangers:
-        raise UsageError(
-            f"{shown(strangers[0])} is a folder but no class of {class_list}",
-            cure="add it to the class list, or rename the folder",
-        )
 
 
 def _adopt_class(store: ClassStore, files: list[Path], bar: Bar, stop: StopRequest) -> StopReason:

@@ -1,7 +1,6 @@
 """Decide how each preview is answered, and what a careful scraper makes of it."""
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -92,10 +91,9 @@ def verdict(preview: Answer, held: set[bytes]) -> tuple[str, str]:
         return "failed", "http_error"
     if reason := _why_no_picture(preview.data):
         return "rejected", reason
-    if preview.data in held:
-        return "duplicate", ""
+    status = "duplicate" if preview.data in held else "kept"
     held.add(preview.data)
-    return "kept", ""
+    return status, ""
 
 
 def media_type(data: bytes) -> str:
@@ -121,30 +119,23 @@ def _why_no_picture(data: bytes) -> str:
 
 @lru_cache(maxsize=1024)
 def _damaged(fault: Fault, data: bytes) -> bytes:
-    return _DAMAGE[fault](data) if fault in _DAMAGE else data
+    if fault == "cut":
+        return data[: len(data) // 2]
+    if fault in {"png", "webp", "gif"}:
+        return _converted(fault.upper(), data)
+    return _REPLACED.get(fault, data)
 
 
-def _as(file_format: str) -> Callable[[bytes], bytes]:
-    def convert(data: bytes) -> bytes:
-        try:
-            image = decode(data)
-        except PictureError:
-            return data
-        buffer = io.BytesIO()
-        if file_format == "GIF":
-            image = image.quantize(64, Image.Quantize.FASTOCTREE)
-        image.save(buffer, file_format)
-        return buffer.getvalue()
-
-    return convert
+def _converted(file_format: str, data: bytes) -> bytes:
+    try:
+        image = decode(data)
+    except PictureError:
+        return data
+    buffer = io.BytesIO()
+    if file_format == "GIF":
+        image = image.quantize(64, Image.Quantize.FASTOCTREE)
+    image.save(buffer, file_format)
+    return buffer.getvalue()
 
 
-_DAMAGE: dict[Fault, Callable[[bytes], bytes]] = {
-    "cut": lambda data: data[: len(data) // 2],
-    "missing": lambda _: b"not found\n",
-    "empty": lambda _: b"",
-    "html": lambda _: NOT_A_PICTURE,
-    "png": _as("PNG"),
-    "webp": _as("WEBP"),
-    "gif": _as("GIF"),
-}
+_REPLACED: dict[Fault, bytes] = {"missing": b"not found\n", "empty": b"", "html": NOT_A_PICTURE}

@@ -62,7 +62,11 @@ def reachable(results: Sequence[ServedResult], mix: Mix, batch: int) -> tuple[Se
 
 
 class Gallery:
-    """A running gallery: where it is, what it serves, what was requested."""
+    """A running gallery: what it serves, what was requested.
+
+    `search_url` is the template of the results page's URL, with {query}; `consents` are the choices
+    that visitors made on the consent page or dialog, oldest first.
+    """
 
     def __init__(self, settings: GallerySettings) -> None:
         """Listen on every port. Raises SettingsError or ClassListError."""
@@ -83,27 +87,15 @@ class Gallery:
             if "consent" in self.mix:
                 self.origins.append(Origin(0, self._respond_consent))
             opened.pop_all()
-
-    @property
-    def search_url(self) -> str:
-        """Return the template of the results page's URL, with {query}."""
-        return self.pages.url + "/search?q={query}"
+        self.search_url = self.pages.url + "/search?q={query}"
+        self.consents: Sequence[ConsentChoice] = self._rules.choices
+        self.class_names = tuple(self._catalogue.classes)
 
     @property
     def requests(self) -> list[Request]:
         """Return every request to any origin so far, oldest first."""
         every = [request for origin in self.origins for request in origin.requests]
         return sorted(every, key=lambda request: request.time)
-
-    @property
-    def consents(self) -> list[ConsentChoice]:
-        """Return what visitors chose on the consent page or dialog, oldest first."""
-        return list(self._rules.choices)
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Return the names of the classes that are served."""
-        return tuple(self._catalogue.classes)
 
     def truth(self) -> dict[str, list[Record]]:
         """Return per class a record of every result that a visitor can see; draws every class.

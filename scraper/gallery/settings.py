@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter, Token
 
 from sceneset.errors import SettingsError
-from scraper.gallery.behaviours import Behaviour, Mix, Vintage, described, mixed
+from scraper.gallery.behaviours import BEHAVIOURS, Behaviour, Mix, Vintage, mixed
 
 LAST_PORT = 65535
 
@@ -51,7 +51,9 @@ class GallerySettings:
             n_tokens=1,
             negative="",
             show_choices=False,
-            help=f"What makes the gallery hard to read, separated by commas. {described()}.",
+            help="What makes the gallery hard to read, separated by commas. "
+            + "; ".join(f"{name}: {trait.summary}" for name, trait in BEHAVIOURS.items())
+            + ".",
         ),
     ] = ()
     hostile: int | None = None

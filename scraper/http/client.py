@@ -121,19 +121,28 @@ class BoundedSession:
         raise NoAnswer("too many redirects", "http_error", response.status_code)
 
     def _read(self, response: requests.Response) -> HttpResponse:
+        """Read a body up to one byte after the limit, decoding it on the way.
+
+        Raises ValueError for an encoding that is unknown, or compressed data that is cut short.
+        """
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
-        decoder = _Decoder(encoding, self._limits.max_bytes + 1)
+        if encoding not in _COMPRESSED | {"", "identity"}:
+            raise ValueError(f"the answer is encoded as {encoding[:40]!r}, which was not asked for")
+        decoder = zlib.decompressobj(_GZIP_OR_ZLIB) if encoding in _COMPRESSED else None
+        most = self._limits.max_bytes + 1
+        data = BytesIO()  # gives its bytes without a copy
         for chunk in response.raw.stream(CHUNK, decode_content=False):
-            decoder.feed(chunk)
-            if decoder.full:
+            left = most - data.tell()
+            data.write(decoder.decompress(chunk, left) if decoder else chunk[:left])
+            if data.tell() >= most:
                 break
         else:
-            decoder.check_end()
+            if decoder is not None and not decoder.eof:
+                raise ValueError("the compressed answer is cut short")
         if self._guard.expired:
             raise NoAnswer("the answer takes too long", "timeout", response.status_code)
-        return HttpResponse(
-            response.status_code, decoder.data.getvalue(), response.headers.get("Retry-After")
-        )
+        status, wait = response.status_code, response.headers.get("Retry-After")
+        return HttpResponse(status, data.getvalue(), wait)
 
 
 class Downloader:
@@ -182,32 +191,6 @@ class Downloader:
     def _get(self, url: str) -> HttpResponse:
         self._before_request()
         return self._session.get(url)
-
-
-class _Decoder:
-    """Gather up to `most` decoded bytes. Raises ValueError for an encoding it cannot read."""
-
-    def __init__(self, encoding: str, most: int) -> None:
-        if encoding not in _COMPRESSED | {"", "identity"}:
-            raise ValueError(f"the answer is encoded as {encoding[:40]!r}, which was not asked for")
-        self.data = BytesIO()
-        self._most = most
-        self._zlib = zlib.decompressobj(_GZIP_OR_ZLIB) if encoding in _COMPRESSED else None
-
-    @property
-    def full(self) -> bool:
-        """Say whether no more is wanted."""
-        return self.data.tell() >= self._most
-
-    def feed(self, chunk: bytes) -> None:
-        """Take in a chunk as it came over the wire."""
-        room = self._most - self.data.tell()
-        self.data.write(self._zlib.decompress(chunk, room) if self._zlib else chunk[:room])
-
-    def check_end(self) -> None:
-        """Raise ValueError when a compressed answer ends before its end."""
-        if self._zlib is not None and not self._zlib.eof:
-            raise ValueError("the compressed answer is cut short")
 
 
 def _first_line(error: BaseException) -> str:

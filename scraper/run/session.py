@@ -41,11 +41,6 @@ class CircuitBreaker:
         self._lock = Lock()
 
     @property
-    def is_interrupted(self) -> bool:
-        """Say whether the user asked to stop."""
-        return self.reason == "interrupted"
-
-    @property
     def reason(self) -> StopReason | None:
         """Return why no further page may be loaded, None while all is well."""
         return "interrupted" if self._request else self._recorded

@@ -106,7 +106,7 @@ class Visit:
         def may_store(_: object) -> bool:
             """Say whether to go on: a block elsewhere does not drop the results that are here."""
             is_late = monotonic() > self.deadline
-            return not (is_late or breaker.is_interrupted or previews.failure)
+            return not (is_late or breaker.reason == "interrupted" or previews.failure)
 
         for batch in harvest:
             self.result.note(batch)

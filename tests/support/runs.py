@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sceneset.class_list import SceneClass
 from sceneset.dataset import Dataset, create_dataset
@@ -107,13 +108,14 @@ class PlayedLauncher(Launcher):
     ) -> None:
         """Start nothing."""
         self.make = make
-        self.readers: list[PlayedReader] = []
+        self.readers: list[Any] = []
         self.download = download or NoDownload(Fetched(None))
 
     def new_reader(self) -> PlayedReader:
         """Make one more."""
-        self.readers.append(self.make())
-        return self.readers[-1]
+        reader = self.make()
+        self.readers.append(reader)
+        return reader
 
     def new_downloader(self, user_agent: str) -> NoDownload:
         """Return the one download."""
