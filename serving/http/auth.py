@@ -11,7 +11,7 @@ from sceneset.errors import MissingInputError, SettingsError
 _BEARER = "bearer "
 
 
-class Keys:
+class APIKeys:
     """The keys that open the server; only their hashes are kept."""
 
     def __init__(self, keys: list[str]) -> None:
@@ -31,7 +31,7 @@ class Keys:
         return found
 
 
-def read_keys(path: Path) -> Keys:
+def read_keys(path: Path) -> APIKeys:
     """Read one key per line; lines that begin with # are remarks.
 
     Raises MissingInputError when there is no file, SettingsError when it holds no key or other
@@ -66,7 +66,7 @@ def read_keys(path: Path) -> Keys:
             f"the key file {path} holds a key with characters that no header carries",
             cure="write keys of ASCII letters and digits",
         )
-    return Keys(keys)
+    return APIKeys(keys)
 
 
 def _digest(key: str) -> bytes:

@@ -58,7 +58,7 @@ def spans(maps: str, name: str) -> list[tuple[int, int]]:
     return [(int(first, 16), int(end, 16)) for first, end in places]
 
 
-def keep_large_blocks_apart() -> None:
+def set_malloc_thresholds() -> None:
     """Let the C library give blocks above APART back as soon as they are freed, for good.
 
     glibc else raises this limit to 32 MiB once so large a block was freed, and keeps twice as much
@@ -70,7 +70,7 @@ def keep_large_blocks_apart() -> None:
         _LIBC.mallopt(_TRIM_THRESHOLD, KEPT)
 
 
-def give_freed_back() -> None:
+def trim_heap() -> None:
     """Return what was freed to the system, where the C library can."""
     if _LIBC is not None and hasattr(_LIBC, "malloc_trim"):
         _LIBC.malloc_trim(0)

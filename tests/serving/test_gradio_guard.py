@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 from support.served_model import Client
 
-from serving.gradio_page import POLICY, SMALL, GradioGuard, call_of, sweep
-from serving.http.errors import RefusalError
+from serving.gradio_page import POLICY, SMALL, GradioMiddleware, call_of, sweep
+from serving.http.errors import HTTPError
 
 API = "/gradio/gradio_api"
 ANY_JSON = st.recursive(
@@ -43,7 +43,11 @@ class Inner:
 
 
 def ask(
-    guard: GradioGuard, path: str, *pieces: bytes, method: str = "POST", length: int | None = None
+    guard: GradioMiddleware,
+    path: str,
+    *pieces: bytes,
+    method: str = "POST",
+    length: int | None = None,
 ) -> tuple[int, Mapping[bytes, bytes]]:
     """Return the status and the headers of the answer to a body in pieces."""
     told = b"transfer-encoding", b"chunked"
@@ -71,14 +75,14 @@ def inner() -> Inner:
 
 
 @pytest.fixture
-def guard(client: Client, inner: Inner, tmp_path: Path) -> GradioGuard:
+def guard(client: Client, inner: Inner, tmp_path: Path) -> GradioMiddleware:
     """Return a guard of the shared server's limits: bodies of 2 MB."""
     (tmp_path / "a.png").write_bytes(b"picture")
-    return GradioGuard(inner, client.service, tmp_path.resolve())
+    return GradioMiddleware(inner, client.service, tmp_path.resolve())
 
 
 def test_a_call_is_written_anew_from_the_little_that_it_may_say(
-    guard: GradioGuard, inner: Inner, tmp_path: Path
+    guard: GradioMiddleware, inner: Inner, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "a.png")
     said = {
@@ -103,19 +107,19 @@ def test_an_address_and_any_other_file_are_refused(tmp_path: Path, path: str) ->
     named = path if path.startswith(("/", "H", "h")) else str(tmp_path / "in" / path)
     (tmp_path / "in").mkdir()
     (tmp_path / "a.png").write_bytes(b"picture")
-    with pytest.raises(RefusalError):
+    with pytest.raises(HTTPError):
         call_of({"data": [{"path": named}]}, tmp_path / "in")
 
 
 @given(ANY_JSON)
 @budget(max_examples=100, deadline=None)
 def test_any_json_is_a_call_without_a_picture_or_is_refused(value: object) -> None:
-    with suppress(RefusalError):
+    with suppress(HTTPError):
         assert call_of(value, Path("/nowhere"))["data"] == [None]
 
 
 def test_bodies_are_bounded_whether_or_not_they_tell_their_length(
-    guard: GradioGuard, inner: Inner, client: Client
+    guard: GradioMiddleware, inner: Inner, client: Client
 ) -> None:
     for path in (f"{API}/call/classify", f"{API}/queue/join/", "/gradio/login", f"{API}/reset"):
         assert ask(guard, path, length=SMALL + 1)[0] == 413
@@ -123,21 +127,21 @@ def test_bodies_are_bounded_whether_or_not_they_tell_their_length(
     assert inner.bodies == []
     assert ask(guard, f"{API}/upload", *[b"x" * 500_000] * 99)[0] == 413
     assert ask(guard, f"{API}/upload", *[b"x" * 500_000] * 4)[0] == 200
-    assert [len(body) for body in inner.bodies] == [2_000_000, 2_000_000]
-    assert client.service.room.held == 0
+    assert [len(body) for body in inner.bodies] == [2_000_000]
+    assert client.service.memory.used == 0
 
 
 def test_there_is_room_for_uploads_as_for_all_other_bodies(
-    guard: GradioGuard, client: Client
+    guard: GradioMiddleware, client: Client
 ) -> None:
-    with client.service.room.share() as share:
-        share.grow(client.service.settings.max_bodies)
+    with client.service.memory.reserve() as reservation:
+        reservation.grow(client.service.settings.max_bodies)
         assert ask(guard, f"{API}/upload", b"x", length=1)[0] == 503
     assert ask(guard, f"{API}/upload", b"x", length=1)[0] == 200
 
 
 def test_what_lies_on_the_disk_is_bounded_too_until_it_is_swept(
-    guard: GradioGuard, inner: Inner, client: Client, tmp_path: Path
+    guard: GradioMiddleware, inner: Inner, client: Client, tmp_path: Path
 ) -> None:
     most = client.service.settings.max_bodies
     os.truncate(tmp_path / "a.png", most)  # a file of holes
@@ -148,7 +152,7 @@ def test_what_lies_on_the_disk_is_bounded_too_until_it_is_swept(
 
 
 def test_addresses_that_the_page_does_not_need_are_not_there(
-    guard: GradioGuard, inner: Inner
+    guard: GradioMiddleware, inner: Inner
 ) -> None:
     for path in ("vibe-code", "process_recording", "call/v2/classify", "component_server"):
         assert ask(guard, f"{API}/{path}", b"{}")[0] == 404

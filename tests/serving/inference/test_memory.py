@@ -13,8 +13,7 @@ import pytest
 from support import MODELS
 
 from sceneset.bundle.reader import open_bundle
-from serving.inference.engine import Engine
-from serving.inference.interpreter_pool import load_interpreter
+from serving.inference.engine import Engine, LiteRTInterpreter
 from serving.inference.memory import mapped_copy, spans
 
 SIZE = 1 << 20
@@ -84,7 +83,7 @@ def test_without_a_file_of_its_own_a_model_is_run_from_its_bytes() -> None:
 
     with mapped_copy(MODEL.read_bytes(), refuse) as copy:
         assert copy is None
-    assert load_interpreter(MODEL, MODEL.read_bytes()).get_input_details()[0]["shape"][1] == 32
+    assert LiteRTInterpreter(MODEL, MODEL.read_bytes()).shapes()[0][1] == 32
 
 
 def test_a_copy_that_found_too_little_room_leaves_it_to_others_at_once() -> None:
