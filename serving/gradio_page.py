@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http.auth import APIKeys
 from serving.http.body import Reservation, read_body
-from serving.http.errors import HTTPError, busy
+from serving.http.errors import HTTPError, bad_format, busy
 from serving.http.payload import WITH_WEBP, parse_json
 from serving.inference.service import Service
 from serving.protocols.contract import problem_response
@@ -106,8 +106,7 @@ def call_of(value: object, folder: Path) -> dict[str, object]:
         case {"data": [{"path": str(path)}]} if _is_upload(path, folder):
             picture = {"path": path, "meta": {"_type": "gradio.FileData"}}
         case _:
-            detail = "Send a picture that was uploaded here within the last minute"
-            raise HTTPError(400, "bad_format", detail)
+            raise bad_format("Send a picture that was uploaded here within the last minute")
     given = value if isinstance(value, dict) else {}
     kept = {
         name: given[name] for name, kind in _KEPT_FIELDS.items() if type(given.get(name)) is kind

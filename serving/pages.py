@@ -95,6 +95,12 @@ _ERROR_WORDS = {
     504: "No answer in time",
 }
 _BYTES = {"type": "string", "format": "binary"}
+# The three ways to send a key.
+_SECURITY_SCHEMES = {
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "PlatformKey": {"type": "apiKey", "in": "header", "name": "Cnvrg-Api-Key"},
+    "Bearer": {"type": "http", "scheme": "bearer"},
+}
 _PARAMETER = re.compile(r"{(\w+)}")
 
 
@@ -127,25 +133,15 @@ def operation(route: Route, protocol: ClientProtocol, *, keys: bool) -> dict[str
     return described
 
 
-def security_schemes() -> dict[str, Any]:
-    """Return the three ways to send a key."""
-    return {
-        "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-        "PlatformKey": {"type": "apiKey", "in": "header", "name": "Cnvrg-Api-Key"},
-        "Bearer": {"type": "http", "scheme": "bearer"},
-    }
-
-
 def _content(route: Route) -> dict[str, Any]:
     if route.answers_as.startswith("image/"):
         return {route.answers_as: {"schema": _BYTES}}
     if route.answers_as != JSON:
         return {route.answers_as: {"schema": TEXT}}
     schema = route.gives or shape_of(route.answers)
-    if route.examples:
-        examples = {name: {"value": value} for name, value in route.examples.items()}
-        return {route.answers_as: {"schema": schema, "examples": examples}}
-    return {route.answers_as: {"schema": schema, "example": route.answers}}
+    examples = {name: {"value": value} for name, value in route.examples.items()}
+    example = {"examples": examples} if examples else {"example": route.answers}
+    return {route.answers_as: {"schema": schema, **example}}
 
 
 def _error_statuses(route: Route, *, keys: bool) -> list[int]:
@@ -185,8 +181,13 @@ def _taken(route: Route, kind: str, example: object) -> dict[str, Any]:
 def _parameter(
     name: str, place: str, about: str, schema: Mapping[str, Any], *, required: bool
 ) -> dict[str, Any]:
-    described: dict[str, Any] = {"name": name, "in": place, "required": required}
-    return described | {"description": about, "schema": schema}
+    return {
+        "name": name,
+        "in": place,
+        "required": required,
+        "description": about,
+        "schema": schema,
+    }
 
 
 def _operation_id(route: Route) -> str:
@@ -204,11 +205,9 @@ def openapi_schema(
         for route in protocol.routes:
             described = {"tags": [protocol.name], **operation(route, protocol, keys=keys)}
             paths.setdefault(route.path, {})[route.method.lower()] = described
-    schema: dict[str, Any] = {"openapi": "3.1.0", "info": {"title": title, "version": "1"}}
-    schema["paths"] = paths
-    if keys:
-        schema["components"] = {"securitySchemes": security_schemes()}
-    return schema
+    components = {"components": {"securitySchemes": _SECURITY_SCHEMES}} if keys else {}
+    info = {"title": title, "version": "1"}
+    return {"openapi": "3.1.0", "info": info, "paths": paths, **components}
 
 
 _PAGE = """<!doctype html>
@@ -249,7 +248,7 @@ def docs_page(
 def curl_line(routes: Sequence[Route], facts: ModelFacts, base_url: str, key: str = "") -> str:
     """Return a shell's line that asks the first route that takes something, or else the first."""
     route = next((route for route in routes if route.method == "POST"), routes[0])
-    path = quote(_path(route, facts).replace("{slug}", facts.name), safe="/:")
+    path = quote(fill(route.path, facts).replace("{slug}", facts.name), safe="/:")
     query = "&".join(
         f"{name}={quote(facts.label, safe='')}" for name in route.query if name in route.required
     )
@@ -267,10 +266,6 @@ def _sent(takes: Mapping[str, object]) -> str:
     return "".join(f" -F {name}=@photo.jpg" for name in names)
 
 
-def _path(route: Route, facts: ModelFacts) -> str:
-    return str(fill(route.path, facts))
-
-
 def _section(protocol: ClientProtocol, facts: ModelFacts, base_url: str, key: str) -> str:
     routes = "\n".join(_described(route, facts) for route in protocol.routes)
     line = html.escape(curl_line(protocol.routes, facts, base_url, key), quote=False)
@@ -281,8 +276,10 @@ def _section(protocol: ClientProtocol, facts: ModelFacts, base_url: str, key: st
 
 
 def _described(route: Route, facts: ModelFacts) -> str:
-    lines = [f"<h3><code>{route.method} {html.escape(_path(route, facts))}</code></h3>"]
-    lines.append(f"<p>{html.escape(route.about)}</p>")
+    lines = [
+        f"<h3><code>{route.method} {html.escape(fill(route.path, facts))}</code></h3>",
+        f"<p>{html.escape(route.about)}</p>",
+    ]
     for name, about in route.query.items():
         needed = " (required)" if name in route.required else ""
         lines.append(f"<p><code>?{name}</code>{needed} {html.escape(about)}</p>")

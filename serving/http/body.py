@@ -12,7 +12,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from serving.http.errors import HTTPError, busy
+from serving.http.errors import HTTPError, bad_format, busy
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -93,7 +93,7 @@ async def read_body(
         detail = f"The body did not arrive within {seconds:g} seconds"
         raise HTTPError(408, "slow_body", detail, headers=(("Connection", "close"),)) from error
     except ClientDisconnect as error:
-        raise HTTPError(400, "bad_format", "The body is not complete") from error
+        raise bad_format("The body is not complete") from error
     return bytes(body)
 
 
@@ -106,16 +106,16 @@ def form_parts(body: bytes, content_type: str) -> list[Part]:
     """Return the fields of a multipart/form-data body in their order. Raises HTTPError (400)."""
     boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
-        raise HTTPError(400, "bad_format", "The form has no boundary")
+        raise bad_format("The form has no boundary")
     reader = _FormReader()
     try:
         parser = MultipartParser(boundary, reader.callbacks())
         parser.write(body)
         parser.finalize()
     except (FormParserError, ValueError) as error:
-        raise HTTPError(400, "bad_format", "The form cannot be read") from error
+        raise bad_format("The form cannot be read") from error
     if not reader.ended:
-        raise HTTPError(400, "bad_format", "The form is not complete")
+        raise bad_format("The form is not complete")
     return reader.parts
 
 

@@ -54,6 +54,11 @@ class HTTPError(Exception):
         return HTTPError(self.status, self.reason, self.detail, index=index, headers=self.headers)
 
 
+def bad_format(detail: str, index: int | None = None) -> HTTPError:
+    """Return the error (400) of a request that is not as its contract says."""
+    return HTTPError(400, "bad_format", detail, index=index)
+
+
 def busy(detail: str, retry_after: int = 1) -> HTTPError:
     """Return the error (503) of a server that has no room now; `retry_after` is in seconds."""
     return HTTPError(503, "queue_full", detail, headers=(("Retry-After", str(retry_after)),))

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http.errors import HTTPError
-from serving.settings import ANY
+from serving.settings import ANY, normal_origin
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
@@ -150,7 +150,6 @@ def _add_headers(headers: MutableHeaders, request_id: str) -> None:
 
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_PORTS = {"http": 80, "https": 443}
 
 
 def check_origin(method: str, headers: Headers, trusted: Collection[str]) -> None:
@@ -166,10 +165,13 @@ def check_origin(method: str, headers: Headers, trusted: Collection[str]) -> Non
     if site is not None:
         ours = site in {"same-origin", "none"}
     else:
-        ours = origin is None or _names(origin, headers.get("host", ""))
+        ours = origin is None or _is_same_host(origin, headers.get("host", ""))
     if not ours:
-        detail = "Pages of other origins may not use this server; see --allow-origin"
-        raise HTTPError(403, "foreign_origin", detail)
+        raise HTTPError(
+            403,
+            "foreign_origin",
+            "Pages of other origins may not use this server; see --allow-origin",
+        )
 
 
 def check_host(host: str, bound: str, trusted: Collection[str]) -> None:
@@ -179,11 +181,12 @@ def check_host(host: str, bound: str, trusted: Collection[str]) -> None:
     bound to, or that of a trusted origin.
     """
     name = _name(host)
-    known = {"", bound.lower(), *(_name(_netloc(one)[1]) for one in trusted)}
+    known = {"", bound.lower(), *(_name(one.partition("://")[2]) for one in trusted)}
     local = "." not in name or name.endswith(".localhost")
     if not (ANY in trusted or name in known or local or _is_address(name)):
-        detail = "This server is not known by that name; see --allow-origin"
-        raise HTTPError(421, "foreign_host", detail)
+        raise HTTPError(
+            421, "foreign_host", "This server is not known by that name; see --allow-origin"
+        )
 
 
 def is_loopback(address: str) -> bool:
@@ -228,21 +231,13 @@ class OriginMiddleware:
         check_origin(scope["method"], headers, self._trusted)
 
 
-def _names(origin: str, host: str) -> bool:
-    """Say whether an origin is that of the host; the scheme may end at a proxy before us."""
-    scheme, netloc = _netloc(origin)
-    default = _PORTS.get(scheme)
-    return bool(netloc) and _without(netloc, default) == _without(host, default)
-
-
-def _netloc(origin: str) -> tuple[str, str]:
-    """Return an origin's scheme and `host:port`; both empty for `null` and what is no origin."""
-    scheme, sign, netloc = origin.partition("://")
-    return (scheme.lower(), netloc) if sign else ("", "")
-
-
-def _without(netloc: str, port: int | None) -> str:
-    return netloc.lower().removesuffix(f":{port}")
+def _is_same_host(origin: str, host: str) -> bool:
+    """Say whether an origin is that of the host; the scheme may be another behind a proxy."""
+    scheme = origin.partition("://")[0]
+    try:
+        return normal_origin(origin) == normal_origin(f"{scheme}://{host}")
+    except ValueError:
+        return False
 
 
 def _name(netloc: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneset.images import MAX_PIXELS, Header, PictureError, read_header
-from serving.http.errors import HTTPError
+from serving.http.errors import HTTPError, bad_format
 
 Object = dict[str, Any]
 _WHITESPACE = b" \t\r\n\v\f"
@@ -65,14 +65,14 @@ def decode_base64(value: object, types: frozenset[bytes] = JPEG_PNG) -> bytes:
 def as_object(value: Any, field: str) -> Object:  # noqa: ANN401  any JSON value
     """Return a JSON object as it is. Raises HTTPError (400) for any other value."""
     if not isinstance(value, dict):
-        raise HTTPError(400, "bad_format", f"{field} must be a JSON object")
+        raise bad_format(f"{field} must be a JSON object")
     return value
 
 
 def as_list(value: Any, field: str) -> list[Any]:  # noqa: ANN401  any JSON value
     """Return a JSON list as it is. Raises HTTPError (400) for any other value."""
     if not isinstance(value, list):
-        raise HTTPError(400, "bad_format", f"{field} must be a list")
+        raise bad_format(f"{field} must be a list")
     return value
 
 
@@ -84,7 +84,7 @@ def parse_whole_number(text: str | None, default: int, most: int, field: str) ->
     if text is None:
         return default
     if not _WHOLE_NUMBER.fullmatch(text):
-        raise HTTPError(400, "bad_format", f"{field} must be a whole number from 1")
+        raise bad_format(f"{field} must be a whole number from 1")
     return min(int(text), most)
 
 
@@ -94,7 +94,7 @@ def parse_switch(text: str | None, field: str) -> bool:
         return False
     if text in {"", "1", "true"}:
         return True
-    raise HTTPError(400, "bad_format", f"{field} must be 1 or 0")
+    raise bad_format(f"{field} must be 1 or 0")
 
 
 def _without_prefix(encoded: bytes, types: frozenset[bytes]) -> bytes:
@@ -128,7 +128,9 @@ def parse_pixels(value: object, size: int, most: int) -> NDArray[np.float32]:
     array = _numbers(value, most * size * size * CHANNELS)
     if array.shape == (size, size, CHANNELS):
         array = array[np.newaxis]
-    return _checked(array, size)
+    if array.ndim != CHANNELS + 1 or array.shape[1:] != (size, size, CHANNELS):
+        raise _wrong_shape(size)
+    return array
 
 
 def parse_flat_pixels(value: object, shape: list[int], size: int, most: int) -> NDArray[np.float32]:
@@ -139,25 +141,25 @@ def parse_flat_pixels(value: object, shape: list[int], size: int, most: int) -> 
     array = _numbers(value, most * size * size * CHANNELS)
     if shape[1:] != [size, size, CHANNELS] or array.size != shape[0] * size * size * CHANNELS:
         raise _wrong_shape(size)
-    return _checked(array.reshape(shape), size)
+    return array.reshape(shape)
 
 
 def _numbers(value: object, most: int) -> NDArray[np.float32]:
     if not isinstance(value, list):
-        raise HTTPError(400, "bad_format", "The tensor is not a list")
+        raise bad_format("The tensor is not a list")
     _check_leaves(value, most)
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "iuf":
-            raise HTTPError(400, "bad_format", "The tensor holds other values than numbers")
+            raise bad_format("The tensor holds other values than numbers")
         with np.errstate(over="ignore"):
             array = array.astype(np.float32)
     except (ValueError, OverflowError, RecursionError) as error:
-        raise HTTPError(400, "bad_format", "The tensor's rows differ in length") from error
+        raise bad_format("The tensor's rows differ in length") from error
     except MemoryError as error:
         raise HTTPError(413, "too_many", "The tensor is too large") from error
     if not np.isfinite(array).all():
-        raise HTTPError(400, "bad_format", "The tensor holds numbers beyond float32")
+        raise bad_format("The tensor holds numbers beyond float32")
     return array
 
 
@@ -175,28 +177,18 @@ def _check_leaves(value: list[object], most: int) -> None:
             kinds = set(map(type, row))
             if kinds == {list}:
                 deeper += [part for part in row if isinstance(part, list)]
+            elif list in kinds:
+                raise bad_format("The tensor's rows differ in length")
             elif kinds - {int, float, bool}:
-                raise _no_numbers(mixed=list in kinds)
+                raise bad_format("The tensor holds other values than numbers")
         if not deeper:
             return
         level = deeper
-    raise HTTPError(400, "bad_format", "The tensor is nested too deeply")
-
-
-def _no_numbers(*, mixed: bool) -> HTTPError:
-    if mixed:
-        return HTTPError(400, "bad_format", "The tensor's rows differ in length")
-    return HTTPError(400, "bad_format", "The tensor holds other values than numbers")
-
-
-def _checked(array: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    if array.ndim != CHANNELS + 1 or array.shape[1:] != (size, size, CHANNELS):
-        raise _wrong_shape(size)
-    return array
+    raise bad_format("The tensor is nested too deeply")
 
 
 def _wrong_shape(size: int) -> HTTPError:
-    return HTTPError(400, "bad_format", f"The tensor's shape is not [N, {size}, {size}, 3]")
+    return bad_format(f"The tensor's shape is not [N, {size}, {size}, 3]")
 
 
 PHOTO_FORMATS = frozenset({"JPEG", "MPO", "PNG"})
@@ -234,8 +226,9 @@ def check_picture(data: bytes, accepted: Accepted) -> Header:
     if header.width * header.height > accepted.max_pixels:
         raise HTTPError(413, "too_large", _too_many_pixels(accepted.max_pixels))
     if accepted.modes and header.mode not in accepted.modes:
-        detail = "Unsupported color mode. Accepted: RGB, RGBA and CMYK"
-        raise HTTPError(400, "unsupported_mode", detail)
+        raise HTTPError(
+            400, "unsupported_mode", "Unsupported color mode. Accepted: RGB, RGBA and CMYK"
+        )
     return header
 
 

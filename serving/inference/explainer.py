@@ -18,7 +18,7 @@ from sceneset.bundle.gradcam import Dense, blend, heat_map, over_picture, read_h
 from sceneset.bundle.reader import Bundle
 from sceneset.checksums import file_sha256
 from sceneset.errors import DamagedDataError, MissingInputError
-from sceneset.images import Fit, decode
+from sceneset.images import decode
 from serving.inference.engine import LiteRTLoader, fit_of, model_error
 from serving.inference.interpreter_pool import Interpreter, InterpreterPool
 
@@ -26,42 +26,6 @@ from serving.inference.interpreter_pool import Interpreter, InterpreterPool
 LONGEST_OVERLAY, LONGEST_MAP = 1600, 256
 # Rows blended at a time, so that no second whole picture of floats is held.
 _STRIP = 64
-
-
-def draw_overlay(
-    data: bytes, heat: NDArray[np.float32], how: Fit, longest: int | None = None
-) -> Image.Image:
-    """Return the picture, upright, with a map float32[h, w] of its fitted square over it.
-
-    It has the picture's own size, or `longest` px along its longer side when that is less. Raises
-    PictureError.
-    """
-    picture = _picture(data, longest)
-    whole = over_picture(heat, picture.width, picture.height, how)
-    drawn = np.array(picture, np.uint8)
-    for top in range(0, len(drawn), _STRIP):
-        rows = slice(top, top + _STRIP)
-        drawn[rows] = blend(drawn[rows], whole[rows])
-    return Image.fromarray(drawn)
-
-
-def draw_map(data: bytes, heat: NDArray[np.float32], how: Fit) -> Image.Image:
-    """Return the map as a grey picture in the proportions of the upright picture, 256 px at most.
-
-    White is where the class was seen most, black is where it was not. Raises PictureError.
-    """
-    width, height = _picture(data, LONGEST_MAP).size
-    whole = over_picture(heat, width, height, how)
-    return Image.fromarray(np.rint(whole * 255).astype(np.uint8))
-
-
-def _picture(data: bytes, longest: int | None) -> Image.Image:
-    picture = decode(data, at_least=longest)
-    if longest is None or max(picture.size) <= longest:
-        return picture
-    share = longest / max(picture.size)
-    width, height = (max(1, round(side * share)) for side in picture.size)
-    return picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2)
 
 
 MODEL_NAME, HEAD_NAME = "explain.tflite", "head.npz"
@@ -120,12 +84,28 @@ class Explainer:
     def overlay(
         self, data: bytes, pixels: NDArray[np.uint8], label: int, longest: int | None = None
     ) -> Image.Image:
-        """Return a picture's bytes drawn with the map over it; see `draw_overlay`."""
-        return draw_overlay(data, self.explain(pixels, label).heat, self._fit, longest)
+        """Return the picture of a file, upright, with the map over it.
+
+        It has the picture's own size, or `longest` px along its longer side when that is less.
+        Raises PictureError.
+        """
+        picture = _picture(data, longest)
+        heat = self.explain(pixels, label).heat
+        whole = over_picture(heat, picture.width, picture.height, self._fit)
+        drawn = np.array(picture, np.uint8)
+        for top in range(0, len(drawn), _STRIP):
+            rows = slice(top, top + _STRIP)
+            drawn[rows] = blend(drawn[rows], whole[rows])
+        return Image.fromarray(drawn)
 
     def map(self, data: bytes, pixels: NDArray[np.uint8], label: int) -> Image.Image:
-        """Return the map alone, in the proportions of the picture; see `draw_map`."""
-        return draw_map(data, self.explain(pixels, label).heat, self._fit)
+        """Return the map as a grey picture in the proportions of the upright one, 256 px at most.
+
+        White is where the class was seen most, black is where it was not. Raises PictureError.
+        """
+        width, height = _picture(data, LONGEST_MAP).size
+        whole = over_picture(self.explain(pixels, label).heat, width, height, self._fit)
+        return Image.fromarray(np.rint(whole * 255).astype(np.uint8))
 
     def _check_files(self) -> None:
         for name in (MODEL_NAME, HEAD_NAME):
@@ -152,10 +132,13 @@ class Explainer:
             raise model_error(self._bundle.path(MODEL_NAME), why)
 
 
-def explainer_of(bundle: Bundle, workers: int) -> Explainer | None:
-    """Return what explains a bundle; None when it was exported without the files for that."""
-    has_files = {MODEL_NAME, HEAD_NAME} <= set(bundle.record.get("files", {}))
-    return Explainer(bundle, workers) if has_files else None
+def _picture(data: bytes, longest: int | None) -> Image.Image:
+    picture = decode(data, at_least=longest)
+    if longest is None or max(picture.size) <= longest:
+        return picture
+    scale = longest / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2)
 
 
 def read_head_file(path: Path) -> list[Dense]:

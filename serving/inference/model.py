@@ -10,7 +10,7 @@ from sceneset.checksums import file_sha256
 from sceneset.class_names import check_count, read_class_names
 from sceneset.errors import SettingsError
 from serving.inference.engine import Engine, Scaling, read_shape
-from serving.inference.explainer import Explainer, explainer_of
+from serving.inference.explainer import HEAD_NAME, MODEL_NAME, Explainer
 from serving.inference.interpreter_pool import Background
 from serving.settings import FILES, ModelSettings, Runtime, ServeSettings, choose_runtime
 
@@ -45,7 +45,7 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checked bundle (or what stands for it beside a lone file), and what runs its model."""
+    """A checked bundle (or what stands for it with a lone file), and what runs its model."""
 
     bundle: Bundle
     engine: Engine
@@ -83,13 +83,14 @@ def load_served(
     if path.is_file():
         name = settings.name or path.stem
         return ServedModel(name, "1", path, file_sha256(path), loaded.engine)
+    files = bundle.record["files"]
     return ServedModel(
         settings.name or _folder_name(settings.model, path),
         path.name if path.name.isdecimal() else "1",
         path,
-        str(bundle.record["files"].get(FILES[loaded.runtime], "")),
+        str(files.get(FILES[loaded.runtime], "")),
         loaded.engine,
-        explainer_of(bundle, workers),
+        Explainer(bundle, workers) if {MODEL_NAME, HEAD_NAME} <= set(files) else None,
     )
 
 
@@ -110,7 +111,7 @@ def load_engine(
 
 
 def _check_bundle_settings(settings: ModelSettings, path: Path) -> None:
-    """Raise SettingsError when told of a bundle what its own preprocess.json says."""
+    """Raise SettingsError for settings of a lone file: a bundle has its own in preprocess.json."""
     for flag, value in (("--fit", settings.fit), ("--scale", settings.scale)):
         if value is not None:
             raise SettingsError(

@@ -56,8 +56,7 @@ class WorkQueue:
             async with asyncio.timeout(seconds):
                 await batch.done
         except TimeoutError as error:
-            detail = f"No answer within {seconds:g} seconds"
-            raise HTTPError(504, "deadline", detail) from error
+            raise HTTPError(504, "deadline", f"No answer within {seconds:g} seconds") from error
         finally:
             with self._lock:
                 self.pending -= len(waiting)

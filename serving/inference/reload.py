@@ -62,7 +62,7 @@ class Reloader:
         """
         try:
             seen = fingerprint(find_served(self._settings.model))
-        except Exception as error:  # noqa: BLE001  a folder that is being replaced; said once
+        except Exception as error:  # noqa: BLE001  a folder that is being replaced; logged once
             self._note_problem(error, quietly=True)
             self._seen = ()
             return False

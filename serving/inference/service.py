@@ -75,7 +75,7 @@ class Encoded:
 class Answers:
     """What one model, the same for the whole request, says of each picture.
 
-    `drawn` holds the picture made of each, when one was asked for.
+    `drawn` holds the picture made of each, when one was requested.
     """
 
     model: ServedModel
@@ -144,8 +144,9 @@ class Service:
         Raises HTTPError (413).
         """
         if pictures > self.settings.max_images:
-            detail = f"More than {self.settings.max_images} pictures in one request"
-            raise HTTPError(413, "too_many", detail)
+            raise HTTPError(
+                413, "too_many", f"More than {self.settings.max_images} pictures in one request"
+            )
 
     def heat_maps(self, model: ServedModel, drawing: Drawing, label: int | None) -> Draw:
         """Return what makes a PNG that explains each picture, in the job that classifies it.
@@ -156,8 +157,11 @@ class Service:
         explainer, thread = model.explainer, self.reloader.thread
         if explainer is None:
             # The request is sound and another bundle would answer it: that is no error of the server.
-            detail = "The model in service was exported without what draws heat maps"
-            raise HTTPError(409, "no_heat_maps", detail)
+            raise HTTPError(
+                409,
+                "no_heat_maps",
+                "The model in service was exported without what draws heat maps",
+            )
 
         def draw(data: bytes, pixels: NDArray[np.uint8], probabilities: Probabilities) -> bytes:
             explained = int(probabilities.argmax()) if label is None else label
@@ -170,8 +174,9 @@ class Service:
                 raise to_http_error(error) from error
             except (SceneSetError, OSError, ImportError) as error:
                 LOG.error("no heat map: %s", error)  # noqa: TRY400  its own words say all
-                detail = "The files that draw heat maps can no longer be read"
-                raise HTTPError(503, "not_ready", detail) from error
+                raise HTTPError(
+                    503, "not_ready", "The files that draw heat maps can no longer be read"
+                ) from error
             return png.getvalue()
 
         return draw

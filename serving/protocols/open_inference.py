@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.http.errors import HTTPError
+from serving.http.errors import HTTPError, bad_format
 from serving.http.payload import (
     JPEG_PNG_WEBP,
     WITH_WEBP,
@@ -82,7 +82,7 @@ async def infer(service: Service, request: Request) -> Response:
     """Return probabilities and the first label of every picture."""
     model = check_model(service.model, request)
     if "inference-header-content-length" in request.headers:
-        raise HTTPError(400, "bad_format", "Binary tensors are not taken; send JSON")
+        raise bad_format("Binary tensors are not taken; send JSON")
     body = as_object(parse_json(await service.body(request)), "The body")
     wanted = _wanted(body)
     answers = await _answer(service, model, body)
@@ -100,14 +100,14 @@ def _wanted(body: dict[str, Any]) -> set[str]:
         as_object(one, "An output").get("name") for one in as_list(body["outputs"], "'outputs'")
     ]
     if any(name not in (PROBABILITIES, LABEL) for name in named):
-        raise HTTPError(400, "bad_format", f"The outputs are {PROBABILITIES} and {LABEL}")
+        raise bad_format(f"The outputs are {PROBABILITIES} and {LABEL}")
     return {str(name) for name in named} or {PROBABILITIES, LABEL}
 
 
 async def _answer(service: Service, model: ServedModel, body: dict[str, Any]) -> Answers:
     inputs = as_list(body.get("inputs"), "'inputs'")
     if len(inputs) != 1:
-        raise HTTPError(400, "bad_format", "Give one input tensor")
+        raise bad_format("Give one input tensor")
     tensor = as_object(inputs[0], "The input tensor")
     shape = _shape(tensor)
     data = as_list(tensor.get("data"), "'data'")
@@ -117,10 +117,10 @@ async def _answer(service: Service, model: ServedModel, body: dict[str, Any]) ->
         pictures = [Encoded(text, JPEG_PNG_WEBP) for text in texts]
         return await service.classify(pictures, WITH_WEBP, INFER, model=model)
     if kind not in ("FP32", "UINT8"):
-        raise HTTPError(400, "bad_format", "'datatype' must be BYTES, FP32 or UINT8")
+        raise bad_format("'datatype' must be BYTES, FP32 or UINT8")
     array = parse_flat_pixels(data, shape, model.size, service.settings.max_images)
     if kind == "UINT8" and not ((array >= 0) & (array <= _BYTE) & (array % 1 == 0)).all():
-        raise HTTPError(400, "bad_format", "UINT8 values are whole numbers from 0 to 255")
+        raise bad_format("UINT8 values are whole numbers from 0 to 255")
     return await service.infer(array, INFER, model)
 
 
@@ -131,7 +131,7 @@ def _texts(service: Service, data: list[Any], shape: list[int]) -> list[Any]:
     count = sum(map(len, parts))
     service.check_count(count)
     if count != shape[0] or shape[1:] not in ([], [1]):
-        raise HTTPError(400, "bad_format", "'shape' is not the number of pictures")
+        raise bad_format("'shape' is not the number of pictures")
     return [text for part in parts for text in part]
 
 
@@ -139,7 +139,7 @@ def _shape(tensor: dict[str, Any]) -> list[int]:
     shape = as_list(tensor.get("shape"), "'shape'")
     sides = [side for side in shape if type(side) is int and 0 <= side <= _LONGEST_SIDE]
     if not shape or sides != shape:
-        raise HTTPError(400, "bad_format", "'shape' must list whole numbers from 0")
+        raise bad_format("'shape' must list whole numbers from 0")
     return sides
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 
 from serving.http.body import form_parts, media_type
-from serving.http.errors import HTTPError
+from serving.http.errors import HTTPError, bad_format
 from serving.http.payload import JPEG_PNG_WEBP, as_list, as_object, parse_json, parse_whole_number
 from serving.inference.model import ServedModel, find_label
 from serving.inference.service import Encoded, Service
@@ -49,8 +49,11 @@ async def read_pictures(service: Service, request: Request) -> RequestPictures:
     """Return what a request sends. Raises HTTPError (415, 413, 400, 408)."""
     kind = media_type(request)
     if kind not in {FORM, JSON, *RAW, *_UNSTATED}:
-        detail = "Send a picture's bytes, multipart/form-data or application/json"
-        raise HTTPError(415, "unsupported_media_type", detail)
+        raise HTTPError(
+            415,
+            "unsupported_media_type",
+            "Send a picture's bytes, multipart/form-data or application/json",
+        )
     body = await service.body(request)
     if kind == JSON:
         return _from_json(service, body)
@@ -59,8 +62,11 @@ async def read_pictures(service: Service, request: Request) -> RequestPictures:
     if not body:
         raise HTTPError(400, "missing_parameter", "The body is empty; send a picture")
     if body.lstrip()[:1] in {b"{", b"["}:  # as no picture does; curl -d names no type of its own
-        detail = "The bytes are not a picture; for JSON send Content-Type: application/json"
-        raise HTTPError(400, "not_a_picture", detail)
+        raise HTTPError(
+            400,
+            "not_a_picture",
+            "The bytes are not a picture; for JSON send Content-Type: application/json",
+        )
     return RequestPictures([body])
 
 
@@ -68,7 +74,7 @@ async def read_one_picture(service: Service, request: Request, detail: str) -> b
     """Return the one picture that a request sends. Raises HTTPError, with `detail` for several."""
     requested = await read_pictures(service, request)
     if len(requested.pictures) != 1:
-        raise HTTPError(400, "bad_format", detail)
+        raise bad_format(detail)
     return requested.pictures[0]
 
 
@@ -76,8 +82,7 @@ def requested_label(name: str, model: ServedModel) -> int:
     """Return the label of a class that a client names. Raises HTTPError (400)."""
     label = find_label(name, model.class_names)
     if label is None:
-        detail = "'label' is none of the model's classes; GET /v1/model lists them"
-        raise HTTPError(400, "bad_format", detail)
+        raise bad_format("'label' is none of the model's classes; GET /v1/model lists them")
     return label
 
 
@@ -106,8 +111,7 @@ def _from_object(service: Service, value: dict[str, Any]) -> RequestPictures:
     for name in ("images", "inputs"):
         if name in value:
             return _from_list(service, as_list(value[name], f"'{name}'"))
-    detail = "Give 'image', 'images' or 'inputs' as base64"
-    raise HTTPError(400, "missing_parameter", detail)
+    raise HTTPError(400, "missing_parameter", "Give 'image', 'images' or 'inputs' as base64")
 
 
 def _from_list(service: Service, texts: list[Any]) -> RequestPictures:

@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.http.errors import HTTPError
+from serving.http.errors import HTTPError, bad_format
 from serving.http.payload import WITH_WEBP, parse_switch, parse_whole_number
 from serving.inference.engine import top_classes
 from serving.inference.explainer import LONGEST_OVERLAY, Explainer
@@ -88,8 +88,7 @@ def _wanted(query: QueryParams, model: ServedModel) -> _Wanted:
     partly, tags, explains = (parse_switch(query.get(n), n) for n in ("partial", "tags", "explain"))
     name = query.get("label")
     if name is not None and not explains:
-        detail = "'label' says which class to explain; add explain=1"
-        raise HTTPError(400, "bad_format", detail)
+        raise bad_format("'label' says which class to explain; add explain=1")
     return _Wanted(partly, tags, explains, None if name is None else requested_label(name, model))
 
 

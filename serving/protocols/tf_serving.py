@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.http.errors import HTTPError
+from serving.http.errors import HTTPError, bad_format
 from serving.http.payload import (
     JPEG_PNG_WEBP,
     WITH_WEBP,
@@ -43,7 +43,7 @@ async def predict(service: Service, request: Request) -> Response:
     body = as_object(parse_json(await service.body(request)), "The body")
     signature = body.get("signature_name", SIGNATURE)
     if signature not in (*SIGNATURES, ""):
-        raise HTTPError(400, "bad_format", f"The signatures are {', '.join(SIGNATURES)}")
+        raise bad_format(f"The signatures are {', '.join(SIGNATURES)}")
     if ("instances" in body) == ("inputs" in body):
         raise HTTPError(400, "missing_parameter", "Give either 'instances' or 'inputs'")
     if "instances" in body:
@@ -90,8 +90,11 @@ def check_model(model: ServedModel, request: Request) -> ServedModel:
     """Return the model when a request names it and its version. Raises HTTPError (404)."""
     named = request.path_params.get("name") == model.name
     if not named or request.path_params.get("version", model.version) != model.version:
-        detail = f"Servable not found for request; {model.name} version {model.version} is served"
-        raise HTTPError(404, "not_found", detail)
+        raise HTTPError(
+            404,
+            "not_found",
+            f"Servable not found for request; {model.name} version {model.version} is served",
+        )
     return model
 
 
