@@ -1,11 +1,11 @@
 """Run a model on LiteRT or ONNX Runtime: bytes in, probabilities out, no TensorFlow."""
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from serving.inference.interpreter_pool import (
     Outputs,
     threads_for_one_job,
 )
-from serving.inference.memory import drop_pages, mapped_copy
+from serving.inference.memory import drop_pages, path_of, unnamed_copy
 from serving.inference.queue import available_cores
 from serving.settings import FILES, Runtime
 
@@ -71,7 +71,7 @@ class Engine:
         path = bundle.path(file or FILES[runtime])
         check = partial(_try_out, path, Shape(bundle.size, len(bundle.class_names)))
         self._pool = InterpreterPool(
-            onnx_loader(path, check) if runtime == "onnx" else LiteRTLoader(path, check).load,
+            Loader(path, check, runtime).load,
             workers,
             threads=threads_for_one_job(workers, available_cores()),
             background=background if runtime == "litert" else None,
@@ -161,7 +161,7 @@ class LiteRTInterpreter:
 class OnnxInterpreter:
     """One session of one thread; several threads share the work by having a session each."""
 
-    def __init__(self, path: Path, data: bytes) -> None:
+    def __init__(self, path: Path, model: bytes | str, _threads: int = 1) -> None:
         """Load a model's bytes; `path` is for errors. Raises DamagedDataError."""
         import onnxruntime  # noqa: PLC0415  an extra
 
@@ -170,7 +170,7 @@ class OnnxInterpreter:
         options.log_severity_level = _ERRORS
         try:
             self._session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"]
+                model, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its errors share no class but this
             reason = str(error).splitlines()[0] if str(error) else "no model"
@@ -195,41 +195,33 @@ def _shape(value: Any) -> list[int]:  # noqa: ANN401  ONNX Runtime has no types
     return [batch if isinstance(batch, int) and batch > 0 else 1, *sides]
 
 
-class LiteRTLoader:
-    """Load interpreters of one LiteRT model, also when its bundle is gone or was altered.
+class Loader:
+    """Load interpreters of one model, also when its bundle is gone or was altered.
 
-    They map an unnamed copy of it, which stays open for those to come and costs no memory; where
-    there is no such copy, they share the bytes.
+    Those of LiteRT map an unnamed copy of it, which stays open for those to come and costs no
+    memory; where there is no such copy, they share the bytes.
     """
 
-    def __init__(self, path: Path, check: Callable[[Interpreter], None]) -> None:
+    def __init__(
+        self, path: Path, check: Callable[[Interpreter], None], runtime: Runtime = "litert"
+    ) -> None:
         """Read the model. Raises DamagedDataError when its bundle does not hold it."""
         self._path, self._check = path, check
+        self._kind = OnnxInterpreter if runtime == "onnx" else LiteRTInterpreter
         data = read_model(path)
-        self._copied = ExitStack()
-        self._copy = self._copied.enter_context(mapped_copy(data))
-        self._model = self._copy or data
+        self._model: bytes | str = data
+        self._copy = None if runtime == "onnx" else unnamed_copy(data)
+        if self._copy is not None:
+            self._model = path_of(self._copy)
+            finalize(self, self._copy.close)
 
     def load(self, threads: int) -> Interpreter:
         """Return an interpreter that passed the check. Raises DamagedDataError."""
-        interpreter = LiteRTInterpreter(self._path, self._model, threads)
+        interpreter = self._kind(self._path, self._model, threads)
         self._check(interpreter)
         if self._copy is not None:
-            with suppress(OSError):
-                drop_pages(str(Path(self._copy).readlink()))
+            drop_pages(self._copy)
         return interpreter
-
-
-def onnx_loader(path: Path, check: Callable[[Interpreter], None]) -> Callable[[int], Interpreter]:
-    """Return what loads interpreters of an ONNX model; see `LiteRTLoader`."""
-    data = read_model(path)
-
-    def load(_threads: int) -> Interpreter:
-        interpreter = OnnxInterpreter(path, data)
-        check(interpreter)
-        return interpreter
-
-    return load
 
 
 def read_model(path: Path) -> bytes:

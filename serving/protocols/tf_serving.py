@@ -99,12 +99,11 @@ def check_model(model: ServedModel, request: Request) -> ServedModel:
 
 
 async def _answer(service: Service, model: ServedModel, rows: list[Any]) -> Answers:
-    if any(_is_encoded(row) for row in rows):
+    if not rows or any(isinstance(row, dict | str) for row in rows):
         service.check_count(len(rows))
-        pictures = [Encoded(_text(row), JPEG_PNG_WEBP) for row in rows]
+        texts = [row.get("b64") if isinstance(row, dict) else None for row in rows]
+        pictures = [Encoded(text, JPEG_PNG_WEBP) for text in texts]
         return await service.classify(pictures, WITH_WEBP, PREDICT, model=model)
-    if not rows:
-        return await service.classify([], WITH_WEBP, PREDICT, model=model)
     array = parse_pixels(rows, model.size, service.settings.max_images)
     return await service.infer(array, PREDICT, model)
 
@@ -120,14 +119,6 @@ def _picture(row: Any, signature: str) -> Any:  # noqa: ANN401  any JSON value
     """Return a row as pixels or {"b64": text}."""
     value = _value(row)
     return {"b64": value} if signature == BASE64 and isinstance(value, str) else value
-
-
-def _is_encoded(row: Any) -> bool:  # noqa: ANN401  any JSON value
-    return isinstance(row, dict | str)
-
-
-def _text(row: Any) -> object:  # noqa: ANN401  any JSON value
-    return row.get("b64") if isinstance(row, dict) else None
 
 
 def _listed(answers: Answers) -> list[list[float]]:
