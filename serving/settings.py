@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from sceneset.errors import MissingExtraError, MissingInputError, SettingsError
-from sceneset.images import Fit
 
 Runtime = Literal["litert", "onnx"]
 RuntimeName = Literal["auto", "litert", "onnx"]
@@ -100,6 +99,8 @@ def _normal_host(host: str) -> str:
 
 
 ScaleName = Literal["0..255", "0..1", "-1..1"]
+# As `sceneset.images.Fit`, whose module needs numpy and Pillow; --help does without them.
+FitName = Literal["crop", "pad", "stretch"]
 
 
 @Parameter(name="*")
@@ -115,7 +116,7 @@ class ModelSettings:
     `keys` or `category,label`. Needed for a .tflite file; for a bundle they replace its own."""
     scale: ScaleName | None = None
     """For a .tflite file: the values it takes for black and white; 0..255 by default."""
-    fit: Fit | None = None
+    fit: FitName | None = None
     """For a .tflite file: how a picture becomes square; crop by default."""
     engine: RuntimeName = "auto"
     """What runs the model: `litert`, `onnx` (ONNX Runtime, with the extra `onnx`, for bundles that
