@@ -25,8 +25,6 @@ from serving.http.auth import APIKeys, read_keys
 from serving.http.errors import HTTPError
 from serving.http.middleware import UNKNOWN_ROUTE, OriginMiddleware, RequestMiddleware
 from serving.inference.memory import set_malloc_thresholds
-from serving.inference.queue import WorkQueue, available_cores
-from serving.inference.reload import Reloader
 from serving.inference.service import Service
 from serving.pages import description_routes, page_routes
 from serving.protocols import (
@@ -59,9 +57,7 @@ def create_app(settings: ServeSettings) -> Starlette:
     """Return the application with its model loaded. Raises what loading the model raises."""
     set_malloc_thresholds()
     keys = read_keys(settings.api_key_file) if settings.api_key_file else None
-    workers = settings.workers or available_cores()
-    queue = WorkQueue(workers, settings.queue)
-    service = Service(settings, Reloader(settings, workers), queue)
+    service = Service(settings)
     app = Starlette(lifespan=_lifespan(service))
     app.router.redirect_slashes = False
     protocols = PROTOCOLS
@@ -92,8 +88,8 @@ def _http_route(
 ) -> HTTPRoute:
     async def endpoint(request: Request) -> Response:
         try:
-            if route.needs_key:
-                _check_key(keys, request)
+            if route.needs_key and keys is not None:
+                keys.check(request.headers)
             with service.memory.reserve() as request.state.reservation:
                 return await route.handler(service, request)
         except HTTPError as error:
@@ -105,12 +101,6 @@ def _http_route(
             return protocol.error_response(HTTPError(500, "internal", "Internal error"))
 
     return HTTPRoute(route.path, endpoint, methods=[route.method])
-
-
-def _check_key(keys: APIKeys | None, request: Request) -> None:
-    if keys is not None and not keys.open_to(request.headers):
-        challenge = (("WWW-Authenticate", "Bearer"),)
-        raise HTTPError(401, "unauthorised", "A valid API key is needed", headers=challenge)
 
 
 def _add_error_handler(app: Starlette, service: Service) -> None:

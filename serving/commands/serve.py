@@ -1,5 +1,6 @@
 """Serve a bundle to clients of several contracts, and a page to people."""
 
+import asyncio
 import logging
 import signal
 import sys
@@ -28,7 +29,7 @@ def serve(
 ) -> Outcome:
     """Answer requests from a bundle until Ctrl-C or SIGTERM."""
     from serving.app import create_app  # noqa: PLC0415  uvicorn takes long to import, and --help does without
-    from serving.http.server import Server, listen, run, url_of  # noqa: PLC0415  uvicorn again
+    from serving.http.server import Server, listen, url_of  # noqa: PLC0415  uvicorn again
 
     if file is not None:
         settings = _with_file(settings, file)
@@ -38,8 +39,9 @@ def serve(
     with listen(settings.host, settings.port) as listener:
         url = url_of(listener)
         lines = _ready_lines(settings, url, len(service.model.class_names))
-        server = Server(app, settings, lambda: output.say("\n".join(lines)))
-        run(server, listener, (signal.SIGINT, signal.SIGTERM))
+        signals = (signal.SIGINT, signal.SIGTERM)
+        server = Server(app, settings, lambda: output.say("\n".join(lines)), signals)
+        asyncio.run(server.serve(sockets=[listener]))
     summary = {
         "address": url,
         "model": service.model.name,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sceneset.errors import MissingInputError, SettingsError
+from serving.http.errors import HTTPError
 
 _BEARER = "bearer "
 
@@ -27,6 +28,12 @@ class APIKeys:
         digests = [_digest(key.strip()) for key in given if key is not None]
         # A sum: every pair is compared, also after one that is equal.
         return sum(hmac.compare_digest(a, b) for a in digests for b in self._digests) > 0
+
+    def check(self, headers: Mapping[str, str]) -> None:
+        """Raise HTTPError (401) for a request without a valid key."""
+        if not self.open_to(headers):
+            challenge = (("WWW-Authenticate", "Bearer"),)
+            raise HTTPError(401, "unauthorised", "A valid API key is needed", headers=challenge)
 
 
 def read_keys(path: Path) -> APIKeys:

@@ -133,8 +133,14 @@ class Server(uvicorn.Server):
 
     linger_s = 0.5
 
-    def __init__(self, app: Any, settings: ServeSettings, ready: Callable[[], None]) -> None:  # noqa: ANN401  an ASGI app
-        """Prepare; `ready` is called once requests are taken."""
+    def __init__(
+        self,
+        app: Any,  # noqa: ANN401  an ASGI app
+        settings: ServeSettings,
+        ready: Callable[[], None],
+        signals: tuple[int, ...] = (),
+    ) -> None:
+        """Prepare; `ready` is called once requests are taken; each of `signals` calls `stop`."""
         config = uvicorn.Config(
             app,
             http=guarded_protocol(settings.receive),
@@ -148,7 +154,7 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=int(settings.deadline) + 1,
         )
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._signals = ready, signals
         self._stopping = Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -174,31 +180,20 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone: `run` handles them."""
+        """Call `stop` for the signals while the block runs, in place of uvicorn's own handling."""
+        for number in self._signals:
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
         yield
 
+    def stop(self) -> None:
+        """Stop after the requests at work; called again, cancel those too.
 
-def run(server: Server, listener: socket.socket, signals: tuple[int, ...]) -> None:
-    """Serve until one of the signals; requests at work are answered, a second signal cancels them.
-
-    A request that is cancelled before its answer began gets 503.
-    """
-
-    async def serve() -> None:
-        loop = asyncio.get_running_loop()
-        for number in signals:
-            loop.add_signal_handler(number, stop, server)
-        await server.serve(sockets=[listener])
-
-    asyncio.run(serve())
-
-
-def stop(server: Server) -> None:
-    """Let a server stop after the requests at work; called again, cancel those too."""
-    if server.should_exit:
-        for task in list(server.server_state.tasks):
-            task.cancel()
-    server.should_exit = True
+        A request that is cancelled before its answer began gets 503.
+        """
+        if self.should_exit:
+            for task in list(self.server_state.tasks):
+                task.cancel()
+        self.should_exit = True
 
 
 def _unknown_host(host: str) -> SettingsError:

@@ -22,7 +22,7 @@ from serving.http.payload import Accepted, check_picture, decode_base64, to_http
 from serving.inference.engine import Engine, top_classes
 from serving.inference.explainer import Explainer
 from serving.inference.model import ServedModel
-from serving.inference.queue import WorkQueue
+from serving.inference.queue import WorkQueue, available_cores
 from serving.inference.reload import Reloader
 from serving.settings import ServeSettings
 
@@ -97,11 +97,12 @@ class Answers:
 class Service:
     """The model in service, the threads that run it, and the limits."""
 
-    def __init__(self, settings: ServeSettings, reloader: Reloader, queue: WorkQueue) -> None:
-        """Start with empty counters."""
+    def __init__(self, settings: ServeSettings) -> None:
+        """Load the model and start with empty counters. Raises what `Reloader` raises."""
+        workers = settings.workers or available_cores()
         self.settings = settings
-        self.reloader = reloader
-        self.queue = queue
+        self.reloader = Reloader(settings, workers)
+        self.queue = WorkQueue(workers, settings.queue)
         self.metrics = Metrics()
         self.memory = MemoryBudget(settings.max_bodies)
 

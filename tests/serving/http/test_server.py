@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from serving.app import create_app
 from serving.http.middleware import Metrics, RequestMiddleware
-from serving.http.server import Server, listen, stop
+from serving.http.server import Server, listen
 from serving.settings import ServeSettings
 
 SCOPE = {"type": "http", "method": "POST", "path": "/", "headers": []}
@@ -38,11 +38,11 @@ def test_a_second_signal_ends_a_stuck_request_with_503() -> None:
         task = asyncio.ensure_future(front(dict(SCOPE), nothing, send))
         server.server_state.tasks.add(task)
         await asyncio.sleep(0)
-        stop(server)
+        server.stop()
         await asyncio.sleep(0)
         assert not sent
         assert not task.done()
-        stop(server)
+        server.stop()
         await asyncio.wait_for(task, 5)
         return sent
 
@@ -64,7 +64,7 @@ def test_a_request_on_an_open_connection_is_answered_while_the_server_ends_and_t
         client = http.client.HTTPConnection(*listener.getsockname(), timeout=10)
         client.request("GET", "/healthz")
         assert client.getresponse().read()
-        stop(server)
+        server.stop()
         wait_until_closed(listener.getsockname())
         client.request("GET", "/readyz")
         answer = client.getresponse()
