@@ -27,16 +27,16 @@ _HEAD_TOO_LARGE = (
 )
 
 
-def guarded_protocol(seconds: float) -> type[HttpToolsProtocol]:
+def limited_protocol(seconds: float) -> type[HttpToolsProtocol]:
     """Return uvicorn's protocol with limits for a request's headers, and for its body after them.
 
     The clock runs from a connection's first moment, or from a later request's first byte. Headers
     of more than about 64 KB are answered 431.
     """
-    return type("Guarded", (_Guarded,), {"seconds": seconds})
+    return type("LimitedProtocol", (_LimitedProtocol,), {"seconds": seconds})
 
 
-class _Guarded(HttpToolsProtocol):
+class _LimitedProtocol(HttpToolsProtocol):
     """Close what takes longer than `seconds`, and refuse headers without an end."""
 
     seconds = 20.0
@@ -143,7 +143,7 @@ class Server(uvicorn.Server):
         """Prepare; `ready` is called once requests are taken; each of `signals` calls `stop`."""
         config = uvicorn.Config(
             app,
-            http=guarded_protocol(settings.receive),
+            http=limited_protocol(settings.receive),
             ws="none",
             lifespan="on",
             access_log=False,

@@ -34,8 +34,8 @@ def test_a_second_signal_ends_a_stuck_request_with_503() -> None:
             sent.append(message)
 
         server = Server(stuck, ServeSettings(), lambda: None)
-        front = RequestMiddleware(stuck, Metrics(), frozenset())
-        task = asyncio.ensure_future(front(dict(SCOPE), nothing, send))
+        middleware = RequestMiddleware(stuck, Metrics(), frozenset())
+        task = asyncio.ensure_future(middleware(dict(SCOPE), nothing, send))
         server.server_state.tasks.add(task)
         await asyncio.sleep(0)
         server.stop()
