@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -59,6 +59,7 @@ def create_app(settings: ServeSettings) -> Starlette:
     keys = read_keys(settings.api_key_file) if settings.api_key_file else None
     service = Service(settings)
     app = Starlette(lifespan=_lifespan(service))
+    app.state.service, app.state.resources = service, ExitStack()
     app.router.redirect_slashes = False
     protocols = PROTOCOLS
     if settings.feedback is not None:
@@ -79,7 +80,6 @@ def create_app(settings: ServeSettings) -> Starlette:
         add_gradio(app, service, keys)
     _add_origin_checks(app, service, keys=keys is not None)
     app.add_middleware(RequestMiddleware, metrics=service.metrics, pages=frozenset(pages))
-    app.state.service = service
     return app
 
 
@@ -152,7 +152,7 @@ def _add_origin_checks(app: Starlette, service: Service, *, keys: bool) -> None:
 
 def _lifespan(service: Service) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
         def start(work: Coroutine[None, None, None]) -> None:
@@ -172,6 +172,7 @@ def _lifespan(service: Service) -> Callable[[Starlette], AbstractAsyncContextMan
             loop.remove_signal_handler(signal.SIGHUP)
         service.reloader.thread.shutdown()
         service.queue.close()
+        app.state.resources.close()
 
     return lifespan
 

@@ -7,8 +7,8 @@ neither, and the middleware keeps its page and its calls from other hosts whatev
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -169,8 +169,8 @@ def add_gradio(app: Starlette, service: Service, keys: APIKeys | None) -> None:
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     gradio = import_module("gradio")
-    uploads = TemporaryDirectory(prefix="sceneset-")
-    folder = Path(uploads.name).resolve()
+    uploads = app.state.resources.enter_context(TemporaryDirectory(prefix="sceneset-"))
+    folder = Path(uploads).resolve()
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     gradio.mount_gradio_app(
         app,
@@ -187,7 +187,6 @@ def add_gradio(app: Starlette, service: Service, keys: APIKeys | None) -> None:
         theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
     )
     app.router.add_route("/", _to_gradio, methods=["GET"])
-    _remove_at_shutdown(app, uploads)
     app.add_middleware(GradioMiddleware, service=service, folder=folder)
 
 
@@ -213,18 +212,6 @@ def build_blocks(gradio: Any, service: Service) -> Any:  # noqa: ANN401  the pac
             classes = gradio.Label(num_top_classes=TOP, label="Most probable")
         picture.change(classify, picture, classes, api_name="classify")
     return blocks
-
-
-def _remove_at_shutdown(app: Starlette, uploads: "TemporaryDirectory[str]") -> None:
-    around = app.router.lifespan_context
-
-    @asynccontextmanager
-    async def lifespan(started: Starlette) -> AsyncIterator[Any]:
-        with uploads:
-            async with around(started) as state:
-                yield state
-
-    app.router.lifespan_context = lifespan
 
 
 async def _to_gradio(_request: Request) -> Response:
