@@ -46,7 +46,7 @@ docs: .venv/ready ## write docs/cli.md from --help, docs/backbones.md from the t
 check: lint types test ## everything a change must pass
 
 bench: .venv/ready ## measure the published figures
-	$(BIN)/python bench/scrape.py
+	$(BIN)/python bench/scraper/scrape.py
 
 clean: ## remove .venv and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

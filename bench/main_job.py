@@ -10,74 +10,25 @@ seconds and peak memory (proportional set size of the whole process tree, sample
 import argparse
 import hashlib
 import json
-import subprocess
 import sys
-import threading
 from pathlib import Path
-from time import perf_counter, sleep
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.support.commands import run_measured
 from sceneset.manifest.store import Manifest
 from scraper.gallery.server import running_gallery
 from scraper.gallery.settings import GallerySettings
 
-SAMPLE_S = 0.3
-
-
-def tree(root: int) -> set[int]:
-    """Return a process and all its descendants."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-        except (OSError, ValueError, IndexError):
-            continue
-    found, fresh = {root}, {root}
-    while fresh:
-        fresh = {child for child, parent in parents.items() if parent in fresh} - found
-        found |= fresh
-    return found
-
-
-def proportional_mb(root: int) -> float:
-    """Return the proportional set size of a process tree in MB."""
-    total = 0
-    for process in tree(root):
-        try:
-            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total / 1024
-
 
 def run(*words: object) -> dict[str, Any]:
-    """Run a command with --json; return its object with seconds and peak memory."""
-    began = perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "cli.py", *map(str, words), "--json", "--quiet"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    peak = [0.0]
-
-    def watch() -> None:
-        while process.poll() is None:
-            peak[0] = max(peak[0], proportional_mb(process.pid))
-            sleep(SAMPLE_S)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    printed, _ = process.communicate()
-    answer: dict[str, Any] = json.loads(printed)
-    return answer | {
-        "exit_code": process.returncode,
-        "wall_s": round(perf_counter() - began, 1),
-        "peak_mb": round(peak[0]),
+    """Run a command; return its JSON object with seconds and peak memory."""
+    done = run_measured(*words, "--quiet")
+    return done.answer | {
+        "exit_code": done.exit_code,
+        "wall_s": round(done.seconds, 1),
+        "peak_mb": round(done.peak.pss_mib),
     }
 
 
@@ -104,15 +55,15 @@ def main() -> None:
         where = ("--search-url", gallery.search_url, "--per-class", 600, "--pause", 0)
         scraped = run("scrape", "--classes", work / "classes.txt", "--dataset", dataset, *where)
     with Manifest(dataset / "manifest.db") as manifest:
-        found = {image.sha256 for image in manifest.images()}
+        kept = {image.sha256 for image in manifest.images()}
     curated = run("curate", "--dataset", dataset)
     trained = run("train", "--dataset", dataset, "--out", model, "--weights", options.weights)
     classified = run("classify", *files[:: max(1, len(files) // 200)], "--model", model)
     figures = {
         "served_files": len(files),
         "served_contents": len(served),
-        "found_identical": len(found & served),
-        "found_strange": len(found - served),
+        "found_identical": len(kept & served),
+        "found_strange": len(kept - served),
         "scrape": shortened(scraped, "kept"),
         "curate": shortened(curated, "images", "kept", "dropped", "splits", "leaks", "seconds"),
         "train": shortened(trained, "recipe", "metrics", "seconds"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sceneset.bundle.tag_rule import TagRule
 from sceneset.manifest.store import now
 from training.data.checks import altered
 from training.data.version import count_sources
@@ -14,7 +15,7 @@ from training.evaluation.evaluation import Evaluation, evaluate_answers
 from training.evaluation.label_issues import Doubt, Suspect, opinion, suspects
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predict import answer, mirrored_headline
-from training.evaluation.tags import TagRule, fit_rule
+from training.evaluation.tags import fit_rule
 from training.exports.exporter import (
     write_class_names,
     write_exports,
@@ -152,6 +153,7 @@ def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> R
             "classes": run.classes,
             "parameters": run.parameters,
             "dataset_version": run.dataset_version,
+            "tag_rule": run.evaluation.tags.rule.as_json(),
             "exports": run.exports,
             "versions": versions(),
         },

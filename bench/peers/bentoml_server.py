@@ -9,7 +9,7 @@ from wrapped_model import WrappedModel
 
 @bentoml.service(workers=2)  # type: ignore[untyped-decorator]
 class Tags:
-    """The same contract as ours."""
+    """The same protocol as ours."""
 
     def __init__(self) -> None:
         """Load the model in each worker."""

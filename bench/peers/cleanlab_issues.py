@@ -11,11 +11,11 @@ def main() -> None:
     """Read {"labels": [...], "probabilities": {name: file.npy}}; print {name: [rows]}."""
     request = json.load(sys.stdin)
     labels = np.array(request["labels"])
-    found = {
+    issues = {
         name: np.flatnonzero(find_label_issues(labels, np.load(path))).tolist()
         for name, path in request["probabilities"].items()
     }
-    print(json.dumps(found))
+    print(json.dumps(issues))
 
 
 if __name__ == "__main__":

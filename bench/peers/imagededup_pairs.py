@@ -9,7 +9,7 @@ import sys
 from time import perf_counter
 
 from imagededup.methods import PHash  # type: ignore[import-not-found]  # in this peer's venv only
-from imagededup.utils.general_utils import (  # type: ignore[import-not-found]  # the same
+from imagededup.utils.general_utils import (  # type: ignore[import-not-found]  # in this peer's venv only
     get_files_to_remove,
 )
 
@@ -22,11 +22,11 @@ def main() -> None:
         began = perf_counter()
         encodings = method.encode_images(image_dir=folder)
         hashed = perf_counter()
-        found = method.find_duplicates(encoding_map=encodings)
+        duplicates = method.find_duplicates(encoding_map=encodings)
         searched = perf_counter()
-        removed = get_files_to_remove(found)
+        removed = get_files_to_remove(duplicates)
         decided = perf_counter()
-    pairs = {tuple(sorted((a, b))) for a, others in found.items() for b in others}
+    pairs = {tuple(sorted((a, b))) for a, others in duplicates.items() for b in others}
     answer = {
         "pairs": sorted(pairs),
         "hashed": len(encodings),

@@ -1,4 +1,4 @@
-"""Time imagededup's default search: {file, radius} -> {seconds, pairs}; `file` is uint64[N] .npy."""
+"""Time imagededup's default search: {file, radius} -> {seconds, pairs}; `file` is uint64[N]."""
 
 import contextlib
 import json
@@ -16,11 +16,11 @@ def main() -> None:
     encodings = {str(k): f"{value:016x}" for k, value in enumerate(hashes.tolist())}
     with contextlib.redirect_stdout(sys.stderr):
         began = perf_counter()
-        found = PHash(verbose=False).find_duplicates(
+        duplicates = PHash(verbose=False).find_duplicates(
             encoding_map=encodings, max_distance_threshold=request["radius"]
         )
         seconds = perf_counter() - began
-    pairs = sum(map(len, found.values())) // 2
+    pairs = sum(map(len, duplicates.values())) // 2
     print(json.dumps({"seconds": seconds, "pairs": pairs}))
 
 

@@ -7,7 +7,7 @@ from wrapped_model import WrappedModel
 
 
 class Tags(litserve.LitAPI):  # type: ignore[misc]
-    """The same contract as ours."""
+    """The same protocol as ours."""
 
     def setup(self, device: str) -> None:  # noqa: ARG002  LitServe's own
         """Load the model in each worker."""

@@ -16,7 +16,7 @@ from PIL import Image
 STATUSES: Counter[str] = Counter()
 BODIES: Counter[str] = Counter()
 FAILURES: list[dict[str, Any]] = []
-MOST_TOLD = 20
+MOST_KEPT = 20
 BUSY = frozenset(json.loads(os.environ.get("HOOKS_BUSY", "[]")))
 
 
@@ -39,14 +39,14 @@ schemathesis.openapi.format("byte", st.sampled_from([b64encode(one).decode() for
 
 
 @schemathesis.hook  # type: ignore[misc]
-def after_call(context: object, case: Any, response: Any) -> None:  # noqa: ANN401, ARG001  its names
+def after_call(context: object, case: Any, response: Any) -> None:  # noqa: ANN401, ARG001  schemathesis calls it by these names
     """Count an answer, and its request when that had a body."""
     STATUSES[str(response.status_code)] += 1
     BODIES["all"] += bool(response.request.body)
 
 
 @schemathesis.hook  # type: ignore[misc]
-def filter_failure(context: object, failure: Any, case: Any, response: Any) -> bool:  # noqa: ANN401, ARG001  the same
+def filter_failure(context: object, failure: Any, case: Any, response: Any) -> bool:  # noqa: ANN401, ARG001  schemathesis calls it by these names
     """Let pass what is meant to be; note the first of the other failures.
 
     partial=1 answers a list with an error for each entry that is none.
@@ -57,15 +57,15 @@ def filter_failure(context: object, failure: Any, case: Any, response: Any) -> b
     partial = str(query.get("partial")) in {"1", "true", ""} and "partial" in query
     if type(failure).__name__ == "AcceptedNegativeData" and partial:
         return False
-    if len(FAILURES) < MOST_TOLD:
-        told = {"failure": failure.title, "asked": case.as_curl_command()[:600]}
-        said = response.content[:200].decode("utf-8", "replace")
-        FAILURES.append(told | {"status": response.status_code, "said": said})
+    if len(FAILURES) < MOST_KEPT:
+        example = {"failure": failure.title, "asked": case.as_curl_command()[:600]}
+        text = response.content[:200].decode("utf-8", "replace")
+        FAILURES.append(example | {"status": response.status_code, "said": text})
     return True
 
 
 @atexit.register
 def write_counts() -> None:
     """Write what was counted where the caller looks for it."""
-    told = {"statuses": STATUSES, "bodies": BODIES["all"], "failures": FAILURES}
-    Path(os.environ["HOOKS_COUNTS"]).write_text(json.dumps(told))
+    counts = {"statuses": STATUSES, "bodies": BODIES["all"], "failures": FAILURES}
+    Path(os.environ["HOOKS_COUNTS"]).write_text(json.dumps(counts))

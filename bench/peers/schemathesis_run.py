@@ -16,7 +16,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 HOOKS = "schemathesis_hooks"
 # What must hold for any answer. `positive_data_acceptance` is left out: no schema can say which
-# bytes are a whole picture, or that an address names the version in service.
+# bytes are a whole picture, or that a path names the version in service.
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -30,29 +30,29 @@ CHECKS = (
 )
 
 
-def config(asked: dict[str, Any]) -> str:
-    """Return schemathesis.toml: values of the address that exist, most of the time."""
-    named = "".join(f'"{name}" = "{value}"\n' for name, value in asked["parameters"].items())
+def config(request: dict[str, Any]) -> str:
+    """Return schemathesis.toml: path parameters that exist, most of the time."""
+    named = "".join(f'"{name}" = "{value}"\n' for name, value in request["parameters"].items())
     return f"[parameters]\n{named}"
 
 
-def run(asked: dict[str, Any], folder: Path) -> int:
+def run(request: dict[str, Any], folder: Path) -> int:
     """Run it; its report and the counts of the hooks lie in the folder then."""
-    (folder / "schemathesis.toml").write_text(config(asked))
+    (folder / "schemathesis.toml").write_text(config(request))
     command = [str(Path(sys.executable).with_name("schemathesis"))]
-    command += ["--config-file", str(folder / "schemathesis.toml"), "run", asked["url"]]
-    command += ["--checks", ",".join(CHECKS), "--max-examples", str(asked["examples"])]
+    command += ["--config-file", str(folder / "schemathesis.toml"), "run", request["url"]]
+    command += ["--checks", ",".join(CHECKS), "--max-examples", str(request["examples"])]
     command += ["--mode", "all", "--continue-on-failure", "--seed", "1", "--no-color"]
     command += ["--generation-database", "none", "--request-timeout", "60"]
     command += ["--report", "json", "--report-json-path", str(folder / "report.json")]
     command += ["--suppress-health-check", "all"]
-    if asked["key"]:
-        command += ["--header", f"X-API-Key: {asked['key']}"]
+    if request["key"]:
+        command += ["--header", f"X-API-Key: {request['key']}"]
     environment = os.environ | {
         "SCHEMATHESIS_HOOKS": HOOKS,
         "PYTHONPATH": str(HERE),
         "HOOKS_COUNTS": str(folder / "counts.json"),
-        "HOOKS_BUSY": json.dumps(asked.get("busy", [])),
+        "HOOKS_BUSY": json.dumps(request.get("busy", [])),
     }
     return subprocess.run(
         command, check=False, cwd=folder, env=environment, stdout=sys.stderr
@@ -60,15 +60,15 @@ def run(asked: dict[str, Any], folder: Path) -> int:
 
 
 def main() -> None:
-    """Answer the one question on stdin."""
-    asked = json.load(sys.stdin)
+    """Answer the one request on stdin."""
+    request = json.load(sys.stdin)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        exit_code = run(asked, folder)
+        exit_code = run(request, folder)
         report = json.loads((folder / "report.json").read_text())
         counts = json.loads((folder / "counts.json").read_text())
     statuses = Counter(counts["statuses"])
-    told = {
+    answer = {
         "exit_code": exit_code,
         "seconds": round(report["running_time"], 1),
         "operations": report["operations"]["tested"],
@@ -79,7 +79,7 @@ def main() -> None:
         "failures": report["failures"] + report["errors"],
         "examples_of_failures": counts["failures"],
     }
-    print(json.dumps(told))
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Read and check a bundle's folder: what training writes and serving, evaluate and classify read."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sceneset.bundle.tag_rule import TagRule, read_tag_rule
 from sceneset.checksums import file_sha256
 from sceneset.class_names import read_class_names
 from sceneset.errors import DamagedDataError, MissingInputError, SettingsError
@@ -17,13 +18,14 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Bundle:
-    """One exported model: its folder, class names by label, input size in px and record."""
+    """One exported model: its folder, class names by label, input size in px, record and tag rule."""
 
     folder: Path
     class_names: tuple[str, ...]
     size: int
     fit: str
     record: dict[str, Any]
+    tag_rule: TagRule = field(default_factory=TagRule)
 
     def path(self, name: str) -> Path:
         """Return the path of one of the bundle's files."""
@@ -83,11 +85,20 @@ def open_bundle(model: Path) -> Bundle:
         _refuse_added(folder, set(expected))
         preprocess = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
         names = read_class_names(folder / "class_names.json")
-        return Bundle(folder, names, int(preprocess["size"]), str(preprocess["fit"]), record)
-    except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
+        size, fit = int(preprocess["size"]), str(preprocess["fit"])
+        return Bundle(folder, names, size, fit, record, _stated_rule(folder, record))
+    except (KeyError, TypeError, ValueError, AttributeError, FileNotFoundError) as error:
         raise _altered(folder, f"its record cannot be read ({error})") from error
     except (MissingInputError, SettingsError) as error:  # of the class names
         raise _altered(folder, error.problem) from error
+
+
+def _stated_rule(folder: Path, record: dict[str, Any]) -> TagRule:
+    """Return the tag rule of the record; older bundles state it among their metrics, or nowhere."""
+    metrics = folder / "metrics.json"
+    if "tag_rule" in record or not metrics.is_file():
+        return read_tag_rule(record.get("tag_rule"))
+    return read_tag_rule(json.loads(metrics.read_bytes()).get("tags", {}).get("rule"))
 
 
 def _check(path: Path, name: str, digest: str) -> None:

@@ -2,10 +2,11 @@
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sceneset.bundle.reader import Bundle, find_bundle, open_bundle
+from sceneset.bundle.tag_rule import TagRule
 from sceneset.checksums import file_sha256
 from sceneset.class_names import check_count, read_class_names
 from sceneset.errors import SettingsError
@@ -31,6 +32,7 @@ class ServedModel:
     sha256: str
     engine: Engine
     explainer: Explainer | None = None
+    tag_rule: TagRule = field(default_factory=TagRule)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -91,6 +93,7 @@ def load_served(
         str(files.get(FILES[loaded.runtime], "")),
         loaded.engine,
         Explainer(bundle, workers) if {MODEL_NAME, HEAD_NAME} <= set(files) else None,
+        bundle.tag_rule,
     )
 
 

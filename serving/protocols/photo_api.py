@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from serving.http.errors import HTTPError
 from serving.http.payload import DOCUMENTED, JPEG_PNG, parse_json
-from serving.inference.service import Encoded, Service, choose_tags
+from serving.inference.service import Encoded, Service
 from serving.protocols.contract import (
     EXAMPLE_PICTURE,
     JSON,
@@ -37,8 +37,9 @@ async def classify(service: Service, request: Request) -> Response:
     service.check_count(len(texts))
     pictures = [Encoded(text, JPEG_PNG) for text in texts]
     answers = await service.classify(pictures, DOCUMENTED, "/classify")
-    names = answers.model.class_names
-    return json_response({"tags": [choose_tags(found, names) for found in answers.whole()]})
+    model = answers.model
+    tags = [model.tag_rule.tags(one.tolist(), model.class_names) for one in answers.whole()]
+    return json_response({"tags": tags})
 
 
 def error_response(error: HTTPError) -> Response:

@@ -13,7 +13,7 @@ from serving.http.payload import WITH_WEBP, parse_switch, parse_whole_number
 from serving.inference.engine import top_classes
 from serving.inference.explainer import LONGEST_OVERLAY, Explainer
 from serving.inference.model import ServedModel
-from serving.inference.service import Answers, Service, choose_tags
+from serving.inference.service import Answers, Service
 from serving.protocols.contract import (
     COUNT,
     EXAMPLE_PICTURE,
@@ -93,18 +93,18 @@ def _wanted(query: QueryParams, model: ServedModel) -> _Wanted:
 
 
 def _format_answer(answers: Answers, place: int, top: int, wanted: _Wanted) -> object:
-    found, names = answers.outcomes[place], answers.model.class_names
-    if isinstance(found, HTTPError):
-        return {"index": place, "error": found.detail, "reason": found.reason}
-    labels = [{"label": label, "score": score} for label, score in top_classes(found, names, top)]
-    told: dict[str, object] = {"labels": labels}
+    outcome, names = answers.outcomes[place], answers.model.class_names
+    if isinstance(outcome, HTTPError):
+        return {"index": place, "error": outcome.detail, "reason": outcome.reason}
+    labels = [{"label": label, "score": score} for label, score in top_classes(outcome, names, top)]
+    answer: dict[str, object] = {"labels": labels}
     if wanted.tags:
-        told["tags"] = choose_tags(found, names)
+        answer["tags"] = answers.model.tag_rule.tags(outcome.tolist(), names)
     if wanted.explain:
-        label = int(found.argmax()) if wanted.label is None else wanted.label
+        label = int(outcome.argmax()) if wanted.label is None else wanted.label
         uri = f"data:{PNG};base64,{base64.b64encode(answers.drawn[place]).decode()}"
-        told["explain"] = {"label": names[label], "score": float(found[label]), "heatmap": uri}
-    return labels if len(told) == 1 else told
+        answer["explain"] = {"label": names[label], "score": float(outcome[label]), "heatmap": uri}
+    return labels if len(answer) == 1 else answer
 
 
 _CLASSIFY = Route(

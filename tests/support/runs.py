@@ -53,7 +53,7 @@ class PlayedReader:
         self.opened.append(url)
         page = self.pages.get(url, "nothing found")
         if isinstance(page, list) and page and not isinstance(page[0], str):
-            page = page.pop(0) if len(page) > 1 else page[0]  # type: ignore[assignment]
+            page = page.pop(0) if len(page) > 1 else page[0]
         if isinstance(page, Exception):
             raise page
         if isinstance(page, str):

@@ -1,7 +1,7 @@
 """Check values against the few words of JSON Schema that the server's own document uses."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 KINDS: dict[str, tuple[type, ...]] = {
@@ -19,7 +19,7 @@ def fits(value: Any, schema: Mapping[str, Any]) -> bool:  # noqa: ANN401  any JS
     kind = schema.get("type")
     if kind and (not isinstance(value, KINDS[kind]) or (kind != "boolean" and value is True)):
         return False
-    checks = {
+    checks: dict[str, Callable[[Any], bool]] = {
         "enum": lambda known: value in known,
         "pattern": lambda pattern: re.search(pattern, value) is not None,
         "anyOf": lambda several: any(fits(value, one) for one in several),
@@ -39,8 +39,8 @@ def _parts_fit(value: Any, schema: Mapping[str, Any]) -> bool:  # noqa: ANN401  
             fits(one, known[name]) for name, one in value.items() if name in known
         )
     if isinstance(value, list):
-        few = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
+        few: bool = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
         return few and all(fits(one, schema.get("items", {})) for one in value)
     if isinstance(value, str):
-        return len(value) >= schema.get("minLength", 0)
+        return len(value) >= int(schema.get("minLength", 0))
     return True

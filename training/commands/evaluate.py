@@ -16,7 +16,6 @@ from training.data.version import Example, read_version
 from training.evaluation.evaluation import Evaluation, evaluate_answers, spoken
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predict import answer
-from training.evaluation.tags import TagRule
 from training.models.inference import fit_of, load_model
 from training.settings import EvaluateSettings
 
@@ -42,18 +41,16 @@ def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output(
         bar = bars.add("measuring", total=len(examples))
         answers = answer(model, examples, bundle.size, fit_of(bundle.fit), bar)
     metrics = measure(answers.probabilities, answers.labels, bundle.class_names)
-    evaluation = evaluate_answers(answers, *_stated(bundle))
+    evaluation = evaluate_answers(answers, _temperature(bundle), bundle.tag_rule)
     return _outcome(bundle, source, (metrics, evaluation), answers.unreadable, watch.total)
 
 
-def _stated(bundle: Bundle) -> tuple[float, TagRule]:
-    """Return the temperature and the tag rule that a bundle names; 1 and the usual rule if none."""
+def _temperature(bundle: Bundle) -> float:
+    """Return the temperature that a bundle states among its metrics, 1 when it states none."""
     try:
-        told = json.loads(bundle.path("metrics.json").read_bytes())
-        rule = told.get("tags", {}).get("rule", {})
-        return float(told.get("temperature", 1)), TagRule(**rule)
+        return float(json.loads(bundle.path("metrics.json").read_bytes()).get("temperature", 1))
     except (OSError, ValueError, TypeError, AttributeError):
-        return 1.0, TagRule()
+        return 1.0
 
 
 def _is_own_split(settings: EvaluateSettings, bundle: Bundle) -> bool:

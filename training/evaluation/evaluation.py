@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneset.bundle.tag_rule import TagRule
 from training.evaluation.calibration import Temperature, without_temperature
 from training.evaluation.metrics import (
     Interval,
@@ -14,7 +15,7 @@ from training.evaluation.metrics import (
     reliability,
 )
 from training.evaluation.predict import Answers
-from training.evaluation.tags import TagOutcome, TagRule, tag_outcome
+from training.evaluation.tags import TagOutcome, tag_outcome
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,16 @@
-"""Apply the tag rule of the serving endpoint to measured probabilities, and fit its thresholds."""
+"""Measure what a tag rule makes of pictures whose class is known, and fit its thresholds."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneset.bundle.tag_rule import TagRule
 from training.evaluation.calibration import FEWEST
 
 RIGHT_ALONE = 0.95
 RIGHT_TOGETHER = 0.90
 NEVER = 1.0
-
-
-@dataclass(frozen=True)
-class TagRule:
-    """One tag when the top class is above `alone`; else two when they sum above `together`."""
-
-    alone: float = 0.9
-    together: float = 0.5
-    fitted: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,9 +37,7 @@ class TagOutcome:
 
 def tags_given(probabilities: NDArray[np.float64], rule: TagRule) -> NDArray[np.int64]:
     """Return how many tags each picture of float[N, classes] gets: 1, 2 or 0 for Unknown."""
-    first, second = _two_best(probabilities)
-    together = np.where(first + second > rule.together, 2, 0)
-    return np.where(first > rule.alone, 1, together)
+    return np.array([len(rule.labels(row)) for row in probabilities.tolist()], np.int64)
 
 
 def tag_outcome(
@@ -80,7 +70,7 @@ def fit_rule(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> T
     """
     if len(labels) < FEWEST:
         return TagRule()
-    first, second = _two_best(probabilities)
+    first, second = -np.sort(-probabilities, axis=1)[:, :2].T
     ranks = np.argsort(-probabilities, axis=1, kind="stable")[:, :2] == labels[:, None]
     alone = lowest_threshold(first, ranks[:, 0], RIGHT_ALONE)
     rest = first <= alone
@@ -100,10 +90,3 @@ def lowest_threshold(scores: NDArray[np.float64], right: NDArray[np.bool_], want
     counts = np.arange(1, len(order) + 1)
     good = np.flatnonzero((shares >= wanted) & (falling > following) & (counts >= FEWEST))
     return float(following[good[-1]]) if len(good) else NEVER
-
-
-def _two_best(
-    probabilities: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    best = -np.sort(-probabilities, axis=1)[:, :2]
-    return best[:, 0], best[:, 1]

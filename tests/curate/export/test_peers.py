@@ -21,7 +21,7 @@ def test_every_loader_finds_the_same_pictures_labels_and_names(tmp_path: Path) -
     pytest.importorskip("pyarrow", reason="needs the extra formats")
     dataset = publish(tmp_path / "odd set", drawn(ODD_NAMES))
     answer = subprocess.run(
-        [sys.executable, ROOT / "bench" / "read_exports.py", dataset.root, "--envs", envs],
+        [sys.executable, ROOT / "bench/curate/read_exports.py", dataset.root, "--envs", envs],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if "pip" in answer.stderr and "CalledProcessError" in answer.stderr:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from sceneset.bundle.reader import Bundle
+from sceneset.bundle.tag_rule import TagRule
 from sceneset.class_list import slug_of
 from sceneset.errors import MissingInputError, UsageError
-from training.commands.evaluate import _stated, folder_examples
+from training.commands.evaluate import _temperature, folder_examples
 from training.data.version import Example
 from training.evaluation.evaluation import evaluate_answers, spoken
 from training.evaluation.predict import Answers
-from training.evaluation.tags import TagRule
 
 NAMES = ("Caf\N{LATIN SMALL LETTER E WITH ACUTE}", "a|b", "plain")
 
@@ -41,16 +41,13 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
         folder_examples(tmp_path / "nowhere", NAMES)
 
 
-def test_a_bundle_that_says_nothing_of_temperature_and_tags_gets_the_usual_ones(
-    tmp_path: Path,
-) -> None:
+def test_a_bundle_that_states_no_temperature_gets_1(tmp_path: Path) -> None:
     bundle = Bundle(tmp_path, NAMES, 32, "crop", {})
-    assert _stated(bundle) == (1.0, TagRule())
+    assert _temperature(bundle) == 1
     (tmp_path / "metrics.json").write_text("no json")
-    assert _stated(bundle) == (1.0, TagRule())
-    rule = {"alone": 0.8, "together": 0.6, "fitted": True}
-    (tmp_path / "metrics.json").write_text(json.dumps({"temperature": 2, "tags": {"rule": rule}}))
-    assert _stated(bundle) == (2.0, TagRule(0.8, 0.6, fitted=True))
+    assert _temperature(bundle) == 1
+    (tmp_path / "metrics.json").write_text(json.dumps({"temperature": 2}))
+    assert _temperature(bundle) == 2
 
 
 def test_what_is_measured_is_said_in_a_few_lines() -> None:

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sceneset.bundle.tag_rule import TagRule
 from training.evaluation.tags import (
     NEVER,
-    TagRule,
     fit_rule,
     lowest_threshold,
     tag_outcome,

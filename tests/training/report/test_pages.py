@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from support.explain import SIZE, colour_detector
 
+from sceneset.bundle.tag_rule import TagRule
 from sceneset.progress import Bars, Stopwatch
 from training.data.version import Example, Sources, Version
 from training.evaluation.calibration import Temperature
@@ -20,7 +21,6 @@ from training.evaluation.evaluation import evaluate_answers
 from training.evaluation.label_issues import Doubt
 from training.evaluation.metrics import measure
 from training.evaluation.predict import answer
-from training.evaluation.tags import TagRule
 from training.models.backbones import BACKBONES
 from training.recipes.context import SEEN, Phase
 from training.report.pages import Measured, origin, write_pages

@@ -1,0 +1,117 @@
+"""Measure how often the original is kept of an original and its edited copy.
+
+DIR holds synthetic.csv (file, group, kind, source: pictures of one group are copies of its `orig`).
+Each edit is met alone with its original, as two pictures of one class; pairs that are not linked as
+copies are left out. Prints, for the tuning and the held-out half (see near_duplicates.py) and per
+kind, how many pairs were linked and in how many of them the original was kept.
+
+    python bench/curate/keep_best.py DIR
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from bench.support.copies import read_truth
+from curate.duplicates.links import find_links, with_frames
+from curate.duplicates.representative import enlarged, keep_best, ranked
+from curate.features import cache, phash
+from curate.features.cache import Features
+from curate.features.fidelity import Fidelity
+from curate.settings import CurateSettings
+from sceneset.images import read_header
+from sceneset.manifest.rows import KeptPicture
+
+SETTINGS = CurateSettings()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One file, measured as curate measures it."""
+
+    row: KeptPicture
+    measures: Mapping[str, bytes]
+    fidelity: Fidelity
+
+
+def measure(path: Path) -> Picture:
+    """Measure one file."""
+    data = path.read_bytes()
+    header = read_header(data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    size = (header.width, header.height, len(data))
+    row = KeptPicture(1, sha256, path.name, header.format, *size, 0, "", "", "")
+    closer = cache.measure_fidelity(str(path))["fidelity"]
+    return Picture(row, cache.measure(str(path)), Fidelity.from_bytes(closer))
+
+
+def features_of(pair: Mapping[str, Picture]) -> Features:
+    """Return the features of a few pictures."""
+    hashes = {s: np.frombuffer(p.measures["phash"], ">u8") for s, p in pair.items()}
+    views = {s: np.frombuffer(p.measures["views"], ">u8") for s, p in pair.items()}
+    thumbs = {s: np.frombuffer(p.measures["thumb"], np.uint8) for s, p in pair.items()}
+    side = phash.THUMB_SIDE
+    return Features(
+        whole={s: int(h[0]) for s, h in hashes.items()},
+        mirrored={s: int(h[1]) for s, h in hashes.items()},
+        views={s: v.astype(np.uint64) for s, v in views.items()},
+        thumbs={s: t.reshape(side, side) for s, t in thumbs.items()},
+        scores={},
+        broken={},
+    )
+
+
+def drop(first: Picture, second: Picture) -> str | None:
+    """Return the SHA-256 of the copy that is dropped, None when they are no copies."""
+    pair = {p.row.sha256: p for p in (first, second)}
+    known = features_of(pair)
+    links = find_links(
+        pair,
+        known,
+        radius=SETTINGS.radius,
+        leak_radius=SETTINGS.leak_radius,
+        views=SETTINGS.views,
+    )
+    fidelity = {s: p.fidelity for s, p in pair.items()}
+    copies = with_frames([link for link in links if link.duplicate], fidelity, known.thumbs)
+    grown = enlarged((x[:2] for x in copies if x.shows_the_same), fidelity)
+    order = ranked([p.row for p in pair.values()], fidelity, enlarged=grown)
+    return next(iter(keep_best(order, copies)), None)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    folder = parser.parse_args().folder.resolve()
+    pictures = read_truth(folder).pictures
+    paths = {path.name: path for path in folder.glob("synthetic/*")}
+    originals = {k.group: measure(paths[n]) for n, k in pictures.items() if k.kind == "orig"}
+    tallies: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    for name, known in pictures.items():
+        if known.group not in originals or known.kind == "orig":
+            continue
+        copy = measure(paths[name])
+        out = drop(originals[known.group], copy)
+        if out is not None:
+            tally = tallies[known.half][known.kind]
+            tally[0] += out == copy.row.sha256
+            tally[1] += 1
+    print(json.dumps({half: _readable(kinds) for half, kinds in sorted(tallies.items())}, indent=2))
+
+
+def _readable(kinds: Mapping[str, list[int]]) -> dict[str, str]:
+    return {kind: f"{kept} of {pairs}" for kind, (kept, pairs) in sorted(kinds.items())}
+
+
+if __name__ == "__main__":
+    main()
