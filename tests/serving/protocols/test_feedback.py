@@ -10,7 +10,7 @@ import pytest
 from support.served_model import FORM, RED, Client, b64, form
 
 from sceneset.errors import MissingInputError, SettingsError
-from serving.http.errors import RefusalError
+from serving.http.errors import HTTPError
 from serving.protocols.feedback import FeedbackFile
 from serving.settings import ServeSettings
 
@@ -50,7 +50,7 @@ def test_a_full_file_takes_no_more_and_stays_whole(tmp_path: Path) -> None:
     path = tmp_path / "f.jsonl"
     file = FeedbackFile(path, largest=40)
     file.add({"label": "a" * 10})
-    with pytest.raises(RefusalError) as caught:
+    with pytest.raises(HTTPError) as caught:
         file.add({"label": "b" * 20})
     assert caught.value.status == 503
     assert path.read_text() == '{"label": "aaaaaaaaaa"}\n'

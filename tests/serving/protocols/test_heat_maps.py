@@ -183,7 +183,7 @@ def test_nothing_is_loaded_before_a_map_is_asked_for_and_reloads_start_anew(
         write_bundle(model / "2", ["rouge", "vert", "bleu"])
         (model / "link").symlink_to("2")
         (model / "link").rename(model / "current")
-        assert client.service.keeper.reload()
+        assert client.service.reloader.reload()
         shutil.rmtree(model / "1")
         assert client.service.model.explainer._loaded is None
         told = client.post("/v1/classify?explain=1&label=rouge", RED, PNG).json
@@ -194,7 +194,7 @@ def test_nothing_is_loaded_before_a_map_is_asked_for_and_reloads_start_anew(
 def test_maps_wait_in_the_same_queue_and_have_the_same_deadline(serve: Serve, model: Path) -> None:
     with serve(ServeSettings(model=model, workers=1, watch=0, queue=1, deadline=0.4)) as client:
         gate = threading.Event()
-        client.service.model.explainer.get = lambda _loading: gate.wait(10)
+        client.service.model.explainer.load_in = lambda _thread: gate.wait(10)
         late: list[int] = []
 
         def ask() -> None:
@@ -202,7 +202,7 @@ def test_maps_wait_in_the_same_queue_and_have_the_same_deadline(serve: Serve, mo
 
         asking = threading.Thread(target=ask)
         asking.start()
-        while not client.service.desk.pending:
+        while not client.service.queue.pending:
             os.sched_yield()
         full = client.post("/v1/classify?explain=1", RED, PNG)
         assert (full.status, full.headers["retry-after"]) == (503, "1")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support.served_model import Client
 
-from serving.http.errors import RefusalError
-from serving.input.payload import flat_pixels, pixels
+from serving.http.errors import HTTPError
+from serving.http.payload import parse_flat_pixels, parse_pixels
 
 NINE = [""] * 9
 V2 = {"name": "image", "datatype": "BYTES", "shape": [9]}
@@ -58,7 +58,7 @@ def test_too_many_pictures_are_refused_before_anything_is_built_of_one(client: C
         assert peak[0] < 8_000_000  # the body twice and its list; an object for each is 10 MB more
 
 
-@pytest.mark.parametrize("read", [lambda v: pixels(v, 2, 3), lambda v: flat_pixels(v, [1, 2, 2, 3], 2, 3)])  # fmt: skip
+@pytest.mark.parametrize("read", [lambda v: parse_pixels(v, 2, 3), lambda v: parse_flat_pixels(v, [1, 2, 2, 3], 2, 3)])  # fmt: skip
 @pytest.mark.parametrize(
     ("value", "status"),
     [
@@ -77,12 +77,12 @@ def test_too_many_pictures_are_refused_before_anything_is_built_of_one(client: C
 def test_a_tensor_is_refused_before_numpy_sees_it(
     read: Callable[[object], object], value: object, status: int
 ) -> None:
-    with memory_peak() as peak, pytest.raises(RefusalError) as refusal:
+    with memory_peak() as peak, pytest.raises(HTTPError) as refusal:
         read(value)
     assert refusal.value.status == status
     assert peak[0] < 1_000_000  # numpy gives each text the room of the longest, 4 MB
 
 
 def test_as_many_numbers_as_a_request_may_hold_are_taken() -> None:
-    assert pixels(np.ones((3, 2, 2, 3)).tolist(), 2, 3).shape == (3, 2, 2, 3)
-    assert flat_pixels([1.0] * 36, [3, 2, 2, 3], 2, 3).shape == (3, 2, 2, 3)
+    assert parse_pixels(np.ones((3, 2, 2, 3)).tolist(), 2, 3).shape == (3, 2, 2, 3)
+    assert parse_flat_pixels([1.0] * 36, [3, 2, 2, 3], 2, 3).shape == (3, 2, 2, 3)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from support.served_model import FORM, RED, Answer, Client, form
 
-from serving.docs.page import Facts, curl_line, fill
+from serving.pages import ModelFacts, curl_line, fill
 from serving.protocols.contract import Route
 from serving.settings import ServeSettings
 
 Serve = Callable[[ServeSettings], AbstractContextManager[Client]]
-FACTS = Facts("my model", "7", 3, "it's {name} & co", 32)
+FACTS = ModelFacts("my model", "7", 3, "it's {name} & co", 32)
 
 
 def run(line: str, client: Client) -> Answer:

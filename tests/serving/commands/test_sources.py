@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.input.sources import find_sources, printable
+from serving.commands.classify import find_sources, printable_name
 
 
 def names(*words: str) -> list[str]:
@@ -51,7 +51,7 @@ def test_a_name_that_is_not_utf8_can_be_printed(tmp_path: Path) -> None:
     Path(os.fsdecode(path)).write_bytes(b"x")
     (name,) = names(str(tmp_path))
     assert name.encode().endswith("caf\N{REPLACEMENT CHARACTER}.png".encode())
-    assert printable("plain") == "plain"
+    assert printable_name("plain") == "plain"
 
 
 def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 from support.served_model import Client
 
-from serving.gradio_page import POLICY, SMALL, GradioGuard, call_of, sweep
-from serving.http.errors import RefusalError
+from serving.gradio_page import POLICY, SMALL, GradioMiddleware, call_of, sweep
+from serving.http.errors import HTTPError
 
 API = "/gradio/gradio_api"
 ANY_JSON = st.recursive(
@@ -43,7 +43,11 @@ class Inner:
 
 
 def ask(
-    guard: GradioGuard, path: str, *pieces: bytes, method: str = "POST", length: int | None = None
+    middleware: GradioMiddleware,
+    path: str,
+    *pieces: bytes,
+    method: str = "POST",
+    length: int | None = None,
 ) -> tuple[int, Mapping[bytes, bytes]]:
     """Return the status and the headers of the answer to a body in pieces."""
     told = b"transfer-encoding", b"chunked"
@@ -60,7 +64,7 @@ def ask(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(guard(scope, receive, send))
+    asyncio.run(middleware(scope, receive, send))
     (start,) = [one for one in sent if one["type"] == "http.response.start"]
     return start["status"], dict(start["headers"])
 
@@ -71,14 +75,14 @@ def inner() -> Inner:
 
 
 @pytest.fixture
-def guard(client: Client, inner: Inner, tmp_path: Path) -> GradioGuard:
-    """Return a guard of the shared server's limits: bodies of 2 MB."""
+def middleware(client: Client, inner: Inner, tmp_path: Path) -> GradioMiddleware:
+    """Return a middleware of the shared server's limits: bodies of 2 MB."""
     (tmp_path / "a.png").write_bytes(b"picture")
-    return GradioGuard(inner, client.service, tmp_path.resolve())
+    return GradioMiddleware(inner, client.service, tmp_path.resolve())
 
 
 def test_a_call_is_written_anew_from_the_little_that_it_may_say(
-    guard: GradioGuard, inner: Inner, tmp_path: Path
+    middleware: GradioMiddleware, inner: Inner, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "a.png")
     said = {
@@ -87,7 +91,7 @@ def test_a_call_is_written_anew_from_the_little_that_it_may_say(
         "event_data": {},
     }
     body = json.dumps(said | {"session_hash": "s", "trigger_id": "?"}).encode()
-    status, headers = ask(guard, f"{API}/queue/join", body[:9], body[9:])
+    status, headers = ask(middleware, f"{API}/queue/join", body[:9], body[9:])
     assert (status, headers[b"content-security-policy"].decode()) == (200, POLICY)
     picture = {"path": path, "meta": {"_type": "gradio.FileData"}}
     assert json.loads(inner.bodies[0]) == {"data": [picture], "fn_index": 0, "session_hash": "s"}
@@ -103,59 +107,59 @@ def test_an_address_and_any_other_file_are_refused(tmp_path: Path, path: str) ->
     named = path if path.startswith(("/", "H", "h")) else str(tmp_path / "in" / path)
     (tmp_path / "in").mkdir()
     (tmp_path / "a.png").write_bytes(b"picture")
-    with pytest.raises(RefusalError):
+    with pytest.raises(HTTPError):
         call_of({"data": [{"path": named}]}, tmp_path / "in")
 
 
 @given(ANY_JSON)
 @budget(max_examples=100, deadline=None)
 def test_any_json_is_a_call_without_a_picture_or_is_refused(value: object) -> None:
-    with suppress(RefusalError):
+    with suppress(HTTPError):
         assert call_of(value, Path("/nowhere"))["data"] == [None]
 
 
 def test_bodies_are_bounded_whether_or_not_they_tell_their_length(
-    guard: GradioGuard, inner: Inner, client: Client
+    middleware: GradioMiddleware, inner: Inner, client: Client
 ) -> None:
     for path in (f"{API}/call/classify", f"{API}/queue/join/", "/gradio/login", f"{API}/reset"):
-        assert ask(guard, path, length=SMALL + 1)[0] == 413
-        assert ask(guard, path, *[b"x" * 1000] * (SMALL // 1000 + 1))[0] == 413
+        assert ask(middleware, path, length=SMALL + 1)[0] == 413
+        assert ask(middleware, path, *[b"x" * 1000] * (SMALL // 1000 + 1))[0] == 413
     assert inner.bodies == []
-    assert ask(guard, f"{API}/upload", *[b"x" * 500_000] * 99)[0] == 413
-    assert ask(guard, f"{API}/upload", *[b"x" * 500_000] * 4)[0] == 200
-    assert [len(body) for body in inner.bodies] == [2_000_000, 2_000_000]
-    assert client.service.room.held == 0
+    assert ask(middleware, f"{API}/upload", *[b"x" * 500_000] * 99)[0] == 413
+    assert ask(middleware, f"{API}/upload", *[b"x" * 500_000] * 4)[0] == 200
+    assert [len(body) for body in inner.bodies] == [2_000_000]
+    assert client.service.memory.used == 0
 
 
 def test_there_is_room_for_uploads_as_for_all_other_bodies(
-    guard: GradioGuard, client: Client
+    middleware: GradioMiddleware, client: Client
 ) -> None:
-    with client.service.room.share() as share:
-        share.grow(client.service.settings.max_bodies)
-        assert ask(guard, f"{API}/upload", b"x", length=1)[0] == 503
-    assert ask(guard, f"{API}/upload", b"x", length=1)[0] == 200
+    with client.service.memory.reserve() as reservation:
+        reservation.grow(client.service.settings.max_bodies)
+        assert ask(middleware, f"{API}/upload", b"x", length=1)[0] == 503
+    assert ask(middleware, f"{API}/upload", b"x", length=1)[0] == 200
 
 
 def test_what_lies_on_the_disk_is_bounded_too_until_it_is_swept(
-    guard: GradioGuard, inner: Inner, client: Client, tmp_path: Path
+    middleware: GradioMiddleware, inner: Inner, client: Client, tmp_path: Path
 ) -> None:
     most = client.service.settings.max_bodies
     os.truncate(tmp_path / "a.png", most)  # a file of holes
-    status, headers = ask(guard, f"{API}/upload", b"x", length=1)
+    status, headers = ask(middleware, f"{API}/upload", b"x", length=1)
     assert (status, headers[b"retry-after"], inner.bodies) == (503, b"60", [])
     os.truncate(tmp_path / "a.png", most - 1)
-    assert ask(guard, f"{API}/upload", b"x", length=1)[0] == 200
+    assert ask(middleware, f"{API}/upload", b"x", length=1)[0] == 200
 
 
 def test_addresses_that_the_page_does_not_need_are_not_there(
-    guard: GradioGuard, inner: Inner
+    middleware: GradioMiddleware, inner: Inner
 ) -> None:
     for path in ("vibe-code", "process_recording", "call/v2/classify", "component_server"):
-        assert ask(guard, f"{API}/{path}", b"{}")[0] == 404
-    assert ask(guard, f"{API}/file=http://127.0.0.1/a", method="GET")[0] == 404
+        assert ask(middleware, f"{API}/{path}", b"{}")[0] == 404
+    assert ask(middleware, f"{API}/file=http://127.0.0.1/a", method="GET")[0] == 404
     assert inner.bodies == []
-    assert ask(guard, f"{API}/file=/tmp/a", method="GET")[0] == 200
-    assert ask(guard, "/v1/classify", b"x" * 3_000_000)[0] == 200  # guarded elsewhere
+    assert ask(middleware, f"{API}/file=/tmp/a", method="GET")[0] == 200
+    assert ask(middleware, "/v1/classify", b"x" * 3_000_000)[0] == 200  # checked elsewhere
 
 
 def test_uploads_that_broke_off_are_removed_after_their_time(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneset.images import MAX_PIXELS, Header, PictureError, read_header
-from serving.http.errors import RefusalError
+from serving.http.errors import HTTPError, bad_format
 
 Object = dict[str, Any]
 _WHITESPACE = b" \t\r\n\v\f"
@@ -24,77 +24,77 @@ JPEG_PNG_WEBP = JPEG_PNG | {b"image/webp"}
 def parse_json(body: bytes) -> Any:  # noqa: ANN401  any JSON value
     """Return the JSON value of a UTF-8 body, with or without a byte order mark.
 
-    Of a key given twice the last value counts. Raises RefusalError (400) for no body, other
+    Of a key given twice the last value counts. Raises HTTPError (400) for no body, other
     encodings, NaN and Infinity, nesting beyond Python's limit, and numbers of thousands of digits.
     """
     if not body:
-        raise RefusalError(400, "bad_json", "The body is empty; send JSON")
+        raise HTTPError(400, "bad_json", "The body is empty; send JSON")
     try:
         text = body.decode("utf-8-sig")
         return json.loads(text, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        raise RefusalError(400, "bad_json", "The body is not UTF-8") from error
+        raise HTTPError(400, "bad_json", "The body is not UTF-8") from error
     except RecursionError as error:
-        raise RefusalError(400, "bad_json", "The body is nested too deeply") from error
+        raise HTTPError(400, "bad_json", "The body is nested too deeply") from error
     except ValueError as error:
-        raise RefusalError(400, "bad_json", "The body is not valid JSON") from error
+        raise HTTPError(400, "bad_json", "The body is not valid JSON") from error
 
 
-def base64_bytes(value: object, types: frozenset[bytes] = JPEG_PNG) -> bytes:
+def decode_base64(value: object, types: frozenset[bytes] = JPEG_PNG) -> bytes:
     """Return the bytes of base64 text or of a data URI of one of `types`; never empty.
 
     ASCII whitespace, as in lines of 76 columns, is dropped; nothing else is forgiven. Raises
-    RefusalError (400).
+    HTTPError (400).
     """
     if not isinstance(value, str):
-        raise RefusalError(400, "not_base64", "It is not a base64 string")
+        raise HTTPError(400, "not_base64", "It is not a base64 string")
     try:
         encoded = value.encode("ascii")
     except UnicodeEncodeError as error:
-        raise RefusalError(400, "not_base64", "It has characters outside ASCII") from error
+        raise HTTPError(400, "not_base64", "It has characters outside ASCII") from error
     encoded = _without_prefix(encoded, types).translate(None, _WHITESPACE)
     try:
         data = binascii.a2b_base64(encoded, strict_mode=True)
     except binascii.Error as error:
-        raise RefusalError(400, "not_base64", "It is not valid base64") from error
+        raise HTTPError(400, "not_base64", "It is not valid base64") from error
     if not data:
-        raise RefusalError(400, "not_base64", "It is empty")
+        raise HTTPError(400, "not_base64", "It is empty")
     return data
 
 
-def objects(value: Any, field: str) -> Object:  # noqa: ANN401  any JSON value
-    """Return a JSON object as it is. Raises RefusalError (400) for any other value."""
+def as_object(value: Any, field: str) -> Object:  # noqa: ANN401  any JSON value
+    """Return a JSON object as it is. Raises HTTPError (400) for any other value."""
     if not isinstance(value, dict):
-        raise RefusalError(400, "bad_format", f"{field} must be a JSON object")
+        raise bad_format(f"{field} must be a JSON object")
     return value
 
 
-def items(value: Any, field: str) -> list[Any]:  # noqa: ANN401  any JSON value
-    """Return a JSON list as it is. Raises RefusalError (400) for any other value."""
+def as_list(value: Any, field: str) -> list[Any]:  # noqa: ANN401  any JSON value
+    """Return a JSON list as it is. Raises HTTPError (400) for any other value."""
     if not isinstance(value, list):
-        raise RefusalError(400, "bad_format", f"{field} must be a list")
+        raise bad_format(f"{field} must be a list")
     return value
 
 
-def whole_number(text: str | None, default: int, most: int, field: str) -> int:
+def parse_whole_number(text: str | None, default: int, most: int, field: str) -> int:
     """Return a number from 1 to `most` given as text, or the default when it is not given.
 
-    A number above `most` counts as `most`. Raises RefusalError (400).
+    A number above `most` counts as `most`. Raises HTTPError (400).
     """
     if text is None:
         return default
     if not _WHOLE_NUMBER.fullmatch(text):
-        raise RefusalError(400, "bad_format", f"{field} must be a whole number from 1")
+        raise bad_format(f"{field} must be a whole number from 1")
     return min(int(text), most)
 
 
-def is_on(text: str | None, field: str) -> bool:
-    """Return a switch of the query, off when it is not given. Raises RefusalError (400)."""
+def parse_switch(text: str | None, field: str) -> bool:
+    """Return a switch of the query, off when it is not given. Raises HTTPError (400)."""
     if text in {None, "0", "false"}:
         return False
     if text in {"", "1", "true"}:
         return True
-    raise RefusalError(400, "bad_format", f"{field} must be 1 or 0")
+    raise bad_format(f"{field} must be 1 or 0")
 
 
 def _without_prefix(encoded: bytes, types: frozenset[bytes]) -> bytes:
@@ -103,12 +103,12 @@ def _without_prefix(encoded: bytes, types: frozenset[bytes]) -> bytes:
         return encoded
     match = _DATA_URI.match(start)
     if match is None:
-        raise RefusalError(400, "not_base64", "It is a data URI without a base64 picture")
+        raise HTTPError(400, "not_base64", "It is a data URI without a base64 picture")
     kind = match["type"].lower()
     if kind not in types:
         if kind.startswith(b"image/"):
-            raise RefusalError(400, "unsupported_format", "The data URI names another format")
-        raise RefusalError(400, "not_base64", "It is a data URI of something else than a picture")
+            raise HTTPError(400, "unsupported_format", "The data URI names another format")
+        raise HTTPError(400, "not_base64", "It is a data URI of something else than a picture")
     return encoded[encoded.index(b",") + 1 :]
 
 
@@ -120,83 +120,75 @@ CHANNELS = 3
 _DEEPEST = 8  # a row of pixels has 4 dimensions; more brackets than this are no tensor
 
 
-def pixels(value: object, size: int, most: int) -> NDArray[np.float32]:
+def parse_pixels(value: object, size: int, most: int) -> NDArray[np.float32]:
     """Return nested lists of numbers as float32[N, size, size, 3], N at most `most`.
 
-    One picture may come without its first dimension. Raises RefusalError (400, 413).
+    One picture may come without its first dimension. Raises HTTPError (400, 413).
     """
     array = _numbers(value, most * size * size * CHANNELS)
     if array.shape == (size, size, CHANNELS):
         array = array[np.newaxis]
-    return _checked(array, size)
+    if array.ndim != CHANNELS + 1 or array.shape[1:] != (size, size, CHANNELS):
+        raise _wrong_shape(size)
+    return array
 
 
-def flat_pixels(value: object, shape: list[int], size: int, most: int) -> NDArray[np.float32]:
+def parse_flat_pixels(value: object, shape: list[int], size: int, most: int) -> NDArray[np.float32]:
     """Return a flat or nested list of numbers as the shape it comes with.
 
-    Raises RefusalError (400, 413).
+    Raises HTTPError (400, 413).
     """
     array = _numbers(value, most * size * size * CHANNELS)
     if shape[1:] != [size, size, CHANNELS] or array.size != shape[0] * size * size * CHANNELS:
         raise _wrong_shape(size)
-    return _checked(array.reshape(shape), size)
+    return array.reshape(shape)
 
 
 def _numbers(value: object, most: int) -> NDArray[np.float32]:
     if not isinstance(value, list):
-        raise RefusalError(400, "bad_format", "The tensor is not a list")
+        raise bad_format("The tensor is not a list")
     _check_leaves(value, most)
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "iuf":
-            raise RefusalError(400, "bad_format", "The tensor holds other values than numbers")
+            raise bad_format("The tensor holds other values than numbers")
         with np.errstate(over="ignore"):
             array = array.astype(np.float32)
     except (ValueError, OverflowError, RecursionError) as error:
-        raise RefusalError(400, "bad_format", "The tensor's rows differ in length") from error
+        raise bad_format("The tensor's rows differ in length") from error
     except MemoryError as error:
-        raise RefusalError(413, "too_many", "The tensor is too large") from error
+        raise HTTPError(413, "too_many", "The tensor is too large") from error
     if not np.isfinite(array).all():
-        raise RefusalError(400, "bad_format", "The tensor holds numbers beyond float32")
+        raise bad_format("The tensor holds numbers beyond float32")
     return array
 
 
 def _check_leaves(value: list[object], most: int) -> None:
     """Refuse anything but lists of numbers, and more than `most` of them, before numpy sees it.
 
-    numpy gives every element the room of the longest text among them. Raises RefusalError.
+    numpy gives every element the room of the longest text among them. Raises HTTPError.
     """
     level: list[list[object]] = [value]
     for _ in range(_DEEPEST):
         if sum(map(len, level)) > most:
-            raise RefusalError(413, "too_many", "The tensor holds more than a request may")
+            raise HTTPError(413, "too_many", "The tensor holds more than a request may")
         deeper: list[list[object]] = []
         for row in level:
             kinds = set(map(type, row))
             if kinds == {list}:
                 deeper += [part for part in row if isinstance(part, list)]
+            elif list in kinds:
+                raise bad_format("The tensor's rows differ in length")
             elif kinds - {int, float, bool}:
-                raise _no_numbers(mixed=list in kinds)
+                raise bad_format("The tensor holds other values than numbers")
         if not deeper:
             return
         level = deeper
-    raise RefusalError(400, "bad_format", "The tensor is nested too deeply")
+    raise bad_format("The tensor is nested too deeply")
 
 
-def _no_numbers(*, mixed: bool) -> RefusalError:
-    if mixed:
-        return RefusalError(400, "bad_format", "The tensor's rows differ in length")
-    return RefusalError(400, "bad_format", "The tensor holds other values than numbers")
-
-
-def _checked(array: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    if array.ndim != CHANNELS + 1 or array.shape[1:] != (size, size, CHANNELS):
-        raise _wrong_shape(size)
-    return array
-
-
-def _wrong_shape(size: int) -> RefusalError:
-    return RefusalError(400, "bad_format", f"The tensor's shape is not [N, {size}, {size}, 3]")
+def _wrong_shape(size: int) -> HTTPError:
+    return bad_format(f"The tensor's shape is not [N, {size}, {size}, 3]")
 
 
 PHOTO_FORMATS = frozenset({"JPEG", "MPO", "PNG"})
@@ -222,36 +214,37 @@ WITH_WEBP = Accepted(PHOTO_FORMATS | {"WEBP"})
 
 
 def check_picture(data: bytes, accepted: Accepted) -> Header:
-    """Return a picture's header, read without decoding a pixel. Raises RefusalError (400, 413)."""
+    """Return a picture's header, read without decoding a pixel. Raises HTTPError (400, 413)."""
     try:
         header = read_header(data)
     except PictureError as error:
         if data.startswith(_OTHER_FILES) or data[4:8] == b"ftyp":
             raise _unsupported_format(accepted) from error
-        raise refusal_of(error) from error
+        raise to_http_error(error) from error
     if header.format not in accepted.formats:
         raise _unsupported_format(accepted)
     if header.width * header.height > accepted.max_pixels:
-        raise RefusalError(413, "too_large", _too_many_pixels(accepted.max_pixels))
+        raise HTTPError(413, "too_large", _too_many_pixels(accepted.max_pixels))
     if accepted.modes and header.mode not in accepted.modes:
-        detail = "Unsupported color mode. Accepted: RGB, RGBA and CMYK"
-        raise RefusalError(400, "unsupported_mode", detail)
+        raise HTTPError(
+            400, "unsupported_mode", "Unsupported color mode. Accepted: RGB, RGBA and CMYK"
+        )
     return header
 
 
-def refusal_of(error: PictureError) -> RefusalError:
+def to_http_error(error: PictureError) -> HTTPError:
     """Translate what the decoder says, without its words: they may hold what was sent."""
     if error.reason == "too_large":
-        return RefusalError(413, "too_large", _too_many_pixels(MAX_PIXELS))
+        return HTTPError(413, "too_large", _too_many_pixels(MAX_PIXELS))
     if error.reason == "truncated":
-        return RefusalError(400, "truncated", "The picture is damaged or not complete")
-    return RefusalError(400, "not_a_picture", "The bytes are not a picture")
+        return HTTPError(400, "truncated", "The picture is damaged or not complete")
+    return HTTPError(400, "not_a_picture", "The bytes are not a picture")
 
 
 def _too_many_pixels(limit: int) -> str:
     return f"The picture is too large; the limit is {limit / 1e6:g} megapixels and 20 MB"
 
 
-def _unsupported_format(accepted: Accepted) -> RefusalError:
+def _unsupported_format(accepted: Accepted) -> HTTPError:
     names = "JPEG, PNG or WEBP" if "WEBP" in accepted.formats else "JPEG or PNG"
-    return RefusalError(400, "unsupported_format", f"The format is not supported; send {names}")
+    return HTTPError(400, "unsupported_format", f"The format is not supported; send {names}")
