@@ -38,7 +38,7 @@ class SearchOptions:
     size: Size | None = None
     """Size of the pictures behind the previews."""
     type: PictureKind | None = None
-    """PictureKind of picture."""
+    """Kind of picture."""
     colour: ColourName | None = None
     """Main colour of the pictures."""
     age: Age | None = None
