@@ -174,8 +174,10 @@ def scrape_outcome(
 
 
 def _summary(counts: Mapping[str, int], result: ClassResult) -> dict[str, object]:
-    by_status = {status: counts.get(status, 0) for status in STATUSES}
-    return {**by_status, "stopped_because": result.reason}
+    return {
+        **{status: counts.get(status, 0) for status in STATUSES},
+        "stopped_because": result.reason,
+    }
 
 
 def _hint(
