@@ -262,7 +262,7 @@ def write_report(
         },
         "found": {row.name: _counts(manifest, row.id) for row in classes},
     }
-    page = render(report, {row.name: _sheet(manifest, row.id) for row in classes})
+    page = render_report(report, {row.name: _sheet(manifest, row.id) for row in classes})
     write_file(folder / "index.html", page.encode())
     write_file(folder / "report.json", json.dumps(report, ensure_ascii=False, indent=2).encode())
 
@@ -276,7 +276,7 @@ def keep_page(dataset: Dataset, slug: str, text: str, png: bytes) -> Path:
     return place
 
 
-def render(
+def render_report(
     report: Mapping[str, object], sheets: Mapping[str, Sequence[Mapping[str, object]]]
 ) -> str:
     """Return the page's HTML: every text escaped, no script, no URL but the pictures'."""
