@@ -36,7 +36,7 @@ LATE_LOOKS = 2
 LATE_LOG_S = 0.3
 LATE_BYTES_S = 3.0
 CONSENT_S = 10.0
-REFUSALS = 3
+MOST_REFUSALS = 3
 _SCRIPTS = Path(__file__).parent / "js"
 _BATCH_REQUESTS = frozenset({"XHR", "Fetch"})
 
@@ -168,7 +168,7 @@ class PageReader:
         self._late_s = LATE_BYTES_S
         loaded = self._load(url)
         facts = self._settled_facts()
-        for _ in range(REFUSALS):
+        for _ in range(MOST_REFUSALS):
             if not facts.consent or page_state(facts) == "blocked" or not self._refuse():
                 break
             facts = self._settled_facts()

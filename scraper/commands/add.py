@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from sceneset.class_list import SceneClass, label_order, name_problem, read_class_list, shown
-from sceneset.dataset import create_dataset, run_lock
+from sceneset.dataset import Dataset, create_dataset, run_lock
 from sceneset.errors import MissingInputError, UsageError
 from sceneset.images import MAX_BYTES
 from sceneset.manifest.store import Manifest
@@ -40,15 +40,7 @@ def add(
     The files are copied; FOLDER is not changed. Every file gets a sighting, also one that is no
     picture, with the reason it was rejected.
     """
-    folders = class_folders(folder)
-    if settings.classes is not None:
-        listed = {scene_class.name for scene_class in read_class_list(settings.classes)}
-        unlisted = [name for name in folders if name not in listed]
-        if unlisted:
-            raise UsageError(
-                f"{shown(unlisted[0])} is a folder but no class of {settings.classes}",
-                cure="add it to the class list, or rename the folder",
-            )
+    folders = class_folders(folder, settings.classes)
     dataset = create_dataset(settings.dataset)
     watch = Stopwatch()
     with run_lock(dataset.root, "add"), Manifest(dataset.manifest_path) as manifest:
@@ -56,22 +48,11 @@ def add(
         known = {row.name: SceneClass(row.name, row.queries) for row in manifest.classes()}
         ids = manifest.adopt_classes(known.get(n, SceneClass(n, (n,))) for n in folders)
         run_id = manifest.start_run("add", asdict(settings) | {"folder": str(folder)}, {})
-        tombstones = Tombstones.of(manifest.tombstones())
         results: dict[str, ClassResult] = {}
         with stop_on_request() as stop, progress_bars(output) as bars:
             for name, place in folders.items():
                 files = sorted(p for p in place.rglob("*") if p.is_file())
-                store = ClassStore(
-                    dataset=dataset,
-                    manifest=manifest,
-                    engine=ENGINE,
-                    class_id=ids[name],
-                    run_id=run_id,
-                    target=len(files),
-                    fresh=True,
-                    attempts=1,
-                    tombstones=tombstones,
-                )
+                store = _store(dataset, manifest, ids[name], run_id, len(files))
                 reason = _adopt_class(store, files, bars.add(name, len(files)), stop)
                 results[name] = ClassResult(reason, store.added)
         return finish_run(
@@ -85,11 +66,11 @@ def add(
         )
 
 
-def class_folders(folder: Path) -> dict[str, Path]:
+def class_folders(folder: Path, class_list: Path | None) -> dict[str, Path]:
     """Return class name (NFC) -> subfolder, in label order.
 
-    Raises MissingInputError when there is no folder or no subfolder, UsageError when a
-    subfolder's name cannot be a class name or two of them are equal after case folding.
+    Raises MissingInputError when there is no folder or no subfolder, UsageError when a subfolder's
+    name cannot be a class name, is not in the class list, or equals another after case folding.
     """
     if not folder.is_dir():
         raise MissingInputError(f"no folder at {folder}", cure="name a folder of class folders")
@@ -108,7 +89,32 @@ def class_folders(folder: Path) -> dict[str, Path]:
         raise MissingInputError(
             f"{folder} holds no class folders", cure="put the pictures of each class in a subfolder"
         )
-    return {name: folders[name] for name in label_order(folders)}
+    ordered = {name: folders[name] for name in label_order(folders)}
+    if class_list is not None:
+        listed = {scene_class.name for scene_class in read_class_list(class_list)}
+        unlisted = [name for name in ordered if name not in listed]
+        if unlisted:
+            raise UsageError(
+                f"{shown(unlisted[0])} is a folder but no class of {class_list}",
+                cure="add it to the class list, or rename the folder",
+            )
+    return ordered
+
+
+def _store(
+    dataset: Dataset, manifest: Manifest, class_id: int, run_id: int, files: int
+) -> ClassStore:
+    return ClassStore(
+        dataset=dataset,
+        manifest=manifest,
+        engine=ENGINE,
+        class_id=class_id,
+        run_id=run_id,
+        target=files,
+        fresh=True,
+        attempts=1,
+        tombstones=Tombstones.of(manifest.tombstones()),
+    )
 
 
 def _adopt_class(store: ClassStore, files: list[Path], bar: Bar, stop: StopRequest) -> StopReason:

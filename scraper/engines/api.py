@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
 
-from scraper.engines.engine import Engine, SearchResult, with_parameters
+from scraper.engines.engine import Engine, SearchResult, encodable, with_parameters
 
 MAX_TEXT = 1000
 MAX_HTML = 5_000
@@ -156,4 +156,4 @@ def _plain(value: object) -> str:
     """Return a string or a whole number as text that any encoding can hold; else nothing."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
-    return str(value).encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+    return encodable(str(value)).replace("\0", "")

@@ -8,6 +8,9 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlu
 from sceneset.errors import SettingsError
 
 ANY = "*"
+COLOURS = (
+    "red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white", "black", "brown",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,11 @@ def _filled(template: str, words: str) -> str:
         + mark
         + query.replace("{query}", quote_plus(words))
     )
+
+
+def encodable(text: str) -> str:
+    """Return text that any encoding can hold: no lone surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Literal
 
 from PIL import Image
@@ -25,8 +26,6 @@ COPY_EVERY = 11
 COPY_OFFSET = 3
 DRIP_EVERY, DRIP_AT = 40, 33
 SLOW_S = (0.05, 0.8)
-NOT_FOUND = 404
-OK = 200
 PLACEHOLDER_SIDE = 2
 MIN_SIDE = 32
 
@@ -46,7 +45,7 @@ class Previews:
         return Answer(
             data,
             "text/plain" if fault == "wrong type" else media_type(data),
-            NOT_FOUND if fault == "missing" else OK,
+            HTTPStatus.NOT_FOUND if fault == "missing" else HTTPStatus.OK,
             wait_s=seeded("wait", result.thumb_id).uniform(*SLOW_S) if slow else 0,
             drips=self._drips(result),
         )
@@ -87,7 +86,7 @@ def verdict(preview: Answer, held: set[bytes]) -> tuple[str, str]:
     """
     if preview.drips:
         return "failed", "timeout"
-    if preview.status != OK:
+    if preview.status != HTTPStatus.OK:
         return "failed", "http_error"
     if reason := _why_no_picture(preview.data):
         return "rejected", reason

@@ -49,6 +49,7 @@ class Request:
     time: float = field(default_factory=time.monotonic)
 
 
+HTML = "text/html; charset=utf-8"
 NOT_FOUND = Answer(b"not found\n", "text/plain; charset=utf-8", 404)
 Respond = Callable[[Request], Answer]
 

@@ -16,13 +16,12 @@ from scraper.gallery.behaviours import Mix
 from scraper.gallery.catalogue import Catalogue, ServedResult, drawn_classes, folder_classes
 from scraper.gallery.drawing import extra_picture, favicon, originals_of
 from scraper.gallery.faults import Previews, verdict
-from scraper.gallery.origin import NOT_FOUND, Answer, Origin, Request, Respond, serving
+from scraper.gallery.origin import HTML, NOT_FOUND, Answer, Origin, Request, Respond, serving
 from scraper.gallery.page import View
 from scraper.gallery.scenes import SCENES, seeded
 from scraper.gallery.settings import GallerySettings
 from scraper.gallery.visitors import AccessRules, ConsentChoice
 
-HTML = "text/html; charset=utf-8"
 JSON = "application/json; charset=utf-8"
 LATE_S = (1.0, 2.0)
 FEW = 37

@@ -3,21 +3,20 @@
 import secrets
 from collections import deque
 from collections.abc import Callable
+from http import HTTPStatus
 from math import ceil
 from threading import Lock
 from typing import Literal
 from urllib.parse import urlencode
 
 from scraper.gallery.behaviours import Mix
-from scraper.gallery.origin import NOT_FOUND, Answer, Request
+from scraper.gallery.origin import HTML, NOT_FOUND, Answer, Request
 from scraper.gallery.page import OTHER_LANGUAGES, TEXTS, render
 from scraper.gallery.scenes import seeded
 
-HTML = "text/html; charset=utf-8"
 MINUTE_S = 60.0
 RETRY_S = 1
 COOKIE = "SOCS"
-OK = 200
 ConsentChoice = Literal["rejected", "accepted"]
 
 
@@ -78,7 +77,7 @@ class AccessRules:
         if request.path != "/save" or request.form is None:
             return NOT_FOUND
         answer = self.choose(request)
-        if answer.status != OK:
+        if answer.status != HTTPStatus.OK:
             return answer
         back = request.form.get("continue", "")
         place = back if back.startswith(search + "/") else search
@@ -91,7 +90,7 @@ class AccessRules:
             return Answer(b"set_eom is true or false\n", "text/plain", 400)
         self.choices.append("rejected" if value == "true" else "accepted")
         cookie = f"{COOKIE}={self.choices[-1]}; Path=/; Max-Age=3600; SameSite=Lax"
-        return Answer(b"", HTML, OK, {"Set-Cookie": cookie})
+        return Answer(b"", HTML, HTTPStatus.OK, {"Set-Cookie": cookie})
 
     def _is_too_much(self) -> bool:
         now = self._clock()

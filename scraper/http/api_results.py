@@ -7,7 +7,7 @@ from importlib import metadata
 
 from scraper.engines.api import ApiEngine, ApiPage, Busy, UnknownAnswer, read_answer
 from scraper.engines.engine import SearchResult
-from scraper.http.client import BoundedSession, HttpResponse, NoAnswer
+from scraper.http.client import BoundedSession, NoAnswer
 from scraper.http.rate_limit import retry_after
 from scraper.reader import AccessDenied, Fetched, PageState, ResultBatch, TryLater, Unreachable
 
@@ -114,7 +114,11 @@ class ApiReader:
         wait_s = retry_after(answer.retry_after, datetime.now(UTC)) or 0.0
         self._check(answer.status, wait_s)
         try:
-            page = read_answer(self._engine, _parsed(answer), url)
+            content = json.loads(answer.data)
+        except (ValueError, RecursionError) as error:
+            raise UnknownAnswer("the answer is no JSON") from error
+        try:
+            page = read_answer(self._engine, content, url)
         except Busy as error:
             raise TryLater(wait_s) from error
         return page if page.following != url else ApiPage(page.results, None)
@@ -151,10 +155,3 @@ def user_agent(contact: str | None) -> str:
         version = "0"
     library = f"requests/{metadata.version('requests')}"
     return f"sceneset/{version} ({contact or 'no contact given'}) {library}"
-
-
-def _parsed(answer: HttpResponse) -> object:
-    try:
-        return json.loads(answer.data)
-    except (ValueError, RecursionError) as error:
-        raise UnknownAnswer("the answer is no JSON") from error

@@ -62,14 +62,14 @@ def data_uri_bytes(src: str) -> bytes | None:
         return None
 
 
-def judge(data: bytes, min_side: int = MIN_SIDE) -> Judged:
+def judge(data: bytes) -> Judged:
     """Decode the bytes once to see that they are a whole picture of a useful size."""
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         header = read_header(data)
         if max(header.width, header.height) <= PLACEHOLDER_SIDE:
             return Judged(sha256, data, None, "placeholder")
-        if min(header.width, header.height) < min_side:
+        if min(header.width, header.height) < MIN_SIDE:
             return Judged(sha256, data, None, "too_small")
         decode(data)
     except PictureError as error:

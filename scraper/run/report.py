@@ -143,19 +143,12 @@ def scrape_outcome(
     says that the run collected new ones whatever was there.
     """
     reasons = {name: result.reason for name, result in results.items()}
-    classes = {
-        name: {status: counts[name].get(status, 0) for status in STATUSES}
-        | {"stopped_because": result.reason}
-        for name, result in results.items()
-    }
+    classes = {name: _summary(counts[name], result) for name, result in results.items()}
     kept = sum(counts[name].get("kept", 0) for name in results)
     added = sum(result.added for result in results.values())
     unfinished = [name for name, reason in reasons.items() if reason not in DONE]
     gravest = combined(reasons[name] for name in unfinished)
     trouble = next((results[n].trouble for n in unfinished if reasons[n] == gravest), "")
-    detail = f" ({trouble})" if trouble and gravest != "interrupted" else ""
-    counted = _counted(len(unfinished))
-    problem = f"{gravest}: {counted} not finished: {_listed(unfinished)}{detail}"
     news = f"{added} new" if added else "nothing new"
     warnings = _warnings(results) + _failed(counts, results)
     return Outcome(
@@ -175,9 +168,16 @@ def scrape_outcome(
             *_hint(reasons, counts, wanted),
         ),
         exit_code=exit_code(reasons.values(), signal_number),
-        problem=problem if unfinished else "",
+        problem=_problem(unfinished, gravest, trouble),
         cure=_CURES.get(gravest, AGAIN) + (FRESH if fresh and unfinished else ""),
     )
+
+
+def _summary(counts: Mapping[str, int], result: ClassResult) -> dict[str, object]:
+    return {
+        **{status: counts.get(status, 0) for status in STATUSES},
+        "stopped_because": result.reason,
+    }
 
 
 def _hint(
@@ -225,6 +225,13 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")
 
 
+def _problem(unfinished: list[str], gravest: StopReason, trouble: str) -> str:
+    if not unfinished:
+        return ""
+    detail = f" ({trouble})" if trouble and gravest != "interrupted" else ""
+    return f"{gravest}: {_counted(len(unfinished))} not finished: {_listed(unfinished)}{detail}"
+
+
 def _counted(classes: int) -> str:
     return "1 class" if classes == 1 else f"{classes} classes"
 
@@ -255,7 +262,7 @@ def write_report(
         },
         "found": {row.name: _counts(manifest, row.id) for row in classes},
     }
-    page = render(report, {row.name: _sheet(manifest, row.id) for row in classes})
+    page = render_report(report, {row.name: _sheet(manifest, row.id) for row in classes})
     write_file(folder / "index.html", page.encode())
     write_file(folder / "report.json", json.dumps(report, ensure_ascii=False, indent=2).encode())
 
@@ -269,7 +276,7 @@ def keep_page(dataset: Dataset, slug: str, text: str, png: bytes) -> Path:
     return place
 
 
-def render(
+def render_report(
     report: Mapping[str, object], sheets: Mapping[str, Sequence[Mapping[str, object]]]
 ) -> str:
     """Return the page's HTML: every text escaped, no script, no URL but the pictures'."""

@@ -14,7 +14,7 @@ from sceneset.dataset import Dataset
 from sceneset.signals import StopRequest
 from scraper.browser.chromedriver import DriverChoice, choose, fetchers
 from scraper.engines.api import ApiEngine
-from scraper.engines.engine import Engine, ResultsPage, variants_of
+from scraper.engines.engine import Engine, ResultsPage
 from scraper.http.rate_limit import RateLimiter
 from scraper.reader import ResultsReader
 from scraper.run.harvest import StopReason
@@ -158,11 +158,3 @@ class Run:
     say: Callable[[str], None]
     sleep: Callable[[float], None]
     launcher: Launcher
-
-    def search_urls(self, query: str) -> list[str]:
-        """Return the URL of a query and, with `--variants`, those of its variants."""
-        settings = self.settings
-        requested = settings.search.requested()
-        plan = [requested, *(variants_of(self.engine, requested) if settings.variants else ())]
-        urls = (self.engine.search_url(query, options, settings.search_url) for options in plan)
-        return list(dict.fromkeys(urls))

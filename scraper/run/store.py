@@ -9,7 +9,7 @@ from sceneset.dataset import Dataset
 from sceneset.manifest.rows import ImageRow, SightingRow, Status
 from sceneset.manifest.store import Manifest, now
 from sceneset.urls import host_key, host_of, page_key, with_parents
-from scraper.engines.engine import SearchResult
+from scraper.engines.engine import SearchResult, encodable
 from scraper.http.previews import Judged, judge
 from scraper.reader import Fetched
 
@@ -160,9 +160,9 @@ class ClassStore:
             query=self.query,
             rank=self.position,
             result_id=result.result_id,
-            title=_plain(result.title),
-            page_url=_plain(result.page_url),
-            site=_plain(result.site or host_of(result.page_url)),
+            title=encodable(result.title),
+            page_url=encodable(result.page_url),
+            site=encodable(result.site or host_of(result.page_url)),
             thumb_url="inline" if result.src.startswith("data:") else result.src,
             licence=result.licence,
             licence_url=result.licence_url,
@@ -226,8 +226,3 @@ class Unsaved:
     images: list[ImageRow] = field(default_factory=list)
     files: dict[Path, bytes] = field(default_factory=dict)
     seen: list[tuple[str, int]] = field(default_factory=list)
-
-
-def _plain(text: str) -> str:
-    """Return text that any encoding can hold: no lone surrogates."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -9,6 +9,7 @@ from sceneset.class_list import SceneClass
 from sceneset.errors import BrowserMissingError
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bar
+from scraper.engines.engine import variants_of
 from scraper.http.previews import PreviewFetcher
 from scraper.http.rate_limit import backoff
 from scraper.reader import (
@@ -213,8 +214,13 @@ class Worker:
 
     def _pending_urls(self, query: str, store: ClassStore) -> list[tuple[int, str]]:
         """Return number and URL of the searches of a query that have not given all they have."""
-        urls = list(enumerate(self._run.search_urls(query)))
-        if not self._run.settings.resume or store.has_due:
+        settings, engine = self._run.settings, self._run.engine
+        plan = [settings.search.requested()]
+        if settings.variants:
+            plan += variants_of(engine, plan[0])
+        every = (engine.search_url(query, options, settings.search_url) for options in plan)
+        urls = list(enumerate(dict.fromkeys(every)))
+        if not settings.resume or store.has_due:
             return urls
         finished = self._manifest.finished_urls(store.engine, store.class_id)
         return [(number, url) for number, url in urls if url not in finished]

@@ -43,7 +43,7 @@ def _page(request: pytest.FixtureRequest, shared_data: Path) -> tuple[str, str]:
 
 @contextmanager
 def served(html: str) -> Iterator[Origin]:
-    """Serve a page, and a picture of its own at each thumbnail's address."""
+    """Serve a page, and a picture of its own at each thumbnail's URL."""
 
     def respond(request: Request) -> Answer:
         number = THUMB.fullmatch(request.path)
@@ -86,19 +86,18 @@ def thumbnails_of_related(html: str) -> set[str]:
     return {match[0] for chunk in chunks if (match := THUMB.search(chunk))}
 
 
-def asked(origin: Origin, src: str) -> Fetched:
+def served_by(origin: Origin, src: str) -> Fetched:
     """Fetch a thumbnail that the page left to us."""
     parts = urlsplit(src)
-    answer = origin.respond(
-        Request(parts.path, dict(p.split("=") for p in parts.query.split("&")), "")
-    )
+    query = dict(pair.split("=") for pair in parts.query.split("&"))
+    answer = origin.respond(Request(src, parts.path, query))
     return Fetched(answer.data, answer.status)
 
 
 def assert_whole(found: tuple[SearchResult, ...], count: int, visit: Any, origin: Origin) -> None:  # noqa: ANN401  a Visit
     assert len({f.result_id for f in found}) == len(found) == count
     for one in found:
-        fetched = fetch(one.src, (visit.body, lambda src: asked(origin, src)))
+        fetched = fetch(one.src, (visit.body, lambda src: served_by(origin, src)))
         assert fetched.data is not None, one
         assert judge(fetched.data).header is not None, one
 
