@@ -156,8 +156,8 @@ def decide(
     drops |= settled.drops
     left = [p for p in left if key_of(p) not in drops]
 
-    framed = with_frames(duplicates, search.fidelity, features.thumbs)
-    copies = _copies_within_classes(left, framed, search.fidelity, reviewed.kept)
+    framed = with_frames(duplicates, search.full.fidelity, features.thumbs)
+    copies = _copies_within_classes(left, framed, search.full.fidelity, reviewed.kept)
     drops |= {key: _duplicate_drop(key, link) for key, link in copies.items()}
     _drop_represented(drops, copies, search.represented)
     left = [p for p in left if key_of(p) not in drops]

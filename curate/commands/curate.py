@@ -126,7 +126,7 @@ class _Run:
             parts = partition(decisions, copies.links, settings, split_history(manifest, settings))
             _check_splittable(decisions, parts, len(damaged))
         with self.watch.step("audit"):
-            crossings = audit(parts.split_of, features, copies.digests, settings)
+            crossings = audit(parts.split_of, features, copies.full.digests, settings)
             check(crossings)
         return Findings(
             decisions=decisions,
@@ -240,7 +240,7 @@ def _summary(
     sizes = sorted(map(len, parts.groups), reverse=True)
     return {
         "dataset": str(dataset.root),
-        "version": publication.version,
+        "version": record["version"],
         "number": publication.number,
         "published": publication.fresh,
         "images": record["images"],

@@ -30,14 +30,13 @@ class SearchResult:
 
     `represented` links each picture to the better one that represents it: of its class and
     identical-hash group. `links` are among the `representatives`, ungrouped pictures included;
-    `fidelity` and `digests` are those of pictures with copies.
+    `full` has the measures of pictures with copies.
     """
 
     representatives: list[KeptPicture]
     represented: Mapping[Key, Link]
     links: Sequence[Link]
-    fidelity: Mapping[str, Fidelity]
-    digests: Mapping[str, bytes]
+    full: FullMeasures
 
 
 def search(
@@ -65,8 +64,7 @@ def search(
     )
     alike = {s for link in links if link.duplicate for s in link.pair}
     full = measure_fully(flat | alike | (names & full.digests.keys()))
-    links = with_pixels(links, names, full.digests)
-    return SearchResult(left, represented, links, full.fidelity, full.digests)
+    return SearchResult(left, represented, with_pixels(links, names, full.digests), full)
 
 
 def identical_hash_groups(

@@ -165,11 +165,6 @@ class Publication:
     pictures: Sequence[PublishedPicture]
     record: Mapping[str, Any]
 
-    @property
-    def version(self) -> str:
-        """Return the version id."""
-        return str(self.record["version"])
-
 
 def check_unclaimed(dataset: Dataset, claimed: Collection[int]) -> None:
     """Refuse to go on beside a version that the manifest knows nothing of.
