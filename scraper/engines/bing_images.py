@@ -1,7 +1,6 @@
 """Read Bing Images: each item is a link whose attribute `m` holds a JSON record."""
 
-from scraper.engines.engine import Option
-from scraper.engines.results_page import REFUSAL_TEXTS, STRUCTURE, ResultsPage, Strategy
+from scraper.engines.engine import REFUSAL_TEXTS, STRUCTURE, Option, ResultsPage, Strategy
 
 _COLOURS = (
     "red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white", "black", "brown",

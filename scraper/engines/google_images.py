@@ -1,7 +1,6 @@
 """Read Google Images. Class names die every year, attributes live on: only the latter stand here."""
 
-from scraper.engines.engine import Option
-from scraper.engines.results_page import REFUSAL_TEXTS, STRUCTURE, ResultsPage, Strategy
+from scraper.engines.engine import REFUSAL_TEXTS, STRUCTURE, Option, ResultsPage, Strategy
 
 _COLOURS = (
     "red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white", "black", "brown",

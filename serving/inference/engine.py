@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sceneset.bundle.reader import Bundle
 from sceneset.errors import DamagedDataError
-from sceneset.images import Fit, load_square
+from sceneset.images import load_square
 from sceneset.progress import STDERR, without_native_chatter
 from serving.inference.interpreter_pool import (
     Background,
@@ -66,7 +66,7 @@ class Engine:
         """
         self.class_names = bundle.class_names
         self.size = bundle.size
-        self._fit = fit_of(bundle)
+        self._fit = bundle.fit
         self._scaling = scaling
         path = bundle.path(file or FILES[runtime])
         check = partial(_try_out, path, Shape(bundle.size, len(bundle.class_names)))
@@ -120,11 +120,6 @@ def top_classes(
     """Return the `top` most probable classes, the most probable first; equal ones by label."""
     order = np.argsort(-probabilities, kind="stable")[:top]
     return [(names[label], float(probabilities[label])) for label in order]
-
-
-def fit_of(bundle: Bundle) -> Fit:
-    """Return how a bundle's pictures are made square."""
-    return "pad" if bundle.fit == "pad" else "stretch" if bundle.fit == "stretch" else "crop"
 
 
 class LiteRTInterpreter:

@@ -19,7 +19,7 @@ from sceneset.bundle.reader import Bundle
 from sceneset.checksums import file_sha256
 from sceneset.errors import DamagedDataError, MissingInputError
 from sceneset.images import decode
-from serving.inference.engine import Loader, fit_of, model_error
+from serving.inference.engine import Loader, model_error
 from serving.inference.interpreter_pool import Interpreter, InterpreterPool
 
 # Sides in px. A map's own cells are few, so its picture need not be large.
@@ -49,7 +49,7 @@ class Explainer:
     def __init__(self, bundle: Bundle, workers: int = 2) -> None:
         """Note where both are; `load` reads them, so that who wants no heat maps holds one model."""
         self._bundle, self._workers = bundle, workers
-        self._fit = fit_of(bundle)
+        self._fit = bundle.fit
         self._loaded: tuple[InterpreterPool, list[Dense]] | None = None
 
     def load(self) -> tuple[InterpreterPool, list[Dense]]:

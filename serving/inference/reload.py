@@ -3,7 +3,7 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
-from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, mendable
+from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, translate_error
 from serving.inference.memory import trim_heap
 from serving.inference.model import Fingerprint, ServedModel, find_served, fingerprint, load_served
 from serving.settings import ServeSettings
@@ -73,7 +73,7 @@ class Reloader:
         return changed
 
     def _note_problem(self, error: Exception, *, quietly: bool = False) -> None:
-        known, before = mendable(error), self.problem
+        known, before = translate_error(error), self.problem
         self.problem = known.problem if known else f"{type(error).__name__}: {error}"
         kinds = (kind for of, kind in _PROBLEM_KINDS if isinstance(error, of))
         self.problem_kind = next(kinds, "internal")

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from scraper.browser.devtools import NetworkLog
+from scraper.browser.results_page import NetworkLog
 
 PAGE = "https://www.example/search"
 THUMB = "https://t.example/a"
@@ -108,19 +108,8 @@ def test_the_last_page_of_a_redirected_load_counts_and_the_way_is_kept() -> None
         received("2", PAGE, 503, "Document", frameId="main"),
     )
     assert log.page_status == 503
-    assert log.page_addresses == ["https://consent.example/m", PAGE]
+    assert log.page_urls == ["https://consent.example/m", PAGE]
 
 
 def test_bytes_within_the_page_are_no_requests() -> None:
     assert read(sent("7", "data:image/gif;base64,R0lG")).find("data:image/gif;base64,R0lG") is None
-
-
-def test_another_page_starts_from_nothing() -> None:
-    log = read(
-        sent("7", THUMB),
-        sent("8", PAGE + "/more", "XHR"),
-        received("1", PAGE, 200, "Document", frameId="main"),
-    )
-    log.clear()
-    assert log.find(THUMB) is None
-    assert log == NetworkLog()

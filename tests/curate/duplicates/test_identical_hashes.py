@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from support.curate import Adopt, Classes, recoded, rows_of, run, sha
 
-from curate.decisions.search import LEADER_DETAIL, LEADER_LUMA, twin_groups
+from curate.duplicates.search import LEADER_DETAIL, LEADER_LUMA, identical_hash_groups
 from curate.features.alignment import same_whole
 from curate.features.cache import Features
 from sceneset.manifest.rows import OverrideRow
@@ -28,7 +28,7 @@ def test_twins_are_copies_of_each_other_not_only_of_their_leader(
         f"{k:02}": np.clip(base + rng.normal(0, noise, base.shape), 0, 255).astype(np.uint8)
         for k in range(size)
     }
-    for group in twin_groups(thumbs, features_of(thumbs, dict.fromkeys(thumbs, 7)), {}):
+    for group in identical_hash_groups(thumbs, features_of(thumbs, dict.fromkeys(thumbs, 7)), {}):
         for first in group:
             assert all(same_whole(thumbs[first], thumbs[other]) for other in group)
 
@@ -38,15 +38,15 @@ def test_pictures_of_one_hash_that_look_different_are_no_twins() -> None:
     thumbs = {name: rng.integers(0, 256, (32, 32), dtype=np.uint8) for name in "abcd"}
     thumbs["b"], thumbs["d"] = thumbs["a"], thumbs["c"]
     known = features_of(thumbs, dict.fromkeys("abcd", 7))
-    assert twin_groups("dcba", known, {}) == [["a", "b"], ["c", "d"]]
-    assert twin_groups("abcd", features_of(thumbs, dict(zip("abcd", range(1, 5), strict=True))), {}) == []  # fmt: skip
+    assert identical_hash_groups("dcba", known, {}) == [["a", "b"], ["c", "d"]]
+    assert identical_hash_groups("abcd", features_of(thumbs, dict(zip("abcd", range(1, 5), strict=True))), {}) == []  # fmt: skip
     assert min(LEADER_LUMA, LEADER_DETAIL) > 0.9
 
 
 def test_flat_pictures_are_twins_when_their_pixels_are_equal() -> None:
     thumbs = {name: np.full((32, 32), 9, np.uint8) for name in "abc"}
     known = features_of(thumbs, dict.fromkeys("abc", 0))
-    assert twin_groups("abc", known, {"a": b"1", "b": b"2", "c": b"1"}) == [["a", "c"]]
+    assert identical_hash_groups("abc", known, {"a": b"1", "b": b"2", "c": b"1"}) == [["a", "c"]]
 
 
 def padded(data: bytes, number: int) -> list[bytes]:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from curate.decisions.conflicts import Conflict, Key, apply_overrides, find_conflicts, settle
+from curate.decisions import Conflict, Key, apply_overrides, find_conflicts, settle
 from curate.duplicates.links import Link
 from sceneset.manifest.rows import KeptPicture, OverrideRow
 
