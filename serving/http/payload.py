@@ -201,16 +201,20 @@ _OTHER_FILES = (
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The formats and Pillow modes a contract takes; no modes means every one."""
+    """The formats, media types of data URIs and Pillow modes that a contract takes.
+
+    No modes means every one.
+    """
 
     formats: frozenset[str]
+    media_types: frozenset[bytes]
     modes: frozenset[str] = frozenset()
     max_pixels: int = MAX_PIXELS
 
 
-DOCUMENTED = Accepted(PHOTO_FORMATS, frozenset({"RGB", "RGBA", "CMYK"}))
-EVERY_MODE = Accepted(PHOTO_FORMATS)
-WITH_WEBP = Accepted(PHOTO_FORMATS | {"WEBP"})
+DOCUMENTED = Accepted(PHOTO_FORMATS, JPEG_PNG, frozenset({"RGB", "RGBA", "CMYK"}))
+EVERY_MODE = Accepted(PHOTO_FORMATS, JPEG_PNG)
+WITH_WEBP = Accepted(PHOTO_FORMATS | {"WEBP"}, JPEG_PNG_WEBP)
 
 
 def check_picture(data: bytes, accepted: Accepted) -> Header:

@@ -36,10 +36,9 @@ Drawing = Callable[[Explainer, bytes, NDArray[np.uint8], int], Image.Image]
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Base64 text of a picture, and the media types that a data URI of it may name."""
+    """A JSON value that is to be a picture's base64 text, or a data URI of it."""
 
     text: object
-    types: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +233,8 @@ _Source = Callable[[Engine], tuple[bytes, NDArray[Any]]]
 
 def _decoding(picture: bytes | Encoded, accepted: Accepted) -> _Source:
     def source(engine: Engine) -> tuple[bytes, NDArray[Any]]:
-        data = picture if isinstance(picture, bytes) else decode_base64(picture.text, picture.types)
+        types = accepted.media_types
+        data = picture if isinstance(picture, bytes) else decode_base64(picture.text, types)
         check_picture(data, accepted)
         try:
             return data, engine.prepare(data)

@@ -78,7 +78,7 @@ async def note(file: FeedbackFile, service: Service, request: Request) -> Respon
     label = requested_label(name, model)
     picture = await read_one_picture(service, request, "Send one picture")
     if not isinstance(picture, bytes):  # the remark holds the hash of the file
-        picture = await asyncio.to_thread(decode_base64, picture.text, picture.types)
+        picture = await asyncio.to_thread(decode_base64, picture.text, WITH_WEBP.media_types)
     answers = await service.classify([picture], WITH_WEBP, PATH, model=model)
     predicted, score = answers.top(1)[0][0]
     remark = {

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from serving.http.errors import HTTPError, bad_format
 from serving.http.payload import (
-    JPEG_PNG_WEBP,
     WITH_WEBP,
     as_list,
     as_object,
@@ -114,7 +113,7 @@ async def _answer(service: Service, model: ServedModel, body: dict[str, Any]) ->
     kind = tensor.get("datatype")
     if kind == "BYTES":
         texts = _texts(service, data, shape)
-        pictures = [Encoded(text, JPEG_PNG_WEBP) for text in texts]
+        pictures = [Encoded(text) for text in texts]
         return await service.classify(pictures, WITH_WEBP, INFER, model=model)
     if kind not in ("FP32", "UINT8"):
         raise bad_format("'datatype' must be BYTES, FP32 or UINT8")

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from serving.http.body import form_parts, media_type
 from serving.http.errors import HTTPError, bad_format
-from serving.http.payload import JPEG_PNG_WEBP, as_list, as_object, parse_json, parse_whole_number
+from serving.http.payload import as_list, as_object, parse_json, parse_whole_number
 from serving.inference.model import ServedModel, find_label
 from serving.inference.service import Encoded, Service
 from serving.protocols.contract import JSON, PICTURE, WHOLE_NUMBER, list_of, object_of, one_of_these
@@ -107,7 +107,7 @@ def _from_json(service: Service, body: bytes) -> RequestPictures:
 def _from_object(service: Service, value: dict[str, Any]) -> RequestPictures:
     for name in ("image", "inputs"):
         if name in value and not isinstance(value[name], list):
-            return RequestPictures([Encoded(value[name], JPEG_PNG_WEBP)])
+            return RequestPictures([Encoded(value[name])])
     for name in ("images", "inputs"):
         if name in value:
             return _from_list(service, as_list(value[name], f"'{name}'"))
@@ -116,4 +116,4 @@ def _from_object(service: Service, value: dict[str, Any]) -> RequestPictures:
 
 def _from_list(service: Service, texts: list[Any]) -> RequestPictures:
     service.check_count(len(texts))
-    return RequestPictures([Encoded(text, JPEG_PNG_WEBP) for text in texts], many=True)
+    return RequestPictures([Encoded(text) for text in texts], many=True)

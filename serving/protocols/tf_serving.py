@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from serving.http.errors import HTTPError, bad_format
 from serving.http.payload import (
-    JPEG_PNG_WEBP,
     WITH_WEBP,
     as_list,
     as_object,
@@ -102,7 +101,7 @@ async def _answer(service: Service, model: ServedModel, rows: list[Any]) -> Answ
     if not rows or any(isinstance(row, dict | str) for row in rows):
         service.check_count(len(rows))
         texts = [row.get("b64") if isinstance(row, dict) else None for row in rows]
-        pictures = [Encoded(text, JPEG_PNG_WEBP) for text in texts]
+        pictures = [Encoded(text) for text in texts]
         return await service.classify(pictures, WITH_WEBP, PREDICT, model=model)
     array = parse_pixels(rows, model.size, service.settings.max_images)
     return await service.infer(array, PREDICT, model)

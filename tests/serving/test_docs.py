@@ -20,16 +20,16 @@ FACTS = ModelFacts("my model", "7", 3, "it's {name} & co", 32)
 def run(line: str, client: Client) -> Answer:
     """Do what curl does with a line's options."""
     words = shlex.split(line)[1:]
-    address, told = words.pop(), dict(zip(words[::2], words[1::2], strict=True))
+    address, options = words.pop(), dict(zip(words[::2], words[1::2], strict=True))
     path = address.removeprefix(f"http://127.0.0.1:{client.port}")
     assert path.startswith("/"), address
-    if "-d" in told:
-        name, _, value = told["-H"].partition(": ")
-        return client.post(path, told["-d"].encode(), {name: value})
-    if "-F" in told:
-        name, _, file = told["-F"].partition("=")
+    if "-d" in options:
+        name, _, value = options["-H"].partition(": ")
+        return client.post(path, options["-d"].encode(), {name: value})
+    if "-F" in options:
+        name, _, file = options["-F"].partition("=")
         return client.post(path, form({name: (file, RED)}), FORM)
-    return client.post(path, RED) if "--data-binary" in told else client.get(path)
+    return client.post(path, RED) if "--data-binary" in options else client.get(path)
 
 
 def test_a_line_of_curl_for_every_contract_works_as_it_stands(

@@ -50,10 +50,10 @@ def ask(
     length: int | None = None,
 ) -> tuple[int, Mapping[bytes, bytes]]:
     """Return the status and the headers of the answer to a body in pieces."""
-    told = b"transfer-encoding", b"chunked"
+    header = b"transfer-encoding", b"chunked"
     if length is not None:
-        told = b"content-length", str(length).encode()
-    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": [told]}
+        header = b"content-length", str(length).encode()
+    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": [header]}
     left = [{"type": "http.request", "body": one, "more_body": True} for one in pieces or (b"",)]
     left[-1]["more_body"] = False
     sent: list[Message] = []
@@ -85,12 +85,12 @@ def test_a_call_is_written_anew_from_the_little_that_it_may_say(
     middleware: GradioMiddleware, inner: Inner, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "a.png")
-    said = {
+    call = {
         "data": [{"path": path, "url": "http://x", "size": "?"}],
         "fn_index": 0,
         "event_data": {},
     }
-    body = json.dumps(said | {"session_hash": "s", "trigger_id": "?"}).encode()
+    body = json.dumps(call | {"session_hash": "s", "trigger_id": "?"}).encode()
     status, headers = ask(middleware, f"{API}/queue/join", body[:9], body[9:])
     assert (status, headers[b"content-security-policy"].decode()) == (200, POLICY)
     picture = {"path": path, "meta": {"_type": "gradio.FileData"}}

@@ -37,14 +37,14 @@ def test_the_class_of_feedback_is_required_and_other_words_are_not(
     with serve(settings) as client:
         schema = client.get("/openapi.json").json
         assert client.post("/v1/feedback", RED).status == 400
-    asked = {
+    required = {
         (name, one["name"]): one["required"]
-        for name, told in operations(schema).items()
-        for one in told["parameters"]
+        for name, described in operations(schema).items()
+        for one in described["parameters"]
         if one["in"] == "query"
     }
-    assert asked["post /v1/feedback", "label"] is True
-    assert not any(asked[name] for name in asked if name[0] != "post /v1/feedback")
+    assert required["post /v1/feedback", "label"] is True
+    assert not any(required[name] for name in required if name[0] != "post /v1/feedback")
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_the_class_of_feedback_is_required_and_other_words_are_not(
 def test_every_shape_of_an_answer_has_its_example(
     client: Client, name: str, query: str, images: int
 ) -> None:
-    told = operations(client.get("/openapi.json").json)["post /v1/classify"]
-    examples = told["responses"]["200"]["content"]["application/json"]["examples"]
+    described = operations(client.get("/openapi.json").json)["post /v1/classify"]
+    examples = described["responses"]["200"]["content"]["application/json"]["examples"]
     pictures = [b64(RED)] * abs(images)
     if images < 0:
         pictures[-1] = "?"
@@ -85,27 +85,27 @@ def test_every_shape_of_an_answer_has_its_example(
 def test_a_refusal_is_told_with_its_status_type_and_schema(
     client: Client, path: str, body: object, kind: str, status: int
 ) -> None:
-    told = operations(client.get("/openapi.json").json)
+    described = operations(client.get("/openapi.json").json)
     refused = client.post(path, body, {"Content-Type": kind})
     assert refused.status == status
     template = path.replace("/other", "/{name}")
-    (content,) = told[f"post {template}"]["responses"][str(status)]["content"].items()
+    (content,) = described[f"post {template}"]["responses"][str(status)]["content"].items()
     assert refused.headers["content-type"].partition(";")[0] == content[0]
     assert fits(refused.json, content[1]["schema"])
     assert fits(content[1]["example"], content[1]["schema"])
 
 
 def test_every_json_answer_is_as_its_schema_says(client: Client) -> None:
-    for name, told in operations(client.get("/openapi.json").json).items():
+    for name, described in operations(client.get("/openapi.json").json).items():
         method, path = name.split()
         path = path.replace("{name}", "colours").replace("{version}", "1").replace("{slug}", "x")
-        taken = told.get("requestBody", {"content": {}})["content"].get("application/json")
+        taken = described.get("requestBody", {"content": {}})["content"].get("application/json")
         if method == "post" and taken is None:
             continue
         # The document's own example is a picture that every contract takes.
         answer = client.ask(method.upper(), path, taken and taken["example"])
         assert answer.status == 200, name
-        ((kind, content),) = told["responses"]["200"]["content"].items()
+        ((kind, content),) = described["responses"]["200"]["content"].items()
         assert answer.headers["content-type"].partition(";")[0] == kind
         if kind == "application/json":
             assert fits(answer.json, content["schema"]), name
@@ -117,9 +117,9 @@ def test_every_json_answer_is_as_its_schema_says(client: Client) -> None:
 def test_answers_of_every_shape_are_as_the_schema_says(
     client: Client, query: str, body: object
 ) -> None:
-    told = operations(client.get("/openapi.json").json)["post /v1/classify"]
+    described = operations(client.get("/openapi.json").json)["post /v1/classify"]
     answer = client.post(f"/v1/classify?{query}", body)
-    ((_, content),) = told["responses"][str(answer.status)]["content"].items()
+    ((_, content),) = described["responses"][str(answer.status)]["content"].items()
     assert fits(answer.json, content["schema"])
 
 
@@ -141,12 +141,12 @@ def test_answers_of_every_shape_are_as_the_schema_says(
 def test_what_no_contract_takes_does_not_fit_its_schema(
     client: Client, path: str, body: object, *, fitting: bool
 ) -> None:
-    told = operations(client.get("/openapi.json").json)[f"post {path}"]
-    schema = told["requestBody"]["content"]["application/json"]["schema"]
+    described = operations(client.get("/openapi.json").json)[f"post {path}"]
+    schema = described["requestBody"]["content"]["application/json"]["schema"]
     assert fits(body, schema) == fitting
     if not fitting:
-        asked = path.replace("{slug}", "x").replace("{name}", "colours")
-        assert client.post(asked, body).status == 400
+        required = path.replace("{slug}", "x").replace("{name}", "colours")
+        assert client.post(required, body).status == 400
 
 
 def test_the_statuses_of_a_route_are_those_it_may_refuse_with(
@@ -158,8 +158,8 @@ def test_the_statuses_of_a_route_are_those_it_may_refuse_with(
         model=model, api_key_file=tmp_path / "keys", workers=1, watch=0, ui="none"
     )
     with serve(settings) as client:
-        told = operations(client.get("/openapi.json").json)
-    statuses = {name: " ".join(one["responses"]) for name, one in told.items()}
+        described = operations(client.get("/openapi.json").json)
+    statuses = {name: " ".join(one["responses"]) for name, one in described.items()}
     assert statuses["post /v1/classify"] == "200 400 401 403 408 409 413 415 421 503 504"
     assert statuses["post /v2/models/{name}/infer"] == "200 400 401 403 404 408 413 421 503 504"
     assert statuses["get /healthz"] == "200 421"

@@ -20,8 +20,8 @@ def refuse() -> int:
 def test_values_and_refusals_come_back_in_the_order_of_the_jobs() -> None:
     async def main() -> None:
         queue = WorkQueue(2, 8)
-        found = await queue.run([lambda: time.sleep(0.02) or 1, refuse, lambda: 3], 5)
-        assert [getattr(one, "reason", one) for one in found] == [1, "truncated", 3]
+        values = await queue.run([lambda: time.sleep(0.02) or 1, refuse, lambda: 3], 5)
+        assert [getattr(one, "reason", one) for one in values] == [1, "truncated", 3]
         assert await queue.run([], 5) == []
         assert queue.pending == 0
         queue.close()
@@ -84,12 +84,12 @@ def pair(n: int, k: int) -> tuple[int, int]:
 def test_every_request_gets_its_own_values(workers: int, requests: list[int]) -> None:
     async def main() -> None:
         queue = WorkQueue(workers, 1000)
-        asked = [
+        runs = [
             queue.run([partial(pair, n, k) for k in range(count)], 5)
             for n, count in enumerate(requests)
         ]
-        found = await asyncio.gather(*asked)
-        assert found == [[(n, k) for k in range(count)] for n, count in enumerate(requests)]
+        values = await asyncio.gather(*runs)
+        assert values == [[(n, k) for k in range(count)] for n, count in enumerate(requests)]
         assert queue.pending == 0
         queue.close()
 
@@ -106,8 +106,8 @@ def test_a_refusal_does_not_keep_what_its_job_held() -> None:
 
     async def main() -> None:
         queue = WorkQueue(1, 8)
-        (found,) = await queue.run([job], 5)
-        assert (getattr(found, "status", 0), getattr(found, "detail", "")) == (400, "one of 1")
+        (error,) = await queue.run([job], 5)
+        assert (getattr(error, "status", 0), getattr(error, "detail", "")) == (400, "one of 1")
         queue.close()
 
     gc.disable()  # it would find the ring, some day

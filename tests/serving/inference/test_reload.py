@@ -160,7 +160,7 @@ def test_each_problem_is_logged_once_also_when_it_follows_another(
     point(model, "9")
     assert not reloader.is_stale()
     assert not reloader.is_stale()
-    assert ["2 classes" in said for said in caplog.messages] == [True, False]
+    assert ["2 classes" in message for message in caplog.messages] == [True, False]
     assert "names 9, where there is no bundle" in caplog.messages[1]
 
 
@@ -182,7 +182,7 @@ def test_a_request_is_answered_by_the_version_that_it_was_checked_against(
             client.service.reloader.current = replace(client.service.model, engine=counted)
             connection.sendall(encoded[9:])
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")
-        assert counted.asked == 0
+        assert counted.requested == 0
         assert client.post("/v1/models/colours/versions/1:predict", encoded).status == 404
 
 
@@ -204,14 +204,14 @@ def test_a_model_that_was_replaced_goes_out_of_memory_though_it_had_asked_for_a_
 class Counting:
     """An engine that counts what it is asked."""
 
-    asked = 0
+    requested = 0
     class_names = ("rouge", "vert", "bleu")
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def prepare(self, data: bytes) -> object:
-        self.asked += 1
+        self.requested += 1
         return self._engine.prepare(data)
 
     def infer(self, pixels: Any, *, alone: bool) -> object:  # noqa: ANN401  an array

@@ -110,10 +110,10 @@ def test_every_answer_of_several_has_its_map_and_a_bad_picture_its_error(client:
 def test_asking_for_a_map_changes_no_label_and_a_class_can_be_chosen(client: Client) -> None:
     plain = client.post("/v1/classify", RED, PNG).json
     assert client.post("/v1/classify?explain=0", RED, PNG).json == plain
-    told = client.post("/v1/classify?explain=1&label=BLUE", RED, PNG).json
-    assert told["labels"] == plain
-    assert told["explain"]["label"] == "blue"
-    assert map_of(told["explain"]).max() == 0  # nothing in a red picture speaks for blue
+    answer = client.post("/v1/classify?explain=1&label=BLUE", RED, PNG).json
+    assert answer["labels"] == plain
+    assert answer["explain"]["label"] == "blue"
+    assert map_of(answer["explain"]).max() == 0  # nothing in a red picture speaks for blue
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,8 @@ def test_nothing_is_loaded_before_a_map_is_asked_for_and_reloads_start_anew(
         assert client.service.reloader.reload()
         shutil.rmtree(model / "1")
         assert client.service.model.explainer._loaded is None
-        told = client.post("/v1/classify?explain=1&label=rouge", RED, PNG).json
-        assert told["explain"]["label"] == "rouge"
+        answer = client.post("/v1/classify?explain=1&label=rouge", RED, PNG).json
+        assert answer["explain"]["label"] == "rouge"
         assert client.post("/v1/explain?label=red", RED, PNG).status == 400
 
 
