@@ -1,4 +1,4 @@
-"""State what `curate` can be told, with the defaults."""
+"""Define and check the settings of `curate`."""
 
 from dataclasses import asdict, dataclass
 from math import isclose
@@ -27,7 +27,7 @@ THRESHOLDS: dict[Issue, float] = {
     "odd_aspect_ratio": 0.35,
     "odd_size": 3.0,
 }
-# Of 64 bits, of which random pictures share half: above this strangers match.
+# Of 64 bits, of which random pictures share half: above this unrelated pictures match.
 MAX_RADIUS = 16
 _MOST = 100
 _SPEED_ONLY = ("dataset", "executor", "keep_versions")
@@ -72,7 +72,7 @@ class CurateSettings:
     """Seed of the split; another seed or --split assigns every picture anew."""
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
+        """Check the values. Raises SettingsError."""
         _between("--size", self.size, 8, 2048)
         _between("--radius", self.radius, 0, MAX_RADIUS)
         _between("--leak-radius", self.leak_radius, 0, MAX_RADIUS)

@@ -36,36 +36,34 @@ def read_checksums(folder: Path) -> dict[str, str]:
     return {line[66:]: line[:64] for line in lines if line}
 
 
-def is_damaged(folder: Path) -> bool:
-    """Say whether any file below the folder is not what SHA256SUMS says."""
-    try:
-        return bool(altered_files(folder))
-    except OSError:
-        return True
-
-
 def altered_files(folder: Path, *, added: bool = True) -> list[str]:
     """Say what differs from SHA256SUMS: files missing, altered or, unless told not to, added.
 
-    Raises OSError when SHA256SUMS cannot be read; another file that cannot be read is said to.
+    A file that cannot be read is a problem too, also SHA256SUMS itself.
     """
-    expected = read_checksums(folder)
-    found = {_shown(p, folder): p for p in folder.rglob("*") if p.is_file() and p.name != NAME}
-    problems = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
-    strange = sorted(found.keys() - expected.keys()) if added else []
+    try:
+        expected = read_checksums(folder)
+    except OSError as error:
+        return [f"its checksums cannot be read ({error.strerror})"]
+    files = {_shown(p, folder): p for p in folder.rglob("*") if p.is_file() and p.name != NAME}
+    problems = [f"{name} is missing" for name in sorted(expected.keys() - files.keys())]
+    strange = sorted(files.keys() - expected.keys()) if added else []
     # File managers leave hidden files of their own wherever they are opened.
     problems += [f"{name} has no checksum" for name in strange if Path(name).name[0] != "."]
-    for name in sorted(expected.keys() & found.keys()):
-        problems += _altered(name, found[name], expected[name])
+    for name in sorted(expected.keys() & files.keys()):
+        problem = file_problem(files[name], expected[name], "is not the file that was published")
+        problems += [f"{name} {problem}"] if problem else []
     return problems
 
 
-def _altered(name: str, path: Path, digest: str) -> list[str]:
+def file_problem(path: Path, sha256: str, altered: str) -> str:
+    """Say what is wrong with a file: missing, unreadable or, in words given, not of this SHA-256."""
+    if not path.is_file():
+        return "is missing"
     try:
-        same = file_sha256(path) == digest
+        return "" if file_sha256(path) == sha256 else altered
     except OSError as error:
-        return [f"{name} cannot be read ({error.strerror})"]
-    return [] if same else [f"{name} is not the file that was published"]
+        return f"cannot be read ({error.strerror})"
 
 
 def _shown(path: Path, folder: Path) -> str:

@@ -5,17 +5,16 @@ import os
 import signal
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
-from sceneset.errors import InterruptedRunError, SceneSetError, UsageError, mendable
+from sceneset.errors import InterruptedRunError, SceneSetError, UsageError, translate_error
 
 if TYPE_CHECKING:
     from cyclopts import App
-    from cyclopts.help import HelpEntry, HelpPanel
-    from rich.console import Console, ConsoleOptions
+    from cyclopts.help.protocols import HelpFormatter
+    from rich.console import Console
 
     from sceneset.progress import Outcome, Output
 
@@ -76,7 +75,7 @@ def build_app() -> "App":
         name="sceneset",
         help=SUMMARY,
         help_format="plaintext",
-        help_formatter=ParagraphFormatter(),
+        help_formatter=_paragraphs(),
         version=VERSION,
     )
     for name, target, summary in COMMANDS:
@@ -108,27 +107,29 @@ def _answer(words: list[str]) -> int:
     if not words or words[0] in {"-h", "--help", "--version"}:
         print(f"sceneset {VERSION}" if words == ["--version"] else overview())
         return 0
+    from sceneset.signals import terminating  # noqa: PLC0415  plain --help needs none
+
     name = f"sceneset {words[0]}"
     try:
-        with _terminate_as_error():
-            outcome, output = _run(words)
-        _print_outcome(outcome, output, name)
+        with terminating():
+            end, output = _run(words)
+        return _print_end(end, name, as_json=output.json)
     except KeyboardInterrupt:
-        return _print_error(InterruptedRunError(signal.SIGINT), name, words)
+        return _print_end(InterruptedRunError(signal.SIGINT), name, as_json="--json" in words)
     except BrokenPipeError:
         raise
     except Exception as error:
         if os.environ.get("SCENESET_DEBUG"):
             raise
-        return _print_error(mendable(error) or _bug(error), name, words)
-    return outcome.exit_code
+        problem = translate_error(error) or _bug(error)
+        return _print_end(problem, name, as_json="--json" in words)
 
 
 def _run(words: Sequence[str]) -> "tuple[Outcome, Output]":
     _check_command(words[0])
-    from cyclopts import CycloptsError  # noqa: PLC0415  the same
+    from cyclopts import CycloptsError  # noqa: PLC0415  plain --help need not wait for it
 
-    from sceneset.progress import Outcome, Output  # noqa: PLC0415  the same
+    from sceneset.progress import Outcome, Output  # noqa: PLC0415  imports cyclopts
 
     try:
         command, bound, _ = build_app().parse_args(words, print_error=False, exit_on_error=False)
@@ -151,26 +152,18 @@ def _check_command(word: str) -> None:
         )
 
 
-def _print_outcome(outcome: "Outcome", output: "Output", name: str) -> None:
-    if outcome.problem:
-        print(f"{name}: {outcome.problem}\n  try: {outcome.cure}", file=sys.stderr)
-    if output.json:
-        told = dict(outcome.summary)
-        if outcome.problem:
-            told |= {"error": outcome.problem, "cure": outcome.cure, "exit_code": outcome.exit_code}
-        print(json.dumps(told, ensure_ascii=False))
-        return
-    for line in outcome.lines:
-        print(line)
-    sys.stdout.flush()
-
-
-def _print_error(error: SceneSetError, name: str, words: Sequence[str]) -> int:
-    print(f"{name}: {error.problem}\n  try: {error.cure}", file=sys.stderr)
-    if "--json" in words:
-        summary = {"error": error.problem, "cure": error.cure, "exit_code": error.exit_code}
+def _print_end(end: "Outcome | SceneSetError", name: str, *, as_json: bool) -> int:
+    """Print how a command ended; return its exit code."""
+    if end.problem:
+        print(f"{name}: {end.problem}\n  try: {end.cure}", file=sys.stderr)
+    if as_json:
+        problem = {"error": end.problem, "cure": end.cure, "exit_code": end.exit_code}
+        summary = {**getattr(end, "summary", {}), **(problem if end.problem else {})}
         print(json.dumps(summary, ensure_ascii=False))
-    return error.exit_code
+    else:
+        for line in getattr(end, "lines", ()):
+            print(line)
+    return end.exit_code
 
 
 def _bug(error: Exception) -> SceneSetError:
@@ -180,88 +173,26 @@ def _bug(error: Exception) -> SceneSetError:
     )
 
 
-@contextmanager
-def _terminate_as_error() -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C does, with its own exit code."""
+def _paragraphs() -> "HelpFormatter":
+    """Return cyclopts' plain formatter, but without the line breaks that the source has."""
+    from cyclopts.help.formatters.plain import PlainFormatter  # noqa: PLC0415
 
-    def stop(number: int, _frame: object) -> NoReturn:
-        raise InterruptedRunError(number)
+    class Paragraphs(PlainFormatter):
+        def _print_plain(self, console: "Console", text: str) -> None:
+            lines = paragraph(text, console.width)
+            console.print(*lines, sep="\n", highlight=False, markup=False, soft_wrap=True)
 
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread: a test or an embedding program owns the signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-_INDENT, _HANGING = "  ", "      "
-# Wider than any text: what is rendered has the line breaks of its source and no others.
-_ENDLESS = 100_000
-
-
-class ParagraphFormatter:
-    """cyclopts' plain formatter, but without the line breaks that a docstring has in the source."""
-
-    def __call__(self, console: "Console", options: "ConsoleOptions", panel: "HelpPanel") -> None:
-        """Print a panel: its title, and a paragraph for each of its entries."""
-        if not panel.entries:
-            return
-        lines = [f"{panel.title}:"] if panel.title else []
-        for entry in panel.entries:
-            lines += paragraph(_words(entry, console, options), options.max_width)
-        _print(console, "\n".join(lines))
-
-    def render_usage(self, console: "Console", options: "ConsoleOptions", usage: Any) -> None:  # noqa: ANN401  what rich can render
-        """Print which words the command takes."""
-        _print(console, f"Usage: {_text(usage, console, options)}")
-
-    def render_description(
-        self,
-        console: "Console",
-        options: "ConsoleOptions",
-        description: Any,  # noqa: ANN401  the same
-    ) -> None:
-        """Print what the command does."""
-        text = _text(description, console, options)
-        if text:
-            _print(console, textwrap.fill(text, options.max_width))
+    return Paragraphs()
 
 
 def paragraph(text: str, width: int) -> list[str]:
-    """Return a text of one entry as lines of at most `width` columns; the first stands out."""
+    """Return a text as lines of at most `width` columns; those after an indented one hang deeper."""
+    indent = text[: len(text) - len(text.lstrip())]
     return textwrap.wrap(
-        text,
+        " ".join(text.split()),
         width,
-        initial_indent=_INDENT,
-        subsequent_indent=_HANGING,
+        initial_indent=indent,
+        subsequent_indent=3 * indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _words(entry: "HelpEntry", console: "Console", options: "ConsoleOptions") -> str:
-    told = [_text(entry.description, console, options)]
-    if entry.choices:
-        told.append(f"[choices: {', '.join(entry.choices)}]")
-    if entry.default is not None:
-        told.append(f"[default: {entry.default}]")
-    if entry.required:
-        told.append("[required]")
-    names = ", ".join(entry.display_labels_with_metavar)
-    return f"{names}: {' '.join(filter(None, told))}"
-
-
-def _text(shown: Any, console: "Console", options: "ConsoleOptions") -> str:  # noqa: ANN401  the same
-    """Return what rich would print as one line."""
-    if not shown:
-        return ""
-    wide = options.update(width=_ENDLESS)
-    return " ".join("".join(part.text for part in console.render(shown, wide)).split())
-
-
-def _print(console: "Console", text: str) -> None:
-    console.print(text, end="\n\n", highlight=False, markup=False, soft_wrap=True)

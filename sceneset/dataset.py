@@ -1,28 +1,45 @@
-"""Find, create and lock a data set's folder."""
+"""Open, create and lock a data set's folder; say what is in it."""
 
 import fcntl
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from cyclopts import Parameter
 
 from sceneset import atomic
 from sceneset.errors import CannotWriteError, LockedError, MissingInputError, UsageError
+from sceneset.manifest.rows import STATUSES, Status
+from sceneset.manifest.store import Manifest
+from sceneset.versions.published import PublishedPicture, numbers, read_pictures, version_number
 
 DEFAULT_ROOT = Path("datasets/scenes")
 LOCK_NAME = ".lock"
-_NUMBER = re.compile("[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The paths of one data set."""
+    """The folder of one data set: the paths in it, what it holds, what it published."""
 
     root: Path
+
+    @classmethod
+    def open(cls, root: Path | str = DEFAULT_ROOT) -> Self:
+        """Open a data set that has a manifest. Raises MissingInputError or UsageError."""
+        dataset = cls(Path(root))
+        if dataset.root.exists() and not dataset.root.is_dir():
+            raise UsageError(
+                f"the data set path {root} is a file", cure="name a folder: --dataset DIR"
+            )
+        if not dataset.manifest_path.is_file():
+            raise MissingInputError(
+                f"no data set at {root}",
+                cure=f"sceneset scrape --classes classes.txt --dataset {root}, or sceneset add DIR",
+            )
+        return dataset
 
     @property
     def manifest_path(self) -> Path:
@@ -48,6 +65,44 @@ class Dataset:
     def quarantine(self) -> Path:
         """Return the folder that links to what curate left out."""
         return self.root / "quarantine"
+
+    @property
+    def current_number(self) -> int | None:
+        """Return the number of the version that `current` leads to, or None when there is none."""
+        folder = self.current.resolve()
+        inside = self.current.exists() and folder.parent == self.versions.resolve()
+        return version_number(folder.name) if inside else None
+
+    def version(self, number: int | None = None) -> Path:
+        """Return the folder of a published version, by default the current one.
+
+        Raises MissingInputError when there is none.
+        """
+        known = numbers(self.versions)
+        chosen = self.current_number if number is None else number
+        if chosen in known:
+            return self.versions / str(chosen)
+        listed = ", ".join(map(str, known)) if number is not None else ""
+        raise MissingInputError(
+            f"{self.root} has no published version" + ("" if number is None else f" {number}"),
+            cure=f"name one of {listed}" if listed else f"sceneset curate --dataset {self.root}",
+        )
+
+    def rows(self, version: int | None = None) -> list[PublishedPicture]:
+        """Return a record per picture of a published version, by default the current one, by path.
+
+        Raises MissingInputError, and DamagedDataError when its manifest.csv cannot be read.
+        """
+        return read_pictures(self.version(version))
+
+    def counts(self) -> dict[str, dict[Status, int]]:
+        """Return class -> status -> number of search results, sorted by class, zeros included."""
+        with Manifest(self.manifest_path) as manifest:
+            counts = manifest.sighting_counts()
+            classes = sorted(manifest.classes(), key=lambda row: row.name)
+        return {
+            row.name: {s: counts.get(row.id, {}).get(s, 0) for s in STATUSES} for row in classes
+        }
 
     def sweep_raw(self) -> None:
         """Remove the half-written files that killed runs left; call with the lock held."""
@@ -79,19 +134,6 @@ def create_dataset(root: Path) -> Dataset:
             f"no folder can be made at {root}", cure="name another: --dataset DIR"
         ) from None
     return Dataset(root)
-
-
-def open_dataset(root: Path) -> Dataset:
-    """Open a data set that has a manifest. Raises MissingInputError or UsageError."""
-    if root.exists() and not root.is_dir():
-        raise UsageError(f"the data set path {root} is a file", cure="name a folder: --dataset DIR")
-    dataset = Dataset(root)
-    if not dataset.manifest_path.is_file():
-        raise MissingInputError(
-            f"no data set at {root}",
-            cure=f"sceneset scrape --classes classes.txt --dataset {root}, or sceneset add DIR",
-        )
-    return dataset
 
 
 @contextmanager
@@ -126,19 +168,6 @@ def reading_versions(dataset: Dataset, stage: str) -> Iterator[None]:
     """
     with run_lock(dataset.versions.parent, stage, shared=True):
         yield
-
-
-def version_number(name: str) -> int | None:
-    """Return the number that a version's folder of this name has, or None: `003` is no version."""
-    return int(name) if _NUMBER.fullmatch(name) else None
-
-
-def version_folders(versions: Path) -> list[int]:
-    """Return the numbers of the version folders, sorted; files and links are none, however named."""
-    if not versions.is_dir():
-        return []
-    names = (p.name for p in versions.iterdir() if p.is_dir() and not p.is_symlink())
-    return sorted(number for name in names if (number := version_number(name)) is not None)
 
 
 def next_version(versions: Path) -> int:

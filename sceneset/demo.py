@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
+import sceneset
 from sceneset.errors import OK, PARTIAL
 from sceneset.manifest.rows import STATUSES
 from sceneset.progress import Outcome, Output, Stopwatch
@@ -42,67 +43,54 @@ def demo(*, settings: DemoSettings = _DEFAULTS, output: Output = Output()) -> Ou
 
 
 def _scrape(settings: DemoSettings, output: Output) -> Outcome:
-    from scraper.commands.scrape import scrape  # noqa: PLC0415  no stage before its command runs
-    from scraper.gallery.server import running_gallery  # noqa: PLC0415
+    from scraper.gallery.server import running_gallery  # noqa: PLC0415  no stage before it runs
     from scraper.gallery.settings import GallerySettings  # noqa: PLC0415
-    from scraper.settings import ScrapeSettings  # noqa: PLC0415
 
     drawn = GallerySettings(
         port=0, per_class=settings.per_class, seed=settings.seed, duplicates=1 / 3, delay_ms=60
     )
     with running_gallery(drawn) as gallery:
-        wanted = ScrapeSettings(
+        wanted = sceneset.ScrapeSettings(
             classes=Path(__file__).with_name("classes.txt"),
             dataset=settings.dataset,
             search_url=gallery.search_url,
             per_class=settings.per_class,
             pause=0,
         )
-        return scrape(settings=wanted, output=output)
+        return sceneset.scrape(settings=wanted, output=output)
 
 
 def _curate(settings: DemoSettings, output: Output) -> Outcome:
-    from curate.commands.curate import curate  # noqa: PLC0415
-    from curate.settings import CurateSettings  # noqa: PLC0415
-
-    return curate(
-        settings=CurateSettings(dataset=settings.dataset, seed=settings.seed), output=output
-    )
+    wanted = sceneset.CurateSettings(dataset=settings.dataset, seed=settings.seed)
+    return sceneset.curate(settings=wanted, output=output)
 
 
 def _train(settings: DemoSettings, output: Output) -> Outcome:
-    from training.commands.train import train  # noqa: PLC0415
     from training.models.backbones import imagenet_available  # noqa: PLC0415
-    from training.settings import TrainSettings  # noqa: PLC0415
 
     why_not = imagenet_available(160)
     if why_not:
         output.say(
             f"ImageNet weights cannot be had ({why_not}): training a small network from scratch"
         )
-    wanted = TrainSettings(
+    wanted = sceneset.TrainSettings(
         dataset=settings.dataset,
         out=settings.out,
         seed=settings.seed,
         backbone="small" if why_not else "mobilenet_v2",
         weights="none" if why_not else "imagenet",
     )
-    return train(settings=wanted, output=output)
+    return sceneset.train(settings=wanted, output=output)
 
 
 _STAGES = (("scrape", _scrape), ("curate", _curate), ("train", _train))
 
 
-def _results(scraped: Outcome) -> dict[str, int]:
-    """Add up the classes: status -> number of results."""
-    rows = scraped.summary["classes"].values()
-    return {status: sum(row[status] for row in rows) for status in STATUSES}
-
-
 def _outcome(settings: DemoSettings, stages: dict[str, Outcome], watch: Stopwatch) -> Outcome:
     curated, trained = stages["curate"].summary, stages["train"].summary
     dropped = sum(curated["dropped"].values())
-    results = _results(stages["scrape"])
+    rows = stages["scrape"].summary["classes"].values()
+    results = {status: sum(row[status] for row in rows) for status in STATUSES}
     reasons = {k: n for k, n in results.items() if k != "kept" and n} | curated["dropped"]
     left_out = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
     top1 = trained["metrics"]["top1"]

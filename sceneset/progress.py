@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -44,39 +44,26 @@ class Outcome:
     cure: str = ""
 
 
-class Bar(Protocol):
-    """One line of progress."""
+class Bar:
+    """One line of progress, or none when there is nothing to draw on."""
+
+    def __init__(self, progress: "Progress | None", name: str, total: int | None) -> None:
+        """Start at zero; `total` None means the end is not known."""
+        self._progress = progress
+        self._task: Any = progress and progress.add_task(name, total=total, note="")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Move on by some steps and show a note beside the bar."""
+        if self._progress:
+            self._progress.update(self._task, advance=steps)
+            if note:
+                self._progress.update(self._task, note=note)
 
     def finish(self, note: str) -> None:
         """Stop the bar's clock where it stands and show how it ended."""
-
-
-class _Silent:
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        """Show nothing."""
-
-    def finish(self, note: str) -> None:
-        """Show nothing."""
-
-
-class _RichBar:
-    def __init__(self, progress: "Progress", name: str, total: int | None) -> None:
-        self._progress = progress
-        self._task = progress.add_task(name, total=total, note="")
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        """Move the bar."""
-        self._progress.update(self._task, advance=steps)
-        if note:
+        if self._progress:
+            self._progress.stop_task(self._task)
             self._progress.update(self._task, note=note)
-
-    def finish(self, note: str) -> None:
-        """Stop the clock."""
-        self._progress.stop_task(self._task)
-        self._progress.update(self._task, note=note)
 
 
 class Bars:
@@ -93,7 +80,7 @@ class Bars:
 
     def add(self, name: str, total: int | None = None) -> Bar:
         """Add a bar; `total` None means the end is not known."""
-        return _RichBar(self._progress, name, total) if self._progress else _Silent()
+        return Bar(self._progress, name, total)
 
 
 @contextmanager

@@ -3,16 +3,16 @@
 import ctypes
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 from sceneset.errors import InterruptedRunError
 
 PR_SET_PDEATHSIG = 1
 # Loaded here: between fork and exec a loader's lock may be held by a thread that is gone.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-_ASKING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass
@@ -36,16 +36,33 @@ def stop_on_request() -> Iterator[StopRequest]:
             raise InterruptedRunError(number)
         request.signal_number = number
 
-    try:
-        before = {number: signal.signal(number, ask) for number in _ASKING}
-    except ValueError:  # not the main thread: signals belong to whoever runs us
+    with handled(ask, signal.SIGINT, signal.SIGTERM):
         yield request
-        return
+
+
+@contextmanager
+def terminating() -> Iterator[None]:
+    """Let SIGTERM unwind like Ctrl-C does, by InterruptedRunError."""
+
+    def stop(number: int, _frame: object) -> NoReturn:
+        raise InterruptedRunError(number)
+
+    with handled(stop, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def handled(handler: Callable[[int, object], None], *numbers: signal.Signals) -> Iterator[None]:
+    """Handle signals in the block; off the main thread they belong to whoever runs us."""
     try:
-        yield request
+        before = {number: signal.signal(number, handler) for number in numbers}
+    except ValueError:
+        before = {}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Compare addresses and hosts that name one thing and are spelt in several ways."""
+"""Compare URLs and hosts that name one thing and are spelt in several ways."""
 
 import re
 from urllib.parse import quote, unquote_to_bytes, urlsplit
@@ -11,7 +11,7 @@ _ROUTE = ("!", "/")
 
 
 def host_key(host: str) -> str:
-    """Return a host as it is asked for: lower case, IDNA, no dot at its end.
+    """Return a host as requests name it: lower case, IDNA, no dot at its end.
 
     One that IDNA cannot write keeps its letters, lower case.
     """
@@ -24,10 +24,10 @@ def host_key(host: str) -> str:
     return host.lower()
 
 
-def host_of(address: str) -> str:
-    """Return the host of an address as it is spelt there, in lower case, or nothing."""
+def host_of(url: str) -> str:
+    """Return the host of a URL as it is spelt there, in lower case, or nothing."""
     try:
-        return urlsplit(address).hostname or ""
+        return urlsplit(url).hostname or ""
     except ValueError:
         return ""
 
@@ -37,14 +37,14 @@ def with_parents(host: str) -> set[str]:
     return {host.split(".", n)[-1] for n in range(host.count(".") + 1)}
 
 
-def page_key(address: str) -> str:
-    """Return what all spellings of a page's address share (RFC 3986, section 6.2).
+def page_key(url: str) -> str:
+    """Return what all spellings of a page's URL share (RFC 3986, section 6.2).
 
     http and https (on their own ports), the host's letter case, a default port, a last slash, escapes that need not be
     and the fragment make no difference. A fragment that begins with `!` or `/` stays: pages that
-    scripts draw are told apart by it. What is no address is returned as it is.
+    scripts draw are told apart by it. What is no URL is returned as it is.
     """
-    text = address.strip()
+    text = url.strip()
     try:
         parts = urlsplit(text)
         host, port = host_key(parts.hostname or ""), parts.port
@@ -68,7 +68,7 @@ def _escaped(text: str) -> str:
     """Return text with just the escapes that it needs, in upper case."""
     # A per cent sign that begins no escape stands for itself.
     whole = re.sub("%(?![0-9A-Fa-f]{2})", "%25", text)
-    plain = _ESCAPE.sub(lambda found: _unescaped(found.group()), whole)
+    plain = _ESCAPE.sub(lambda match: _unescaped(match.group()), whole)
     return quote(plain, safe=_AS_THEY_ARE, errors="surrogatepass")
 
 

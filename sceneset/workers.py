@@ -191,8 +191,8 @@ def map_chunked(
 ) -> Iterator[Result[Item, Value]]:
     """Yield one result per item, in the order of the items.
 
-    Up to `few` items run in this process, where a decoder that dies takes the run along. When a chunk's worker dies, its items are tried one by one, so
-    that only the one that kills workers fails.
+    Up to `few` items run in this process, where a decoder that dies takes the run along. When a
+    chunk's worker dies, its items are tried one by one, so that only the one that kills it fails.
     """
     workers = parse_executor(executor)
     if len(items) <= (few if workers.kind == "local" else 1):

@@ -1,4 +1,4 @@
-"""Say what reading a page of results gives: its state, stretches of results, and the ways it ends.
+"""Define what reading a results page gives: its state, batches of results, how it fails.
 
 A count of zero is never "no results" by itself. Signs: pages of 2022 to 2026.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
-from scraper.engines.engine import Found
+from scraper.engines.engine import SearchResult
 
 PageState = Literal["results", "consent", "blocked", "nothing found", "layout unknown"]
 REFUSALS = frozenset({403, 429})
@@ -26,16 +26,16 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """What one scrolled stretch of the page gave.
+class ResultBatch:
+    """The results that one scroll step of a page, or one answer of an API, gave.
 
-    `unloaded` are results whose thumbnail still waits; their `src` is what the page's own
-    id-to-address map says. `retrying` says that some of them may still load, `busy` that the page
-    waits for an answer, `last_resort` that only a last resort found the results.
+    `unloaded` are results whose thumbnail has not loaded; their `src` comes from the page's own
+    map of ids to URLs. `retrying` says that some of them may still load, `busy` that the page
+    waits for an answer, `last_resort` that only a last-resort strategy matched the results.
     """
 
-    found: tuple[Found, ...]
-    unloaded: tuple[Found, ...]
+    results: tuple[SearchResult, ...]
+    unloaded: tuple[SearchResult, ...]
     at_bottom: bool
     grew: bool
     clicked: bool
@@ -56,25 +56,25 @@ class ResultsReader(Protocol):
     def open(self, url: str) -> PageState:
         """Load a page and say what it is. Raises Unreachable, TryLater or BrowserLost."""
 
-    def stretch(self) -> Stretch:
-        """Scroll one stretch and report it. Raises Refused or BrowserLost."""
+    def next_batch(self) -> ResultBatch:
+        """Return the next batch of results. Raises AccessDenied or BrowserLost."""
 
     def body(self, url: str) -> Fetched | None:
-        """Return the bytes that were received for an address, None when it was never asked for."""
+        """Return the bytes that were received from a URL, None when it was never requested."""
 
     def snapshot(self) -> tuple[str, bytes]:
         """Return the page's text and a PNG of it, which is empty when nothing can be drawn."""
 
     def close(self) -> None:
-        """End what was started."""
+        """Stop what was started."""
 
 
-class Unreachable(Exception):  # noqa: N818  a state of the world, named as the manifest names it
-    """Nothing answers at the address."""
+class Unreachable(Exception):  # noqa: N818  named as the manifest names it
+    """Nothing answers at the URL."""
 
 
-class TryLater(Exception):  # noqa: N818  the same
-    """The server asks for patience; `seconds` is its Retry-After, 0 when it names none."""
+class TryLater(Exception):  # noqa: N818  a state of the server
+    """The server asks to retry later; `seconds` is its Retry-After, 0 when it names none."""
 
     def __init__(self, seconds: float) -> None:
         """Keep how long it asks to wait."""
@@ -82,11 +82,11 @@ class TryLater(Exception):  # noqa: N818  the same
         self.seconds = seconds
 
 
-class Refused(Exception):  # noqa: N818  the same
+class AccessDenied(Exception):  # noqa: N818  a state of the server
     """The server refuses to go on in the middle of its results."""
 
 
-class BrowserLost(Exception):  # noqa: N818  the same
+class BrowserLost(Exception):  # noqa: N818  named as the manifest names it
     """The browser or its driver died or hangs."""
 
 
@@ -94,8 +94,8 @@ class BrowserLost(Exception):  # noqa: N818  the same
 class PageFacts:
     """What a loaded page says about itself.
 
-    `status` is its HTTP status when known, `passed` every address on the way to it; `empty_main`
-    says that it has a place for results and not a word in it.
+    `status` is its HTTP status when known, `passed` every URL on the way to it; `empty_main` says
+    that it has a place for results and not a word in it.
     """
 
     url: str
@@ -134,6 +134,6 @@ def _without_results(facts: PageFacts) -> PageState:
 
 
 def is_sorry(url: str) -> bool:
-    """Say whether an address is that of a block page."""
+    """Say whether a URL is that of a block page."""
     parts = urlsplit(url)
     return (parts.hostname or "").startswith("sorry.") or parts.path.startswith("/sorry")

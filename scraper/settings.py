@@ -1,4 +1,4 @@
-"""State what `scrape` and `add` can be told, with the defaults."""
+"""Define the settings of `scrape` and `add`, with their defaults."""
 
 import re
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from cyclopts import Parameter
 from sceneset.dataset import DEFAULT_ROOT
 from sceneset.errors import SettingsError
 from scraper.engines import ENGINES
-from scraper.engines.results_page import ResultsPage
+from scraper.engines.engine import ResultsPage
 
 Size = Literal["large", "medium", "small"]
-Kind = Literal["photo", "face", "clipart", "lineart", "animated"]
-Colour = Literal[
+PictureKind = Literal["photo", "face", "clipart", "lineart", "animated"]
+ColourName = Literal[
     "colour", "gray", "transparent", "red", "orange", "yellow", "green", "teal", "blue", "purple",
     "pink", "white", "black", "brown",
 ]  # fmt: skip
@@ -37,9 +37,9 @@ class SearchOptions:
     """Country to search from: two letters such as us, de, jp."""
     size: Size | None = None
     """Size of the pictures behind the previews."""
-    type: Kind | None = None
+    type: PictureKind | None = None
     """Kind of picture."""
-    colour: Colour | None = None
+    colour: ColourName | None = None
     """Main colour of the pictures."""
     age: Age | None = None
     """How old a result may be at most."""
@@ -58,8 +58,8 @@ class SearchOptions:
                     cure=f"give --{name} two letters such as {example}",
                 )
 
-    def asked(self) -> dict[str, str]:
-        """Return option name -> value of what was asked for."""
+    def requested(self) -> dict[str, str]:
+        """Return option name -> value of what was requested."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         if self.safe is not None:
             values["safe"] = "on" if self.safe else "off"
@@ -68,8 +68,8 @@ class SearchOptions:
 
 GENTLE_PER_MINUTE = 20
 CONTACT = re.compile(r"[!-'*-~]([ -'*-~]*[!-'*-~])?")  # printable ASCII without parentheses
-_VAIN_IN_A_BROWSER = {"contact": "is read in a browser, which names itself"}
-_VAIN_FOR_AN_API = {
+_USELESS_IN_A_BROWSER = {"contact": "is read in a browser, which names itself"}
+_USELESS_FOR_AN_API = {
     "driver": "needs no browser",
     "grid": "needs no browser",
     "headful": "needs no browser",
@@ -126,10 +126,17 @@ class ScrapeSettings:
                 _at_least(name, getattr(self, name), 1)
         _at_least("pause", self.pause, 0)
         _at_least("max_seconds", self.max_seconds, 1)
-        if self.search_url is not None:
-            _check_template(self.search_url)
-        if self.grid is not None:
-            _check_grid(self.grid)
+        url, grid = self.search_url, self.grid
+        if url is not None and not (_is_url(url) and "{query}" in url):
+            raise SettingsError(
+                f"--search-url {url!r} is no template of a results page",
+                cure="give one such as 'http://127.0.0.1:8099/search?q={query}'",
+            )
+        if grid is not None and not _is_url(grid):
+            raise SettingsError(
+                f"--grid {grid!r} is no address of a Selenium Grid",
+                cure="give one such as http://127.0.0.1:4444",
+            )
         _check_engine(self)
 
     @property
@@ -157,23 +164,7 @@ def _at_least(name: str, value: float, least: float) -> None:
         raise SettingsError(f"{flag} is {value}", cure=f"give {flag} {least} or more")
 
 
-def _check_template(template: str) -> None:
-    if not _is_address(template) or "{query}" not in template:
-        raise SettingsError(
-            f"--search-url {template!r} is no template of a results page",
-            cure="give one such as 'http://127.0.0.1:8099/search?q={query}'",
-        )
-
-
-def _check_grid(address: str) -> None:
-    if not _is_address(address):
-        raise SettingsError(
-            f"--grid {address!r} is no address of a Selenium Grid",
-            cure="give one such as http://127.0.0.1:4444",
-        )
-
-
-def _is_address(text: str) -> bool:
+def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -188,13 +179,13 @@ def _check_engine(settings: ScrapeSettings) -> None:
             f"--engine {settings.engine!r} does not exist",
             cure=f"give --engine one of {', '.join(ENGINES)}",
         )
-    engine.check(settings.search.asked())
+    engine.check(settings.search.requested())
     in_a_browser = isinstance(engine, ResultsPage)
-    vain = _VAIN_IN_A_BROWSER if in_a_browser else _VAIN_FOR_AN_API
-    for name, why in vain.items():
-        _refuse_vain(settings, name, f"engine {engine.name} {why}")
+    useless = _USELESS_IN_A_BROWSER if in_a_browser else _USELESS_FOR_AN_API
+    for name, why in useless.items():
+        _refuse_useless(settings, name, f"engine {engine.name} {why}")
     if settings.grid is not None:
-        _refuse_vain(settings, "driver", "a Grid has its own drivers")
+        _refuse_useless(settings, "driver", "a Grid has its own drivers")
     if settings.contact is not None and not CONTACT.fullmatch(settings.contact):
         raise SettingsError(
             f"--contact {settings.contact!r} cannot be sent: only plain text without parentheses can",
@@ -202,7 +193,7 @@ def _check_engine(settings: ScrapeSettings) -> None:
         )
 
 
-def _refuse_vain(settings: ScrapeSettings, name: str, why: str) -> None:
+def _refuse_useless(settings: ScrapeSettings, name: str, why: str) -> None:
     """Refuse an option that would do nothing."""
     given = getattr(settings, name)
     if given != ScrapeSettings.__dataclass_fields__[name].default:

@@ -1,14 +1,14 @@
 """Offer the same top 3 on a page made with Gradio, which asks the engine of this server.
 
-Gradio counts its users and fetches fonts from other hosts unless told otherwise; here it does
-neither, and a guard keeps its page and its calls from other hosts whatever they try.
+Gradio counts its users and fetches fonts from other hosts by default; here it does
+neither, and the middleware keeps its page and its calls from other hosts whatever they try.
 """
 
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,12 +21,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.http.auth import Keys
-from serving.http.body import Share, read_body
-from serving.http.errors import RefusalError
-from serving.inference.engine import top_classes
+from serving.http.auth import APIKeys
+from serving.http.body import Reservation, read_body
+from serving.http.errors import HTTPError, bad_format, busy
+from serving.http.payload import WITH_WEBP, parse_json
 from serving.inference.service import Service
-from serving.input.payload import WITH_WEBP, parse_json
 from serving.protocols.contract import problem_response
 
 PLACE = "/gradio"
@@ -43,14 +42,14 @@ _CALLS = frozenset(
 )
 _OTHERS = frozenset({f"{PLACE}/login", f"{_API}/cancel", f"{_API}/reset"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_SAID = {"session_hash": str, "event_id": str, "fn_index": int, "trigger_id": int}
+_KEPT_FIELDS = {"session_hash": str, "event_id": str, "fn_index": int, "trigger_id": int}
 
 
-class GradioGuard:
+class GradioMiddleware:
     """An ASGI application that lets through what Gradio's page needs, and reaches no other host."""
 
     def __init__(self, app: ASGIApp, service: Service, folder: Path) -> None:
-        """Stand around an application whose uploads go into `folder`, without links in its path."""
+        """Wrap an application whose uploads go into `folder`, without links in its path."""
         self._app = app
         self._service = service
         self._folder = folder
@@ -62,72 +61,44 @@ class GradioGuard:
             return
         try:
             await self._answer(Request(scope, receive), _with_policy(send))
-        except RefusalError as refusal:
-            self._service.metrics.refused.labels(PLACE, refusal.reason).inc()
-            await problem_response(refusal)(scope, receive, send)
+        except HTTPError as error:
+            self._service.metrics.errors.labels(PLACE, error.reason).inc()
+            await problem_response(error)(scope, receive, send)
 
     async def _answer(self, request: Request, send: Send) -> None:
         path = request.scope["path"].rstrip("/")
         if "://" in path:
-            raise RefusalError(404, "not_found", "Nothing is fetched from other hosts")
+            raise HTTPError(404, "not_found", "Nothing is fetched from other hosts")
         if request.method in _READING:
             await self._app(request.scope, request.receive, send)
             return
         if path not in {_UPLOAD, *_CALLS, *_OTHERS}:
-            raise RefusalError(404, "not_found", "There is nothing at this address")
-        with self._service.room.share() as share:
-            if path == _UPLOAD:
-                await self._upload(request, send, share)
-            else:
-                await self._call(request, send, share, pictures=path in _CALLS)
+            raise HTTPError(404, "not_found", "There is nothing at this address")
+        with self._service.memory.reserve() as reservation:
+            body = await self._checked_body(request, path, reservation)
+            # In place: what counts requests reads the route from this scope afterwards.
+            MutableHeaders(scope=request.scope)["Content-Length"] = str(len(body))
+            await self._app(request.scope, _replayed(request, body), send)
 
-    async def _call(self, request: Request, send: Send, share: Share, *, pictures: bool) -> None:
-        settings = self._service.settings
-        body = await read_body(request, min(settings.max_body, SMALL), settings.receive, share)
-        if pictures:
-            body = json.dumps(call_of(parse_json(body), self._folder)).encode()
-        # In place: what counts requests reads the route from this scope afterwards.
-        MutableHeaders(scope=request.scope)["Content-Length"] = str(len(body))
-        await self._app(request.scope, _replayed(request, body), send)
-
-    async def _upload(self, request: Request, send: Send, share: Share) -> None:
-        """Hand a form on, and end it where it is too large; Gradio then keeps track of its files."""
-        kept = await asyncio.to_thread(sweep, self._folder, time() - KEPT)
-        if kept >= self._service.settings.max_bodies:
-            detail = "Too many pictures were uploaded within a minute; try again soon"
-            headers = (("Retry-After", str(KEPT)),)
-            raise RefusalError(503, "queue_full", detail, headers=headers)
-        refusals: list[RefusalError] = []
-
-        async def receiving() -> Message:
-            message = await request.receive()
-            try:
-                self._grow(share, len(message.get("body", b"")))
-            except RefusalError as refusal:
-                refusals.append(refusal)
-                return {"type": "http.request", "more_body": False}
-            return message
-
-        async def sending(message: Message) -> None:
-            if not refusals:
-                await send(message)
-
-        await self._app(request.scope, receiving, sending)
-        if refusals:
-            raise refusals[0]
-
-    def _grow(self, share: Share, size: int) -> None:
-        limit = self._service.settings.max_body
-        if share.size + size > limit:
-            detail = f"The body is over the limit of {limit} bytes"
-            raise RefusalError(413, "body_too_large", detail)
-        share.grow(size)
+    async def _checked_body(self, request: Request, path: str, reservation: Reservation) -> bytes:
+        """Return a body within its limit: an upload as it came, a call written anew."""
+        settings, limit = self._service.settings, SMALL
+        if path == _UPLOAD:
+            limit = settings.max_body
+            kept = await asyncio.to_thread(sweep, self._folder, time() - KEPT)
+            if kept >= settings.max_bodies:
+                raise busy("Too many pictures were uploaded within a minute; try again soon", KEPT)
+        limit = min(settings.max_body, limit)
+        body = await read_body(request, limit, settings.receive, reservation)
+        if path not in _CALLS:
+            return body
+        return json.dumps(call_of(parse_json(body), self._folder)).encode()
 
 
 def call_of(value: object, folder: Path) -> dict[str, object]:
     """Return a call of the page's function, with nothing in it but a picture out of `folder`.
 
-    Raises RefusalError (400) for any other file, address or value.
+    Raises HTTPError (400) for any other file, address or value.
     """
     match value:
         case {"data": [None]}:
@@ -135,10 +106,11 @@ def call_of(value: object, folder: Path) -> dict[str, object]:
         case {"data": [{"path": str(path)}]} if _is_upload(path, folder):
             picture = {"path": path, "meta": {"_type": "gradio.FileData"}}
         case _:
-            detail = "Send a picture that was uploaded here within the last minute"
-            raise RefusalError(400, "bad_format", detail)
-    said = value if isinstance(value, dict) else {}
-    kept = {name: said[name] for name, kind in _SAID.items() if type(said.get(name)) is kind}
+            raise bad_format("Send a picture that was uploaded here within the last minute")
+    given = value if isinstance(value, dict) else {}
+    kept = {
+        name: given[name] for name, kind in _KEPT_FIELDS.items() if type(given.get(name)) is kind
+    }
     return {"data": [picture], **kept}
 
 
@@ -159,8 +131,8 @@ def sweep(folder: Path, before: float) -> int:
 
 def _is_upload(path: str, folder: Path) -> bool:
     try:
-        found = Path(path).resolve()
-        return found.is_relative_to(folder) and found.is_file()
+        file = Path(path).resolve()
+        return file.is_relative_to(folder) and file.is_file()
     except (OSError, ValueError):  # a name too long, or with a zero byte
         return False
 
@@ -175,11 +147,11 @@ def _with_policy(send: Send) -> Send:
 
 
 def _replayed(request: Request, body: bytes) -> Receive:
-    left = [body]
+    remaining = [body]
 
     async def receiving() -> Message:
-        if left:
-            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        if remaining:
+            return {"type": "http.request", "body": remaining.pop(), "more_body": False}
         return await request.receive()
 
     return receiving
@@ -189,7 +161,7 @@ TOP = 3
 LOGIN = "Any user name, and an API key as the password."
 
 
-def add_gradio(app: Starlette, service: Service, keys: Keys | None) -> None:
+def add_gradio(app: Starlette, service: Service, keys: APIKeys | None) -> None:
     """Put Gradio's page below /gradio, and send `/` there.
 
     With keys it asks for one. Uploads go into a folder of their own, which goes with the server.
@@ -197,8 +169,8 @@ def add_gradio(app: Starlette, service: Service, keys: Keys | None) -> None:
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     gradio = import_module("gradio")
-    uploads = TemporaryDirectory(prefix="sceneset-")
-    folder = Path(uploads.name).resolve()
+    uploads = app.state.resources.enter_context(TemporaryDirectory(prefix="sceneset-"))
+    folder = Path(uploads).resolve()
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     gradio.mount_gradio_app(
         app,
@@ -215,8 +187,7 @@ def add_gradio(app: Starlette, service: Service, keys: Keys | None) -> None:
         theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
     )
     app.router.add_route("/", _to_gradio, methods=["GET"])
-    _remove_at_the_end(app, uploads)
-    app.add_middleware(GradioGuard, service=service, folder=folder)
+    app.add_middleware(GradioMiddleware, service=service, folder=folder)
 
 
 def build_blocks(gradio: Any, service: Service) -> Any:  # noqa: ANN401  the package, which has no types
@@ -227,10 +198,9 @@ def build_blocks(gradio: Any, service: Service) -> Any:  # noqa: ANN401  the pac
             return {}
         try:
             answers = await service.classify([data], WITH_WEBP, PLACE)
-            (found,) = answers.whole()
-        except RefusalError as refusal:
-            raise gradio.Error(refusal.detail, print_exception=False) from refusal
-        return dict(top_classes(found, answers.model.class_names, TOP))
+            return dict(answers.top(TOP)[0])
+        except HTTPError as error:
+            raise gradio.Error(error.detail, print_exception=False) from error
 
     with gradio.Blocks(
         title=service.model.name, analytics_enabled=False, delete_cache=(KEPT, KEPT)
@@ -244,21 +214,9 @@ def build_blocks(gradio: Any, service: Service) -> Any:  # noqa: ANN401  the pac
     return blocks
 
 
-def _remove_at_the_end(app: Starlette, uploads: "TemporaryDirectory[str]") -> None:
-    around = app.router.lifespan_context
-
-    @asynccontextmanager
-    async def lifespan(started: Starlette) -> AsyncIterator[Any]:
-        with uploads:
-            async with around(started) as state:
-                yield state
-
-    app.router.lifespan_context = lifespan
-
-
 async def _to_gradio(_request: Request) -> Response:
     return RedirectResponse(f"{PLACE}/")
 
 
-def _login(keys: Keys) -> Callable[[str, str], bool]:
+def _login(keys: APIKeys) -> Callable[[str, str], bool]:
     return lambda _user, password: keys.open_to({"x-api-key": password})

@@ -1,4 +1,4 @@
-"""State what `classify` and `serve` can be told, with the defaults."""
+"""State the settings of `classify` and `serve`, with the defaults."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from sceneset.errors import MissingExtraError, MissingInputError, SettingsError
-from sceneset.images import Fit
 
 Runtime = Literal["litert", "onnx"]
 RuntimeName = Literal["auto", "litert", "onnx"]
@@ -26,7 +25,7 @@ def is_installed(package: str) -> bool:
 
 
 def choose_runtime(
-    asked: RuntimeName, folder: Path, installed: Callable[[str], bool] = is_installed
+    requested: RuntimeName, folder: Path, installed: Callable[[str], bool] = is_installed
 ) -> Runtime:
     """Return what runs the model in a bundle's folder.
 
@@ -34,25 +33,25 @@ def choose_runtime(
     file is missing and ONNX Runtime's file is there. Raises MissingInputError when the bundle lacks
     the file that was asked for, MissingExtraError when the package is not installed.
     """
-    if asked == "auto":
+    if requested == "auto":
         return _automatic(folder, installed)
-    if asked != "litert" and not (folder / FILES[asked]).is_file():
+    if requested != "litert" and not (folder / FILES[requested]).is_file():
         raise MissingInputError(
-            f"--engine {asked}: the bundle at {folder} has no {FILES[asked]}",
-            cure=f"train or convert again with --export {asked}, or leave --engine out",
+            f"--engine {requested}: the bundle at {folder} has no {FILES[requested]}",
+            cure=f"train or convert again with --export {requested}, or leave --engine out",
         )
-    _check_package(asked, f"--engine {asked}", installed)
-    return asked
+    _check_package(requested, f"--engine {requested}", installed)
+    return requested
 
 
 def _automatic(folder: Path, installed: Callable[[str], bool]) -> Runtime:
     """Return the first that can run; else say what the first whose file is there needs."""
-    there: list[Runtime] = [one for one, file in FILES.items() if (folder / file).is_file()]
-    able = [one for one in there if installed(PACKAGES[one])]
-    if able:
-        return able[0]
-    if there:
-        _check_package(there[0], str(folder / FILES[there[0]]), installed)
+    present: list[Runtime] = [one for one, file in FILES.items() if (folder / file).is_file()]
+    for runtime in present:
+        if installed(PACKAGES[runtime]):
+            return runtime
+    for runtime in present:
+        _check_package(runtime, str(folder / FILES[runtime]), installed)
     return "litert"  # whose loader says that the file is missing
 
 
@@ -79,10 +78,10 @@ def normal_origin(origin: str) -> str:
     """
     if origin in _LITERAL or _EXTENSION.fullmatch(origin):
         return origin
-    found = _WEB.fullmatch(origin.lower())
-    if found is None:
+    parts = _WEB.fullmatch(origin.lower())
+    if parts is None:
         raise ValueError(origin)
-    scheme, host, port = found.groups()
+    scheme, host, port = parts.groups()
     number = _PORTS[scheme] if port is None else int(port)
     if number > _LAST_PORT:
         raise ValueError(origin)
@@ -100,6 +99,8 @@ def _normal_host(host: str) -> str:
 
 
 ScaleName = Literal["0..255", "0..1", "-1..1"]
+# As `sceneset.images.Fit`, whose module needs numpy and Pillow; --help does without them.
+FitName = Literal["crop", "pad", "stretch"]
 
 
 @Parameter(name="*")
@@ -115,7 +116,7 @@ class ModelSettings:
     `keys` or `category,label`. Needed for a .tflite file; for a bundle they replace its own."""
     scale: ScaleName | None = None
     """For a .tflite file: the values it takes for black and white; 0..255 by default."""
-    fit: Fit | None = None
+    fit: FitName | None = None
     """For a .tflite file: how a picture becomes square; crop by default."""
     engine: RuntimeName = "auto"
     """What runs the model: `litert`, `onnx` (ONNX Runtime, with the extra `onnx`, for bundles that

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from sceneset.bundle.gradcam import softmax
 from sceneset.bundle.tag_rule import TagRule
 from sceneset.manifest.store import now
 from training.data.checks import altered
 from training.data.version import count_sources
-from training.evaluation.calibration import Temperature, choose_temperature, softmax
+from training.evaluation.calibration import Temperature, choose_temperature
 from training.evaluation.evaluation import Evaluation, evaluate_answers
 from training.evaluation.label_issues import Doubt, Suspect, opinion, suspects
 from training.evaluation.metrics import Metrics, measure

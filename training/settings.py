@@ -1,6 +1,6 @@
 """State what `train` and `evaluate` can be told, with the defaults."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,18 +29,20 @@ DEFAULT_EXPORTS = "keras,saved_model,litert,fp16,int8"
 ONNX_PACKAGES = ("tf2onnx", "onnxruntime")
 
 
-def parse_exports(text: str) -> tuple[str, ...]:
+def parse_exports(text: str, kinds: Sequence[str] = (*FILES, "all")) -> tuple[str, ...]:
     """Return the kinds that a list of words names, in their fixed order; `all` names every one.
+
+    `keras` and `litert` are always among them.
 
     Raises SettingsError for an unknown word, MissingExtraError when onnx is asked for by name and
     a package for it is missing.
     """
     words = {word.strip() for word in text.split(",") if word.strip()}
-    unknown = sorted(words - {*FILES, "all"})
+    unknown = sorted(words.difference(kinds))
     if unknown:
         raise SettingsError(
             f"--export {unknown[0]!r} is no kind of export",
-            cure=f"name any of {', '.join(FILES)}, or all",
+            cure=f"name any of {', '.join(kinds).replace(', all', ', or all')}",
         )
     lacking = missing_packages()
     if "onnx" in words and lacking:

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.support.copies import read_truth
 from curate.duplicates.links import find_links, with_frames
-from curate.duplicates.representative import enlarged, keep_best, ranked
+from curate.duplicates.representative import find_enlarged, keep_best, ranked
 from curate.features import cache, phash
 from curate.features.cache import Features
 from curate.features.fidelity import Fidelity
@@ -83,7 +83,7 @@ def drop(first: Picture, second: Picture) -> str | None:
     )
     fidelity = {s: p.fidelity for s, p in pair.items()}
     copies = with_frames([link for link in links if link.duplicate], fidelity, known.thumbs)
-    grown = enlarged((x[:2] for x in copies if x.shows_the_same), fidelity)
+    grown = find_enlarged((x[:2] for x in copies if x.shows_the_same), fidelity)
     order = ranked([p.row for p in pair.values()], fidelity, enlarged=grown)
     return next(iter(keep_best(order, copies)), None)
 

@@ -26,7 +26,7 @@ from bench.support.adopt import adopt
 from bench.support.peer_env import Peer, add_option
 from curate.commands.curate import curate
 from curate.settings import CurateSettings
-from sceneset.dataset import open_dataset
+from sceneset.dataset import Dataset
 from sceneset.progress import Output
 from training.data.version import Example, picture_batches, read_version
 from training.evaluation import label_issues
@@ -43,7 +43,7 @@ def embed(folder: Path, weights: Path, work: Path) -> tuple[NDArray[np.float32],
     root = work / "set"
     adopt(root, {p.name: sorted(p.iterdir()) for p in sorted(folder.iterdir()) if p.is_dir()})
     curate(settings=CurateSettings(dataset=root), output=QUIET)
-    version = read_version(open_dataset(root))
+    version = read_version(Dataset.open(root))
     examples = [example for split in version.splits.values() for example in split]
     backbone = BACKBONES["mobilenet_v2"]
     base = build_base("mobilenet_v2", version.size, weights)

@@ -9,16 +9,17 @@ from typing import Any
 
 from cyclopts import Parameter
 
+from curate.export.card import card
 from curate.export.formats import FORMATS, FormatName
-from curate.export.formats.samples import Version
-from curate.export.replace import check_replaceable, mark_json, replaced_folder
-from curate.export.source import card, find_version, open_version
+from curate.export.replace import check_replaceable, replaced_folder
+from curate.export.source import Version, open_version
 from sceneset.checksums import write_checksums
-from sceneset.dataset import DatasetSettings, open_dataset, run_lock
+from sceneset.dataset import Dataset, DatasetSettings, run_lock
 from sceneset.errors import SettingsError
 from sceneset.manifest.rows import SPLITS
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
+from sceneset.versions.published import record_json
 from sceneset.versions.verify import MARK
 
 MB = 1_000_000
@@ -39,7 +40,7 @@ class ExportSettings(DatasetSettings):
     """Pictures per file of parquet, webdataset and tfrecord, in MB."""
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
+        """Check the values. Raises SettingsError."""
         if not (self.shard_mb > 0 and isfinite(self.shard_mb)):
             raise SettingsError(f"--shard-mb is {self.shard_mb}", cure="give a number above 0")
 
@@ -54,11 +55,11 @@ def export(*, settings: ExportSettings, output: Output = Output()) -> Outcome:
 
     The same version gives the same bytes. OUT appears whole or not at all.
     """
-    dataset = open_dataset(settings.dataset)
+    dataset = Dataset.open(settings.dataset)
     watch = Stopwatch()
     check_replaceable(settings.out, keep_out_of=dataset.root)
     with run_lock(dataset.root, "export"), Manifest(dataset.manifest_path) as manifest:
-        folder = find_version(dataset, settings.version)
+        folder = dataset.version(settings.version)
         version = open_version(dataset, manifest, folder, settings.shard_bytes)
         with _recorded(manifest, settings, version), progress_bars(output) as bars:
             bar = bars.add("exporting", sum(map(len, version.samples.values())))
@@ -72,7 +73,7 @@ def write_export(folder: Path, version: Version, name: FormatName) -> None:
     """Write a format's files, the card, export.json and SHA256SUMS into an empty folder."""
     written = FORMATS[name](version, folder)
     (folder / "README.md").write_text(card(version, written), encoding="utf-8")
-    (folder / MARK).write_bytes(mark_json(_mark(version, name)))
+    (folder / MARK).write_bytes(record_json(_mark(version, name)))
     write_checksums(folder)
 
 

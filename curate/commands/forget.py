@@ -5,19 +5,45 @@ name goes. A run that is killed in between is completed by the next one.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from curate.forget import files, versions
-from curate.forget.manifest import ForgettingManifest, Found, Target, host_name, matches
-from curate.forget.versions import Rewritten
+from curate.forget.files import (
+    bundles_trained_on,
+    caches,
+    check_inside,
+    count_removals,
+    exclusive_locks,
+    ids_of,
+    other_folders_with,
+    quarantine_links,
+    raw_files,
+    reports_of,
+    successors,
+    sweep,
+    take_out,
+)
+from curate.forget.manifest import (
+    Matches,
+    Target,
+    erase,
+    find_matches,
+    forgotten_contents,
+    host_name,
+    successor_ids,
+    unfinished_runs,
+    versions_touched_before,
+    was_forgotten,
+)
 from sceneset.class_list import shown
-from sceneset.dataset import Dataset, DatasetSettings, open_dataset, run_lock
+from sceneset.dataset import Dataset, DatasetSettings
 from sceneset.errors import MissingInputError
+from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output, Stopwatch
 from sceneset.urls import page_key
 from sceneset.versions.verify import standing_exports
@@ -64,63 +90,79 @@ def forget(*, settings: ForgetSettings = _DEFAULTS, output: Output = Output()) -
     again. Bundles and exports are listed, not changed. It does not ask: try --dry-run first.
     """
     target = settings.target
-    dataset = open_dataset(settings.dataset)
-    files.check_inside(dataset)
+    dataset = Dataset.open(settings.dataset)
+    check_inside(dataset)
     watch = Stopwatch()
-    if settings.dry_run:
-        with ForgettingManifest(dataset.manifest_path) as manifest:
-            found = manifest.find(target)
-            plan = _plan(dataset, manifest, found, settings)
-            _check_matched(plan, manifest, settings)
-        return _outcome(plan | {"seconds": watch.total}, found)
-    with (
-        run_lock(dataset.root, "forget"),
-        files.readers_held_off(dataset),
-        ForgettingManifest(dataset.manifest_path) as manifest,
-    ):
-        found = manifest.find(target)
-        ids = _concerned(dataset, manifest, found, target)
-        plan = _plan(dataset, manifest, found, settings)
+    alone = nullcontext() if settings.dry_run else exclusive_locks(dataset)
+    with alone, Manifest(dataset.manifest_path) as manifest:
+        matches = find_matches(manifest, target)
+        version_ids = _touched_versions(dataset, manifest, matches, target)
+        plan = _plan(dataset, manifest, matches, version_ids, settings)
         _check_matched(plan, manifest, settings)
-        manifest.forget(target, found, settings.reason, concerned=ids)
-        rewritten = _complete(dataset, manifest)
-    versions = [asdict(version) for version in rewritten]
-    return _outcome(plan | {"versions": versions, "seconds": watch.total}, found)
+        if not settings.dry_run:
+            erase(manifest, target, matches, settings.reason, version_ids=version_ids)
+            plan["versions"] = _complete(dataset, manifest)
+    return _outcome(plan | {"seconds": watch.total})
+
+
+def _touched_versions(
+    dataset: Dataset, manifest: Manifest, matches: Matches, target: Target
+) -> set[str]:
+    """Return the ids of all versions, kept or not, that held any of the pictures."""
+    ids = versions_touched_before(manifest, target) | matches.versions
+    for number in count_removals(dataset, matches.sha256s):
+        ids |= ids_of(dataset, number)
+    later = successor_ids(manifest)
+    while fresh := {later[i] for i in ids & later.keys()} - ids:
+        ids |= fresh
+    return ids - {""}
 
 
 def _plan(
-    dataset: Dataset, manifest: ForgettingManifest, found: Found, settings: ForgetSettings
+    dataset: Dataset,
+    manifest: Manifest,
+    matches: Matches,
+    version_ids: set[str],
+    settings: ForgetSettings,
 ) -> dict[str, Any]:
     """Return the command's JSON object as it stands before anything is removed."""
-    gone = found.sha256s | (manifest.forgotten() if manifest.unfinished() else set())
-    held = versions.held(dataset, gone)
-    ids = _concerned(dataset, manifest, found, settings.target)
+    earlier = forgotten_contents(manifest) if unfinished_runs(manifest) else set()
+    gone = matches.sha256s | earlier
+    trained = [run.counts or {} for run in manifest.runs("train")]
+    bundles = [Path(str(counts["bundle"])) for counts in trained if "bundle" in counts]
     return {
         "dataset": str(dataset.root),
         "dry_run": settings.dry_run,
         "target": {k: v for k, v in vars(settings.target).items() if v is not None},
-        "pictures": len({s.sha256 for s in found.sightings if s.sha256}),
-        "sha256s": sorted(found.sha256s),
-        "sightings": len(found.sightings),
-        "matched": sum(matches(settings.target, s) for s in found.sightings),
-        "classes": dict(sorted(Counter(s.class_name for s in found.sightings).items())),
-        "raw_files": len(files.raw_files(dataset, gone)),
-        "versions": [{"number": n, "removed": count} for n, count in held.items()],
-        "quarantine": len(files.quarantine_links(dataset, gone)),
-        "reports": [path.name for path in files.reports_of(dataset, gone)],
-        "caches": len(files.caches(dataset)),
-        "copies": list(found.copies),
-        "strangers": files.strangers_with(dataset, gone),
-        "bundles": files.bundles_trained_on(settings.models, manifest.bundles(), ids),
-        "exports": files.exports_of(standing_exports(manifest), ids),
+        "pictures": len({s.sha256 for s in matches.sightings if s.sha256}),
+        "sha256s": sorted(matches.sha256s),
+        "sightings": len(matches.sightings),
+        "matched": sum(map(settings.target.matches, matches.sightings)),
+        "classes": dict(sorted(Counter(s.class_name for s in matches.sightings).items())),
+        "raw_files": len(raw_files(dataset, gone)),
+        "versions": [
+            {"number": number, "removed": count}
+            for number, count in count_removals(dataset, gone).items()
+        ],
+        "quarantine": len(quarantine_links(dataset, gone)),
+        "reports": [path.name for path in reports_of(dataset, gone)],
+        "caches": len(caches(dataset)),
+        "copies": list(matches.copies),
+        "strangers": other_folders_with(dataset, gone),
+        "bundles": bundles_trained_on(settings.models, bundles, version_ids),
+        "exports": [
+            {"out": str(export.out), "format": export.format}
+            for export in standing_exports(manifest)
+            if export.version in version_ids
+        ],
     }
 
 
-def _check_matched(
-    plan: Mapping[str, Any], manifest: ForgettingManifest, settings: ForgetSettings
-) -> None:
-    """Raise MissingInputError when there is nothing to forget and never was: a slip of the pen."""
-    expected = settings.in_advance or manifest.refuses(settings.target) or manifest.unfinished()
+def _check_matched(plan: Mapping[str, Any], manifest: Manifest, settings: ForgetSettings) -> None:
+    """Raise MissingInputError when nothing matches and nothing ever did: most likely a typing error."""
+    expected = (
+        settings.in_advance or was_forgotten(manifest, settings.target) or unfinished_runs(manifest)
+    )
     if not _matched(plan) and not expected:
         name, value = next(iter(plan["target"].items()))
         raise MissingInputError(
@@ -130,33 +172,18 @@ def _check_matched(
         )
 
 
-def _concerned(
-    dataset: Dataset, manifest: ForgettingManifest, found: Found, target: Target
-) -> set[str]:
-    """Return the ids of all versions, kept or not, that held any of the pictures."""
-    ids = manifest.concerned_before(target) | found.versions
-    for number in versions.held(dataset, found.sha256s):
-        ids |= versions.ids_of(dataset, number)
-    successors = manifest.successors()
-    fresh = {successors[i] for i in ids & successors.keys()}
-    while fresh - ids:
-        ids |= fresh
-        fresh = {successors[i] for i in ids & successors.keys()}
-    return ids - {""}
-
-
-def _complete(dataset: Dataset, manifest: ForgettingManifest) -> list[Rewritten]:
+def _complete(dataset: Dataset, manifest: Manifest) -> list[dict[str, Any]]:
     """Remove every file that the tombstones name, whichever run put them there."""
-    gone = manifest.forgotten()
-    files.sweep(dataset, gone)
-    rewritten = versions.take_out(dataset, gone, _drops(manifest))
-    successors = versions.successors(dataset)
-    for run_id in manifest.unfinished():
-        manifest.finish_run(run_id, "forgotten", {"rewritten": successors})
-    return rewritten
+    gone = forgotten_contents(manifest)
+    sweep(dataset, gone)
+    rewritten = take_out(dataset, gone, _drops(manifest))
+    ids = successors(dataset)
+    for run_id in unfinished_runs(manifest):
+        manifest.finish_run(run_id, "forgotten", {"rewritten": ids})
+    return [asdict(version) for version in rewritten]
 
 
-def _drops(manifest: ForgettingManifest) -> dict[int, Counter[str]]:
+def _drops(manifest: Manifest) -> dict[int, Counter[str]]:
     """Return version number -> pictures that its run left out, by reason, as the rows say now."""
     published = {
         run.id: int(str((run.counts or {})["number"]))
@@ -173,16 +200,13 @@ def _drops(manifest: ForgettingManifest) -> dict[int, Counter[str]]:
     return drops
 
 
-def _outcome(summary: dict[str, Any], found: Found) -> Outcome:
+def _outcome(summary: dict[str, Any]) -> Outcome:
     would = "would forget" if summary["dry_run"] else "forgot"
     refused = "would be refused" if summary["dry_run"] else "is refused from now on"
     what = " ".join(f"{name} {value}" for name, value in summary["target"].items())
     counts = f"{summary['pictures']} pictures and {summary['sightings']} search results"
     first = f"{would} {counts}" if _matched(summary) else "nothing matched"
-    lines = [
-        f"{first}; {what} {refused}",
-        *_shown("picture", sorted(found.sha256s)),
-    ]
+    lines = [f"{first}; {what} {refused}", *_format_list("picture", summary["sha256s"])]
     for version in summary["versions"]:
         after = f", id now {version['after'][:12]}" if version.get("after") else ""
         lines.append(f"version {version['number']}: {version['removed']} pictures out{after}")
@@ -190,10 +214,11 @@ def _outcome(summary: dict[str, Any], found: Found) -> Outcome:
         f"{summary['raw_files']} raw files, {summary['quarantine']} links of quarantine,"
         f" {summary['caches']} caches, reports: {', '.join(summary['reports']) or 'none'}"
     )
-    lines += _shown("trained on it, train again:", summary["bundles"])
-    lines += _shown("holds it, export again:", [export["out"] for export in summary["exports"]])
-    lines += _shown("holds it and is no version, remove it yourself:", summary["strangers"])
-    lines += _shown("looks like it and stays; forget it too by --sha256", summary["copies"])
+    exports = [export["out"] for export in summary["exports"]]
+    lines += _format_list("trained on it, train again:", summary["bundles"])
+    lines += _format_list("holds it, export again:", exports)
+    lines += _format_list("holds it and is no version, remove it yourself:", summary["strangers"])
+    lines += _format_list("looks like it and stays; forget it too by --sha256", summary["copies"])
     return Outcome(summary, tuple(lines))
 
 
@@ -201,7 +226,7 @@ def _matched(summary: Mapping[str, Any]) -> bool:
     return any(summary[name] for name in ("sightings", "raw_files", "versions", "quarantine"))
 
 
-def _shown(what: str, names: list[str]) -> list[str]:
+def _format_list(what: str, names: Sequence[str]) -> list[str]:
     more = len(names) - SHOWN
     tail = [f"{what} ... and {more} more (--json has all)"] if more > 0 else []
     return [*(f"{what} {name}" for name in names[:SHOWN]), *tail]

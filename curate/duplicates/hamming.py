@@ -1,7 +1,7 @@
 """Find every pair of 64-bit hashes within a radius: exactly, with numpy alone.
 
 Identical hashes are collapsed first. Few distinct ones are compared all with all, many are joined
-by multi-index hashing (`curate/duplicates/hamming.py`). Both ways return the same pairs.
+by multi-index hashing. Both ways return the same pairs.
 """
 
 import os
@@ -18,20 +18,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 BITS = 64
+# Sets are compared all with all up to the square of this many pairs.
+BRUTE_BELOW = 1_500
 _THREADS = min(2, os.cpu_count() or 1)
 _PAGE = 8
 _TILE = 1_024
 _CHUNK = 1_000_000
 _PADDING = np.uint64(0)
 _BAND_COUNTS = range(3, 17)
-# Costs in comparisons of two hashes, as measured.
+# Costs in comparisons of two hashes.
 _PAGE_PAIR_COST = _PAGE * _PAGE + 30
 _BUCKET_COST = 10
 _MASK_COST = 50_000
+_PAIRS_AT_ONCE = 65_536
+# A pair in one number, so that it takes 8 bytes and sorts fast: i, j, distance.
+_PLACE_BITS, _DISTANCE_BITS = 28, 7
 
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
-Found = tuple[Indices, Indices, NDArray[np.uint8]]
+PairArrays = tuple[Indices, Indices, NDArray[np.uint8]]
 Ranges = tuple[Indices, Indices]
 
 
@@ -45,7 +50,7 @@ class Band(NamedTuple):
 
 def near_pairs(
     a: Hashes, b: Hashes, radius: int, *, same: bool, count: int | None = None
-) -> Iterator[Found]:
+) -> Iterator[PairArrays]:
     """Yield the pairs (i, j, distance) within the radius, each once, in no order.
 
     Of one set (`same`: both are it) i < j. There are `count` bands, else as many as cost least.
@@ -56,7 +61,7 @@ def near_pairs(
     with ThreadPoolExecutor(_THREADS) as pool:
         left = list(pool.map(lambda k: _paged(a, bands[k]), used))
         right = left if same else list(pool.map(lambda k: _paged(b, bands[k]), used))
-        right = [pages.padded_otherwise() for pages in right]
+        right = [pages.with_other_padding() for pages in right]
         joins = [
             (_Join(page_a, page_b, bands[: number + 1], radius, same, scratch), mask)
             for number, page_a, page_b in zip(used, left, right, strict=True)
@@ -136,7 +141,7 @@ class _Pages:
     starts: Indices
     counts: Indices
 
-    def padded_otherwise(self) -> "_Pages":
+    def with_other_padding(self) -> "_Pages":
         """Return the same pages with unused places as far from the former as can be."""
         return replace(self, hashes=np.where(self.members < 0, ~_PADDING, self.hashes))
 
@@ -207,7 +212,7 @@ class _Join:
     same: bool
     scratch: _Scratch
 
-    def pairs(self, mask: int) -> Found:
+    def pairs(self, mask: int) -> PairArrays:
         """Return the near pairs between buckets whose values differ by `mask`."""
         empty = np.empty(0, np.int64)
         met = [(empty, empty, np.empty(0, np.uint64)), *self._met(mask)]
@@ -244,13 +249,6 @@ class _Join:
                 yield left[low : low + _TILE], right[low : low + _TILE]
 
 
-BRUTE_BELOW = 1_500
-Mask = NDArray[np.bool_]
-_PAIRS_AT_ONCE = 500_000
-# A pair in one number, so that it takes 8 bytes and sorts fast: i, j, distance.
-_PLACE_BITS, _DISTANCE_BITS = 28, 7
-
-
 class Pairs(NamedTuple):
     """Index pairs and their distances in bits: int64[P], int64[P], uint8[P]."""
 
@@ -274,13 +272,13 @@ def pairs_within(hashes: Hashes, radius: int, *, brute_below: int = BRUTE_BELOW)
     Memory grows with N and with the number of pairs found, never with N squared.
     """
     groups = _grouped(hashes)
-    twins = np.flatnonzero(groups.counts > 1)
-    near = [(twins, twins, np.zeros(len(twins), np.uint8))]
+    repeated = np.flatnonzero(groups.counts > 1)
+    near = [(repeated, repeated, np.zeros(len(repeated), np.uint8))]
     near += _near(groups.unique, groups.unique, radius, same=True, brute_below=brute_below)
     return _sorted(
         _packed(np.minimum(i, j)[once], np.maximum(i, j)[once], d[once])
         for i, j, d in _members(near, groups, groups)
-        for once in [(i < j) | (d > 0)]  # twins are met in both orders
+        for once in [(i < j) | (d > 0)]  # equal hashes are met in both orders
     )
 
 
@@ -288,43 +286,7 @@ def cross_pairs(a: Hashes, b: Hashes, radius: int, *, brute_below: int = BRUTE_B
     """Return each pair (i in a, j in b) at most `radius` bits apart once, sorted by i, then j."""
     groups_a, groups_b = _grouped(a), _grouped(b)
     near = _near(groups_a.unique, groups_b.unique, radius, same=False, brute_below=brute_below)
-    return _sorted(_packed(*found) for found in _members(near, groups_a, groups_b))
-
-
-def new_pairs_within(hashes: Hashes, new: Mask, radius: int) -> Pairs:
-    """Return the pairs of `pairs_within` that a new picture is part of; `new` is bool[N].
-
-    New ones are compared with all, old ones not with each other: what a set costs that grows.
-    """
-    if new.all():
-        return pairs_within(hashes, radius)
-    fresh, old = np.flatnonzero(new), np.flatnonzero(~new)
-    among, across = (
-        pairs_within(hashes[fresh], radius),
-        cross_pairs(hashes[fresh], hashes[old], radius),
-    )
-    i, j = fresh[across.i], old[across.j]
-    return _sorted(
-        [
-            _packed(fresh[among.i], fresh[among.j], among.d),
-            _packed(np.minimum(i, j), np.maximum(i, j), across.d),
-        ]
-    )
-
-
-def new_cross_pairs(a: Hashes, b: Hashes, new: tuple[Mask, Mask], radius: int) -> Pairs:
-    """Return the pairs of `cross_pairs` of which one side is new; `new` is bool[len(a)], bool[len(b)]."""
-    new_a, new_b = new
-    if new_a.all() or new_b.all():
-        return cross_pairs(a, b, radius)
-    fresh, old, late = np.flatnonzero(new_a), np.flatnonzero(~new_a), np.flatnonzero(new_b)
-    first, second = cross_pairs(a[fresh], b, radius), cross_pairs(a[old], b[late], radius)
-    return _sorted(
-        [
-            _packed(fresh[first.i], first.j, first.d),
-            _packed(old[second.i], late[second.j], second.d),
-        ]
-    )
+    return _sorted(_packed(*pairs) for pairs in _members(near, groups_a, groups_b))
 
 
 def _grouped(hashes: Hashes) -> _Groups:
@@ -334,13 +296,15 @@ def _grouped(hashes: Hashes) -> _Groups:
     return _Groups(ordered[starts], members, starts, np.diff(starts, append=len(hashes)))
 
 
-def _near(a: Hashes, b: Hashes, radius: int, *, same: bool, brute_below: int) -> Iterator[Found]:
+def _near(
+    a: Hashes, b: Hashes, radius: int, *, same: bool, brute_below: int
+) -> Iterator[PairArrays]:
     if len(a) * len(b) <= brute_below**2:
         return _brute(a, b, radius, same=same)
     return near_pairs(a, b, radius, same=same)
 
 
-def _brute(a: Hashes, b: Hashes, radius: int, *, same: bool) -> Iterator[Found]:
+def _brute(a: Hashes, b: Hashes, radius: int, *, same: bool) -> Iterator[PairArrays]:
     """Compare all with all, a tile of rows at a time; of one set only the upper triangle."""
     rows = max(1, _PAIRS_AT_ONCE // max(1, len(b)))
     for top in range(0, len(a), rows):
@@ -353,7 +317,7 @@ def _brute(a: Hashes, b: Hashes, radius: int, *, same: bool) -> Iterator[Found]:
         yield i[keep], j[keep], d[keep]
 
 
-def _members(near: Iterable[Found], a: _Groups, b: _Groups) -> Iterator[Found]:
+def _members(near: Iterable[PairArrays], a: _Groups, b: _Groups) -> Iterator[PairArrays]:
     """Replace pairs of distinct hashes by pairs of the indices that have them."""
     for i, j, d in near:
         ranges_a, ranges_b = (a.starts[i], a.counts[i]), (b.starts[j], b.counts[j])

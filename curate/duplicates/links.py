@@ -1,16 +1,16 @@
 """Find pictures that are copies of each other, and those near enough to leak."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
 from math import sqrt
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.duplicates.hamming import Mask, new_cross_pairs, new_pairs_within
+from curate.duplicates.hamming import cross_pairs, pairs_within
 from curate.features.alignment import (
-    Alignment,
     align,
     has_wider_border,
     is_frame,
@@ -20,10 +20,20 @@ from curate.features.alignment import (
 from curate.features.cache import Features
 from curate.features.fidelity import Fidelity
 from curate.features.phash import NO_HASH, VIEWS
+from sceneset.manifest.rows import KeptPicture
 
-# Raise the number when the same features can lead to other links.
-ALGORITHM = "links/1"
-Kind = Literal["pixels", "whole", "mirrored", "crop", "border"]
+_LEAST_BORDER = 0.03
+# Boxes are found to 1 % of each side.
+_AREA_STEP = 0.04
+
+LinkKind = Literal["pixels", "whole", "mirrored", "crop", "border"]
+# A picture of a class: class id and SHA-256.
+Key = tuple[int, str]
+
+
+def key_of(picture: KeptPicture) -> Key:
+    """Return class id and SHA-256."""
+    return picture.class_id, picture.sha256
 
 
 class Link(NamedTuple):
@@ -36,7 +46,7 @@ class Link(NamedTuple):
     first: str
     second: str
     distance: int
-    kind: Kind
+    kind: LinkKind
     duplicate: bool
 
     @property
@@ -66,35 +76,32 @@ def find_links(
     radius: int,
     leak_radius: int,
     views: bool,
-    compared: Collection[str] = (),
 ) -> list[Link]:
     """Return one link per pair of pictures that look alike, the strongest there is, sorted.
 
     Pictures within `radius`, whole or with `views` also mirrored or cropped, are copies when their
     aligned thumbnails agree too. Whole and mirrored pictures within `leak_radius` are linked
-    without being copies. Pairs of pictures that were both `compared` before are left out: a link
-    depends on its two pictures alone.
+    without being copies.
     """
     names = sorted(s for s in pictures if features.whole[s] != NO_HASH)
-    new = ~np.isin(np.array(names, "U64"), np.array(sorted(compared), "U64"))
     best: dict[tuple[str, str], Link] = {}
-    for link in _whole_links(names, new, features, radius, leak_radius):
+    for link in _whole_links(names, features, radius, leak_radius):
         best[link.pair] = link
-    for link in _mirrored_links(names, new, features, radius, leak_radius, views=views):
+    for link in _mirrored_links(names, features, radius, leak_radius, views=views):
         pair = link.pair
         if pair not in best or (link.duplicate and not best[pair].duplicate):
             best[pair] = link
     if views:
         copies = {pair for pair, link in best.items() if link.duplicate}
-        best |= _view_links(names, new, features, radius, copies)
+        best |= _view_links(names, features, radius, copies)
     return sorted(best.values())
 
 
 def _whole_links(
-    names: list[str], new: Mask, features: Features, radius: int, leak_radius: int
+    names: list[str], features: Features, radius: int, leak_radius: int
 ) -> Iterator[Link]:
     hashes = np.array([features.whole[s] for s in names], np.uint64)
-    for i, j, d in zip(*new_pairs_within(hashes, new, leak_radius), strict=True):
+    for i, j, d in zip(*pairs_within(hashes, leak_radius), strict=True):
         first, second = features.thumbs[names[i]], features.thumbs[names[j]]
         same = bool(d <= radius) and same_whole(first, second)
         link = Link(names[i], names[j], int(d), "whole", same)
@@ -113,7 +120,6 @@ def _by_border(link: Link, features: Features) -> Link:
 
 def _mirrored_links(
     names: list[str],
-    new: Mask,
     features: Features,
     radius: int,
     leak_radius: int,
@@ -123,59 +129,53 @@ def _mirrored_links(
     whole = np.array([features.whole[s] for s in names], np.uint64)
     mirrored = np.array([features.mirrored[s] for s in names], np.uint64)
     closest: dict[tuple[int, int], int] = {}
-    for i, j, d in zip(*new_cross_pairs(whole, mirrored, (new, new), leak_radius), strict=True):
+    for i, j, d in zip(*cross_pairs(whole, mirrored, leak_radius), strict=True):
         pair = (min(i, j), max(i, j))
         if i != j:
             closest[pair] = min(int(d), closest.get(pair, 64))
     for (i, j), d in closest.items():
-        first, second = names[i], names[j]
-        thumbs = features.thumbs[first], features.thumbs[second]
+        thumbs = features.thumbs[names[i]], features.thumbs[names[j]]
         same = views and d <= radius and same_mirrored(*thumbs)
-        yield Link(first, second, d, "mirrored", same)
+        yield Link(names[i], names[j], d, "mirrored", same)
 
 
 def _view_links(
     names: list[str],
-    new: Mask,
     features: Features,
     radius: int,
     known: set[tuple[str, str]],
 ) -> dict[tuple[str, str], Link]:
     """Return a verified link per pair whose one picture looks like a view of the other."""
-    found: dict[tuple[str, str], tuple[float, Link]] = {}
-    for (part, whole, flipped), (d, view) in _view_candidates(names, new, features, radius).items():
+    best: dict[tuple[str, str], tuple[float, Link]] = {}
+    for (part, whole, flipped), (d, view) in _view_candidates(names, features, radius).items():
         pair = (min(part, whole), max(part, whole))
         if pair in known:
             continue
         thumb = features.thumbs[part][:, ::-1] if flipped else features.thumbs[part]
-        found_at = align(thumb, features.thumbs[whole], VIEWS[view])
-        if not found_at.is_copy or (pair in found and found[pair][0] >= found_at.luma):
+        alignment = align(thumb, features.thumbs[whole], VIEWS[view])
+        if not alignment.is_copy or (pair in best and best[pair][0] >= alignment.luma):
             continue
         link = Link(part, whole, d, "crop", duplicate=True)
-        if is_frame(features.thumbs[whole], found_at.box):
+        if is_frame(features.thumbs[whole], alignment.box):
             link = Link(whole, part, d, "border", duplicate=True)
-        found[pair] = (found_at.luma, link)
-    return {pair: link for pair, (_, link) in found.items()}
+        best[pair] = (alignment.luma, link)
+    return {pair: link for pair, (_, link) in best.items()}
 
 
 def _view_candidates(
-    names: list[str], new: Mask, features: Features, radius: int
+    names: list[str], features: Features, radius: int
 ) -> dict[tuple[str, str, bool], tuple[int, int]]:
     """Return (part, whole, mirrored) -> (distance, view) of the view that comes nearest."""
     views = np.array([features.views[s] for s in names], np.uint64).reshape(-1)
     cut = np.flatnonzero(views != NO_HASH)
-    new_cut = new[cut // len(VIEWS)]
     nearest: dict[tuple[str, str, bool], tuple[int, int]] = {}
     for flipped, source in ((False, features.whole), (True, features.mirrored)):
         queries = np.array([source[s] for s in names], np.uint64)
-        for i, k, d in zip(
-            *new_cross_pairs(queries, views[cut], (new, new_cut), radius), strict=True
-        ):
+        for i, k, d in zip(*cross_pairs(queries, views[cut], radius), strict=True):
             j, view = divmod(int(cut[k]), len(VIEWS))
-            if i == j:
-                continue
-            key = (names[i], names[j], flipped)
-            nearest[key] = min(nearest.get(key, (64, 0)), (int(d), view))
+            if i != j:
+                key = (names[i], names[j], flipped)
+                nearest[key] = min(nearest.get(key, (64, 0)), (int(d), view))
     return nearest
 
 
@@ -188,46 +188,38 @@ def with_pixels(
     for sha256 in sorted(set(pictures) & digests.keys()):
         sharing[digests[sha256]].append(sha256)
     for group in sharing.values():
-        for k, first in enumerate(group):
-            for second in group[k + 1 :]:
-                best[first, second] = Link(first, second, 0, "pixels", duplicate=True)
+        for first, second in combinations(group, 2):
+            best[first, second] = Link(first, second, 0, "pixels", duplicate=True)
     return sorted(best.values())
 
 
-_LEAST_BORDER = 0.03
-# Boxes are found to 1 % of each side.
-_AREA_STEP = 0.04
-
-Thumbs = Mapping[str, NDArray[np.uint8]]
-
-
 def with_frames(
-    links: Iterable[Link], measured: Mapping[str, Fidelity], thumbs: Thumbs
+    links: Iterable[Link],
+    fidelity: Mapping[str, Fidelity],
+    thumbs: Mapping[str, NDArray[np.uint8]],
 ) -> list[Link]:
     """Return the links; of a crop that shows all inside a border, the framed copy yields instead.
 
     `thumbs` are uint8[32, 32] by SHA-256.
     """
-    return [_turned(link) if _is_framed(link, measured, thumbs) else link for link in links]
+    return [
+        link._replace(first=link.second, second=link.first, kind="border")
+        if link.kind == "crop" and _is_framed(link, fidelity, thumbs)
+        else link
+        for link in links
+    ]
 
 
-def _turned(link: Link) -> Link:
-    return link._replace(first=link.second, second=link.first, kind="border")
-
-
-def _is_framed(link: Link, measured: Mapping[str, Fidelity], thumbs: Thumbs) -> bool:
-    if link.kind != "crop":
-        return False
-    part, whole = measured[link.first], measured[link.second]
+def _is_framed(
+    crop: Link, fidelity: Mapping[str, Fidelity], thumbs: Mapping[str, NDArray[np.uint8]]
+) -> bool:
+    part, whole = fidelity[crop.first], fidelity[crop.second]
     if whole.border - part.border < _LEAST_BORDER:
         return False
     enclosed = (1 - whole.border) / (1 - part.border)
-    left, right, top, bottom = _found(thumbs[link.first], thumbs[link.second], enclosed).box
-    return (right - left) * (bottom - top) >= enclosed - _AREA_STEP
-
-
-def _found(part: NDArray[np.uint8], whole: NDArray[np.uint8], share: float) -> Alignment:
-    """Return where a picture or its mirror image lies in another, about this share of it."""
-    margin = (1 - sqrt(share)) / 2
+    margin = (1 - sqrt(enclosed)) / 2
     box = (margin, 1 - margin, margin, 1 - margin)
-    return max(align(part, whole, box), align(part[:, ::-1], whole, box))
+    cut, framed = thumbs[crop.first], thumbs[crop.second]
+    alignment = max(align(cut, framed, box), align(cut[:, ::-1], framed, box))
+    left, right, top, bottom = alignment.box
+    return (right - left) * (bottom - top) >= enclosed - _AREA_STEP

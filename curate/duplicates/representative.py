@@ -17,19 +17,19 @@ _BLOCKING_STEPS = (1.2, 1.6)
 _DETAIL_STEP = 1.1
 
 
-def enlarged(copies: Iterable[tuple[str, str]], measured: Mapping[str, Fidelity]) -> frozenset[str]:
+def find_enlarged(
+    copies: Iterable[tuple[str, str]], fidelity: Mapping[str, Fidelity]
+) -> frozenset[str]:
     """Return the pictures that hold no more detail than a smaller one of their copies."""
-    found: set[str] = set()
-    for pair in copies:
-        smaller, larger = sorted(pair, key=lambda s: (measured[s].pixels, s))
-        if is_enlarged(measured[larger], measured[smaller]):
-            found.add(larger)
-    return frozenset(found)
+    pairs = (sorted(pair, key=lambda s: (fidelity[s].pixels, s)) for pair in copies)
+    return frozenset(
+        larger for smaller, larger in pairs if is_enlarged(fidelity[larger], fidelity[smaller])
+    )
 
 
 def ranked(
     pictures: Iterable[KeptPicture],
-    measured: Mapping[str, Fidelity],
+    fidelity: Mapping[str, Fidelity],
     *,
     by_hand: Collection[str] = (),
     enlarged: Collection[str] = (),
@@ -43,13 +43,13 @@ def ranked(
 
     def badness(picture: KeptPicture) -> tuple[bool, bool, tuple[int, ...], int, str]:
         sha256 = picture.sha256
-        seen = _worth(measured[sha256]) if sha256 in measured else ()
-        return sha256 not in by_hand, sha256 in enlarged, seen, -picture.bytes, sha256
+        flaws = _flaws(fidelity[sha256]) if sha256 in fidelity else ()
+        return sha256 not in by_hand, sha256 in enlarged, flaws, -picture.bytes, sha256
 
     return [picture.sha256 for picture in sorted(pictures, key=badness)]
 
 
-def _worth(measure: Fidelity) -> tuple[int, ...]:
+def _flaws(measure: Fidelity) -> tuple[int, ...]:
     detail = max(measure.detail, 1e-9)
     return (
         round(measure.border / _WIDE_BORDER_STEP),

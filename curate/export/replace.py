@@ -2,14 +2,12 @@
 
 import ctypes
 import errno
-import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sceneset import atomic
 from sceneset.checksums import NAME as CHECKSUMS
@@ -56,13 +54,14 @@ def put_in_place(
             aside.rename(place)
             raise
         aside.rename(fresh)
-    atomic.sync_folder(place.parent)
+    atomic.sync(place.parent)
 
 
 def check_replaceable(out: Path, *, keep_out_of: Path) -> None:
     """Raise UsageError unless `out` may be written: missing, empty, or an earlier export untouched.
 
-    An export is touched when any file of it is added, altered or removed: a person's work. A folder inside `keep_out_of`, the data set, is refused too.
+    An export is touched when any file of it is added, altered or removed: a person's work. A folder
+    inside `keep_out_of`, the data set, is refused too.
     """
     place = out.resolve()
     if place.is_relative_to(keep_out_of.resolve()):
@@ -88,9 +87,9 @@ def _changed(place: Path) -> str | None:
     names = {path.name for path in place.iterdir()}
     if not {MARK, CHECKSUMS} <= names:
         return f"{min(names)}, which no export wrote" if names else None
-    found = {p.relative_to(place).as_posix() for p in place.rglob("*") if not _is_folder(p)}
+    files = {p.relative_to(place).as_posix() for p in place.rglob("*") if not _is_folder(p)}
     try:
-        strange = min(found - read_checksums(place).keys() - {CHECKSUMS}, default=None)
+        strange = min(files - read_checksums(place).keys() - {CHECKSUMS}, default=None)
         altered = altered_files(place)
     except OSError as error:
         return f"{CHECKSUMS}, which cannot be read ({error.strerror})"
@@ -132,8 +131,3 @@ def _make(bench: Path, out: Path) -> None:
         raise CannotWriteError(
             f"no folder can be made at {out}", cure="name another: --out DIR"
         ) from None
-
-
-def mark_json(facts: Mapping[str, Any]) -> bytes:
-    """Return what export.json holds."""
-    return f"{json.dumps(facts, ensure_ascii=False, indent=1)}\n".encode()

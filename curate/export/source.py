@@ -1,45 +1,144 @@
-"""Read a published version with what is known of its pictures' origins, and write its card."""
+"""Open a published version as exports see it: samples with their origins, by split, in one order."""
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curate.export.formats.samples import Origin, Sample, Version, Written
 from sceneset.checksums import altered_files
 from sceneset.dataset import Dataset
-from sceneset.errors import DamagedDataError, MissingInputError
-from sceneset.manifest.rows import SPLITS
+from sceneset.errors import DamagedDataError
+from sceneset.manifest.rows import SPLITS, Split
 from sceneset.manifest.store import Manifest
 from sceneset.versions.published import (
     PublishedPicture,
-    current_number,
-    numbers,
     read_pictures,
     read_record,
 )
 from sceneset.versions.verify import FORGET_AGAIN
 
+# Loaders of shards and tables call our `val` so.
+LONG_NAMES: Mapping[Split, str] = {"train": "train", "val": "validation", "test": "test"}
 
-def find_version(dataset: Dataset, number: int | None) -> Path:
-    """Return the folder of a version, or of the current one. Raises MissingInputError."""
-    there = numbers(dataset.versions)
-    if number is None:
-        number = current_number(dataset)
-        if number is not None:
-            return dataset.versions / str(number)
-        raise MissingInputError(
-            f"{dataset.root} has no published version",
-            cure=f"sceneset curate --dataset {dataset.root}",
-        )
-    if number not in there:
-        known = ", ".join(map(str, there))
-        raise MissingInputError(
-            f"{dataset.root} has no published version {number}",
-            cure=f"name one of {known}" if there else f"sceneset curate --dataset {dataset.root}",
-        )
-    return dataset.versions / str(number)
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the manifest knows of where a picture is from, beyond manifest.csv."""
+
+    licence: str = "unknown"
+    licence_url: str = ""
+    creator: str = ""
+    attribution: str = ""
+    seen_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One published picture with its file and origin."""
+
+    picture: PublishedPicture
+    file: Path
+    origin: Origin
+
+    @property
+    def key(self) -> str:
+        """Return a name like no other in the version, of hexadecimal digits, a dash and digits."""
+        return f"{self.picture.sha256[:16]}-{self.picture.label}"
+
+    @property
+    def file_name(self) -> str:
+        """Return the key with the file's ending."""
+        return f"{self.key}{self.file.suffix}"
+
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """Return what goes with the picture as typed columns, none of them ever empty of type."""
+        row = asdict(self.picture)
+        columns = {"class": row.pop("class_name"), "label": row.pop("label")}
+        del row["path"], row["split"]
+        origin = asdict(self.origin)
+        del origin["seen_at"]
+        return {"key": self.key, **columns, **row, **origin}
+
+
+@dataclass(frozen=True)
+class Version:
+    """A published version as the formats see it.
+
+    The samples of a split are in the order of their keys, which mixes the classes: readers that
+    stream see all of them from the start.
+    """
+
+    name: str
+    number: int
+    record: Mapping[str, Any]
+    samples: Mapping[Split, Sequence[Sample]]
+    published_at: str = ""
+    shard_bytes: int = 500_000_000
+    advance: Callable[[], None] = field(default=lambda: None, compare=False)
+
+    @property
+    def id(self) -> str:
+        """Return the version id."""
+        return str(self.record["version"])
+
+    @property
+    def class_names(self) -> list[str]:
+        """Return the class names; a name's position is its label."""
+        return list(self.record["class_names"])
+
+    @property
+    def suffix(self) -> str:
+        """Return the ending of the pictures' names, with its dot."""
+        return next((sample.file.suffix for sample in self.all()), ".jpg")
+
+    @property
+    def class_lines(self) -> bytes:
+        """Return the class names as a text file, one a line."""
+        return "".join(f"{name}\n" for name in self.class_names).encode()
+
+    @property
+    def used_splits(self) -> list[Split]:
+        """Return the splits that hold pictures."""
+        return [split for split in SPLITS if self.samples[split]]
+
+    def all(self) -> Iterator[Sample]:
+        """Yield every sample, split by split."""
+        for split in SPLITS:
+            yield from self.samples[split]
+
+    def read(self, samples: Sequence[Sample]) -> Iterator[tuple[Sample, bytes]]:
+        """Yield samples with their files' bytes, moving the progress bar."""
+        for sample in samples:
+            yield sample, sample.file.read_bytes()
+            self.advance()
+
+    def shards(self, split: Split) -> list[Sequence[Sample]]:
+        """Part a split's samples, in order, into shards of about `shard_bytes` of pictures."""
+        samples = self.samples[split]
+        sizes = [sample.file.stat().st_size for sample in samples]
+        return [samples[start:end] for start, end in shard_bounds(sizes, self.shard_bytes)]
+
+
+def shard_bounds(sizes: Sequence[int], limit: int) -> list[tuple[int, int]]:
+    """Return (start, end) of runs of items whose sizes sum to `limit` at most, or of one item."""
+    bounds, start, total = [], 0, 0
+    for position, size in enumerate(sizes):
+        if position > start and total + size > limit:
+            bounds.append((start, position))
+            start, total = position, 0
+        total += size
+    if sizes:
+        bounds.append((start, len(sizes)))
+    return bounds
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a format adds to the card: front matter for hubs, and how the export is read."""
+
+    how_to_read: str
+    front_matter: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_version(dataset: Dataset, manifest: Manifest, folder: Path, shard_bytes: int) -> Version:
@@ -48,7 +147,7 @@ def open_version(dataset: Dataset, manifest: Manifest, folder: Path, shard_bytes
     Raises DamagedDataError when a file is missing or altered, there is no picture, or one of them
     is forgotten.
     """
-    _check(folder)
+    _check_files(folder)
     number = int(folder.name)
     record = read_record(folder)
     pictures = read_pictures(folder)
@@ -59,7 +158,15 @@ def open_version(dataset: Dataset, manifest: Manifest, folder: Path, shard_bytes
         )
     _check_forgotten(manifest, number, pictures)
     origins = _origins(manifest)
-    samples = [Sample(p, folder / p.path, _origin(origins, p)) for p in pictures]
+    unknown = Origin()
+    samples = [
+        Sample(
+            p,
+            folder / p.path,
+            origins.get((p.sha256, p.page_url)) or origins.get((p.sha256, ""), unknown),
+        )
+        for p in pictures
+    ]
     return Version(
         name=dataset.root.resolve().name,
         number=number,
@@ -73,11 +180,8 @@ def open_version(dataset: Dataset, manifest: Manifest, folder: Path, shard_bytes
     )
 
 
-def _check(folder: Path) -> None:
-    try:
-        problems = altered_files(folder)
-    except OSError as error:
-        problems = [f"its checksums cannot be read ({error.strerror})"]
+def _check_files(folder: Path) -> None:
+    problems = altered_files(folder)
     if problems:
         raise DamagedDataError(
             f"version {folder.name} is damaged: {problems[0]}",
@@ -98,188 +202,20 @@ def _check_forgotten(manifest: Manifest, number: int, pictures: Iterable[Publish
 
 def _origins(manifest: Manifest) -> dict[tuple[str, str], Origin]:
     """Return (SHA-256, page) -> origin by the first sighting, and likewise for any page ('')."""
-    found: dict[tuple[str, str], Origin] = {}
+    origins: dict[tuple[str, str], Origin] = {}
     rows = manifest.query(
         "SELECT sha256, page_url, licence, licence_url, creator, attribution, seen_at FROM sightings"
         " WHERE sha256 IS NOT NULL ORDER BY id"
     )
     for sha256, page_url, *facts in rows:
         origin = Origin(*facts)
-        found.setdefault((sha256, page_url), origin)
-        found.setdefault((sha256, ""), origin)
-    return found
-
-
-def _origin(origins: dict[tuple[str, str], Origin], picture: PublishedPicture) -> Origin:
-    known = origins.get((picture.sha256, picture.page_url))
-    return known or origins.get((picture.sha256, ""), Origin())
+        origins.setdefault((sha256, page_url), origin)
+        origins.setdefault((sha256, ""), origin)
+    return origins
 
 
 def _published_at(manifest: Manifest, number: int) -> str:
     """Return when the run ended that published a version, or nothing."""
-    for run in manifest.runs("curate"):
-        counts: dict[str, Any] = run.counts or {}
-        if counts.get("number") == number:
-            return run.finished_at or ""
-    return ""
-
-
-SITES_SHOWN = 20
-_MARKUP = frozenset("\\`*_{}[]<>()#+!|&~$")
-_SIZES = (
-    (1_000, "n<1K"),
-    (10_000, "1K<n<10K"),
-    (100_000, "10K<n<100K"),
-    (1_000_000, "100K<n<1M"),
-    (float("inf"), "1M<n<10M"),
-)
-
-_CARD = """\
----
-{{ front }}
----
-# {{ version.name | plain }}
-
-{{ total }} pictures of {{ version.class_names | length }} classes, {{ version.record.size }} x \
-{{ version.record.size }} px, made by sceneset. Version {{ version.number }}, id `{{ version.id }}`\
-{% if version.published_at %}, published {{ version.published_at[:10] }}{% endif %}\
-{% if seen %}; the pictures were found between {{ seen[0][:10] }} and {{ seen[1][:10] }}{% endif %}.
-
-## Counts
-
-| label | class |{% for split in splits %} {{ split }} |{% endfor %}
-
-|---|---|{% for split in splits %}---|{% endfor %}
-
-{% for name in version.class_names %}
-| {{ loop.index0 }} | {{ name | plain }} |\
-{% for split in splits %} {{ version.record.counts[name][split] }} |{% endfor %}
-
-{% endfor %}
-| | all |{% for split in splits %} {{ version.samples[split] | length }} |{% endfor %}
-
-
-## How to read it
-
-{{ how_to_read }}
-## Sources
-
-Sites: {{ known_sites }}. Found through: {% for engine, n in engines %}\
-{{ engine | plain }} ({{ n }}){{ ", " if not loop.last }}{% endfor %}. Each picture's page stands \
-with it as `page_url`.
-
-| site | pictures |
-|---|---|
-{% for site, n in sites[:shown] %}
-| {{ (site or "not known") | plain }} | {{ n }} |
-{% endfor %}
-{% if sites | length > shown %}
-| {{ sites | length - shown }} more | {{ sites[shown:] | sum(attribute=1) }} |
-{% endif %}
-
-## Licences
-
-| licence | pictures |
-|---|---|
-{% for (licence, url), n in licences %}
-| {{ licence | plain }}{% if url %} ({{ url | plain }}){% endif %} | {{ n }} |
-{% endfor %}
-
-The pictures belong to their authors. `unknown` means that the source named no licence: it gives no
-right to publish the picture. Whoever asks for a picture to be taken out is served by
-`sceneset forget`.
-
-## How it was cleaned
-
-Of {{ version.record.images }} pictures decided about, {{ version.record.kept }} were kept.
-
-{% if version.record.dropped %}
-| left out because | pictures |
-|---|---|
-{% for reason, n in version.record.dropped | dictsort %}
-| {{ reason | plain }} | {{ n }} |
-{% endfor %}
-
-{% endif %}
-Copies were found by perceptual hashes, and splits keep look-alikes together (column `group`).
-
-| setting | value |
-|---|---|
-{% for name, value in version.record.settings | dictsort %}
-| {{ name | plain }} | {{ value | string | plain }} |
-{% endfor %}
-
-## Limits
-
-- A class is what its sources showed for its name, with their preferences and gaps; nobody has
-  checked every label.
-- Look-alikes that differ more than the hashes see may stand in two splits.
-- `width` and `height` are those of the picture as found, before it was resized.
-"""
-
-
-def card(version: Version, written: Written) -> str:
-    """Return README.md: front matter for hubs, then the card for people."""
-    from jinja2 import Environment  # noqa: PLC0415  only an export needs it
-
-    environment = Environment(  # noqa: S701  Markdown, not HTML; `plain` escapes what is not ours
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    environment.filters["plain"] = plain
-    samples = list(version.all())
-    seen = sorted(s.origin.seen_at for s in samples if s.origin.seen_at)
-    return environment.from_string(_CARD).render(
-        front="\n".join(yaml_lines(_front_matter(version, written, len(samples)))),
-        version=version,
-        total=len(samples),
-        splits=SPLITS,
-        seen=(seen[0], seen[-1]) if seen else None,
-        how_to_read=written.how_to_read,
-        engines=_ranked(s.picture.engine for s in samples),
-        known_sites=len({s.picture.site for s in samples if s.picture.site}),
-        sites=_ranked(s.picture.site for s in samples),
-        licences=_ranked((s.origin.licence, s.origin.licence_url) for s in samples),
-        shown=SITES_SHOWN,
-    )
-
-
-def _front_matter(version: Version, written: Written, total: int) -> dict[str, Any]:
-    known = any(s.origin.licence != "unknown" for s in version.all())
-    return {
-        "license": "other" if known else "unknown",
-        "task_categories": ["image-classification"],
-        "size_categories": [next(name for limit, name in _SIZES if total < limit)],
-        "pretty_name": version.name,
-        **written.front_matter,
-    }
-
-
-def _ranked(items: Iterator[Any]) -> list[tuple[Any, int]]:
-    """Return each item with its number, the most frequent first."""
-    return sorted(Counter(items).items(), key=lambda pair: (-pair[1], pair[0]))
-
-
-def plain(text: str) -> str:
-    """Return text that Markdown shows as it is: no markup, no HTML."""
-    return "".join(f"&#{ord(c)};" if c in _MARKUP else c for c in " ".join(text.split()))
-
-
-def yaml_lines(value: Mapping[str, Any]) -> list[str]:
-    """Return a mapping as YAML block lines; scalars are JSON, which YAML reads alike."""
-    lines = []
-    for name, item in value.items():
-        key = json.dumps(name, ensure_ascii=False) if not name.isidentifier() else name
-        if isinstance(item, Mapping) and item:
-            lines += [f"{key}:", *(f"  {line}" for line in yaml_lines(item))]
-        elif isinstance(item, Sequence) and not isinstance(item, str):
-            lines += [f"{key}:", *(line for one in item for line in _yaml_item(one))]
-        else:
-            lines.append(f"{key}: {json.dumps(item, ensure_ascii=False)}")
-    return lines
-
-
-def _yaml_item(item: object) -> list[str]:
-    if not isinstance(item, Mapping):
-        return [f"- {json.dumps(item, ensure_ascii=False)}"]
-    first, *rest = yaml_lines(item)
-    return [f"- {first}", *(f"  {line}" for line in rest)]
+    runs = manifest.runs("curate")
+    ended = (run.finished_at for run in runs if (run.counts or {}).get("number") == number)
+    return next(ended, None) or ""

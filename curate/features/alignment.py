@@ -103,13 +103,13 @@ def plain_vectors(thumbs: Thumb) -> tuple[NDArray[np.float32], NDArray[np.float3
     return luma, detail
 
 
-def margins(thumb: Thumb, *, spread: float = FLAT_STD) -> Margins:
+def margins(thumb: Thumb, *, std: float = FLAT_STD) -> Margins:
     """Return how many px of one tone lie along the left, right, top and bottom edge.
 
-    Tones within `spread` count as one. Where two that face each other meet there is no scene between
+    Tones within `std` count as one. Where two that face each other meet there is no scene between
     them, as on a flag of two bands: then neither is a border.
     """
-    return (*_facing(thumb.T, spread), *_facing(thumb, spread))
+    return (*_facing(thumb.T, std), *_facing(thumb, std))
 
 
 def is_frame(thumb: Thumb, box: Box) -> bool:
@@ -128,19 +128,19 @@ def has_wider_border(first: Thumb, second: Thumb) -> bool:
 
     The same margin of the copy may be rougher by JPEG or brighter by an edit.
     """
-    rough = margins(second, spread=_ROUGH_STD)
+    rough = margins(second, std=_ROUGH_STD)
     wider = [a - b for a, b in zip(margins(first), rough, strict=True)]
     return min(wider) >= 0 and sum(wider) >= _LEAST_BORDER
 
 
-def _facing(rows: Thumb, spread: float) -> tuple[int, int]:
-    first, last = _one_toned(rows, spread), _one_toned(rows[::-1], spread)
+def _facing(rows: Thumb, std: float) -> tuple[int, int]:
+    first, last = _one_toned(rows, std), _one_toned(rows[::-1], std)
     return (first, last) if first + last < len(rows) else (0, 0)
 
 
-def _one_toned(rows: Thumb, spread: float) -> int:
-    means, spreads = rows.mean(axis=1), rows.std(axis=1)
-    same = (spreads < spread) & (np.abs(means - means[0]) < spread)
+def _one_toned(rows: Thumb, std: float) -> int:
+    means = rows.mean(axis=1)
+    same = (rows.std(axis=1) < std) & (np.abs(means - means[0]) < std)
     return len(rows) if same.all() else int(np.argmin(same))
 
 

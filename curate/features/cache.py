@@ -1,7 +1,7 @@
 """Compute each picture's hashes and measures once, and keep them in the manifest."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,8 @@ from sceneset.progress import Bar
 from sceneset.workers import FEW, Result, map_chunked, map_items
 
 # From a picture file to feature kind -> value.
-Look = Callable[[str], dict[str, bytes]]
+Measure = Callable[[str], dict[str, bytes]]
+Damage = Literal["missing", "unreadable", "altered"]
 
 BATCH = 500
 _FAST = {
@@ -35,8 +36,10 @@ _FAST = {
 }
 _EXACT = {kind: f"{name}/full" for kind, name in _FAST.items()} | {"phash": phash.EXACT_ALGORITHM}
 _BROKEN = ("broken", "decode/2")
-_CLOSER = {"pixels": "sha256/1", "fidelity": fidelity.ALGORITHM}
+_FULL = {"pixels": "sha256/1", "fidelity": fidelity.ALGORITHM}
 _DIED = "the decoder died"
+# Reading and hashing give up the interpreter's lock.
+_DAMAGE_EXECUTOR = "threads:2"
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Closer:
+class FullMeasures:
     """What a full decode tells of pictures that have copies, by SHA-256."""
 
     digests: Mapping[str, bytes]
@@ -66,7 +69,7 @@ def algorithms(*, exact: bool = False) -> dict[str, str]:
 
 def versions(*, exact: bool = False) -> dict[str, object]:
     """Return what the measures depend on: algorithms and libraries."""
-    used: dict[str, object] = {**algorithms(exact=exact), **_CLOSER}
+    used: dict[str, object] = {**algorithms(exact=exact), **_FULL}
     if exact:
         used["imagehash"] = metadata.version("imagehash")
     return used | {"pillow": PIL.__version__, "numpy": np.__version__}
@@ -135,8 +138,9 @@ def measure_missing(
     known = [manifest.features(kind, algorithm).keys() for kind, algorithm in kinds.items()]
     done = set[str].intersection(*map(set, known)) | manifest.features(*_BROKEN).keys()
     missing = sorted(files.keys() - done)
-    work = _Work(partial(measure, exact=exact), kinds | dict([_BROKEN]))
-    _measure_all(manifest, work, [(s, files[s]) for s in missing], executor, make_bar)
+    names = {str(files[sha256]): sha256 for sha256 in missing}
+    results = map_chunked(partial(measure, exact=exact), list(names), executor)
+    _store(manifest, results, names, kinds, make_bar)
     return len(missing)
 
 
@@ -166,60 +170,52 @@ def load(manifest: Manifest, wanted: Iterable[str], *, exact: bool = False) -> F
     )
 
 
-def closer(
+def measure_fully(
     manifest: Manifest,
     files: Mapping[str, Path],
     executor: str,
     make_bar: Callable[[int], Bar],
     *,
-    look: tuple[Look, Look] = (pixel_digest, measure_fidelity),
-) -> Closer:
+    measures: tuple[Measure, Measure] = (pixel_digest, measure_fidelity),
+) -> FullMeasures:
     """Return digest and fidelity of each picture (SHA-256 -> file), measuring what is missing.
 
-    `look` measures them. Of pictures with equal pixels one is measured. One that kills its decoder
-    is like no other and the least of its copies, until the next run looks again.
+    `measures` are what measures them. Of pictures with equal pixels one is measured. One that kills
+    its decoder is like no other and the least of its copies, until the next run measures it again.
     """
 
-    def stored(kind: str, names: Iterable[str], work: _Work) -> dict[str, bytes]:
-        wanted = set(names)
-        known = manifest.features(kind, _CLOSER[kind])
-        missing = [(s, files[s]) for s in sorted(wanted - known.keys())]
-        _measure_all(manifest, work, missing, executor, make_bar)
-        known = manifest.features(kind, _CLOSER[kind]) if missing else known
-        return {s: v for s, v in known.items() if s in wanted}
+    def stored(kind: str, wanted: Collection[str], measure: Measure) -> dict[str, bytes]:
+        known = manifest.features(kind, _FULL[kind])
+        names = {str(files[s]): s for s in sorted(set(wanted) - known.keys())}
+        if names:
+            results = map_chunked(measure, list(names), executor, few=FEW)
+            _store(manifest, results, names, _FULL, make_bar)
+            known = manifest.features(kind, _FULL[kind])
+        return {s: known[s] for s in wanted if s in known}
 
-    kinds = _CLOSER | dict([_BROKEN])
-    digests = {s: bytes.fromhex(s) for s in files}
-    digests |= stored("pixels", files, _Work(look[0], kinds, FEW))
+    digests = {s: bytes.fromhex(s) for s in files} | stored("pixels", files, measures[0])
     first = {digest: sha256 for sha256, digest in sorted(digests.items(), reverse=True)}
-    values = stored("fidelity", first.values(), _Work(look[1], kinds, FEW))
+    values = stored("fidelity", first.values(), measures[1])
     measured = {s: Fidelity.from_bytes(v) for s, v in values.items()}
     fidelities = {s: measured.get(first[d], fidelity.NOTHING) for s, d in digests.items()}
-    return Closer(digests, fidelities)
+    return FullMeasures(digests, fidelities)
 
 
-@dataclass(frozen=True)
-class _Work:
-    function: Look
-    algorithms: Mapping[str, str]
-    few: int = 1
-
-
-def _measure_all(
+def _store(
     manifest: Manifest,
-    work: _Work,
-    items: Sequence[tuple[str, Path]],
-    executor: str,
+    results: Iterator[Result[str, dict[str, bytes]]],
+    names: Mapping[str, str],
+    kinds: Mapping[str, str],
     make_bar: Callable[[int], Bar],
 ) -> None:
-    if not items:
+    """Keep the measures of files (path -> SHA-256 in `names`) in the manifest, batch by batch."""
+    if not names:
         return
-    bar = make_bar(len(items))
-    names = {str(path): sha256 for sha256, path in items}
-    results = map_chunked(work.function, list(names), executor, few=work.few)
+    bar = make_bar(len(names))
+    algorithms = {**kinds, **dict([_BROKEN])}
     while batch := list(islice(results, BATCH)):
         rows = [
-            FeatureRow(names[result.item], kind, work.algorithms[kind], value)
+            FeatureRow(names[result.item], kind, algorithms[kind], value)
             for result in batch
             for kind, value in _values(result).items()
         ]
@@ -245,15 +241,9 @@ def _values(result: Result[str, dict[str, bytes]]) -> dict[str, bytes]:
     return result.value or {}
 
 
-Damage = Literal["missing", "unreadable", "altered"]
-# Reading and hashing give up the interpreter's lock.
-_EXECUTOR = "threads:2"
-
-
 def find_damage(files: Mapping[str, Path]) -> dict[str, Damage]:
     """Return SHA-256 -> what is wrong with the file, for those with something wrong."""
-    look = partial(_damage_of, files)
-    results = map_items(look, sorted(files), _EXECUTOR)
+    results = map_items(partial(_damage_of, files), sorted(files), _DAMAGE_EXECUTOR)
     return {result.item: result.value for result in results if result.value is not None}
 
 

@@ -16,7 +16,6 @@ from curate.features.phash import luma
 
 ALGORITHM = "fidelity/4"
 BINS = 32
-# Of 137 photos 1.5 and 2 times upscaled 98 % fall below what `_least_detail` asks; see decision 7.
 _LARGER = 1.1
 _LINES = 96
 _JPEG_BLOCK = 8
@@ -40,7 +39,7 @@ class Fidelity(NamedTuple):
 
     `width` and `height` in px are those of the scene inside a plain border, `border` is the share
     of the picture outside; `blocking` is the step at the edges of JPEG's blocks over the step
-    elsewhere (1: none); `sharpness` is the spread of the edges over that of the tones at 128 px,
+    elsewhere (1: none); `sharpness` is the std of the edges over that of the tones at 128 px,
     less for tones that pile up at the lightest one; `channels` is 1.5 with colour, as JPEG stores
     it, and 1 in grey; `across` and `down` are float[33]: the share of spectral power up to each
     frequency.
@@ -85,7 +84,8 @@ NOTHING = Fidelity(1, 1, 0.0, 1.0, 0.0, 1.0, *np.zeros((2, BINS + 1)))
 def fidelity(image: Image.Image) -> Fidelity:
     """Measure an upright RGB picture in its full size."""
     grey = luma(image)
-    left, top, right, bottom = content_box(np.asarray(grey))
+    left, right, top, bottom = margins(np.asarray(grey))
+    right, bottom = grey.width - right, grey.height - bottom
     scene = grey.crop((left, top, right, bottom))
     tones = np.asarray(scene)
     pixels = tones.astype(np.float64)
@@ -101,13 +101,6 @@ def fidelity(image: Image.Image) -> Fidelity:
     )
 
 
-def content_box(pixels: NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    """Return left, top, right, bottom in px of what a plain border encloses."""
-    height, width = pixels.shape
-    left, right, top, bottom = margins(pixels)
-    return left, top, width - right, height - bottom
-
-
 def is_enlarged(larger: Fidelity, smaller: Fidelity) -> bool:
     """Say whether a copy has more px than another along an axis, but no more detail there."""
     axes = (
@@ -121,12 +114,12 @@ def is_enlarged(larger: Fidelity, smaller: Fidelity) -> bool:
 
 
 def _lacks_detail(spectrum: Floats, of_smaller: Floats, share: float) -> bool:
-    return _above(spectrum, share) < _least_detail(share) * _above(of_smaller, share)
+    """Say whether a picture 1 / share as long as another lacks the high frequencies of a native one.
 
-
-def _least_detail(share: float) -> float:
-    """Return the least ratio of high frequencies at which an enlargement by 1 / share is native."""
-    return max(0.25, 1.2 * share - 0.25)
+    Most upscaled photos have less than this: docs/decisions/0007.
+    """
+    least = max(0.25, 1.2 * share - 0.25)
+    return _above(spectrum, share) < least * _above(of_smaller, share)
 
 
 def _above(spectrum: Floats, share: float) -> float:
@@ -145,8 +138,8 @@ def _spectrum(pixels: Floats) -> Floats:
     waves = np.fft.rfft(centred * np.hanning(rows.shape[1]), axis=1)
     power = np.concatenate([[0.0], np.cumsum((np.abs(waves) ** 2).mean(axis=0))])
     places = np.linspace(0, 1, len(power))
-    spread: Floats = np.interp(np.linspace(0, 1, BINS + 1), places, power)
-    return spread / spread[-1] if spread[-1] > 0 else spread
+    shares: Floats = np.interp(np.linspace(0, 1, BINS + 1), places, power)
+    return shares / shares[-1] if shares[-1] > 0 else shares
 
 
 def _blocking(pixels: Floats, left: int, top: int) -> float:

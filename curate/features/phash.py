@@ -12,6 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+ALGORITHM = "phash64/draft128/2"
+EXACT_ALGORITHM = "phash64/imagehash/1"
+VIEWS_ALGORITHM = "phash64/thumb64/22views/2"
+THUMB_ALGORITHM = "luma32/box/1"
+DECODE_AT_LEAST = 128
+HASH_SIDE = 32
+THUMB_SIDE = 32
+NO_HASH = 0
+# Below this std of luma the DCT's signs are noise.
+FLAT_STD = 4.0
+
+_LOW = 8
+# A frequency that a picture does not have, as one of equal rows, must be 0 and not a rounding error.
+_NOTHING = 1e-6
+_VIEW_SIDE = 64
+_FREQUENCIES = np.arange(_LOW)
+# Mirroring a picture turns the sign of every odd horizontal frequency.
+_MIRROR = np.where(_FREQUENCIES % 2, -1.0, 1.0)
+_DCT = np.cos(np.pi * _FREQUENCIES[:, None] * (2 * np.arange(HASH_SIDE) + 1) / (2 * HASH_SIDE))
+
 # Weights of a longer side are not worth keeping; Pillow shrinks those pictures itself.
 LONGEST_SIDE = 1024
 _LOBES = 3
@@ -20,12 +40,14 @@ _KEPT_SIZES = 256
 # small only wait for each other, and take the cores of the other workers.
 _MOST_PRODUCTS = 2**18
 
+Box = tuple[float, float, float, float]
 Grey = NDArray[np.uint8]
 Singles = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 
-def shrink_lanczos(grey: Image.Image, side: int) -> Grey:
-    """Return uint8[side, side] of a picture in mode L, the aspect ratio ignored."""
+def shrink(grey: Image.Image, side: int) -> Grey:
+    """Return uint8[side, side] of a picture in mode L, Lanczos-filtered, the aspect ratio ignored."""
     width, height = grey.size
     if max(width, height) > LONGEST_SIDE:
         return np.asarray(grey.resize((side, side), Image.Resampling.LANCZOS))
@@ -91,30 +113,6 @@ def weights(length: int, side: int) -> Singles:
     return shares
 
 
-ALGORITHM = "phash64/draft128/2"
-EXACT_ALGORITHM = "phash64/imagehash/1"
-VIEWS_ALGORITHM = "phash64/thumb64/22views/2"
-THUMB_ALGORITHM = "luma32/box/1"
-DECODE_AT_LEAST = 128
-HASH_SIDE = 32
-THUMB_SIDE = 32
-NO_HASH = 0
-# Below this spread of luma the DCT's signs are noise (real photos: 1 % quantile 17).
-FLAT_STD = 4.0
-
-_LOW = 8
-# A frequency that a picture does not have, as one of equal rows, must be 0 and not a rounding error.
-_NOTHING = 1e-6
-_VIEW_SIDE = 64
-_FREQUENCIES = np.arange(_LOW)
-# Mirroring a picture turns the sign of every odd horizontal frequency.
-_MIRROR = np.where(_FREQUENCIES % 2, -1.0, 1.0)
-_DCT = np.cos(np.pi * _FREQUENCIES[:, None] * (2 * np.arange(HASH_SIDE) + 1) / (2 * HASH_SIDE))
-
-Box = tuple[float, float, float, float]
-Floats = NDArray[np.float64]
-
-
 def _grid(share: float) -> list[Box]:
     """Return the nine boxes of this share of both sides, as left, right, top, bottom of 1."""
     steps = [(1 - share) * place for place in (0, 0.5, 1)]
@@ -139,11 +137,6 @@ def luma(image: Image.Image) -> Image.Image:
     return image if image.mode == "L" else image.convert("L")
 
 
-def shrink(grey: Image.Image, side: int) -> NDArray[np.uint8]:
-    """Return uint8[side, side], Lanczos-filtered, the aspect ratio ignored."""
-    return shrink_lanczos(grey, side)
-
-
 def thumbnail(grey: Image.Image) -> NDArray[np.uint8]:
     """Return uint8[32, 32] of area means: what copies are compared by, pixel by pixel."""
     return np.asarray(grey.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX))
@@ -163,8 +156,9 @@ def phashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
     values = pixels.astype(np.float64)
     whole = _DCT @ values @ _DCT.T
     hashes = _bits(np.stack([whole, whole * _MIRROR], axis=1))
-    flat = _spread(values.reshape(len(values), -1)) < FLAT_STD**2
-    hashes[flat] = NO_HASH
+    lines = values.reshape(len(values), -1)
+    variance = np.einsum("nm,nm->n", lines, lines) / lines.shape[1] - lines.mean(axis=1) ** 2
+    hashes[variance < FLAT_STD**2] = NO_HASH
     return hashes
 
 
@@ -191,8 +185,7 @@ def hex_form(value: int) -> str:
 def view_hashes(grey: Image.Image) -> NDArray[np.uint64]:
     """Return the pHash of each of VIEWS, uint64[22]; flat views have 0.
 
-    The views are cut from one 64 x 64 thumbnail (mean 0.4 bits away from views cut from the whole
-    picture, and several times faster).
+    The views are cut from one 64 x 64 thumbnail.
     """
     pixels = shrink(grey, _VIEW_SIDE).astype(np.float64)
     count = len(_SPANS)
@@ -200,8 +193,8 @@ def view_hashes(grey: Image.Image) -> NDArray[np.uint64]:
     waves = (_WAVES @ pixels @ _WAVES.T).reshape(count, _LOW, count, _LOW)
     hashes = _bits(waves[_DOWN, :, _ACROSS])
     sums, squares = (_INSIDE @ values @ _INSIDE.T for values in (pixels, pixels**2))
-    spread = (squares / _PIXELS - (sums / _PIXELS) ** 2)[_DOWN, _ACROSS]
-    return np.where(spread < FLAT_STD**2, np.uint64(NO_HASH), hashes)
+    variance = (squares / _PIXELS - (sums / _PIXELS) ** 2)[_DOWN, _ACROSS]
+    return np.where(variance < FLAT_STD**2, np.uint64(NO_HASH), hashes)
 
 
 def _basis(start: float, stop: float) -> Floats:
@@ -223,29 +216,13 @@ def _inside(start: float, stop: float) -> Floats:
     return inside.astype(np.float64)
 
 
-def _spans() -> list[tuple[float, float]]:
-    """Return the different stretches of a side that the views take."""
-    ends = [span for box in VIEWS for span in (box[:2], box[2:])]
-    return sorted({(round(start, 9), round(stop, 9)) for start, stop in ends})
-
-
-def _numbered(spans: list[tuple[float, float]]) -> NDArray[np.intp]:
-    return np.array([_SPANS.index((round(start, 9), round(stop, 9))) for start, stop in spans])
-
-
-_SPANS = _spans()
-_ACROSS = _numbered([box[:2] for box in VIEWS])
-_DOWN = _numbered([box[2:] for box in VIEWS])
+_ROUNDED = [tuple(round(edge, 9) for edge in box) for box in VIEWS]
+_SPANS = sorted({span for box in _ROUNDED for span in (box[:2], box[2:])})
+_ACROSS = np.array([_SPANS.index(box[:2]) for box in _ROUNDED])
+_DOWN = np.array([_SPANS.index(box[2:]) for box in _ROUNDED])
 _WAVES = np.concatenate([_basis(*span) for span in _SPANS])
 _INSIDE = np.stack([_inside(*span) for span in _SPANS])
 _PIXELS = np.outer(_INSIDE.sum(axis=1), _INSIDE.sum(axis=1))
-
-
-def _spread(values: Floats) -> Floats:
-    """Return the variance of each line of float[N, M]."""
-    squares = np.einsum("nm,nm->n", values, values)
-    spread: Floats = squares / values.shape[1] - values.mean(axis=1) ** 2
-    return spread
 
 
 def _bits(coefficients: Floats) -> NDArray[np.uint64]:

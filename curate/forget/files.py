@@ -1,34 +1,58 @@
-"""Remove what a data set's folders hold of forgotten pictures; find what was made of them."""
+"""Take forgotten pictures out of a data set's folders and versions; find what was made of them.
+
+A version that held any is put in place again whole, under a new id.
+"""
 
 import json
+import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256 as sha256_of
 from pathlib import Path
 from typing import Any
 
+from curate.export.replace import ASIDE, put_in_place
+from curate.publish.version import point_to, remove_version, version_texts
 from sceneset import atomic
 from sceneset.bundle.reader import BUNDLE_NAME
-from sceneset.dataset import LOCK_NAME, Dataset, run_lock, version_number
-from sceneset.errors import UsageError
-from sceneset.versions.verify import Exported
+from sceneset.checksums import NAME as CHECKSUMS
+from sceneset.checksums import checksum_lines, file_sha256, read_checksums
+from sceneset.class_list import label_order
+from sceneset.dataset import LOCK_NAME, Dataset, run_lock
+from sceneset.errors import DamagedDataError, UsageError
+from sceneset.versions.published import (
+    MANIFEST_NAME,
+    PublishedPicture,
+    numbers,
+    read_pictures,
+    read_record,
+    split_counts,
+    version_id,
+    version_number,
+)
 
 _SHORT = 16
 _HEX_RUN = re.compile(rb"[0-9a-f]{16,64}")
 _TEXTS = {".html", ".json", ".csv", ".txt"}
+# Key of the ids that a version had before pictures were taken out of it.
+_BEFORE = "versions_before"
+_FRESH = f"{atomic.PART_PREFIX}forget-"
 
 
 def check_inside(dataset: Dataset) -> None:
     """Raise UsageError when a folder that forget removes from lies outside of the data set.
 
-    What a link into another data set leads to is not this one's to remove.
+    Nothing is removed through a link into another data set.
     """
     root = dataset.root.resolve()
     curated = dataset.versions.parent
     folders = (dataset.raw, curated, dataset.versions, dataset.root / "cache", dataset.report(""))
     for folder in (*folders, dataset.quarantine):
-        # A link beside the versions is no version: nothing is removed through it.
+        # Links beside the versions are no versions and are not followed.
         inside = () if folder == dataset.versions else folder.glob("*")
         for path in (folder, *(p for p in inside if p.is_symlink() and p.is_dir())):
             if not path.resolve().is_relative_to(root):
@@ -56,8 +80,8 @@ def reports_of(dataset: Dataset, gone: Collection[str]) -> list[Path]:
     return sorted(folder for folder in folders if _names_any(folder, short))
 
 
-def strangers_with(dataset: Dataset, gone: Collection[str]) -> list[str]:
-    """Return the folders beside the versions, a user's own, that hold or name contents."""
+def other_folders_with(dataset: Dataset, gone: Collection[str]) -> list[str]:
+    """Return a user's own folders beside the versions that hold or name contents."""
     short = {sha256[:_SHORT].encode() for sha256 in gone}
     others = (
         p for p in dataset.versions.glob("*") if version_number(p.name) is None or p.is_symlink()
@@ -85,9 +109,13 @@ def caches(dataset: Dataset) -> list[Path]:
 
 
 @contextmanager
-def readers_held_off(dataset: Dataset) -> Iterator[None]:
-    """Keep training from reading versions and writing embeddings meanwhile. Raises LockedError."""
+def exclusive_locks(dataset: Dataset) -> Iterator[None]:
+    """Hold the locks of runs, of readers of versions and of writers of embeddings.
+
+    Raises LockedError.
+    """
     with ExitStack() as locks:
+        locks.enter_context(run_lock(dataset.root, "forget"))
         for folder in (dataset.versions.parent, dataset.root / "cache" / "embeddings"):
             if folder.is_dir():
                 locks.enter_context(run_lock(folder, "forget"))
@@ -95,7 +123,7 @@ def readers_held_off(dataset: Dataset) -> Iterator[None]:
 
 
 def sweep(dataset: Dataset, gone: Collection[str]) -> None:
-    """Remove raw files, links, reports and caches of contents; what is gone already is no error."""
+    """Remove raw files, links, reports and caches of contents; missing ones are no error."""
     for path in (*raw_files(dataset, gone), *quarantine_links(dataset, gone)):
         path.unlink(missing_ok=True)
     for folder in dataset.quarantine.glob("*"):
@@ -114,21 +142,219 @@ def bundles_trained_on(
     models: Path, recorded: Iterable[Path], versions: Collection[str]
 ) -> list[str]:
     """Return the bundles below a folder, or recorded, that were trained on any of the versions."""
-    found = set()
-    for folder in {*(path.parent for path in models.glob(f"**/{BUNDLE_NAME}")), *recorded}:
-        if str(_json(folder / BUNDLE_NAME).get("dataset_version")) in versions:
-            found.add(str(folder.resolve()))
-    return sorted(found)
+    folders = {*(path.parent for path in models.glob(f"**/{BUNDLE_NAME}")), *recorded}
+    trained = (f for f in folders if str(_bundle(f).get("dataset_version")) in versions)
+    return sorted({str(folder.resolve()) for folder in trained})
 
 
-def exports_of(exports: Iterable[Exported], versions: Collection[str]) -> list[dict[str, str]]:
-    """Return the exports of any of the versions, by folder."""
-    return [{"out": str(e.out), "format": e.format} for e in exports if e.version in versions]
-
-
-def _json(path: Path) -> dict[str, Any]:
+def _bundle(folder: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
+        return _mapping(json.loads((folder / BUNDLE_NAME).read_bytes()))
     except (OSError, ValueError):
         return {}
+
+
+def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What became of one version; `after` is empty when nothing was left of it."""
+
+    number: int
+    before: str
+    after: str
+    removed: int
+
+
+def count_removals(dataset: Dataset, gone: Collection[str]) -> dict[int, int]:
+    """Return version number -> how many of its files are to be removed, of versions that hold any."""
+    counts = {
+        n: len(_files_to_remove(dataset.versions / str(n), gone)) for n in numbers(dataset.versions)
+    }
+    return {number: count for number, count in counts.items() if count}
+
+
+def ids_of(dataset: Dataset, number: int) -> set[str]:
+    """Return the id of a version and those it had before pictures were taken out."""
+    record = read_record(dataset.versions / str(number)) or {}
+    return {*_ids_before(record), *([str(record["version"])] if "version" in record else [])}
+
+
+def _ids_before(record: Mapping[str, Any]) -> list[str]:
+    ids = _mapping(record.get("forgotten")).get(_BEFORE)
+    return list(map(str, ids)) if isinstance(ids, list) else []
+
+
+def successors(dataset: Dataset) -> dict[str, str]:
+    """Return version id -> id that its version has now, of versions that pictures were taken from."""
+    records = [read_record(dataset.versions / str(n)) or {} for n in numbers(dataset.versions)]
+    return {before: str(r["version"]) for r in records for before in _ids_before(r)}
+
+
+def take_out(
+    dataset: Dataset, gone: Collection[str], drops: Mapping[int, Counter[str]]
+) -> list[Rewritten]:
+    """Take contents out of every version; say what became of those that held any.
+
+    `drops` has, per version number, how many pictures its run left out by reason. Readers see each
+    version as before or as after. One of which nothing is left is removed, and `current` points to
+    the newest other, or is removed too.
+    """
+    restore_versions(dataset)
+    atomic.remove_parts(dataset.versions)
+    return [
+        _rewrite(dataset, number, gone, drops=drops.get(number))
+        for number in count_removals(dataset, gone)
+    ]
+
+
+def restore_versions(dataset: Dataset) -> None:
+    """Put back versions left missing between two renames, as they were if there is one.
+
+    Call with the lock held, before parts are removed.
+    """
+    for ending in (ASIDE, ""):
+        for part in dataset.versions.glob(f"{_FRESH}*"):
+            number = part.name.removeprefix(_FRESH).removesuffix(ending)
+            if version_number(number) and not (dataset.versions / number).exists():
+                part.rename(dataset.versions / number)
+
+
+def _files_to_remove(folder: Path, gone: Collection[str]) -> set[str]:
+    """Return the files of a version that hold or name contents to remove.
+
+    A list that is damaged may lack a picture whose file is there, or name one whose file is not.
+    """
+    short = {sha256[:_SHORT] for sha256 in gone}
+    pictures = _pictures(folder)
+    listed = {p.path for p in pictures or () if p.sha256 in gone}
+    if pictures is None and (folder / MANIFEST_NAME).is_file():
+        text = (folder / MANIFEST_NAME).read_bytes()
+        listed |= {MANIFEST_NAME} if _without_lines(text, short) != text else set()
+    names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    return listed | {n for n in names | _checksums(folder).keys() if Path(n).stem in short}
+
+
+def _without_lines(text: bytes, short: Iterable[str]) -> bytes:
+    """Return a manifest.csv that cannot be read, without its lines that name any of the contents."""
+    names = [name.encode() for name in short]
+    lines = text.split(b"\n")
+    return b"\n".join(line for line in lines if not any(name in line for name in names))
+
+
+def _pictures(folder: Path) -> list[PublishedPicture] | None:
+    """Return the pictures of a version, or None when its manifest.csv cannot be read."""
+    try:
+        return read_pictures(folder)
+    except DamagedDataError:
+        return None
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """Return relative path -> SHA-256 as a version lists them, nothing when it does not."""
+    try:
+        return read_checksums(folder)
+    except OSError:
+        return {}
+
+
+def _rewrite(
+    dataset: Dataset, number: int, gone: Collection[str], *, drops: Counter[str] | None
+) -> Rewritten:
+    folder = dataset.versions / str(number)
+    record = read_record(folder) or {}
+    before, after = str(record.get("version", "")), ""
+    going = _files_to_remove(folder, gone)
+    pictures = _pictures(folder)
+    if pictures is None:  # damaged before; `verify` goes on saying so
+        texts = {}
+        if MANIFEST_NAME in going:
+            text = (folder / MANIFEST_NAME).read_bytes()
+            texts[MANIFEST_NAME] = _without_lines(text, {s[:_SHORT] for s in gone})
+    elif left := _labelled([p for p in pictures if p.sha256 not in gone]):
+        record = _reduced(record, left, len(going), drops)
+        texts, after = version_texts(left, record), str(record["version"])
+    else:
+        _remove(dataset, number)
+        return Rewritten(number, before, "", len(going))
+    fresh = dataset.versions / f"{_FRESH}{number}"
+    with atomic.new_folder(fresh) as part:
+        _fill(part, folder, going - texts.keys(), texts)
+    put_in_place(fresh, folder)
+    shutil.rmtree(fresh)
+    return Rewritten(number, before, after, len(going))
+
+
+def _labelled(pictures: Sequence[PublishedPicture]) -> list[PublishedPicture]:
+    """Renumber the labels; a class without pictures is dropped."""
+    names = label_order({p.class_name for p in pictures})
+    return [replace(p, label=names.index(p.class_name)) for p in pictures]
+
+
+def _reduced(
+    record: Mapping[str, Any],
+    left: Sequence[PublishedPicture],
+    removed: int,
+    drops: Counter[str] | None,
+) -> dict[str, Any]:
+    """Return a version's record without the removed pictures."""
+    names = list(label_order({p.class_name for p in left}))
+    counts = _mapping(record.get("dropped")) if drops is None else dict(sorted(drops.items()))
+    dropped = {reason: n for reason, n in counts.items() if isinstance(n, int)}
+    earlier = _mapping(record.get("forgotten")).get("pictures")
+    return {
+        **record,
+        "version": version_id(left),
+        "class_names": names,
+        "folders": {n: f for n, f in _mapping(record.get("folders")).items() if n in names},
+        "counts": split_counts(left, names),
+        "images": len(left) + sum(dropped.values()),
+        "kept": len(left),
+        "dropped": dropped,
+        "forgotten": {
+            "pictures": (earlier if isinstance(earlier, int) else 0) + removed,
+            _BEFORE: [*_ids_before(record), record.get("version", "")],
+        },
+    }
+
+
+def _fill(part: Path, folder: Path, going: Collection[str], texts: Mapping[str, bytes]) -> None:
+    """Fill a version's new folder with links to the files that stay, and with new texts.
+
+    The checksums of what stays are those that were published, and a text that was damaged gets no
+    new one: damage stays visible.
+    """
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if name not in going and name not in texts and name != CHECKSUMS:
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            _link(path, part / name)
+    for name, data in texts.items():
+        (part / name).write_bytes(data)
+    if (folder / CHECKSUMS).is_file():
+        sums = {n: digest for n, digest in _checksums(folder).items() if n not in going}
+        for name, data in texts.items():
+            published = folder / name
+            if name in sums and published.is_file() and file_sha256(published) == sums[name]:
+                sums[name] = sha256_of(data).hexdigest()
+        (part / CHECKSUMS).write_bytes(checksum_lines(sums))
+
+
+def _link(path: Path, place: Path) -> None:
+    try:
+        os.link(path, place)
+    except OSError:  # a file system without links
+        shutil.copyfile(path, place)
+
+
+def _remove(dataset: Dataset, number: int) -> None:
+    """Remove a version of which nothing is left, `current` first."""
+    others = [n for n in numbers(dataset.versions) if n != number]
+    if dataset.current.is_symlink() and dataset.current.readlink().name == str(number):
+        if others:
+            point_to(dataset, others[-1])
+        else:
+            dataset.current.unlink()
+    remove_version(dataset, number)

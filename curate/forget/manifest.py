@@ -1,9 +1,9 @@
 """Find what a site, page or picture left in the manifest, and take it out of every table."""
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
 class Target:
     """What is to be forgotten: just one of site, page and sha256 is given.
 
-    `site` is a host name as `host_name` returns it. `page` is an address in any spelling.
+    `site` is a host name as `host_name` returns it. `page` is a URL in any spelling.
     """
 
     site: str | None = None
@@ -29,7 +29,7 @@ class Target:
     sha256: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse anything but one good value."""
+        """Check that exactly one valid value is given. Raises SettingsError."""
         given = [value for value in (self.site, self.page, self.sha256) if value is not None]
         if len(given) != 1:
             raise SettingsError(
@@ -53,20 +53,36 @@ class Target:
 
         They are the site itself and those below it; below a name without a dot there are none.
         """
-        found = {site.casefold(), host_of(page_url).casefold()}
-        return {host for host in found if self.site and _belongs(host_key(host), self.site)}
+        if not self.site:
+            return set()
+        below = f".{self.site}" if "." in self.site else None
+        spelt = {site.casefold(), host_of(page_url).casefold()}
+        return {
+            host
+            for host in spelt
+            if (key := host_key(host)) == self.site or (below and key.endswith(below))
+        }
 
-    def is_page(self, address: str) -> bool:
-        """Say whether an address is that of the page, however either is spelt."""
-        return self.page is not None and page_key(address) == page_key(self.page)
+    def matches(self, sighting: "Sighting") -> bool:
+        """Say whether a sighting is what is to be forgotten, however its page is spelt."""
+        if self.sha256 is not None:
+            return sighting.sha256 == self.sha256
+        if self.page is not None:
+            return page_key(sighting.page_url) == page_key(self.page)
+        return bool(self.hosts(sighting.site, sighting.page_url))
 
     def refused_hosts(self) -> set[str]:
-        """Return both spellings of the site: as it is asked for, and as people read it."""
-        return {self.site, _readable(self.site)} if self.site else set()
+        """Return both spellings of the site: as it is requested, and as people read it."""
+        if not self.site:
+            return set()
+        try:
+            return {self.site, self.site.encode().decode("idna")}
+        except UnicodeError:
+            return {self.site}
 
 
 def host_name(text: str) -> str:
-    """Return a host name as it is asked for: lower case, IDNA, no last dot. Raises SettingsError."""
+    """Return a host name as requests spell it: lower case, IDNA, no last dot. Raises SettingsError."""
     name = host_key(text.strip(" "))
     if not all(_LABEL.fullmatch(label) for label in name.split(".")):
         raise SettingsError(
@@ -85,17 +101,6 @@ def _is_address(text: str) -> bool:
     return bool(host_of(text.strip()) or (parts.scheme == "file" and parts.path))
 
 
-def _belongs(host: str, site: str) -> bool:
-    return host == site or ("." in site and host.endswith(f".{site}"))
-
-
-def _readable(host: str) -> str:
-    try:
-        return host.encode().decode("idna")
-    except UnicodeError:
-        return host
-
-
 STAGE = "forget"
 _OF_A_PICTURE = ("features", "decisions", "splits", "overrides", "suspects", "images")
 
@@ -112,8 +117,12 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Found:
-    """All that goes: contents by SHA-256, sightings, and the hosts, page and contents refused."""
+class Matches:
+    """All that is to be removed: contents by SHA-256, sightings, and the hosts to refuse.
+
+    `copies` are contents that look like these and stay, `versions` the ids of those published with
+    any of these.
+    """
 
     sha256s: frozenset[str]
     sightings: Sequence[Sighting]
@@ -122,152 +131,143 @@ class Found:
     versions: frozenset[str]
 
 
-def matches(target: Target, sighting: Sighting) -> bool:
-    """Say whether a sighting is what is to be forgotten."""
-    if target.sha256 is not None:
-        return sighting.sha256 == target.sha256
-    if target.page is not None:
-        return target.is_page(sighting.page_url)
-    return bool(target.hosts(sighting.site, sighting.page_url))
-
-
 def select(target: Target, sightings: Iterable[Sighting]) -> list[Sighting]:
     """Return the sightings that match, and all others of the same contents."""
     sightings = list(sightings)
-    matched = [s for s in sightings if matches(target, s)]
+    matched = [s for s in sightings if target.matches(s)]
     contents = {s.sha256 for s in matched if s.sha256 is not None}
-    named = {s.id for s in matched}
-    return [s for s in sightings if s.id in named or s.sha256 in contents]
+    ids = {s.id for s in matched}
+    return [s for s in sightings if s.id in ids or s.sha256 in contents]
 
 
-class ForgettingManifest(Manifest):
-    """A manifest from which pictures can be taken out for good."""
+def find_matches(manifest: Manifest, target: Target) -> Matches:
+    """Return all that the manifest holds of a target.
 
-    def find(self, target: Target) -> Found:
-        """Return all that the manifest holds of a target.
-
-        Raises SettingsError for a site without a dot that is no host of the data set.
-        """
-        rows = self.query(
-            "SELECT s.id, s.sha256, s.page_url, s.site, c.name FROM sightings s"
-            " JOIN classes c ON c.id = s.class_id ORDER BY s.id"
+    Raises SettingsError for a site without a dot that is no host of the data set.
+    """
+    rows = manifest.query(
+        "SELECT s.id, s.sha256, s.page_url, s.site, c.name FROM sightings s"
+        " JOIN classes c ON c.id = s.class_id ORDER BY s.id"
+    )
+    sightings = select(target, (Sighting(*row) for row in rows))
+    if target.site is not None and "." not in target.site and not sightings:
+        raise SettingsError(
+            f"--site {target.site!r} has no dot and is no host of this data set",
+            cure="give the whole name, as in --site pictures.example.org",
         )
-        sightings = select(target, (Sighting(*row) for row in rows))
-        if target.site is not None and "." not in target.site and not sightings:
-            raise SettingsError(
-                f"--site {target.site!r} has no dot and is no host of this data set",
-                cure="give the whole name, as in --site pictures.example.org",
+    contents = {s.sha256 for s in sightings if s.sha256 is not None}
+    if target.sha256 is not None:
+        contents.add(target.sha256)
+    hosts = {h for s in sightings for h in target.hosts(s.site, s.page_url)}
+    return Matches(
+        frozenset(contents),
+        sightings,
+        frozenset(hosts | target.refused_hosts()),
+        _copies(manifest, contents),
+        _publishing_versions(manifest, contents),
+    )
+
+
+def _copies(manifest: Manifest, contents: set[str]) -> list[str]:
+    """Return contents that the newest run holds for copies of these and that stay."""
+    pairs = manifest.query(
+        "SELECT sha256, of_sha256 FROM decisions WHERE of_sha256 IS NOT NULL"
+        " AND reason <> 'conflict' AND run_id = (SELECT max(run_id) FROM decisions)"
+    )
+    alike = {b for a, b in pairs if a in contents} | {a for a, b in pairs if b in contents}
+    return sorted(alike - contents)
+
+
+def _publishing_versions(manifest: Manifest, contents: Collection[str]) -> frozenset[str]:
+    """Return the ids of the versions that runs published with any of these contents."""
+    rows = manifest.query(
+        "SELECT DISTINCT run_id FROM splits WHERE sha256 IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(contents)),),
+    )
+    counts = {run.id: run.counts or {} for run in manifest.runs("curate")}
+    return frozenset(str(counts[i]["version"]) for (i,) in rows if "version" in counts.get(i, {}))
+
+
+def erase(
+    manifest: Manifest,
+    target: Target,
+    matches: Matches,
+    reason: str,
+    *,
+    version_ids: Iterable[str],
+) -> None:
+    """Take out all that matches and refuse it ever after, in one transaction.
+
+    The recorded run keeps the ids of the versions it touches, in case it is interrupted. The contents of deleted rows, thumbnails among them, are overwritten in the file.
+    """
+    manifest.query("PRAGMA secure_delete = ON")
+    with manifest.transaction():
+        settings = {"target": vars(target), "reason": reason, "versions": sorted(version_ids)}
+        manifest.start_run(STAGE, settings, {})
+        _add_tombstones(manifest, target, matches, reason)
+        manifest.query(
+            "UPDATE sightings SET status = 'rejected', reason = 'forgotten', sha256 = NULL,"
+            " title = '', thumb_url = '', creator = '', attribution = ''"
+            " WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps([s.id for s in matches.sightings]),),
+        )
+        for table in _OF_A_PICTURE:
+            manifest.query(
+                f"DELETE FROM {table} WHERE sha256 IN (SELECT value FROM json_each(?))",  # noqa: S608  our own names
+                (json.dumps(sorted(matches.sha256s)),),
             )
-        contents = {s.sha256 for s in sightings if s.sha256 is not None}
-        if target.sha256 is not None:
-            contents.add(target.sha256)
-        hosts = {h for s in sightings for h in target.hosts(s.site, s.page_url)}
-        return Found(
-            frozenset(contents),
-            sightings,
-            frozenset(hosts | target.refused_hosts()),
-            self._copies(contents),
-            frozenset(self._versions(contents)),
-        )
 
-    def _copies(self, contents: set[str]) -> list[str]:
-        """Return contents that the newest run holds for copies of these and that stay."""
-        pairs = self.query(
-            "SELECT sha256, of_sha256 FROM decisions WHERE of_sha256 IS NOT NULL"
-            " AND reason <> 'conflict' AND run_id = (SELECT max(run_id) FROM decisions)"
-        )
-        alike = {b for a, b in pairs if a in contents} | {a for a, b in pairs if b in contents}
-        return sorted(alike - contents)
 
-    def _versions(self, contents: set[str]) -> set[str]:
-        """Return the ids of the versions that runs published with any of these contents."""
-        holders = {
-            run_id
-            for run_id, sha256 in self.query("SELECT run_id, sha256 FROM splits")
-            if sha256 in contents
-        }
-        counts = {run.id: run.counts or {} for run in self.runs("curate")}
-        return {str(counts[i]["version"]) for i in holders if "version" in counts.get(i, {})}
+def _add_tombstones(manifest: Manifest, target: Target, matches: Matches, reason: str) -> None:
+    """Add the tombstones that are not there yet.
 
-    def forget(
-        self, target: Target, found: Found, reason: str, *, concerned: Iterable[str]
-    ) -> None:
-        """Take out all that was found and refuse it ever after, in one transaction.
-
-        The run that is recorded keeps the ids of the versions `concerned` for when it is cut short.
-        The contents of deleted rows, thumbnails among them, are overwritten in the file.
-        """
-        self._db.execute("PRAGMA secure_delete = ON")
-        with self.transaction():
-            self.start_run(
-                STAGE,
-                {"target": vars(target), "reason": reason, "versions": sorted(concerned)},
-                {},
+    Each names one thing: whoever reads them refuses every content, site and page in any row.
+    """
+    rows = [
+        *((sha256, None, None) for sha256 in sorted(matches.sha256s)),
+        *((None, host, None) for host in sorted(matches.hosts)),
+        *([(None, None, page_key(target.page))] if target.page else []),
+    ]
+    known = set(manifest.tombstones())
+    at = now()
+    for row in rows:
+        if row not in known:
+            manifest.query(
+                "INSERT INTO tombstones (sha256, site, page_url, reason, at) VALUES (?, ?, ?, ?, ?)",
+                (*row, reason, at),
             )
-            self._bury(target, found, reason)
-            self._db.executemany(
-                "UPDATE sightings SET status = 'rejected', reason = 'forgotten', sha256 = NULL,"
-                " title = '', thumb_url = '', creator = '', attribution = '' WHERE id = ?",
-                [(s.id,) for s in found.sightings],
-            )
-            for table in _OF_A_PICTURE:
-                self._db.executemany(
-                    f"DELETE FROM {table} WHERE sha256 = ?",  # noqa: S608  our own names
-                    [(sha256,) for sha256 in sorted(found.sha256s)],
-                )
-
-    def _bury(self, target: Target, found: Found, reason: str) -> None:
-        """Add the tombstones that are not there yet.
-
-        Each names one thing: whoever reads them refuses every content, site and page in any row.
-        """
-        rows = [
-            *((sha256, None, None) for sha256 in sorted(found.sha256s)),
-            *((None, host, None) for host in sorted(found.hosts)),
-            *([(None, None, page_key(target.page))] if target.page else []),
-        ]
-        known = set(self.tombstones())
-        at = now()
-        self._db.executemany(
-            "INSERT INTO tombstones (sha256, site, page_url, reason, at) VALUES (?, ?, ?, ?, ?)",
-            [(*row, reason, at) for row in rows if row not in known],
-        )
-
-    def forgotten(self) -> set[str]:
-        """Return the contents that were ever forgotten, by SHA-256."""
-        return {sha256 for sha256, _, _ in self.tombstones() if sha256}
-
-    def bundles(self) -> list[Path]:
-        """Return the folders of the bundles that training recorded."""
-        counts = (run.counts or {} for run in self.runs("train"))
-        return [Path(str(one["bundle"])) for one in counts if "bundle" in one]
-
-    def refuses(self, target: Target) -> bool:
-        """Say whether the target was forgotten before."""
-        key = (target.sha256, target.site, target.page and page_key(target.page))
-        return key in self.tombstones()
-
-    def unfinished(self) -> list[int]:
-        """Return the ids of the runs that were cut short."""
-        return [run.id for run in self.runs(STAGE) if run.finished_at is None]
-
-    def concerned_before(self, target: Target) -> set[str]:
-        """Return the ids of versions that runs cut short, or runs for the same target, concerned."""
-        return {
-            version
-            for run in self.runs(STAGE)
-            if run.finished_at is None or run.settings.get("target") == vars(target)
-            for version in _strings(run.settings.get("versions"))
-        }
-
-    def successors(self) -> dict[str, str]:
-        """Return version id -> id that it got when pictures were taken out of it."""
-        found: dict[str, str] = {}
-        for run in self.runs(STAGE):
-            rewritten: Any = (run.counts or {}).get("rewritten", {})
-            found |= rewritten
-        return found
 
 
-def _strings(value: object) -> list[str]:
-    return list(map(str, value)) if isinstance(value, list) else []
+def forgotten_contents(manifest: Manifest) -> set[str]:
+    """Return the contents that were ever forgotten, by SHA-256."""
+    return {sha256 for sha256, _, _ in manifest.tombstones() if sha256}
+
+
+def was_forgotten(manifest: Manifest, target: Target) -> bool:
+    """Say whether the target was forgotten before."""
+    key = (target.sha256, target.site, target.page and page_key(target.page))
+    return key in manifest.tombstones()
+
+
+def unfinished_runs(manifest: Manifest) -> list[int]:
+    """Return the ids of the interrupted runs."""
+    return [run.id for run in manifest.runs(STAGE) if run.finished_at is None]
+
+
+def versions_touched_before(manifest: Manifest, target: Target) -> set[str]:
+    """Return the ids of versions that interrupted runs, or runs for the same target, touched."""
+    listed = [
+        run.settings.get("versions")
+        for run in manifest.runs(STAGE)
+        if run.finished_at is None or run.settings.get("target") == vars(target)
+    ]
+    return {str(version) for ids in listed if isinstance(ids, list) for version in ids}
+
+
+def successor_ids(manifest: Manifest) -> dict[str, str]:
+    """Return version id -> id that it got when pictures were taken out of it."""
+    successors: dict[str, str] = {}
+    for run in manifest.runs(STAGE):
+        rewritten: Any = (run.counts or {}).get("rewritten", {})
+        successors |= rewritten
+    return successors

@@ -1,24 +1,23 @@
-"""Tell what curate did: report.json for programs, one page with small pictures for people."""
+"""Report what curate did: report.json for programs, one page with small pictures for people."""
 
 import base64
 import hashlib
 import io
-import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from curate.decisions.conflicts import Key, key_of
-from curate.decisions.decisions import Decisions
-from curate.duplicates.links import Link
-from curate.features.outliers import Outlier
+from curate.decisions import Decisions
+from curate.duplicates.links import Key, Link, key_of
 from curate.features.phash import hex_form
+from curate.features.quality import Outlier
 from curate.settings import ISSUES
 from curate.splits.assign import Partition
 from curate.splits.leakage_audit import Crossing
@@ -26,7 +25,7 @@ from sceneset.atomic import write_file, write_files
 from sceneset.dataset import Dataset
 from sceneset.images import PictureError, decode
 from sceneset.manifest.rows import ClassRow
-from sceneset.versions.published import PublishedPicture
+from sceneset.versions.published import PublishedPicture, record_json
 from sceneset.workers import FEW, map_chunked
 
 COPIES_SHOWN = 60
@@ -40,13 +39,23 @@ CONTACTS_SHOWN = 18
 MOVES_SHOWN = 100
 CROSSINGS_SHOWN = 60
 OUTLIERS_SHOWN = 36
+FOLDER = "thumbs"
+# Shown up to 110 px high, on screens of two dots per px.
+HEIGHT = 168
+WIDTH = 320
+_QUALITY = 78
+_BATCH = 500
+_PAGE = Path(__file__).with_name("report.html")
+_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+# A raw picture's path in report.json.
+_RAW_PATH = re.compile(r'"(raw/[^"]+)"')
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What a run found out, beyond its summary: the material of the report."""
+    """The results of a run that the version and the report are made from."""
 
     decisions: Decisions
     parts: Partition
@@ -89,12 +98,14 @@ def _cut(rows: list[Json], shown: int) -> Json:
 
 
 def _damaged(findings: Findings) -> list[Json]:
-    found = sorted(findings.damaged.items())
-    return [{"file": Path(findings.raw_paths[s]).name, "what": what} for s, what in found]
+    return [
+        {"file": Path(findings.raw_paths[sha256]).name, "what": damage}
+        for sha256, damage in sorted(findings.damaged.items())
+    ]
 
 
 def _pairs(findings: Findings) -> list[Json]:
-    """Return dropped copies beside the kept ones, the least alike first: those are the doubtful."""
+    """Return dropped copies beside the kept ones, the least alike first."""
     rows = [
         {
             "class": findings.classes[class_id].name,
@@ -152,28 +163,27 @@ def _conflicts(findings: Findings) -> list[Json]:
 
 
 def _dropped(findings: Findings) -> list[Json]:
-    """Return what was left out for a reason of its own (copies and conflicts have their lists)."""
+    """Return what was dropped for other reasons than copies and conflicts."""
     paths: dict[str, list[str]] = defaultdict(list)
     for (_, sha256), drop in sorted(findings.decisions.drops.items(), key=itemgetter(0)):
         if drop.of_sha256 is None:
             paths[drop.reason].append(findings.raw_paths[sha256])
     return [
-        {"reason": reason, "all": len(found), "shown": found[:DROPS_SHOWN]}
-        for reason, found in sorted(paths.items())
+        {"reason": reason, "all": len(dropped), "shown": dropped[:DROPS_SHOWN]}
+        for reason, dropped in sorted(paths.items())
     ]
 
 
 def _issues(findings: Findings) -> list[Json]:
     issues = findings.decisions.issues
-    found = {i: [s for s in sorted(issues) if i in issues[s]] for i in ISSUES}
     return [
         {
             "issue": issue,
             "all": len(pictures),
             "shown": [findings.raw_paths[s] for s in pictures[:ISSUES_SHOWN]],
         }
-        for issue, pictures in found.items()
-        if pictures
+        for issue in ISSUES
+        if (pictures := [s for s in sorted(issues) if issue in issues[s]])
     ]
 
 
@@ -250,14 +260,6 @@ def _contact_sheets(
     ]
 
 
-FOLDER = "thumbs"
-# Shown up to 110 px high, on screens of two dots per px.
-HEIGHT = 168
-WIDTH = 320
-_QUALITY = 78
-_BATCH = 500
-
-
 def name_of(sha256: str) -> str:
     """Return the file name of a picture's small copy."""
     return f"{sha256[:16]}.jpg"
@@ -276,17 +278,9 @@ def write_thumbnails(folder: Path, files: Mapping[str, Path], executor: str) -> 
     missing = {str(files[s]): s for s in sorted(files) if name_of(s) not in there}
     results = map_chunked(small_copy, list(missing), executor, few=FEW)
     failed: set[str] = set()
-    batch: dict[Path, bytes] = {}
-    for result in results:
-        sha256 = missing[result.item]
-        if result.value is None:
-            failed.add(sha256)
-            continue
-        batch[folder / name_of(sha256)] = result.value
-        if len(batch) >= _BATCH:
-            write_files(batch)
-            batch = {}
-    write_files(batch)
+    while batch := list(islice(results, _BATCH)):
+        failed |= {missing[result.item] for result in batch if result.value is None}
+        write_files({folder / name_of(missing[r.item]): r.value for r in batch if r.value})
     return set(files) - failed
 
 
@@ -302,52 +296,30 @@ def small_copy(path: str) -> bytes | None:
     return buffer.getvalue()
 
 
-_PAGE = Path(__file__).with_name("report.html")
-_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
-# From a picture's path below the data set to what the page shows of it.
-Shown = Callable[[str], str]
-
-
 def write_report(dataset: Dataset, data: Json, executor: str) -> None:
     """Write report.json, small pictures and index.html, the page last and whole."""
     folder = dataset.report("curate")
-    raw = {Path(path).stem: dataset.root / path for path in raw_paths(data)}
-    seen = write_thumbnails(folder / FOLDER, raw, executor)
-    text = json.dumps(data, ensure_ascii=False, indent=1)
-    write_file(folder / "report.json", f"{text}\n".encode())
-    write_file(folder / "index.html", page(data, _shown_of(seen)).encode())
+    text = record_json(data)
+    raw = {Path(path).stem: dataset.root / path for path in _RAW_PATH.findall(text.decode())}
+    small = write_thumbnails(folder / FOLDER, raw, executor)
+    write_file(folder / "report.json", text)
+    write_file(folder / "index.html", page(data, small).encode())
 
 
-def page(data: Json, shown_of: Shown) -> str:
-    """Return the page: it asks for nothing but the pictures beside it, and runs no script."""
+def page(data: Json, small: Collection[str]) -> str:
+    """Return the page: it loads nothing but the pictures beside it, and runs no script.
+
+    `small` are the SHA-256 of the pictures that have a small copy.
+    """
     from jinja2 import Environment  # noqa: PLC0415  only this function needs it
 
     template = _PAGE.read_text(encoding="utf-8")
     style = _STYLE.search(template)
     digest = hashlib.sha256((style[1] if style else "").encode()).digest()
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["shown"] = shown_of
+    environment.filters["shown"] = lambda path: (
+        f"{FOLDER}/{name_of(Path(path).stem)}" if Path(path).stem in small else ""
+    )
     return environment.from_string(template).render(
         data, root="../../", style_hash=base64.b64encode(digest).decode()
     )
-
-
-def raw_paths(data: object) -> Iterator[str]:
-    """Yield every raw picture's path that the data name, wherever it stands."""
-    if isinstance(data, str):
-        if data.startswith("raw/"):
-            yield data
-    elif isinstance(data, Mapping):
-        for value in data.values():
-            yield from raw_paths(value)
-    elif isinstance(data, list | tuple):
-        for value in data:
-            yield from raw_paths(value)
-
-
-def _shown_of(seen: set[str]) -> Shown:
-    def shown(path: str) -> str:
-        sha256 = Path(path).stem
-        return f"{FOLDER}/{name_of(sha256)}" if sha256 in seen else ""
-
-    return shown

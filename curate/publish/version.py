@@ -1,25 +1,24 @@
 """Publish a version: its folder first, then the manifest's rows, the link `current` last.
 
-A run killed in between leaves the version before in place: a folder that it left before its rows is
-removed by the next run, which knows it by a note; a committed one that `current` does not point to
-yet is linked by it.
+A run killed in between leaves the previous version in place. The next run removes a folder left
+without rows, which it recognises by a note, and links a committed one.
 """
 
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from curate.decisions.conflicts import Drop, Key
+from curate.decisions import Drop
+from curate.duplicates.links import Key
 from curate.publish.report import Findings
 from curate.settings import CurateSettings
 from sceneset import atomic
-from sceneset.atomic import new_folder
 from sceneset.checksums import NAME as CHECKSUMS
-from sceneset.checksums import file_sha256, is_damaged, write_checksums
+from sceneset.checksums import altered_files, file_sha256, write_checksums
 from sceneset.class_list import label_order
 from sceneset.dataset import Dataset, next_version
 from sceneset.errors import DamagedDataError
@@ -27,14 +26,16 @@ from sceneset.images import EXTENSIONS, Encoding, Fit, encode_jpeg, encode_png, 
 from sceneset.manifest.rows import ClassRow, DecisionRow, Split, SplitRow
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bar
-from sceneset.versions import published
 from sceneset.versions.published import (
     MANIFEST_NAME,
     RECORD_NAME,
     PublishedPicture,
     manifest_csv,
     numbers,
+    read_record,
     record_json,
+    split_counts,
+    version_id,
 )
 from sceneset.workers import FEW, map_chunked
 
@@ -44,14 +45,6 @@ SCHEMA_VERSION = 1
 def picture_path(split: Split, slug: str, sha256: str, encoding: Encoding = "jpeg") -> str:
     """Return a published picture's path inside its version."""
     return f"{split}/{slug}/{sha256[:16]}.{EXTENSIONS[encoding.upper()]}"
-
-
-def write_texts(
-    folder: Path, pictures: Sequence[PublishedPicture], record: Mapping[str, Any]
-) -> None:
-    """Write class_names.txt, manifest.csv and dataset.json."""
-    for name, data in version_texts(pictures, record).items():
-        (folder / name).write_bytes(data)
 
 
 def version_texts(
@@ -67,23 +60,23 @@ def version_texts(
 
 
 def note_unfinished(dataset: Dataset, number: int, folder: Path) -> None:
-    """Note, before a version's folder gets its name, which one it will be and what is in it.
+    """Note a version's number and checksums before its folder gets its name.
 
-    The next run knows by it what a killed run left. The note goes when the link is set.
+    By this note the next run recognises what a killed run left. It is removed when the link is set.
     """
     facts = {"number": number, "checksums": file_sha256(folder / CHECKSUMS)}
     atomic.write_file(_note(dataset), record_json(facts))
 
 
 def is_unfinished(dataset: Dataset, number: int) -> bool:
-    """Say whether a version is just what a run of ours left that was killed before its end."""
+    """Say whether a version is exactly what a killed run left."""
     folder = dataset.versions / str(number)
     try:
         facts = json.loads(_note(dataset).read_bytes())
         sums = file_sha256(folder / CHECKSUMS)
     except (OSError, ValueError):
         return False
-    return facts == {"number": number, "checksums": sums} and not is_damaged(folder)
+    return facts == {"number": number, "checksums": sums} and not altered_files(folder)
 
 
 def _note(dataset: Dataset) -> Path:
@@ -93,20 +86,20 @@ def _note(dataset: Dataset) -> Path:
 def recover(dataset: Dataset, claimed: Collection[int]) -> int:
     """Finish what a killed run left, and return the number of the next version.
 
-    Half-written folders and a version that a killed run left before its rows go; what else no run
-    speaks of stays. `current` comes to point to the newest version that there is.
+    Half-written folders, and a version that a killed run left before its rows, are removed; other
+    folders stay. `current` is made to point to the newest version.
     """
     dataset.versions.mkdir(parents=True, exist_ok=True)
     atomic.remove_parts(dataset.versions)
     atomic.remove_parts(dataset.root)
-    found = numbers(dataset.versions)
-    for number in set(found) - set(claimed):
+    there = numbers(dataset.versions)
+    for number in set(there) - set(claimed):
         if is_unfinished(dataset, number):
-            _remove(dataset, number)
-    published = [number for number in found if number in claimed]
+            remove_version(dataset, number)
+    published = [number for number in there if number in claimed]
     if published:
         point_to(dataset, published[-1])
-    return max([next_version(dataset.versions), *(n + 1 for n in (*found, *claimed))])
+    return max([next_version(dataset.versions), *(n + 1 for n in (*there, *claimed))])
 
 
 def point_to(dataset: Dataset, number: int) -> None:
@@ -117,16 +110,14 @@ def point_to(dataset: Dataset, number: int) -> None:
     _note(dataset).unlink(missing_ok=True)
 
 
-def prune(dataset: Dataset, keep: int) -> list[int]:
-    """Remove all but the newest versions; return the numbers of those removed."""
-    old = numbers(dataset.versions)[:-keep]
-    for number in old:
-        _remove(dataset, number)
-    return old
+def prune(dataset: Dataset, keep: int) -> None:
+    """Remove all but the newest versions."""
+    for number in numbers(dataset.versions)[:-keep]:
+        remove_version(dataset, number)
 
 
-def _remove(dataset: Dataset, number: int) -> None:
-    """Remove a version, so that no part of it ever stands under its number."""
+def remove_version(dataset: Dataset, number: int) -> None:
+    """Remove a version; it is renamed first, so that readers see it whole or not at all."""
     aside = dataset.versions / f"{atomic.PART_PREFIX}removed-{number}"
     shutil.rmtree(aside, ignore_errors=True)
     (dataset.versions / str(number)).rename(aside)
@@ -165,29 +156,6 @@ def resize_file(path: str, *, size: int, how: Fit, encoding: Encoding = "jpeg") 
     return encode_png(picture) if encoding == "png" else encode_jpeg(picture)
 
 
-def resized(
-    files: Mapping[str, Path],
-    *,
-    size: int,
-    how: Fit,
-    encoding: Encoding = "jpeg",
-    executor: str,
-) -> Iterator[tuple[str, bytes]]:
-    """Yield (SHA-256, encoded picture) for each picture (SHA-256 -> file), in their order.
-
-    Raises DamagedDataError when one cannot be read or decoded.
-    """
-    names = {str(path): sha256 for sha256, path in files.items()}
-    work = partial(resize_file, size=size, how=how, encoding=encoding)
-    for result in map_chunked(work, list(names), executor, few=FEW):
-        if result.value is None:
-            raise DamagedDataError(
-                f"{result.item} can no longer be decoded: {result.error}",
-                cure="run verify; restore the file from a copy, or remove it with forget",
-            )
-        yield names[result.item], result.value
-
-
 @dataclass(frozen=True)
 class Publication:
     """What a version holds; `fresh` is False when the newest version holds just that already."""
@@ -197,17 +165,12 @@ class Publication:
     pictures: Sequence[PublishedPicture]
     record: Mapping[str, Any]
 
-    @property
-    def version(self) -> str:
-        """Return the version id."""
-        return str(self.record["version"])
-
 
 def check_unclaimed(dataset: Dataset, claimed: Collection[int]) -> None:
     """Refuse to go on beside a version that the manifest knows nothing of.
 
-    What a killed run left is removed and made again. Any other folder was published by a newer
-    manifest than this one, or put here by a person, who decides. Raises DamagedDataError, also when
+    What a killed run left is made again. Any other folder belongs to a newer manifest or to a
+    person. Raises DamagedDataError, also when
     `current` is a folder instead of a link.
     """
     if dataset.current.exists() and not dataset.current.is_symlink():
@@ -215,20 +178,15 @@ def check_unclaimed(dataset: Dataset, claimed: Collection[int]) -> None:
             f"{dataset.current} is no link to a version",
             cure="move it elsewhere; it is made again as a link",
         )
-    for number in published.numbers(dataset.versions):
+    for number in numbers(dataset.versions):
         if number not in claimed and not is_unfinished(dataset, number):
             folder, name = dataset.versions / str(number), dataset.manifest_path.name
-            what = _content(folder)
+            what = "files" if any(folder.iterdir()) else "nothing"
+            what = what if read_record(folder) is None else "a version"
             raise DamagedDataError(
                 f"{folder} holds {what}, and {name} knows of no run that published it",
                 cure=f"restore the {name} that knows it, or move that folder elsewhere",
             )
-
-
-def _content(folder: Path) -> str:
-    if published.read_record(folder) is not None:
-        return "a version"
-    return "files" if any(folder.iterdir()) else "nothing"
 
 
 def prepare(
@@ -236,24 +194,26 @@ def prepare(
 ) -> Publication:
     """Describe the version that the findings make: its pictures and its dataset.json."""
     rows = {row.name: row for row in findings.classes.values()}
-    used = {findings.classes[p.class_id].name for p in findings.decisions.kept}
-    class_names = label_order(used)
+    class_names = label_order({findings.classes[p.class_id].name for p in findings.decisions.kept})
     pictures = _pictures(findings, class_names, settings.encoding)
-    version = published.version_id(pictures)
-    newest = published.read_record(current) or {}
-    same = ("version", version), ("settings", settings.shaping), ("class_names", list(class_names))
-    fresh = any(newest.get(name) != value for name, value in same) or is_damaged(current)
+    newest = read_record(current) or {}
+    same = {
+        "version": version_id(pictures),
+        "settings": settings.shaping,
+        "class_names": list(class_names),
+    }
+    fresh = any(newest.get(name) != same[name] for name in same) or bool(altered_files(current))
     number = next_number if fresh else int(newest["number"])
     record = {
         "schema_version": SCHEMA_VERSION,
-        "version": version,
+        "version": same["version"],
         "number": number,
         "parent": newest.get("version"),
         "size": settings.size,
         "fit": settings.fit,
         "class_names": list(class_names),
         "folders": {name: rows[name].slug for name in class_names},
-        "counts": published.split_counts(pictures, class_names),
+        "counts": split_counts(pictures, class_names),
         "images": len(findings.decisions.kept) + len(findings.decisions.drops),
         "kept": len(pictures),
         "dropped": findings.decisions.counts(),
@@ -265,7 +225,6 @@ def prepare(
 def _pictures(
     findings: Findings, class_names: Sequence[str], encoding: Encoding
 ) -> list[PublishedPicture]:
-    label = {name: position for position, name in enumerate(class_names)}
     published = []
     for picture in findings.decisions.kept:
         row = findings.classes[picture.class_id]
@@ -273,7 +232,7 @@ def _pictures(
         published.append(
             PublishedPicture(
                 path=picture_path(split, row.slug, picture.sha256, encoding),
-                label=label[row.name],
+                label=class_names.index(row.name),
                 class_name=row.name,
                 split=split,
                 sha256=picture.sha256,
@@ -296,26 +255,29 @@ def write_version(
     *,
     make_bar: Callable[[int], Bar],
 ) -> None:
-    """Write the version's folder (SHA-256 -> raw file in `files`), so that it appears whole."""
+    """Write the version's folder (SHA-256 -> raw file in `files`), so that it appears whole.
+
+    Raises DamagedDataError when a picture cannot be read or decoded.
+    """
     places: dict[str, list[str]] = {}
     for picture in publication.pictures:
-        places.setdefault(picture.sha256, []).append(picture.path)
-    wanted = {sha256: files[sha256] for sha256 in places}
-    bar = make_bar(len(wanted))
-    with new_folder(dataset.versions / str(publication.number)) as folder:
+        places.setdefault(str(files[picture.sha256]), []).append(picture.path)
+    resize = partial(resize_file, size=settings.size, how=settings.fit, encoding=settings.encoding)
+    bar = make_bar(len(places))
+    with atomic.new_folder(dataset.versions / str(publication.number)) as folder:
         for place in {Path(p.path).parent for p in publication.pictures}:
             (folder / place).mkdir(parents=True, exist_ok=True)
-        for sha256, data in resized(
-            wanted,
-            size=settings.size,
-            how=settings.fit,
-            encoding=settings.encoding,
-            executor=settings.executor,
-        ):
-            for path in places[sha256]:
-                (folder / path).write_bytes(data)
+        for result in map_chunked(resize, list(places), settings.executor, few=FEW):
+            if result.value is None:
+                raise DamagedDataError(
+                    f"{result.item} can no longer be decoded: {result.error}",
+                    cure="run verify; restore the file from a copy, or remove it with forget",
+                )
+            for path in places[result.item]:
+                (folder / path).write_bytes(result.value)
             bar.advance()
-        write_texts(folder, publication.pictures, publication.record)
+        for name, text in version_texts(publication.pictures, publication.record).items():
+            (folder / name).write_bytes(text)
         write_checksums(folder)
         note_unfinished(dataset, publication.number, folder)
 
@@ -337,7 +299,8 @@ def commit(
         SplitRow(run_id, class_ids[p.class_name], p.sha256, p.group, p.split, p.path)
         for p in publication.pictures
     ]
-    repeated = not publication.fresh and _recorded(manifest) == {_verdict(d) for d in decisions}
+    verdicts = {astuple(row)[1:] for row in decisions}
+    repeated = not publication.fresh and _newest_verdicts(manifest) == verdicts
     with manifest.transaction():
         if not repeated:
             manifest.insert(decisions)
@@ -346,12 +309,8 @@ def commit(
         manifest.finish_run(run_id, outcome, counts)
 
 
-def _verdict(row: DecisionRow) -> tuple[object, ...]:
-    return row.class_id, row.sha256, row.verdict, row.reason, row.of_sha256, row.distance
-
-
-def _recorded(manifest: Manifest) -> set[tuple[object, ...]]:
-    """Return the decisions of the newest run that recorded any."""
+def _newest_verdicts(manifest: Manifest) -> set[tuple[object, ...]]:
+    """Return the decisions of the newest run that recorded any, without its id."""
     return set(
         manifest.query(
             "SELECT class_id, sha256, verdict, reason, of_sha256, distance FROM decisions"

@@ -1,4 +1,4 @@
-"""Assign leak groups to train, val and test: by seeded hash, per class, and once for all."""
+"""Group what may leak, and assign groups to splits: by seeded hash, per class, once for all."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -7,57 +7,58 @@ from hashlib import blake2b
 from itertools import takewhile
 from typing import NamedTuple
 
-from curate.decisions.conflicts import Key, key_of
-from curate.decisions.decisions import Decisions
-from curate.duplicates.links import Link
+from curate.decisions import Decisions
+from curate.duplicates.links import Key, Link, key_of
 from curate.features.cache import algorithms
 from curate.settings import CurateSettings
-from curate.splits.groups import Chain, largest_group, leak_groups
 from sceneset.manifest.rows import SPLITS, KeptPicture, RunRow, Split
 from sceneset.manifest.store import Manifest
+
+LARGEST = 50
+LARGEST_SHARE = 0.02
+SMALLEST_CHAIN = 8
 
 _ASSIGNS_ANEW = ("seed", "split")
 _PARTS_CHAINS = ("radius", "leak_radius", "views")
 # A run that failed or was killed has published nothing that must stay where it was.
 _PUBLISHED = {"published", "unchanged"}
+# Filled in this order; what is left over trains.
+_FILLED: tuple[Split, ...] = ("test", "val")
+
+Shares = Mapping[Split, float]
 
 
-class Stood(NamedTuple):
+class EarlierSplit(NamedTuple):
     """The split of a picture of a class in the last run that published it."""
 
     run_id: int
     split: Split
 
 
-def never(_first: str, _second: str) -> bool:
-    """Say that no run has parted two pictures."""
-    return False
-
-
 @dataclass(frozen=True)
-class Before:
-    """Where pictures stood, those absent since included.
+class SplitHistory:
+    """Where pictures were published, those absent since included.
 
     `sticky` is False when --seed or --split changed: every picture is assigned anew then.
     `parted` says whether a run that linked pictures as this one does published two of them (by
     SHA-256) in different splits.
     """
 
-    stood: Mapping[Key, Stood]
+    earlier: Mapping[Key, EarlierSplit]
     sticky: bool = True
-    parted: Callable[[str, str], bool] = never
+    parted: Callable[[str, str], bool] = lambda _first, _second: False
 
 
-def before(manifest: Manifest, settings: CurateSettings) -> Before:
-    """Return where pictures stood since --seed and --split last changed."""
+def split_history(manifest: Manifest, settings: CurateSettings) -> SplitHistory:
+    """Return where pictures were published since --seed and --split last changed."""
     runs = [run for run in manifest.runs("curate") if run.outcome in _PUBLISHED]
     if not runs:
-        return Before({})
+        return SplitHistory({})
     newest = runs[-1].settings
     recent = list(takewhile(lambda run: _agree(run.settings, newest, _ASSIGNS_ANEW), runs[::-1]))
     rows = manifest.last_splits([run.id for run in recent])
-    return Before(
-        stood={(row.class_id, row.sha256): Stood(row.run_id, row.split) for row in rows},
+    return SplitHistory(
+        earlier={(row.class_id, row.sha256): EarlierSplit(row.run_id, row.split) for row in rows},
         sticky=_agree(newest, settings.shaping, _ASSIGNS_ANEW),
         parted=_parted(manifest, recent, settings),
     )
@@ -85,19 +86,81 @@ def _parted(
     return parted
 
 
-# Filled in this order; what is left over trains.
-_FILLED: tuple[Split, ...] = ("test", "val")
+class Chain(NamedTuple):
+    """A chain of look-alikes that was too long: its size and the sizes of its parts."""
 
-Shares = Mapping[Split, float]
+    first: str
+    size: int
+    parts: tuple[int, ...]
+
+
+def largest_group(pictures: int) -> int:
+    """Return the number of pictures above which a group is a chain: 2 % of all, 8 to 50."""
+    return max(SMALLEST_CHAIN, min(LARGEST, int(LARGEST_SHARE * pictures)))
+
+
+def leak_groups(
+    pictures: Collection[str], links: Iterable[Link], *, largest: int
+) -> tuple[list[list[str]], list[Chain]]:
+    """Group pictures by their links, however indirect; each group and the list are sorted.
+
+    A group larger than `largest` is cut by leaving out its longest links, one bit after another,
+    until the parts fit. Copies are never parted, so a group of copies may stay larger.
+    """
+    names = set(pictures)
+    inside = [link for link in links if link.first in names and link.second in names]
+    groups: list[list[str]] = []
+    chains: list[Chain] = []
+    for group, own in components(names, inside):
+        parts = _parts(group, own, largest)
+        groups += parts
+        if len(parts) > 1:
+            sizes = tuple(sorted(map(len, parts), reverse=True))
+            chains.append(Chain(group[0], len(group), sizes))
+    return sorted(groups), sorted(chains)
+
+
+def components(names: Iterable[str], links: Sequence[Link]) -> list[tuple[list[str], list[Link]]]:
+    """Return the connected components: sorted members, and the links among them."""
+    parent = {name: name for name in names}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    for link in links:
+        first, second = sorted((root(link.first), root(link.second)))
+        parent[second] = first
+    members: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(parent):
+        members[root(name)].append(name)
+    own: dict[str, list[Link]] = defaultdict(list)
+    for link in links:
+        own[root(link.first)].append(link)
+    return [(group, own[key]) for key, group in members.items()]
+
+
+def _parts(group: list[str], links: list[Link], largest: int) -> list[list[str]]:
+    loose = [link.distance for link in links if not link.duplicate]
+    if len(group) <= largest or not loose:
+        return [group]
+    tighter = [link for link in links if link.duplicate or link.distance < max(loose)]
+    return [
+        part
+        for members, own in components(group, tighter)
+        for part in _parts(members, own, largest)
+    ]
 
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures that share a split: how many of each class, and where they stood before."""
+    """Pictures that share a split: how many of each class, and where they were before."""
 
     id: str
     pictures: Mapping[int, int]
-    before: frozenset[Split] = frozenset()
+    earlier: frozenset[Split] = frozenset()
     only_train: bool = False
 
 
@@ -112,7 +175,7 @@ class Assignment:
 def make_groups(
     members: Sequence[Sequence[str]],
     kept: Iterable[KeptPicture],
-    before: Mapping[str, set[Split]],
+    earlier: Mapping[str, set[Split]],
     only_train: frozenset[str],
 ) -> list[Group]:
     """Describe groups of SHA-256s by their pictures per class and their earlier splits."""
@@ -123,7 +186,7 @@ def make_groups(
         Group(
             id=names[0],
             pictures=Counter(c for s in names for c in classes[s]),
-            before=frozenset().union(*(before.get(s, set()) for s in names)),
+            earlier=frozenset().union(*(earlier.get(s, set()) for s in names)),
             only_train=not only_train.isdisjoint(names),
         )
         for names in members
@@ -143,7 +206,7 @@ def assign(groups: Sequence[Group], shares: Shares, seed: int) -> Assignment:
     small = {c for c, groups_of_class in number.items() if groups_of_class < len(wanted)}
     released: set[str] = set()
     while True:
-        loose = [replace(g, before=frozenset()) if g.id in released else g for g in groups]
+        loose = [replace(g, earlier=frozenset()) if g.id in released else g for g in groups]
         filling = _Filling(loose, shares, seed, small)
         filling.cover(wanted)
         filling.fill()
@@ -168,7 +231,7 @@ def _spare_groups(
     able = [
         g
         for g in groups
-        if len(g.before) == 1
+        if len(g.earlier) == 1
         and not g.only_train
         and all(held[c, splits[g.id]] > 1 for c in g.pictures)
     ]
@@ -199,9 +262,9 @@ class _Filling:
                 self._free[group.id] = group
 
     def _settled(self, group: Group) -> Split | None:
-        if group.only_train or len(group.before) > 1 or not self._small.isdisjoint(group.pictures):
+        if group.only_train or len(group.earlier) > 1 or not self._small.isdisjoint(group.pictures):
             return "train"
-        return next(iter(group.before), None)
+        return next(iter(group.earlier), None)
 
     def _put(self, group: Group, split: Split) -> None:
         self.splits[group.id] = split
@@ -249,27 +312,27 @@ def seeded(name: str, seed: int) -> bytes:
     return blake2b(f"{seed}:{name}".encode(), digest_size=16).digest()
 
 
-def splits_before(
-    last: Mapping[Key, Stood], kept: Iterable[KeptPicture], replaced: Mapping[Key, Key]
+def earlier_splits(
+    earlier: Mapping[Key, EarlierSplit], kept: Iterable[KeptPicture], replaced: Mapping[Key, Key]
 ) -> dict[str, set[Split]]:
-    """Return where each picture stood last: itself, or else the copies that it replaces now.
+    """Return where each picture was last: itself, or else the copies that it replaces now.
 
     `replaced` maps a dropped picture of a class to the kept one that it gave way to. Of several
     copies those count that were published last.
     """
-    own: dict[str, set[Stood]] = defaultdict(set)
-    inherited: dict[str, set[Stood]] = defaultdict(set)
-    for (class_id, sha256), stood in last.items():
-        own[sha256].add(stood)
-        if (class_id, sha256) in replaced:
-            inherited[replaced[class_id, sha256][1]].add(stood)
+    own: dict[str, set[EarlierSplit]] = defaultdict(set)
+    inherited: dict[str, set[EarlierSplit]] = defaultdict(set)
+    for key, split in earlier.items():
+        own[key[1]].add(split)
+        if key in replaced:
+            inherited[replaced[key][1]].add(split)
     names = {picture.sha256 for picture in kept}
     return {name: _newest(own.get(name) or inherited.get(name, set())) for name in names}
 
 
-def _newest(stood: Collection[Stood]) -> set[Split]:
-    newest = max((s.run_id for s in stood), default=0)
-    return {s.split for s in stood if s.run_id == newest}
+def _newest(earlier: Collection[EarlierSplit]) -> set[Split]:
+    newest = max((e.run_id for e in earlier), default=0)
+    return {e.split for e in earlier if e.run_id == newest}
 
 
 @dataclass(frozen=True)
@@ -285,48 +348,35 @@ class Partition:
 
 
 def partition(
-    decisions: Decisions, links: Sequence[Link], settings: CurateSettings, before: Before
+    decisions: Decisions, links: Sequence[Link], settings: CurateSettings, history: SplitHistory
 ) -> Partition:
     """Assign every kept picture to a split, copies and look-alikes together.
 
-    Pictures stay where they stood unless --seed or --split changed.
+    Pictures stay where they were unless --seed or --split changed.
     """
     replaced = {
         key: (key[0], drop.of_sha256)
         for key, drop in decisions.drops.items()
         if drop.of_sha256 is not None
     }
-    stood = splits_before(before.stood if before.sticky else {}, decisions.kept, replaced)
-    binding = [link for link in links if not _stays_apart(link, stood, before)]
+    earlier = earlier_splits(history.earlier if history.sticky else {}, decisions.kept, replaced)
+    binding = [link for link in links if not _stays_apart(link, earlier, history)]
     names = {p.sha256 for p in decisions.kept}
     members, chains = leak_groups(names, binding, largest=largest_group(len(names)))
-    groups = make_groups(members, decisions.kept, stood, decisions.only_train)
+    groups = make_groups(members, decisions.kept, earlier, decisions.only_train)
     assignment = assign(groups, settings.shares, settings.seed)
     group_of = {s: group.id for group, own in zip(groups, members, strict=True) for s in own}
     split_of = {s: assignment.splits[group] for s, group in group_of.items()}
-    return Partition(
-        split_of=split_of,
-        group_of=group_of,
-        groups=members,
-        chains=chains,
-        small=assignment.small,
-        moved=_moved(decisions, before, split_of),
-    )
-
-
-def _stays_apart(link: Link, stood: Mapping[str, set[Split]], before: Before) -> bool:
-    """Say whether a run has parted two look-alikes of a chain that are no copies."""
-    first, second = stood.get(link.first, set()), stood.get(link.second, set())
-    apart = not link.duplicate and bool(first) and bool(second) and first != second
-    return apart and before.parted(link.first, link.second)
-
-
-def _moved(
-    decisions: Decisions, before: Before, split_of: Mapping[str, Split]
-) -> list[tuple[Key, Split, Split]]:
-    """Return the pictures that changed their split: (key, from, to)."""
-    return [
-        (key, before.stood[key].split, split_of[key[1]])
+    moved = [
+        (key, history.earlier[key].split, split_of[key[1]])
         for key in map(key_of, decisions.kept)
-        if key in before.stood and before.stood[key].split != split_of[key[1]]
+        if key in history.earlier and history.earlier[key].split != split_of[key[1]]
     ]
+    return Partition(split_of, group_of, members, chains, assignment.small, moved)
+
+
+def _stays_apart(link: Link, earlier: Mapping[str, set[Split]], history: SplitHistory) -> bool:
+    """Say whether an earlier run separated two look-alikes of a chain that are no copies."""
+    first, second = earlier.get(link.first, set()), earlier.get(link.second, set())
+    apart = not link.duplicate and bool(first) and bool(second) and first != second
+    return apart and history.parted(link.first, link.second)

@@ -1,7 +1,6 @@
 """Search the published splits again for copies that stand in two of them.
 
-Nothing that made the groups is used: neither their links, nor those remembered from earlier runs.
-Every picture of a split is compared with every one of another, from their hashes and thumbnails.
+The links that made the groups are not used: every picture of a split is compared with every one of another, from their hashes and thumbnails.
 """
 
 from collections import defaultdict
@@ -10,22 +9,19 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from curate.duplicates.hamming import Pairs, cross_pairs
-from curate.duplicates.links import Kind
+from curate.duplicates.hamming import cross_pairs
+from curate.duplicates.links import LinkKind
 from curate.features.alignment import align, same_mirrored, same_whole
 from curate.features.cache import Features
 from curate.features.phash import NO_HASH, VIEWS
+from curate.settings import CurateSettings
 from sceneset.errors import SceneSetError
 from sceneset.manifest.rows import SPLITS, Split
 
 Names = Sequence[str]
-Hashes = NDArray[np.uint64]
-# More pairs (whole pictures of a set above 20,000, views of one above 4,000) are joined by the index,
-# which the tests hold to finding the same.
-_COMPARED_AT_MOST = 2**25
-_TILE = (32, 4096)
+# Up to the square of this many pairs are compared one by one, without the index.
+_BRUTE_BELOW = 5_800
 _REPORT = "report it, with the report of the run before"
 
 
@@ -35,7 +31,7 @@ class Crossing(NamedTuple):
     first: str
     second: str
     distance: int
-    kind: Kind
+    kind: LinkKind
     copies: bool
 
 
@@ -43,14 +39,11 @@ def audit(
     split_of: Mapping[str, Split],
     features: Features,
     digests: Mapping[str, bytes],
-    *,
-    radius: int,
-    leak_radius: int,
-    views: bool,
+    settings: CurateSettings,
 ) -> list[Crossing]:
     """Return every pair across splits that is a copy or within the leak radius, sorted.
 
-    Copies are whole pictures within `radius`, with `views` mirrored and cropped ones too, that
+    Copies are whole pictures within the radius, with views mirrored and cropped ones too, that
     agree when aligned, and flat pictures with equal pixels (`digests`). Raises SceneSetError when
     the pixels of a flat picture are not known.
     """
@@ -64,22 +57,23 @@ def audit(
     members: dict[Split, list[str]] = {split: [] for split in SPLITS}
     for sha256, split in sorted(split_of.items()):
         members[split].append(sha256)
-    found: dict[tuple[str, str], Crossing] = {}
+    crossings: dict[tuple[str, str], Crossing] = {}
     for one, other in combinations(SPLITS, 2):
-        search = _Search(features, members[one], members[other], radius, leak_radius)
-        for crossing in [*search.equal(digests), *search.near(views=views), *search.views(views)]:
+        splits = _SplitPair(features, members[one], members[other], settings)
+        for crossing in [*splits.equal(digests), *splits.near(), *splits.views()]:
             pair = crossing.first, crossing.second
-            if pair not in found or crossing.copies > found[pair].copies:
-                found[pair] = crossing
-    return sorted(found.values())
+            if pair not in crossings or crossing.copies > crossings[pair].copies:
+                crossings[pair] = crossing
+    return sorted(crossings.values())
 
 
-class _Search(NamedTuple):
+class _SplitPair(NamedTuple):
+    """Two splits that are searched for pairs."""
+
     features: Features
     one: Names
     other: Names
-    radius: int
-    leak_radius: int
+    settings: CurateSettings
 
     def equal(self, digests: Mapping[str, bytes]) -> Iterator[Crossing]:
         """Yield flat pictures with equal pixels."""
@@ -88,24 +82,25 @@ class _Search(NamedTuple):
             if name in digests:
                 known[digests[name]].append(name)
         for name in self.other:
-            for twin in known.get(digests.get(name, b""), ()):
-                yield Crossing(twin, name, 0, "pixels", copies=True)
+            for equal in known.get(digests.get(name, b""), ()):
+                yield Crossing(equal, name, 0, "pixels", copies=True)
 
-    def near(self, *, views: bool) -> Iterator[Crossing]:
+    def near(self) -> Iterator[Crossing]:
         """Yield whole and mirrored pictures within the leak radius."""
+        radius, views = self.settings.radius, self.settings.views
         whole, mirrored = self.features.whole, self.features.mirrored
         thumbs = self.features.thumbs
         for a, b, d in self._joined(whole, whole):
-            same = d <= self.radius and same_whole(thumbs[a], thumbs[b])
+            same = d <= radius and same_whole(thumbs[a], thumbs[b])
             yield Crossing(a, b, d, "whole", same)
         for first, second in ((whole, mirrored), (mirrored, whole)):
             for a, b, d in self._joined(first, second):
-                same = views and d <= self.radius and same_mirrored(thumbs[a], thumbs[b])
+                same = views and d <= radius and same_mirrored(thumbs[a], thumbs[b])
                 yield Crossing(a, b, d, "mirrored", same)
 
-    def views(self, wanted: bool) -> Iterator[Crossing]:  # noqa: FBT001  one setting
-        """Yield pictures that look like a part of one in the other split."""
-        if not wanted:
+    def views(self) -> Iterator[Crossing]:
+        """Yield pictures that look like a part of one in the other split, where views are compared."""
+        if not self.settings.views:
             return
         for parts, wholes in ((self.one, self.other), (self.other, self.one)):
             for mirrored in (False, True):
@@ -123,7 +118,9 @@ class _Search(NamedTuple):
         other = [s for s in self.other if second[s] != NO_HASH]
         a = np.array([first[s] for s in one], np.uint64)
         b = np.array([second[s] for s in other], np.uint64)
-        for i, j, d in zip(*near_pairs(a, b, self.leak_radius), strict=True):
+        for i, j, d in zip(
+            *cross_pairs(a, b, self.settings.leak_radius, brute_below=_BRUTE_BELOW), strict=True
+        ):
             yield one[i], other[j], int(d)
 
     def _cut(
@@ -136,28 +133,14 @@ class _Search(NamedTuple):
         flat = np.array([self.features.views[s] for s in wholes], np.uint64).reshape(-1)
         cut = np.flatnonzero(flat != NO_HASH)
         nearest: dict[tuple[int, int], tuple[int, int]] = {}
-        for i, k, d in zip(*near_pairs(hashes, flat[cut], self.radius), strict=True):
+        for i, k, d in zip(
+            *cross_pairs(hashes, flat[cut], self.settings.radius, brute_below=_BRUTE_BELOW),
+            strict=True,
+        ):
             j, view = divmod(int(cut[k]), len(VIEWS))
             nearest[i, j] = min(nearest.get((i, j), (64, 0)), (int(d), view))
         for (i, j), (d, view) in nearest.items():
             yield parts[i], wholes[j], d, view
-
-
-def near_pairs(a: Hashes, b: Hashes, radius: int) -> Pairs:
-    """Return every pair of uint64[N] and uint64[M] at most `radius` bits apart, comparing all."""
-    if len(a) * len(b) > _COMPARED_AT_MOST:
-        return cross_pairs(a, b, radius)
-    rows, columns = _TILE
-    found = [(np.empty(0, np.int64),) * 2]
-    for left in range(0, len(b), columns):
-        for top in range(0, len(a), rows):
-            tile = a[top : top + rows, None] ^ b[None, left : left + columns]
-            near = np.bitwise_count(tile) <= radius
-            if near.any():
-                i, j = np.nonzero(near)
-                found.append((i + top, j + left))
-    i, j = (np.concatenate(places) for places in zip(*found, strict=True))
-    return Pairs(i, j, np.bitwise_count(a[i] ^ b[j]))
 
 
 def check(crossings: Sequence[Crossing]) -> None:

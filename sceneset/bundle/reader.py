@@ -9,6 +9,7 @@ from sceneset.bundle.tag_rule import TagRule, read_tag_rule
 from sceneset.checksums import file_sha256
 from sceneset.class_names import read_class_names
 from sceneset.errors import DamagedDataError, MissingInputError, SettingsError
+from sceneset.images import Fit, fit_of
 
 BUNDLE_NAME = "bundle.json"
 _GRAPH = "saved_model.pb"
@@ -23,7 +24,7 @@ class Bundle:
     folder: Path
     class_names: tuple[str, ...]
     size: int
-    fit: str
+    fit: Fit
     record: dict[str, Any]
     tag_rule: TagRule = field(default_factory=TagRule)
 
@@ -85,7 +86,7 @@ def open_bundle(model: Path) -> Bundle:
         _refuse_added(folder, set(expected))
         preprocess = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
         names = read_class_names(folder / "class_names.json")
-        size, fit = int(preprocess["size"]), str(preprocess["fit"])
+        size, fit = int(preprocess["size"]), fit_of(str(preprocess["fit"]))
         return Bundle(folder, names, size, fit, record, _stated_rule(folder, record))
     except (KeyError, TypeError, ValueError, AttributeError, FileNotFoundError) as error:
         raise _altered(folder, f"its record cannot be read ({error})") from error
@@ -113,8 +114,8 @@ def _refuse_added(folder: Path, listed: set[str]) -> None:
 
     File managers leave hidden files of their own wherever they are opened.
     """
-    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
-    added = sorted(found - listed - {BUNDLE_NAME})
+    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    added = sorted(files - listed - {BUNDLE_NAME})
     strange = [name for name in added if Path(name).name[0] != "."]
     if strange:
         raise _altered(folder, f"{strange[0]} was added to it")

@@ -1,15 +1,19 @@
-"""Keep the manifest: the one place that reads and writes its SQLite file."""
+"""Keep the manifest, one SQLite file that survives kills: the one place that reads and writes it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, fields
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 from sceneset.class_list import SceneClass, slug_of
-from sceneset.errors import ClassListError
-from sceneset.manifest.database import Database
+from sceneset.errors import ClassListError, DamagedDataError
 from sceneset.manifest.rows import (
+    MIGRATIONS,
     ClassRow,
     DecisionRow,
     FeatureRow,
@@ -23,51 +27,8 @@ from sceneset.manifest.rows import (
     SuspectRow,
 )
 
-
-def now() -> str:
-    """Return the time in UTC as ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-class Searches(Database):
-    """The part of the manifest that lets a scrape go on where the last one ended."""
-
-    def finish_query(self, engine: str, class_id: int, address: str, run_id: int) -> None:
-        """Note that a search gave all it has, so that the next run need not load it again."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO finished_queries (engine, class_id, address, run_id, at)"
-            " VALUES (?, ?, ?, ?, ?)",
-            (engine, class_id, address, run_id, now()),
-        )
-
-    def finished_addresses(self, engine: str, class_id: int) -> set[str]:
-        """Return the addresses of the searches of a class that gave all they have."""
-        rows = self.query(
-            "SELECT address FROM finished_queries WHERE engine = ? AND class_id = ?",
-            (engine, class_id),
-        )
-        return {address for (address,) in rows}
-
-    def last_rank(self, engine: str, class_id: int, query: str) -> int:
-        """Return the last rank at which a query showed a result, 0 when it showed none."""
-        rows = self.query(
-            "SELECT max(rank) FROM (SELECT rank FROM sightings WHERE engine = :engine AND"
-            " class_id = :class_id AND query = :query UNION ALL SELECT q.rank"
-            " FROM sighting_queries q JOIN sightings s ON s.id = q.sighting_id"
-            " WHERE s.engine = :engine AND s.class_id = :class_id AND q.query = :query)",
-            {"engine": engine, "class_id": class_id, "query": query},
-        )
-        return int(rows[0][0] or 0)
-
-    def count_attempt(self, engine: str, class_id: int, result_ids: Iterable[str]) -> None:
-        """Count one more attempt for results."""
-        self._db.executemany(
-            "UPDATE sightings SET attempts = attempts + 1"
-            " WHERE engine = ? AND class_id = ? AND result_id = ?",
-            [(engine, class_id, result_id) for result_id in result_ids],
-        )
-
-
+WAIT_S = 10.0
+PAUSE_S = 0.02
 _TABLES: dict[type[Any], str] = {
     ImageRow: "images",
     SightingRow: "sightings",
@@ -77,24 +38,79 @@ _TABLES: dict[type[Any], str] = {
     SuspectRow: "suspects",
     OverrideRow: "overrides",
 }
+Row = TypeVar("Row")
 
-__all__ = ["Manifest", "now"]
+
+def now() -> str:
+    """Return the time in UTC as ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-class Manifest(Searches):
-    """Rows in, rows out; every method is one statement or one transaction."""
+class Manifest:
+    """One open manifest in WAL mode, each commit flushed to disk: rows in, rows out.
+
+    Every method is one statement or one transaction.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, make it when missing, and bring its schema up to date.
+
+        Raises DamagedDataError when a newer version of the tool wrote it; sqlite3 errors pass.
+        """
+        self._db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+        try:
+            retried(lambda: self._db.execute("PRAGMA journal_mode = WAL"))
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._migrate()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Return the open manifest."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # Any table
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make every write in the block happen together or not at all."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:  # a full disk makes SQLite roll back by itself
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def query(
+        self, sql: str, values: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+        return self._db.execute(sql, values).fetchall()
+
+    def write(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a writing statement once for the values of each row."""
+        self._db.executemany(sql, rows)
 
     def insert(self, rows: Sequence[Any]) -> None:
         """Insert rows of one table; `images` and `features` that are there already stay."""
-        if not rows:
-            return
-        columns = [field.name for field in fields(rows[0])]
-        verb = "INSERT OR IGNORE" if isinstance(rows[0], ImageRow | FeatureRow) else "INSERT"
-        self._db.executemany(
-            f"{verb} INTO {_TABLES[type(rows[0])]} ({', '.join(columns)})"
-            f" VALUES ({', '.join('?' * len(columns))})",
-            [astuple(row) for row in rows],
-        )
+        if rows:
+            verb = "INSERT OR IGNORE" if isinstance(rows[0], ImageRow | FeatureRow) else "INSERT"
+            self.write(f"{verb} {_into(type(rows[0]))}", map(astuple, rows))
+
+    def _select(self, kind: type[Row], rest: str) -> list[Row]:
+        """Return rows of one table; `rest` of the statement follows the table's name."""
+        rows = self.query(f"SELECT {_columns(kind)} FROM {_TABLES[kind]} {rest}")  # noqa: S608  own names
+        return [kind(*row) for row in rows]
+
+    # classes
 
     def adopt_classes(self, classes: Iterable[SceneClass]) -> dict[str, int]:
         """Add classes that are new, refresh the queries of the others; return name -> id.
@@ -104,13 +120,13 @@ class Manifest(Searches):
         classes = list(classes)
         known = {row.name.casefold(): row.name for row in self.classes()}
         for scene_class in classes:
-            if known.get(scene_class.name.casefold(), scene_class.name) != scene_class.name:
+            before = known.get(scene_class.name.casefold(), scene_class.name)
+            if before != scene_class.name:
                 raise ClassListError(
-                    f"{scene_class.name!r} is already in this data set as "
-                    f"{known[scene_class.name.casefold()]!r}",
+                    f"{scene_class.name!r} is already in this data set as {before!r}",
                     cure="spell it as before, or use another --dataset",
                 )
-        self._db.executemany(
+        self.write(
             "INSERT INTO classes (name, slug, queries) VALUES (?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET queries = excluded.queries",
             [(c.name, slug_of(c.name), json.dumps(c.queries)) for c in classes],
@@ -121,6 +137,8 @@ class Manifest(Searches):
         """Return every class by id."""
         rows = self.query("SELECT id, name, slug, queries FROM classes ORDER BY id")
         return [ClassRow(i, name, slug, tuple(json.loads(q))) for i, name, slug, q in rows]
+
+    # runs
 
     def start_run(
         self, stage: str, settings: Mapping[str, object], versions: Mapping[str, object]
@@ -134,7 +152,7 @@ class Manifest(Searches):
 
     def finish_run(self, run_id: int, outcome: str, counts: Mapping[str, object]) -> None:
         """Record how a run ended; one that has ended stays as it ended."""
-        self._db.execute(
+        self.query(
             "UPDATE runs SET finished_at = ?, outcome = ?, counts = ?"
             " WHERE id = ? AND finished_at IS NULL",
             (now(), outcome, json.dumps(counts), run_id),
@@ -149,17 +167,13 @@ class Manifest(Searches):
         )
         return [
             RunRow(
-                r[0],
-                r[1],
-                json.loads(r[2]),
-                json.loads(r[3]),
-                r[4],
-                r[5],
-                r[6],
-                json.loads(r[7] or "null"),
+                run_id, name, json.loads(settings), json.loads(versions),
+                started_at, finished_at, outcome, json.loads(counts or "null"),
             )
-            for r in rows
-        ]
+            for run_id, name, settings, versions, started_at, finished_at, outcome, counts in rows
+        ]  # fmt: skip
+
+    # sightings, with sighting_queries and finished_queries: what a scrape goes on with
 
     def record_sightings(self, rows: Iterable[SightingRow]) -> None:
         """Insert results at their end state; one that had failed is replaced.
@@ -167,22 +181,28 @@ class Manifest(Searches):
         It keeps the query and rank under which it was first seen.
         """
         columns = [field.name for field in fields(SightingRow)]
-        kept = {"query", "rank"}
-        fresh = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in kept)
-        self._db.executemany(
-            f"INSERT INTO sightings ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
-            f" ON CONFLICT (engine, class_id, result_id) DO UPDATE SET {fresh}"
-            " WHERE sightings.status = 'failed'",
-            [astuple(row) for row in rows],
+        fresh = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in {"query", "rank"})
+        self.write(
+            f"INSERT {_into(SightingRow)} ON CONFLICT (engine, class_id, result_id)"
+            f" DO UPDATE SET {fresh} WHERE sightings.status = 'failed'",
+            map(astuple, rows),
         )
 
     def record_query(self, sighting: tuple[str, int, str], query: str, rank: int) -> None:
         """Note that a known result (engine, class id, result id) also answers another query."""
-        self._db.execute(
+        self.query(
             "INSERT OR IGNORE INTO sighting_queries (sighting_id, query, rank)"
             " SELECT id, ?, ? FROM sightings"
             " WHERE engine = ? AND class_id = ? AND result_id = ? AND query <> ?",
             (query, rank, *sighting, query),
+        )
+
+    def count_attempt(self, engine: str, class_id: int, result_ids: Iterable[str]) -> None:
+        """Count one more attempt for results."""
+        self.write(
+            "UPDATE sightings SET attempts = attempts + 1"
+            " WHERE engine = ? AND class_id = ? AND result_id = ?",
+            [(engine, class_id, result_id) for result_id in result_ids],
         )
 
     def known_results(self, engine: str, class_id: int) -> dict[str, tuple[str, int]]:
@@ -192,6 +212,33 @@ class Manifest(Searches):
             (engine, class_id),
         )
         return {result_id: (status, attempts) for result_id, status, attempts in rows}
+
+    def last_rank(self, engine: str, class_id: int, query: str) -> int:
+        """Return the last rank at which a query showed a result, 0 when it showed none."""
+        rows = self.query(
+            "SELECT max(rank) FROM (SELECT rank FROM sightings WHERE engine = :engine AND"
+            " class_id = :class_id AND query = :query UNION ALL SELECT q.rank"
+            " FROM sighting_queries q JOIN sightings s ON s.id = q.sighting_id"
+            " WHERE s.engine = :engine AND s.class_id = :class_id AND q.query = :query)",
+            {"engine": engine, "class_id": class_id, "query": query},
+        )
+        return int(rows[0][0] or 0)
+
+    def finish_query(self, engine: str, class_id: int, url: str, run_id: int) -> None:
+        """Note that a search gave all it has, so that the next run need not load it again."""
+        self.query(
+            "INSERT OR REPLACE INTO finished_queries (engine, class_id, address, run_id, at)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (engine, class_id, url, run_id, now()),
+        )
+
+    def finished_urls(self, engine: str, class_id: int) -> set[str]:
+        """Return the URLs of the searches of a class that gave all they have."""
+        rows = self.query(
+            "SELECT address FROM finished_queries WHERE engine = ? AND class_id = ?",
+            (engine, class_id),
+        )
+        return {url for (url,) in rows}
 
     def sighting_counts(self) -> dict[int, dict[str, int]]:
         """Return class id -> status -> number of sightings."""
@@ -210,9 +257,8 @@ class Manifest(Searches):
 
     def kept_files(self, class_id: int) -> list[tuple[str, str, ImageRow]]:
         """Return (engine, result id, picture) of every kept sighting of a class."""
-        columns = ", ".join(f"i.{field.name}" for field in fields(ImageRow))
         rows = self.query(
-            f"SELECT s.engine, s.result_id, {columns} FROM sightings s"  # noqa: S608  own names
+            f"SELECT s.engine, s.result_id, {_columns(ImageRow, 'i.')} FROM sightings s"  # noqa: S608  own names
             " JOIN images i USING (sha256) WHERE s.class_id = ? AND s.status = 'kept'",
             (class_id,),
         )
@@ -228,11 +274,11 @@ class Manifest(Searches):
         )
         return [KeptPicture(*row) for row in rows]
 
+    # images and features
+
     def images(self) -> list[ImageRow]:
         """Return every file content of raw/ by SHA-256."""
-        columns = ", ".join(field.name for field in fields(ImageRow))
-        rows = self.query(f"SELECT {columns} FROM images ORDER BY sha256")  # noqa: S608  own names
-        return [ImageRow(*row) for row in rows]
+        return self._select(ImageRow, "ORDER BY sha256")
 
     def features(self, kind: str, algorithm: str) -> dict[str, bytes]:
         """Return SHA-256 -> value of one kind of feature."""
@@ -241,31 +287,7 @@ class Manifest(Searches):
         )
         return dict(rows)
 
-    def latest_overrides(self) -> dict[tuple[str, int], OverrideRow]:
-        """Return (SHA-256, class id) -> what a person decided last."""
-        rows = self.query(
-            "SELECT sha256, class_id, action, new_class_id, note, at FROM overrides ORDER BY rowid"
-        )
-        return {(row[0], row[1]): OverrideRow(*row) for row in rows}
-
-    def replace_suspects(self, rows: Sequence[SuspectRow]) -> None:
-        """Put these up for review instead of all before; contents not in `images` are left out."""
-        with self.transaction():
-            known = {sha256 for (sha256,) in self.query("SELECT sha256 FROM images")}
-            self._db.execute("DELETE FROM suspects")
-            self.insert([row for row in rows if row.sha256 in known])
-
-    def suspects(self) -> list[SuspectRow]:
-        """Return what is up for review: doubted labels, then outliers, the highest score first."""
-        columns = ", ".join(field.name for field in fields(SuspectRow))
-        rows = self.query(f"SELECT {columns} FROM suspects ORDER BY kind, score DESC, sha256")  # noqa: S608  own names
-        return [SuspectRow(*row) for row in rows]
-
-    def tombstones(self) -> list[tuple[str | None, str | None, str | None]]:
-        """Return (SHA-256, site, page address) of everything that was taken out for good."""
-        return [
-            (r[0], r[1], r[2]) for r in self.query("SELECT sha256, site, page_url FROM tombstones")
-        ]
+    # splits
 
     def last_splits(self, runs: Iterable[int]) -> list[SplitRow]:
         """Return where each picture of a class went in the newest of these runs that published it.
@@ -289,3 +311,79 @@ class Manifest(Searches):
             (sha256, json.dumps(list(runs))),
         )
         return dict(rows)
+
+    # overrides, suspects and tombstones: what people decided or shall decide
+
+    def latest_overrides(self) -> dict[tuple[str, int], OverrideRow]:
+        """Return (SHA-256, class id) -> what a person decided last."""
+        rows = self._select(OverrideRow, "ORDER BY rowid")
+        return {(row.sha256, row.class_id): row for row in rows}
+
+    def replace_suspects(self, rows: Sequence[SuspectRow]) -> None:
+        """Put these up for review instead of all before; contents not in `images` are left out."""
+        with self.transaction():
+            known = {sha256 for (sha256,) in self.query("SELECT sha256 FROM images")}
+            self.query("DELETE FROM suspects")
+            self.insert([row for row in rows if row.sha256 in known])
+
+    def suspects(self) -> list[SuspectRow]:
+        """Return what is up for review: doubted labels, then outliers, the highest score first."""
+        return self._select(SuspectRow, "ORDER BY kind, score DESC, sha256")
+
+    def tombstones(self) -> list[tuple[str | None, str | None, str | None]]:
+        """Return (SHA-256, site, page URL) of everything that was taken out for good."""
+        rows = self.query("SELECT sha256, site, page_url FROM tombstones")
+        return [(sha256, site, page_url) for sha256, site, page_url in rows]
+
+    # The schema
+
+    def _migrate(self) -> None:
+        version = self._version()
+        if version > len(MIGRATIONS):
+            raise DamagedDataError(
+                f"the manifest has schema {version}, this program knows {len(MIGRATIONS)}",
+                cure="use the newer version of sceneset that wrote it",
+            )
+        if version == len(MIGRATIONS):
+            return
+        with self.transaction():  # another process may have migrated since: ask again inside
+            for number in range(self._version(), len(MIGRATIONS)):
+                for statement in MIGRATIONS[number].split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {number + 1}")
+
+    def _version(self) -> int:
+        return int(self.query("PRAGMA user_version")[0][0])
+
+
+def _columns(kind: type[Any], prefix: str = "") -> str:
+    return ", ".join(f"{prefix}{field.name}" for field in fields(kind))
+
+
+def _into(kind: type[Any]) -> str:
+    """Return what follows INSERT for a whole row of a kind."""
+    marks = ", ".join("?" * len(fields(kind)))
+    return f"INTO {_TABLES[kind]} ({_columns(kind)}) VALUES ({marks})"
+
+
+def retried(
+    command: Callable[[], object],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Try a command again while others hold the file, for WAIT_S.
+
+    SQLite does not wait by itself where it sees a deadlock coming: when several open a new file and
+    each wants to turn it to WAL.
+    """
+    until = clock() + WAIT_S
+    while True:
+        try:
+            command()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or clock() > until:
+                raise
+            sleep(PAUSE_S)
+        else:
+            return

@@ -1,37 +1,26 @@
 """Compare two published versions: what came, went, changed class or changed split."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sceneset.dataset import Dataset
-from sceneset.errors import MissingInputError
-from sceneset.versions.published import PublishedPicture, numbers, read_pictures, read_record
+from sceneset.versions.published import PublishedPicture, read_pictures, read_record
 
 SHOWN = 10
 Kind = TypeVar("Kind")
-
-
-@dataclass(frozen=True)
-class Change:
-    """One picture: class and split before and after; empty where it was not, or is no more."""
-
-    sha256: str
-    path: str
-    class_before: str = ""
-    class_after: str = ""
-    split_before: str = ""
-    split_after: str = ""
+Pair = tuple[PublishedPicture, PublishedPicture]
 
 
 @dataclass(frozen=True)
 class VersionsDiff:
-    """All changes between two versions, each list sorted by class and file."""
+    """All changes between two versions, sorted by class and file; pairs are before and after."""
 
-    came: tuple[Change, ...]
-    went: tuple[Change, ...]
-    changed_class: tuple[Change, ...]
-    changed_split: tuple[Change, ...]
+    came: list[PublishedPicture]
+    went: list[PublishedPicture]
+    changed_class: list[Pair]
+    changed_split: list[Pair]
     unchanged: int
 
 
@@ -42,51 +31,42 @@ def compare(before: Iterable[PublishedPicture], after: Iterable[PublishedPicture
     order of name, and what is left over went or came.
     """
     old, new = _by_content(before), _by_content(after)
-    came, went, relabelled, moved = [], [], [], []
-    unchanged = 0
-    for sha256 in sorted(old.keys() | new.keys()):
+    came: list[PublishedPicture] = []
+    went: list[PublishedPicture] = []
+    relabelled: list[Pair] = []
+    kept: list[Pair] = []
+    for sha256 in old.keys() | new.keys():
         left, right = old.get(sha256, {}), new.get(sha256, {})
-        for name in sorted(left.keys() & right.keys()):
-            if left[name].split == right[name].split:
-                unchanged += 1
-            else:
-                moved.append(_change(left[name], right[name]))
-        out = [left[name] for name in sorted(left.keys() - right.keys())]
-        into = [right[name] for name in sorted(right.keys() - left.keys())]
-        both = min(len(out), len(into))
-        relabelled += [_change(a, b) for a, b in zip(out[:both], into[:both], strict=True)]
-        went += [_change(picture, None) for picture in out[both:]]
-        came += [_change(None, picture) for picture in into[both:]]
+        kept += [(left[name], right[name]) for name in left.keys() & right.keys()]
+        left_only = [left[name] for name in sorted(left.keys() - right.keys())]
+        right_only = [right[name] for name in sorted(right.keys() - left.keys())]
+        relabelled += zip(left_only, right_only, strict=False)
+        went += left_only[len(right_only) :]
+        came += right_only[len(left_only) :]
+    moved = [(one, other) for one, other in kept if one.split != other.split]
     return VersionsDiff(
-        _sorted(came), _sorted(went), _sorted(relabelled), _sorted(moved), unchanged
+        came=sorted(came, key=_place),
+        went=sorted(went, key=_place),
+        changed_class=sorted(relabelled, key=_places),
+        changed_split=sorted(moved, key=_places),
+        unchanged=len(kept) - len(moved),
     )
 
 
-def _by_content(
-    pictures: Iterable[PublishedPicture],
-) -> dict[str, dict[str, PublishedPicture]]:
-    found: dict[str, dict[str, PublishedPicture]] = {}
+def _by_content(pictures: Iterable[PublishedPicture]) -> dict[str, dict[str, PublishedPicture]]:
+    """Return SHA-256 -> class name -> picture."""
+    grouped: dict[str, dict[str, PublishedPicture]] = defaultdict(dict)
     for picture in pictures:
-        found.setdefault(picture.sha256, {})[picture.class_name] = picture
-    return found
+        grouped[picture.sha256][picture.class_name] = picture
+    return grouped
 
 
-def _change(before: PublishedPicture | None, after: PublishedPicture | None) -> Change:
-    known = after or before
-    if known is None:
-        raise ValueError("a change has a picture before or after")
-    return Change(
-        sha256=known.sha256,
-        path=known.path,
-        class_before=before.class_name if before else "",
-        class_after=after.class_name if after else "",
-        split_before=before.split if before else "",
-        split_after=after.split if after else "",
-    )
+def _place(picture: PublishedPicture) -> tuple[str, str]:
+    return picture.class_name, picture.path
 
 
-def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
-    return tuple(sorted(changes, key=lambda c: (c.class_before, c.class_after, c.path)))
+def _places(pair: Pair) -> tuple[str, str, str]:
+    return pair[0].class_name, *_place(pair[1])
 
 
 def diff_versions(dataset: Dataset, pair: tuple[int, int]) -> dict[str, Any]:
@@ -94,35 +74,23 @@ def diff_versions(dataset: Dataset, pair: tuple[int, int]) -> dict[str, Any]:
 
     Raises MissingInputError when there is no such version, DamagedDataError when one cannot be read.
     """
-    there = numbers(dataset.versions)
-    for number in pair:
-        if number not in there:
-            raise MissingInputError(
-                f"{dataset.root} has no published version {number}",
-                cure=f"name two of {', '.join(map(str, there))}"
-                if there
-                else f"sceneset curate --dataset {dataset.root}",
-            )
-    folders = [dataset.versions / str(number) for number in pair]
+    folders = [dataset.version(number) for number in pair]
     pictures = [read_pictures(folder) for folder in folders]
     records = [read_record(folder) or {} for folder in folders]
-    changes = compare(*pictures)
+    diff = compare(*pictures)
+    changes: dict[str, list[Any]] = {
+        "came": [_one(picture) for picture in diff.came],
+        "went": [_one(picture) for picture in diff.went],
+        "changed_class": [_both(*change) for change in diff.changed_class],
+        "changed_split": [_both(*change) for change in diff.changed_split],
+    }
     return {
         "from": _side(pair[0], records[0], pictures[0]),
         "to": _side(pair[1], records[1], pictures[1]),
-        "counts": {
-            "came": len(changes.came),
-            "went": len(changes.went),
-            "changed_class": len(changes.changed_class),
-            "changed_split": len(changes.changed_split),
-            "unchanged": changes.unchanged,
-        },
+        "counts": {k: len(v) for k, v in changes.items()} | {"unchanged": diff.unchanged},
         "classes": _classes(*(_kind(record, "class_names", list) for record in records)),
         "settings": _settings(*(_kind(record, "settings", dict) for record in records)),
-        "came": [_one(c, "after") for c in changes.came],
-        "went": [_one(c, "before") for c in changes.went],
-        "changed_class": [_both(c) for c in changes.changed_class],
-        "changed_split": [_both(c) for c in changes.changed_split],
+        **changes,
     }
 
 
@@ -154,21 +122,21 @@ def _settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, 
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _one(change: Change, when: str) -> dict[str, str]:
+def _one(picture: PublishedPicture) -> dict[str, str]:
     return {
-        "sha256": change.sha256,
-        "path": change.path,
-        "class": getattr(change, f"class_{when}"),
-        "split": getattr(change, f"split_{when}"),
+        "sha256": picture.sha256,
+        "path": picture.path,
+        "class": picture.class_name,
+        "split": picture.split,
     }
 
 
-def _both(change: Change) -> dict[str, Any]:
+def _both(before: PublishedPicture, after: PublishedPicture) -> dict[str, Any]:
     return {
-        "sha256": change.sha256,
-        "path": change.path,
-        "class": [change.class_before, change.class_after],
-        "split": [change.split_before, change.split_after],
+        "sha256": after.sha256,
+        "path": after.path,
+        "class": [before.class_name, after.class_name],
+        "split": [before.split, after.split],
     }
 
 

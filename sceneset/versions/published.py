@@ -4,17 +4,18 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from sceneset.dataset import Dataset, version_folders, version_number
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import SPLITS, Split
 
 MANIFEST_NAME = "manifest.csv"
 RECORD_NAME = "dataset.json"
+_NUMBER = re.compile("[1-9][0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,16 @@ def read_pictures(folder: Path) -> list[PublishedPicture]:
 
 def read_record(folder: Path) -> dict[str, Any] | None:
     """Return a version's dataset.json, or None when there is none that can be read."""
+    return read_object(folder / RECORD_NAME)
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object of a file, or None when there is none that can be read."""
     try:
-        record = json.loads((folder / RECORD_NAME).read_bytes())
+        value = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return record if isinstance(record, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def record_json(record: object) -> bytes:
@@ -112,13 +118,14 @@ def record_json(record: object) -> bytes:
     return f"{json.dumps(record, ensure_ascii=False, indent=1)}\n".encode()
 
 
+def version_number(name: str) -> int | None:
+    """Return the number that a version's folder of this name has, or None: `003` is no version."""
+    return int(name) if _NUMBER.fullmatch(name) else None
+
+
 def numbers(versions: Path) -> list[int]:
-    """Return the numbers of the version folders, sorted."""
-    return version_folders(versions)
-
-
-def current_number(dataset: Dataset) -> int | None:
-    """Return the number of the version that `current` leads to, or None when it leads to none."""
-    folder = dataset.current.resolve()
-    inside = dataset.current.exists() and folder.parent == dataset.versions.resolve()
-    return version_number(folder.name) if inside else None
+    """Return the numbers of the version folders, sorted; files and links are none, however named."""
+    if not versions.is_dir():
+        return []
+    names = (p.name for p in versions.iterdir() if p.is_dir() and not p.is_symlink())
+    return sorted(number for name in names if (number := version_number(name)) is not None)

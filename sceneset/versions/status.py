@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from sceneset.dataset import Dataset, DatasetSettings, open_dataset
+from sceneset.dataset import Dataset, DatasetSettings
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import SPLITS, STATUSES, Status
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output
 from sceneset.versions.diff import diff_lines, diff_versions
-from sceneset.versions.published import current_number
 
 
 @Parameter(name="*")
@@ -30,16 +29,12 @@ _DEFAULTS = StatusSettings()
 
 def status(*, settings: StatusSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: ARG001
     """Count what a data set holds, or compare two published versions."""
-    dataset = open_dataset(settings.dataset)
+    dataset = Dataset.open(settings.dataset)
     if settings.diff is not None:
         diff = {"dataset": str(dataset.root), **diff_versions(dataset, settings.diff)}
         return Outcome(diff, diff_lines(diff))
+    classes = dataset.counts()
     with Manifest(dataset.manifest_path) as manifest:
-        counts = manifest.sighting_counts()
-        classes = {
-            row.name: {s: counts.get(row.id, {}).get(s, 0) for s in STATUSES}
-            for row in sorted(manifest.classes(), key=lambda row: row.name)
-        }
         pictures = len(manifest.images())
         runs = [
             {"stage": run.stage, "started_at": run.started_at, "outcome": run.outcome or "killed"}
@@ -59,7 +54,7 @@ def status(*, settings: StatusSettings = _DEFAULTS, output: Output = Output()) -
 
 def published(dataset: Dataset) -> dict[str, Any] | None:
     """Return number, version id and counts of the published version, or None."""
-    record, number = dataset.current / "dataset.json", current_number(dataset)
+    record, number = dataset.current / "dataset.json", dataset.current_number
     if number is None or not record.is_file():
         return None
     try:

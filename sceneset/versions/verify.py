@@ -1,19 +1,18 @@
 """Check every stored file, every published version and every invariant of a data set."""
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sceneset.checksums import NAME as CHECKSUMS
-from sceneset.checksums import altered_files, file_sha256
-from sceneset.dataset import Dataset, DatasetSettings, open_dataset
+from sceneset.checksums import altered_files, file_problem
+from sceneset.dataset import Dataset, DatasetSettings
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import ImageRow
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
-from sceneset.versions.published import current_number, numbers, read_pictures
+from sceneset.versions.published import numbers, read_object, read_pictures
 
 MARK = "export.json"
 
@@ -36,20 +35,17 @@ def standing_exports(manifest: Manifest) -> list[Exported]:
     """
     runs = [run.settings | (run.counts or {}) for run in manifest.runs("export")]
     latest = {str(run.get("out", "")): run for run in runs}
-    found = []
-    for out, said in sorted(latest.items()):
+    exports = []
+    for out, recorded in sorted(latest.items()):
         if out and any((Path(out) / name).is_file() for name in (MARK, CHECKSUMS)):
-            facts = said | _mark(Path(out))
-            found.append(Exported(Path(out), str(facts["format"]), str(facts["version"])))
-    return found
+            facts = recorded | _mark(Path(out))
+            exports.append(Exported(Path(out), str(facts["format"]), str(facts["version"])))
+    return exports
 
 
 def _mark(out: Path) -> dict[str, Any]:
-    try:
-        mark = json.loads((out / MARK).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return mark if isinstance(mark, dict) and {"format", "version"} <= mark.keys() else {}
+    mark = read_object(out / MARK) or {}
+    return mark if {"format", "version"} <= mark.keys() else {}
 
 
 _NAME_DIGITS = 16
@@ -57,14 +53,11 @@ _NAME_DIGITS = 16
 
 def version_problems(dataset: Dataset) -> list[str]:
     """Say what is wrong with any published version: files missing, altered or added."""
-    problems = _link_problems(dataset)
-    for number in numbers(dataset.versions):
-        try:
-            altered = altered_files(dataset.versions / str(number))
-        except OSError as error:
-            altered = [f"its checksums cannot be read ({error.strerror})"]
-        problems += [f"version {number}: {problem}" for problem in altered]
-    return problems
+    altered = {n: altered_files(dataset.versions / str(n)) for n in numbers(dataset.versions)}
+    return [
+        *_link_problems(dataset),
+        *(f"version {n}: {problem}" for n, problems in altered.items() for problem in problems),
+    ]
 
 
 def _link_problems(dataset: Dataset) -> list[str]:
@@ -72,7 +65,7 @@ def _link_problems(dataset: Dataset) -> list[str]:
     link = dataset.current
     if not link.is_symlink():
         return ["curated/current is no link to a version"] if link.exists() else []
-    if current_number(dataset) is not None:
+    if dataset.current_number is not None:
         return []
     missing = "" if link.exists() else ", which is missing"
     return [f"curated/current points to {link.readlink()}{missing or ', which is no version'}"]
@@ -80,14 +73,11 @@ def _link_problems(dataset: Dataset) -> list[str]:
 
 def export_problems(exports: Collection[Exported]) -> list[str]:
     """Say which files of exports are missing or altered; what users add beside them is theirs."""
-    problems = []
-    for export in exports:
-        try:
-            altered = altered_files(export.out, added=False)
-        except OSError as error:
-            altered = [f"its checksums cannot be read ({error.strerror})"]
-        problems += [f"export {export.out}: {problem}" for problem in altered]
-    return problems
+    return [
+        f"export {export.out}: {problem}"
+        for export in exports
+        for problem in altered_files(export.out, added=False)
+    ]
 
 
 def forgotten_problems(dataset: Dataset, forgotten: Collection[str]) -> list[str]:
@@ -127,7 +117,7 @@ def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) 
 
     Ends with exit code 5 when anything is wrong.
     """
-    dataset = open_dataset(settings.dataset)
+    dataset = Dataset.open(settings.dataset)
     watch = Stopwatch()
     with Manifest(dataset.manifest_path) as manifest:
         images = manifest.images()
@@ -137,7 +127,9 @@ def verify(*, settings: DatasetSettings = _DEFAULTS, output: Output = Output()) 
         with progress_bars(output) as bars:
             bar = bars.add("hashing", total=len(images))
             for image in images:
-                problems += file_problems(dataset.root, image)
+                path, altered = dataset.root / image.path, "does not hash to its name"
+                problem = file_problem(path, image.sha256, altered)
+                problems += [f"{image.path} {problem}"] if problem else []
                 bar.advance()
     unforgotten = forgotten_problems(dataset, forgotten)
     summary = {
@@ -171,18 +163,6 @@ def _outcome(summary: dict[str, Any], unforgotten: Sequence[str]) -> Outcome:
     )
 
 
-def file_problems(root: Path, image: ImageRow) -> list[str]:
-    """Say what is wrong with one raw file: missing, or not the content that it is named for."""
-    path = root / image.path
-    if not path.is_file():
-        return [f"{image.path} is missing"]
-    try:
-        same = file_sha256(path) == image.sha256
-    except OSError as error:
-        return [f"{image.path} cannot be read ({error.strerror})"]
-    return [] if same else [f"{image.path} does not hash to its name"]
-
-
 def manifest_problems(manifest: Manifest) -> Iterator[str]:
     """Yield every broken invariant of the rows."""
     for (answer,) in manifest.query("PRAGMA integrity_check"):
@@ -191,8 +171,8 @@ def manifest_problems(manifest: Manifest) -> Iterator[str]:
     for broken in manifest.query("PRAGMA foreign_key_check"):
         yield f"manifest.db: a row of {broken[0]} points to a missing row of {broken[2]}"
     for name, sql in _INVARIANTS:
-        for (found,) in manifest.query(sql):
-            yield f"{name}: {found}"
+        for (value,) in manifest.query(sql):
+            yield f"{name}: {value}"
 
 
 _INVARIANTS = (

@@ -6,10 +6,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from queue import Empty, Queue
 from threading import Thread
 
 from sceneset.errors import BrowserMissingError
@@ -36,21 +36,17 @@ def is_online(
     """
     if any(environment.get(name) for name in _PROXIES):
         return True
-    answers: Queue[bool] = Queue()
+    answers: list[bool] = []
 
     def ask() -> None:
-        try:
+        with suppress(OSError):
             connect(DRIVERS_HOST)
-        except OSError:
-            answers.put(False)
-        else:
-            answers.put(True)
+            answers.append(True)
 
-    Thread(target=ask, daemon=True).start()
-    try:
-        return answers.get(timeout=patience)
-    except Empty:
-        return False
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(patience)
+    return bool(answers)
 
 
 BROWSERS = (
@@ -62,7 +58,7 @@ BROWSERS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
 DRIVER_VARIABLES = ("SE_CHROMEDRIVER", "CHROMEDRIVER")
-ASK_S = 10
+VERSION_S = 10
 _VERSION = re.compile(r"(\d+)\.\d+\.\d+")
 _CURE = (
     "on Debian: apt install chromium chromium-driver; elsewhere install Chrome; or --driver PATH"
@@ -70,8 +66,8 @@ _CURE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """A driver, its browser (None: the driver knows where) and how they were found."""
+class DriverChoice:
+    """A driver, its browser (None: the driver knows where) and where they come from."""
 
     driver: str
     browser: str | None
@@ -79,15 +75,15 @@ class Choice:
 
 
 Which = Callable[[str], str | None]
-Ask = Callable[[str], str]
-Fetcher = Callable[[str | None], Choice | None]
+ReadVersion = Callable[[str], str]
+Fetcher = Callable[[str | None], DriverChoice | None]
 
 
-def ask_version(binary: str) -> str:
+def read_version(binary: str) -> str:
     """Return what `binary --version` prints, or nothing when it cannot be run."""
     try:
         answer = subprocess.run(  # noqa: S603  a browser or driver found on this machine
-            [binary, "--version"], capture_output=True, text=True, timeout=ASK_S, check=False
+            [binary, "--version"], capture_output=True, text=True, timeout=VERSION_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
@@ -100,59 +96,55 @@ def major(version: str) -> str | None:
     return match[1] if match else None
 
 
-def find_browsers(which: Which) -> list[str]:
-    """Return the browsers that are installed, the likeliest first."""
-    return [path for name in BROWSERS if (path := which(name))]
-
-
 def choose(
-    asked: Path | None,
+    requested: Path | None,
     environment: Mapping[str, str],
     which: Which,
-    ask: Ask = ask_version,
+    read_version: ReadVersion = read_version,
     fetchers: Callable[[], Iterable[Fetcher]] = tuple,
-) -> Choice:
-    """Choose a driver: as asked, from the environment, on the path, else fetched.
+) -> DriverChoice:
+    """Choose a driver: as requested, from the environment, on the path, else fetched.
 
     The driver on the path counts only when its major version equals the browser's.
-    `fetchers` are asked for only when nothing is installed; they get the browser and return a
-    choice or None, in turn. Raises
-    BrowserMissingError when the asked driver does not exist, or when nothing is found and
-    nothing may be fetched.
+    `fetchers` are called only when nothing is installed; they get the browser and return a choice
+    or None, in turn. Raises BrowserMissingError when the requested driver does not exist, or when
+    nothing is installed and nothing could be fetched.
     """
-    browsers = find_browsers(which)
+    browsers = [path for name in BROWSERS if (path := which(name))]
     browser = browsers[0] if browsers else None
     named = (
-        [str(asked)] if asked else [environment[v] for v in DRIVER_VARIABLES if environment.get(v)]
+        [str(requested)]
+        if requested
+        else [environment[v] for v in DRIVER_VARIABLES if environment.get(v)]
     )
     for driver in named:
         if not Path(driver).is_file():
             raise BrowserMissingError(f"no driver at {driver}", cure=_CURE)
-        return Choice(driver, browser, "as given")
+        return DriverChoice(driver, browser, "as given")
     on_path = which("chromedriver")
-    driver_major = major(ask(on_path)) if on_path else None
+    driver_major = major(read_version(on_path)) if on_path else None
     for candidate in browsers:
-        if on_path and driver_major and major(ask(candidate)) == driver_major:
-            return Choice(on_path, candidate, "installed")
+        if on_path and driver_major and major(read_version(candidate)) == driver_major:
+            return DriverChoice(on_path, candidate, "installed")
     for fetch in fetchers():
         choice = fetch(browser)
         if choice:
             return choice
-    raise BrowserMissingError(_missing(browser, on_path, ask), cure=_CURE)
+    raise BrowserMissingError(_missing(browser, on_path, read_version), cure=_CURE)
 
 
-def _missing(browser: str | None, driver: str | None, ask: Ask) -> str:
+def _missing(browser: str | None, driver: str | None, read_version: ReadVersion) -> str:
     if browser is None:
         return "no Chrome or Chromium is installed, and none could be fetched"
     if driver is None:
         return f"{browser} has no chromedriver beside it, and none could be fetched"
     return (
-        f"{driver} has version {major(ask(driver))}, but {browser} has {major(ask(browser))},"
+        f"{driver} has version {major(read_version(driver))}, but {browser} has {major(read_version(browser))},"
         " and no driver that fits could be fetched"
     )
 
 
-def fetch_with_webdriver_manager(browser: str | None) -> Choice | None:
+def fetch_with_webdriver_manager(browser: str | None) -> DriverChoice | None:
     """Let webdriver-manager download a driver for the installed browser; None when it cannot."""
     if browser is None:
         return None
@@ -178,10 +170,12 @@ def fetch_with_webdriver_manager(browser: str | None) -> Choice | None:
         path = ChromeDriverManager(chrome_type=kind, download_manager=downloads).install()
     except Exception:  # noqa: BLE001  the package raises bare exceptions
         return None
-    return Choice(str(path), browser, "fetched by webdriver-manager")
+    return DriverChoice(str(path), browser, "fetched by webdriver-manager")
 
 
-def fetch_with_selenium_manager(browser: str | None, *, offline: bool = False) -> Choice | None:
+def fetch_with_selenium_manager(
+    browser: str | None, *, offline: bool = False
+) -> DriverChoice | None:
     """Let Selenium Manager download a driver, and a browser when there is none.
 
     With `offline` it looks only at what it downloaded before.
@@ -199,8 +193,12 @@ def fetch_with_selenium_manager(browser: str | None, *, offline: bool = False) -
         paths = SeleniumManager().binary_paths(arguments)
     except (WebDriverException, OSError):
         return None
-    driver, found = paths.get("driver_path"), paths.get("browser_path")
-    return Choice(str(driver), browser or found, "fetched by Selenium Manager") if driver else None
+    driver, fetched = paths.get("driver_path"), paths.get("browser_path")
+    return (
+        DriverChoice(str(driver), browser or fetched, "fetched by Selenium Manager")
+        if driver
+        else None
+    )
 
 
 def fetchers() -> tuple[Fetcher, ...]:

@@ -1,6 +1,6 @@
 """Drive headless Chromium: the only file that starts Selenium.
 
-Chromium is tied to its driver by a pipe, and both to this process by a guardian and, on Linux, by the
+Chromium is tied to its driver by a pipe, and both to this process by a watchdog and, on Linux, by the
 parent-death signal, so that neither a process nor a profile outlives us however we end.
 """
 
@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
-from typing import Any, Protocol, TypeVar
+from time import monotonic, sleep
+from typing import Any, TypeVar
 
 from selenium.common.exceptions import (
     InvalidSessionIdException,
@@ -31,8 +32,7 @@ from selenium.webdriver.remote.client_config import ClientConfig
 from urllib3.exceptions import HTTPError
 
 from sceneset.signals import end_with_parent
-from scraper.browser.chromedriver import Choice
-from scraper.browser.cleanup import Guardian, end_users, new_profile
+from scraper.browser.chromedriver import DriverChoice
 from scraper.reader import BrowserLost, Unreachable
 
 WINDOW = "1600,1400"
@@ -46,6 +46,107 @@ _FLAGS = (
     "--disable-dev-shm-usage",
     f"--window-size={WINDOW}",
 )
+
+
+PROFILE_PREFIX = "sceneset-browser-"
+LIST_S = 5
+END_S = 5
+PAUSE_S = 0.02
+RELEASE_S = 5
+# A line says that all is cleaned up already; the end of the pipe without one, that we died.
+_WATCHDOG = """
+read -r _ && exit
+kill -s KILL -- "-$1" 2>/dev/null
+rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }
+"""
+
+
+class Watchdog:
+    """End a driver's process group and remove its profile if this process dies, however it dies.
+
+    The shell has a session of its own, so that no signal of the terminal reaches it.
+    """
+
+    def __init__(self, group: int, profile: Path) -> None:
+        """Watch from now on; `group` is the id of the driver's process group."""
+        self._shell = subprocess.Popen(  # noqa: S603  fixed words, a number and our own folder
+            ["/bin/sh", "-c", _WATCHDOG, "sh", str(group), str(profile)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def release(self) -> None:
+        """Say that nothing is left to clean up."""
+        with suppress(OSError, subprocess.TimeoutExpired):
+            self._shell.communicate(b"\n", timeout=RELEASE_S)
+
+
+def new_profile(folder: Path) -> Path:
+    """Make a profile named after this process, after removing those of dead ones.
+
+    On Linux browsers end with the run that started them; elsewhere a killed run leaves them: they
+    are killed here.
+    """
+    orphaned = [
+        profile
+        for profile in folder.glob(f"{PROFILE_PREFIX}*-*")
+        if (owner := profile.name.removeprefix(PROFILE_PREFIX).partition("-")[0]).isdecimal()
+        and not _is_alive(int(owner))
+    ]
+    if orphaned:
+        end_users(orphaned)
+    for profile in orphaned:
+        shutil.rmtree(profile, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{PROFILE_PREFIX}{os.getpid()}-", dir=folder))
+
+
+def running_processes() -> list[tuple[int, str]]:
+    """Return (id, command line) of every process; none where `ps` is missing."""
+    words = ["ps", "-axww", "-o", "pid=,command="]
+    try:
+        listed = subprocess.run(  # noqa: S603  fixed words
+            words, capture_output=True, text=True, timeout=LIST_S, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    pairs = (line.strip().partition(" ") for line in listed.splitlines())
+    return [(int(pid), command) for pid, _, command in pairs if pid.isdecimal()]
+
+
+def end_users(
+    profiles: Iterable[Path],
+    processes: Callable[[], Iterable[tuple[int, str]]] = running_processes,
+) -> None:
+    """Kill what still uses one of the profiles until nothing does, for at most END_S.
+
+    A killed browser lives on while its memory is given back, and writes into a folder just removed.
+    """
+    options = {f"--user-data-dir={profile}" for profile in profiles}
+    until = monotonic() + END_S
+    while users := [pid for pid, command in processes() if options & set(command.split())]:
+        ours = [process_id for process_id in users if _kill(process_id)]
+        if not ours or monotonic() > until:
+            return
+        sleep(PAUSE_S)
+
+
+def _kill(process_id: int) -> bool:
+    """Kill a process; say whether we may."""
+    try:
+        os.kill(process_id, signal.SIGKILL)
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
+    return True
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
 
 
 def chromium_options(browser: str | None, profile: Path, *, headful: bool) -> ChromeOptions:
@@ -94,14 +195,16 @@ class Started:
     sweep: Callable[[], None] | None
 
 
-def local_driver(choice: Choice, *, headful: bool = False, patience: float = COMMAND_S) -> Started:
+def local_driver(
+    choice: DriverChoice, *, headful: bool = False, patience: float = COMMAND_S
+) -> Started:
     """Start a driver and its browser on this machine; no command takes longer than `patience`, in s.
 
     Raises BrowserLost when they do not come up.
     """
     profile = new_profile(Path(tempfile.gettempdir()))
     service = driver_service(choice.driver)
-    guardians: list[Guardian] = []
+    watchdogs: list[Watchdog] = []
 
     def sweep() -> None:
         """Kill the driver and its browser, stopped ones too; remove the profile."""
@@ -113,12 +216,12 @@ def local_driver(choice: Choice, *, headful: bool = False, patience: float = COM
                 process.wait(QUIT_S)
             end_users([profile])
         shutil.rmtree(profile, ignore_errors=True)
-        while guardians:
-            guardians.pop().release()
+        while watchdogs:
+            watchdogs.pop().release()
 
     try:
         service.start()
-        guardians.append(Guardian(service.process.pid, profile))
+        watchdogs.append(Watchdog(service.process.pid, profile))
         options = chromium_options(choice.browser, profile, headful=headful)
         return Started(_connect(service.service_url, options, patience, ours=True), sweep)
     except (WebDriverException, HTTPError, OSError) as error:
@@ -129,23 +232,21 @@ def local_driver(choice: Choice, *, headful: bool = False, patience: float = COM
         raise
 
 
-def grid_driver(address: str, *, headful: bool = False) -> Started:
+def grid_driver(url: str, *, headful: bool = False) -> Started:
     """Start a browser on a Selenium Grid. Raises BrowserLost when it does not come up."""
     try:
-        driver = _connect(address, grid_options(headful=headful), COMMAND_S, ours=False)
+        driver = _connect(url, grid_options(headful=headful), COMMAND_S, ours=False)
     except (WebDriverException, HTTPError, OSError) as error:
-        raise BrowserLost(
-            f"the Grid at {address} gives no browser: {_first_line(error)}"
-        ) from error
+        raise BrowserLost(f"the Grid at {url} gives no browser: {_first_line(error)}") from error
     return Started(driver, None)
 
 
-def _connect(address: str, options: ChromeOptions, patience: float, *, ours: bool) -> Remote:
+def _connect(url: str, options: ChromeOptions, patience: float, *, ours: bool) -> Remote:
     # A command that is not answered in time would be sent three times more.
     once = {"init_args_for_pool_manager": {"retries": False}}
-    config = ClientConfig(remote_server_addr=address, init_args_for_pool_manager=once)
+    config = ClientConfig(remote_server_addr=url, init_args_for_pool_manager=once)
     config.timeout = patience
-    connection = ChromeRemoteConnection(address, ignore_proxy=ours, client_config=config)
+    connection = ChromeRemoteConnection(url, ignore_proxy=ours, client_config=config)
     return Remote(command_executor=connection, options=options)
 
 
@@ -186,7 +287,7 @@ class Browser:
         """Run a script in the page and return its value."""
         return self._guard(lambda: self._driver.execute_script(script, *arguments))
 
-    def run_async(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  the same
+    def run_async(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  what scripts return
         """Run a script that calls back, within SCRIPT_S, and return what it calls back with."""
         return self._guard(lambda: self._driver.execute_async_script(script, *arguments))
 
@@ -220,7 +321,7 @@ class Browser:
     def close(self) -> None:
         """End browser and driver, by force after five seconds or when they are lost.
 
-        A browser of a Grid is always asked to quit, so that its slot is free again.
+        A browser of a Grid always gets the command to quit, so that its slot is free again.
         """
         with self._closing:
             if self._closed:
@@ -266,28 +367,3 @@ def _is_gone(error: Exception) -> bool:
 def _first_line(error: BaseException) -> str:
     text = getattr(error, "msg", None) or str(error)
     return str(text).splitlines()[0] if text else type(error).__name__
-
-
-class Tab(Protocol):
-    """What reading a page needs of a browser; every method may raise BrowserLost."""
-
-    def open(self, url: str) -> bool:
-        """Load a page; return False when it did not end loading in time. Raises Unreachable."""
-
-    def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  what scripts return
-        """Run a script in the page and return its value."""
-
-    def run_async(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  the same
-        """Run a script that calls back and return what it calls back with."""
-
-    def network_log(self) -> Sequence[Mapping[str, Any]]:
-        """Return the log of DevTools messages since the last call."""
-
-    def response_body(self, request_id: str) -> bytes | None:
-        """Return the bytes that were received for a request, None when they are gone."""
-
-    def snapshot(self) -> tuple[str, bytes]:
-        """Return the page's HTML and a PNG of it."""
-
-    def close(self) -> None:
-        """End the browser."""

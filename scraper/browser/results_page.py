@@ -1,17 +1,16 @@
 """Read one results page at a time in a browser: what it is, what it shows, the bytes it got."""
 
-from collections.abc import Callable
-from dataclasses import asdict
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Literal
 
 from sceneset.images import MAX_BYTES
-from scraper.browser.devtools import NetworkLog, Received
-from scraper.browser.driver import Tab
-from scraper.engines.engine import Found
-from scraper.engines.results_page import ResultsPage
+from scraper.browser.driver import Browser
+from scraper.engines.engine import ResultsPage, SearchResult
 from scraper.http.rate_limit import retry_after
 from scraper.reader import (
     UNAVAILABLE,
@@ -19,14 +18,14 @@ from scraper.reader import (
     Fetched,
     PageFacts,
     PageState,
-    Stretch,
+    ResultBatch,
     TryLater,
     Unreachable,
     is_sorry,
     page_state,
 )
 
-STRETCH_MS = 6000
+BATCH_MS = 6000
 PATIENCE_MS = 1200
 BATCH = 100
 HTTP_ERRORS = 400
@@ -37,8 +36,93 @@ LATE_LOOKS = 2
 LATE_LOG_S = 0.3
 LATE_BYTES_S = 3.0
 CONSENT_S = 10.0
-REFUSALS = 3
+MOST_REFUSALS = 3
 _SCRIPTS = Path(__file__).parent / "js"
+_BATCH_REQUESTS = frozenset({"XHR", "Fetch"})
+
+
+@dataclass(slots=True)
+class Received:
+    """What became of one request: HTTP status, decoded bytes so far, how it ended.
+
+    `withheld` says that the answer came and the browser did not give it to the page.
+    """
+
+    request_id: str
+    kind: str
+    status: int | None = None
+    size: int = 0
+    end: Literal["running", "finished", "failed"] = "running"
+    withheld: bool = False
+
+
+@dataclass
+class NetworkLog:
+    """The requests of one page load, from the driver's performance log."""
+
+    page_status: int | None = None
+    page_headers: dict[str, str] = field(default_factory=dict)
+    page_urls: list[str] = field(default_factory=list)
+    _frame: str | None = None
+    _of_url: dict[str, Received] = field(default_factory=dict)
+    _of_id: dict[str, Received] = field(default_factory=dict)
+
+    @property
+    def busy(self) -> bool:
+        """Say whether the page still waits for an answer to a request of its scripts."""
+        return any(r.kind in _BATCH_REQUESTS and r.end == "running" for r in self._of_id.values())
+
+    def read(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Take in log entries, each with a JSON `message` of the DevTools protocol."""
+        for entry in entries:
+            event = json.loads(entry["message"])["message"]
+            self._record(event["method"].removeprefix("Network."), event["params"])
+
+    def find(self, url: str) -> Received | None:
+        """Return what became of the picture at a URL, None when it was never requested."""
+        return self._of_url.get(url)
+
+    def _record(self, method: str, params: Mapping[str, Any]) -> None:
+        received = self._of_id.get(params.get("requestId", ""))
+        if method == "requestWillBeSent":
+            self._sent(params)
+        elif method == "responseReceived" and params.get("type") == "Document":
+            self._document_answered(params, params["response"])
+        elif received is None:
+            return
+        elif method == "responseReceived":
+            received.status = int(params["response"]["status"])
+            if received.kind == "Image":
+                self._of_url.setdefault(params["response"]["url"], received)
+        elif method == "dataReceived":
+            received.size += int(params["dataLength"])
+        elif method in {"loadingFinished", "requestServedFromCache"}:
+            received.end = "finished"
+        elif method == "loadingFailed":
+            received.end = "failed"
+            blocked = "BLOCKED" in params.get("errorText", "")
+            received.withheld = blocked or bool(params.get("canceled"))
+
+    def _sent(self, params: Mapping[str, Any]) -> None:
+        kind, url = params.get("type", ""), params["request"]["url"]
+        if kind == "Document":
+            self._frame = self._frame or params.get("frameId")
+            if params.get("frameId") == self._frame and url.startswith("http"):
+                self.page_urls.append(url)
+        elif (kind == "Image" and url.startswith("http")) or kind in _BATCH_REQUESTS:
+            received = Received(params["requestId"], kind)
+            self._of_id[received.request_id] = received
+            if kind == "Image":
+                self._of_url[url] = received
+
+    def _document_answered(self, params: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+        """Keep the answer of the page itself, not of a frame in it; the last one counts."""
+        if not response["url"].startswith("http"):
+            return
+        if self.page_status is None or (self._frame and params.get("frameId") == self._frame):
+            self.page_status = int(response["status"])
+            headers = response.get("headers", {})
+            self.page_headers = {name.lower(): str(value) for name, value in headers.items()}
 
 
 class PageReader:
@@ -46,18 +130,18 @@ class PageReader:
 
     def __init__(
         self,
-        tab: Tab,
+        browser: Browser,
         engine: ResultsPage,
         clock: Callable[[], float] = monotonic,
-        nap: Callable[[float], None] = sleep,
+        sleep: Callable[[float], None] = sleep,
         *,
         patience_ms: int = PATIENCE_MS,
     ) -> None:
         """Load the scripts that look at a page; `patience_ms` is for what a page shows late."""
-        self._tab = tab
+        self._browser = browser
         self._engine = engine
         self._clock = clock
-        self._nap = nap
+        self._sleep = sleep
         self._patience_ms = patience_ms
         self._log = NetworkLog()
         self._busy = False
@@ -70,7 +154,7 @@ class PageReader:
     @property
     def user_agent(self) -> str:
         """Return the browser's own user agent."""
-        return str(self._tab.run("return navigator.userAgent"))
+        return str(self._browser.run("return navigator.userAgent"))
 
     def open(self, url: str) -> PageState:
         """Load a page, refuse consent if it asks for it, and say what it is.
@@ -79,12 +163,12 @@ class PageReader:
         BrowserLost when the browser died.
         """
         self._read_log()  # what the last page still did
-        self._log.clear()
+        self._log = NetworkLog()
         self._busy = False
         self._late_s = LATE_BYTES_S
         loaded = self._load(url)
         facts = self._settled_facts()
-        for _ in range(REFUSALS):
+        for _ in range(MOST_REFUSALS):
             if not facts.consent or page_state(facts) == "blocked" or not self._refuse():
                 break
             facts = self._settled_facts()
@@ -94,20 +178,20 @@ class PageReader:
         if state in {"layout unknown", "nothing found"} and (facts.status or 0) >= HTTP_ERRORS:
             raise Unreachable(f"the server answers with HTTP status {facts.status}")
         if facts.status == UNAVAILABLE and state == "blocked" and not facts.captcha:
-            asked = self._log.page_headers.get("retry-after")
-            raise TryLater(retry_after(asked, datetime.now(UTC)) or 0.0)
+            header = self._log.page_headers.get("retry-after")
+            raise TryLater(retry_after(header, datetime.now(UTC)) or 0.0)
         return state
 
-    def stretch(self) -> Stretch:
-        """Scroll one stretch and report it. Raises BrowserLost."""
-        report: dict[str, Any] = self._tab.run_async(self._read_page, self._settings())
+    def next_batch(self) -> ResultBatch:
+        """Scroll on and return what came. Raises BrowserLost."""
+        report: dict[str, Any] = self._browser.run_async(self._read_page, self._settings())
         if "error" in report:
             raise BrowserLost(report["error"])
         self._read_log()
         self._busy = self._log.busy
-        return Stretch(
-            found=tuple(_found(record) for record in report["records"]),
-            unloaded=tuple(_found(record) for record in report["unloaded"]),
+        return ResultBatch(
+            results=tuple(map(_result, report["records"])),
+            unloaded=tuple(map(_result, report["unloaded"])),
             at_bottom=report["bottom"],
             grew=report["grew"],
             clicked=report["clicked"],
@@ -119,7 +203,7 @@ class PageReader:
         )
 
     def body(self, url: str) -> Fetched | None:
-        """Return the bytes the browser received for an address, None when it has none to give.
+        """Return the bytes the browser received from a URL, None when it has none to give.
 
         An answer that is not complete counts as a timeout: half a picture is none.
         """
@@ -135,17 +219,17 @@ class PageReader:
             return Fetched(None, received.status, "timeout")
         if received.end == "failed":
             return None if received.withheld else Fetched(None, received.status, "http_error")
-        data = self._tab.response_body(received.request_id)
+        data = self._browser.response_body(received.request_id)
         gone = data is None or (not data and received.size > 0)
         return None if gone else Fetched(data, received.status)
 
     def snapshot(self) -> tuple[str, bytes]:
         """Return the page's HTML and a PNG of it."""
-        return self._tab.snapshot()
+        return self._browser.snapshot()
 
     def close(self) -> None:
-        """End the browser."""
-        self._tab.close()
+        """Close the browser."""
+        self._browser.close()
 
     def _load(self, url: str) -> bool:
         """Load a page; return False when it did not end loading but stands there.
@@ -154,53 +238,52 @@ class PageReader:
         """
         loaded, trouble = False, ENDLESS
         try:
-            loaded = self._tab.open(url)
+            loaded = self._browser.open(url)
         except Unreachable as error:
             trouble = str(error)
         self._read_log()
         log = self._log
         if loaded and log.page_status is not None:
             return True
-        refused = (log.page_status or 0) >= HTTP_ERRORS or any(map(is_sorry, log.page_addresses))
-        if not self._is_readable(stop=not loaded) and not refused:
+        refused = (log.page_status or 0) >= HTTP_ERRORS or any(map(is_sorry, log.page_urls))
+        script = "if (arguments[0]) window.stop(); return location.protocol + document.readyState"
+        shown = str(self._browser.run(script, not loaded))
+        is_readable = shown.startswith("http") and not shown.endswith("loading")
+        if not is_readable and not refused:
             raise Unreachable("the browser shows its own error page" if loaded else trouble)
         return loaded or refused
-
-    def _is_readable(self, *, stop: bool) -> bool:
-        """Say whether a page of the web stands there; `stop` its loading first."""
-        script = "if (arguments[0]) window.stop(); return location.protocol + document.readyState"
-        told = str(self._tab.run(script, stop))
-        return told.startswith("http") and not told.endswith("loading")
 
     def _settled_facts(self) -> PageFacts:
         """Look at a page that shows nothing yet again, while it waits and shortly after."""
         until = self._clock() + LATE_S
         facts = self._facts()
         looks = 0
-        while _may_change(facts) and self._clock() < until:
+        while self._clock() < until:
+            if not (facts.empty_main or page_state(facts) in {"nothing found", "layout unknown"}):
+                break
             looks = LATE_LOOKS if self._log.busy else looks - 1
             if looks < 0:
                 break
-            self._nap(POLL_S)
+            self._sleep(POLL_S)
             facts = self._facts()
         return facts
 
     def _refuse(self) -> bool:
         """Refuse consent and wait until the page no longer asks; say whether it could."""
-        if not self._tab.run(self._refuse_consent, self._settings()):
+        if not self._browser.run(self._refuse_consent, self._settings()):
             return False
         until = self._clock() + CONSENT_S
         while self._clock() < until:
-            self._nap(POLL_S)
+            self._sleep(POLL_S)
             if not self._facts().consent:
                 return True
         return False
 
     def _facts(self) -> PageFacts:
-        facts: dict[str, Any] = self._tab.run(self._page_facts, self._settings())
+        facts: dict[str, Any] = self._browser.run(self._page_facts, self._settings())
         self._read_log()
         log = self._log
-        return PageFacts(**facts, status=log.page_status, passed=tuple(log.page_addresses))
+        return PageFacts(**facts, status=log.page_status, passed=tuple(log.page_urls))
 
     def _await_end(self, received: Received) -> None:
         """Wait for the end of an answer: a moment for the log, and some seconds a page for slow ones."""
@@ -209,12 +292,12 @@ class PageReader:
         while received.end == "running" and received.size <= MAX_BYTES and self._clock() < until:
             self._read_log()
             if received.end == "running":
-                self._nap(POLL_S)
+                self._sleep(POLL_S)
         if received.end == "running":
             self._late_s -= self._clock() - began
 
     def _read_log(self) -> None:
-        self._log.read(self._tab.network_log())
+        self._log.read(self._browser.network_log())
 
     def _settings(self) -> dict[str, Any]:
         engine = self._engine
@@ -226,18 +309,16 @@ class PageReader:
             "refusalControls": engine.refusal_controls,
             "refusalTexts": engine.refusal_texts,
             "batch": BATCH,
-            "milliseconds": STRETCH_MS,
+            "milliseconds": BATCH_MS,
             "patience": self._patience_ms,
             "busy": self._busy,
         }
 
 
-def _may_change(facts: PageFacts) -> bool:
-    return page_state(facts) in {"nothing found", "layout unknown"} or facts.empty_main
-
-
-def _found(record: dict[str, Any]) -> Found:
-    return Found(record["id"], record["page"], record["title"], record["site"], record["src"])
+def _result(record: dict[str, Any]) -> SearchResult:
+    return SearchResult(
+        record["id"], record["page"], record["title"], record["site"], record["src"]
+    )
 
 
 def _script(name: str) -> str:

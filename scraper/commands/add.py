@@ -3,9 +3,7 @@
 import hashlib
 import os
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -15,15 +13,14 @@ from sceneset.class_list import SceneClass, label_order, name_problem, read_clas
 from sceneset.dataset import Dataset, create_dataset, run_lock
 from sceneset.errors import MissingInputError, UsageError
 from sceneset.images import MAX_BYTES
-from sceneset.manifest.store import Manifest, now
+from sceneset.manifest.store import Manifest
 from sceneset.progress import Bar, Outcome, Output, Stopwatch, progress_bars
 from sceneset.signals import StopRequest, stop_on_request
-from scraper.engines.engine import Found
+from scraper.engines.engine import SearchResult
 from scraper.reader import Fetched
 from scraper.run.harvest import StopReason
-from scraper.run.outcome import ClassResult, combined, scrape_outcome
-from scraper.run.report import write_report
-from scraper.run.store import ClassStore, Refused
+from scraper.run.report import ClassResult, finish_run
+from scraper.run.store import ClassStore, Tombstones
 from scraper.settings import AddSettings
 
 ENGINE = "folder"
@@ -43,8 +40,7 @@ def add(
     The files are copied; FOLDER is not changed. Every file gets a sighting, also one that is no
     picture, with the reason it was rejected.
     """
-    folders = class_folders(folder)
-    _check_listed(folders, settings.classes)
+    folders = class_folders(folder, settings.classes)
     dataset = create_dataset(settings.dataset)
     watch = Stopwatch()
     with run_lock(dataset.root, "add"), Manifest(dataset.manifest_path) as manifest:
@@ -59,17 +55,50 @@ def add(
                 store = _store(dataset, manifest, ids[name], run_id, len(files))
                 reason = _adopt_class(store, files, bars.add(name, len(files)), stop)
                 results[name] = ClassResult(reason, store.added)
-        counts = manifest.sighting_counts()
-        outcome = scrape_outcome(
-            dataset=dataset.root,
-            counts={name: counts.get(ids[name], {}) for name in folders},
-            results=results,
+        return finish_run(
+            manifest,
+            run_id,
+            results,
+            engine=ENGINE,
+            dataset=dataset,
             seconds=watch.total,
             signal_number=stop.signal_number,
         )
-        manifest.finish_run(run_id, combined(r.reason for r in results.values()), outcome.summary)
-        write_report(dataset, manifest, outcome.summary, ENGINE)
-    return outcome
+
+
+def class_folders(folder: Path, class_list: Path | None) -> dict[str, Path]:
+    """Return class name (NFC) -> subfolder, in label order.
+
+    Raises MissingInputError when there is no folder or no subfolder, UsageError when a subfolder's
+    name cannot be a class name, is not in the class list, or equals another after case folding.
+    """
+    if not folder.is_dir():
+        raise MissingInputError(f"no folder at {folder}", cure="name a folder of class folders")
+    folders: dict[str, Path] = {}
+    for place in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        name = unicodedata.normalize("NFC", place.name)
+        problem = name_problem(name)
+        if problem:
+            raise UsageError(f"the folder {shown(name)} {problem}", cure="rename that folder")
+        if name.casefold() in {other.casefold() for other in folders}:
+            raise UsageError(
+                f"two folders are named {shown(name)} but for case", cure="merge or rename them"
+            )
+        folders[name] = place
+    if not folders:
+        raise MissingInputError(
+            f"{folder} holds no class folders", cure="put the pictures of each class in a subfolder"
+        )
+    ordered = {name: folders[name] for name in label_order(folders)}
+    if class_list is not None:
+        listed = {scene_class.name for scene_class in read_class_list(class_list)}
+        unlisted = [name for name in ordered if name not in listed]
+        if unlisted:
+            raise UsageError(
+                f"{shown(unlisted[0])} is a folder but no class of {class_list}",
+                cure="add it to the class list, or rename the folder",
+            )
+    return ordered
 
 
 def _store(
@@ -84,57 +113,19 @@ def _store(
         target=files,
         fresh=True,
         attempts=1,
-        refused=Refused.of(manifest.tombstones()),
-        now=now,
+        tombstones=Tombstones.of(manifest.tombstones()),
     )
-
-
-def class_folders(folder: Path) -> dict[str, Path]:
-    """Return class name (NFC) -> subfolder, in label order.
-
-    Raises MissingInputError when there is no folder or no subfolder, UsageError when a
-    subfolder's name cannot be a class name or two of them are equal after case folding.
-    """
-    if not folder.is_dir():
-        raise MissingInputError(f"no folder at {folder}", cure="name a folder of class folders")
-    found: dict[str, Path] = {}
-    for place in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        name = unicodedata.normalize("NFC", place.name)
-        problem = name_problem(name)
-        if problem:
-            raise UsageError(f"the folder {shown(name)} {problem}", cure="rename that folder")
-        if name.casefold() in {other.casefold() for other in found}:
-            raise UsageError(
-                f"two folders are named {shown(name)} but for case", cure="merge or rename them"
-            )
-        found[name] = place
-    if not found:
-        raise MissingInputError(
-            f"{folder} holds no class folders", cure="put the pictures of each class in a subfolder"
-        )
-    return {name: found[name] for name in label_order(found)}
-
-
-def _check_listed(folders: dict[str, Path], class_list: Path | None) -> None:
-    if class_list is None:
-        return
-    listed = {scene_class.name for scene_class in read_class_list(class_list)}
-    strangers = [name for name in folders if name not in listed]
-    if strangers:
-        raise UsageError(
-            f"{shown(strangers[0])} is a folder but no class of {class_list}",
-            cure="add it to the class list, or rename the folder",
-        )
 
 
 def _adopt_class(store: ClassStore, files: list[Path], bar: Bar, stop: StopRequest) -> StopReason:
     store.begin("")
-    for batch in _batches(files):
+    for start in range(0, len(files), BATCH):
         if stop:
-            return "interrupted"
-        contents = {_shown(path): _read(path) for path in batch}
-        found = [_found(path, contents[_shown(path)]) for path in batch]
-        store.keep(found, contents.__getitem__)
+            break
+        batch = files[start : start + BATCH]
+        contents = {_path_text(path): _read(path) for path in batch}
+        results = [_result(path, contents[_path_text(path)]) for path in batch]
+        store.keep(results, contents.__getitem__)
         bar.advance(len(batch))
     return "interrupted" if stop else "end of results"
 
@@ -148,19 +139,13 @@ def _read(path: Path) -> Fetched:
         return Fetched(None)
 
 
-def _found(path: Path, content: Fetched) -> Found:
+def _result(path: Path, content: Fetched) -> SearchResult:
     """Name a file by place and content: the same file again is known, a changed one is new."""
     digest = hashlib.sha256(content.data or b"").hexdigest()[:16]
-    name = _shown(path)
-    return Found(f"{name}#{digest}", path.absolute().as_uri(), Path(name).name, "", name)
+    name = _path_text(path)
+    return SearchResult(f"{name}#{digest}", path.absolute().as_uri(), Path(name).name, "", name)
 
 
-def _shown(path: Path) -> str:
+def _path_text(path: Path) -> str:
     """Return a path as text, with the bytes that are no UTF-8 escaped."""
     return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
-
-
-def _batches(files: list[Path]) -> Iterator[list[Path]]:
-    queue = iter(files)
-    while batch := list(islice(queue, BATCH)):
-        yield batch

@@ -1,20 +1,34 @@
-"""Say what is installed and what is missing, and see to a browser when asked to."""
+"""Say what is installed and what is missing, and install a browser on request."""
 
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from sceneset.errors import EXTRAS, BrowserMissingError
 from sceneset.progress import Outcome, Output
-from scraper.browser.chromedriver import Choice, ask_version, choose, fetchers, is_debian_root
+from scraper.browser.chromedriver import (
+    DriverChoice,
+    choose,
+    fetchers,
+    is_debian_root,
+    read_version,
+)
 
 DEBIAN_PACKAGES = ("chromium", "chromium-driver")
+APT_COMMANDS = (
+    ("/usr/bin/apt-get", "update", "-qq"),
+    ("/usr/bin/apt-get", "install", "-y", "-qq", *DEBIAN_PACKAGES),
+)
+LOG_LINES = 20
 _DISTRIBUTIONS = {
     "webdriver_manager": "webdriver-manager",
     "imagehash": "ImageHash",
@@ -39,7 +53,7 @@ _DEFAULTS = DoctorSettings()
 def doctor(*, settings: DoctorSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
     """Say what is installed and what is missing; exit 2 when no browser fits."""
     packages = {module: _version(module) for module in EXTRAS}
-    browser, trouble = _browser(output, install=settings.install_browser)
+    browser, trouble = _browser(output, may_install=settings.install_browser)
     lines = [f"Python {sys.version.split()[0]}"]
     lines += [
         f"{module} {version}"
@@ -61,29 +75,47 @@ def doctor(*, settings: DoctorSettings = _DEFAULTS, output: Output = Output()) -
     )
 
 
-def _browser(output: Output, *, install: bool) -> tuple[Choice | None, BrowserMissingError | None]:
+def _browser(
+    output: Output, *, may_install: bool
+) -> tuple[DriverChoice | None, BrowserMissingError | None]:
     try:
         return choose(None, os.environ, shutil.which), None
     except BrowserMissingError:
-        if install and is_debian_root():
-            _install_on_debian(output)
+        if may_install and is_debian_root():
+            install(output.say)
     try:
-        return choose(None, os.environ, shutil.which, fetchers=fetchers if install else tuple), None
+        return choose(
+            None, os.environ, shutil.which, fetchers=fetchers if may_install else tuple
+        ), None
     except BrowserMissingError as error:
         return None, error
 
 
-def _install_on_debian(output: Output) -> None:
-    output.say("installing " + " and ".join(DEBIAN_PACKAGES))
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update", "-qq"], ["install", "-y", "-qq", *DEBIAN_PACKAGES]):
-        subprocess.run(  # noqa: S603  fixed words
-            ["/usr/bin/apt-get", *words], env=environment, stdout=sys.stderr, check=False
+def install(say: Callable[[str], None], commands: Sequence[Sequence[str]] = APT_COMMANDS) -> None:
+    """Install a browser by commands whose output goes to a log file.
+
+    When the last of them fails, `say` gets the end of the log and the cure.
+    """
+    descriptor, log = tempfile.mkstemp(prefix="sceneset-install-", suffix=".log")
+    say(f"installing {' and '.join(DEBIAN_PACKAGES)}; the log is {log}")
+    status = 0
+    with os.fdopen(descriptor, "wb") as file:
+        for command in commands:
+            environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+            status = subprocess.run(  # noqa: S603  fixed words
+                command, env=environment, stdout=file, stderr=subprocess.STDOUT, check=False
+            ).returncode
+    if status:
+        lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
+        for line in lines[-LOG_LINES:]:
+            say(line)
+        say(
+            f"the installation failed with status {status}; mend what its log names, then try again"
         )
 
 
-def _describe(choice: Choice) -> str:
-    browser = ask_version(choice.browser).strip() if choice.browser else "its own browser"
+def _describe(choice: DriverChoice) -> str:
+    browser = read_version(choice.browser).strip() if choice.browser else "its own browser"
     return f"{browser or choice.browser} with {choice.driver} ({choice.how})"
 
 

@@ -1,11 +1,13 @@
 """Run a scrape: every class once, each by the next free browser, resumable at any moment."""
 
+import platform
 import random
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict
+from importlib import metadata
 from queue import Empty, SimpleQueue
-from time import monotonic, sleep
+from time import monotonic
 
 from sceneset.class_list import SceneClass, read_class_list
 from sceneset.dataset import Dataset, create_dataset, run_lock
@@ -14,15 +16,13 @@ from sceneset.progress import Bars, Outcome, Output, Stopwatch, progress_bars
 from sceneset.signals import stop_on_request
 from scraper.engines import ENGINES
 from scraper.engines.engine import Engine
-from scraper.http.rate_limit import Pace
-from scraper.run.outcome import ClassResult, combined, scrape_outcome
-from scraper.run.report import write_report
-from scraper.run.session import Halt, Launcher, Readers, Run, versions
-from scraper.run.store import Refused, Tombstone
-from scraper.run.worker import OneReaderFewer, Worker
+from scraper.http.rate_limit import RateLimiter
+from scraper.run.report import ClassResult, finish_run
+from scraper.run.session import CircuitBreaker, Launcher, Run
+from scraper.run.store import Tombstone, Tombstones
+from scraper.run.worker import ReaderUnavailable, Worker
 from scraper.settings import ScrapeSettings
 
-NAP_S = 0.1
 _DEFAULTS = ScrapeSettings()
 
 
@@ -34,37 +34,33 @@ def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -
     with run_lock(dataset.root, "scrape"), Manifest(dataset.manifest_path) as manifest:
         dataset.sweep_raw()
         ids = manifest.adopt_classes(classes)
-        run_id = manifest.start_run("scrape", asdict(settings), versions())
+        run_id = manifest.start_run("scrape", asdict(settings), _versions())
         with stop_on_request() as stop, progress_bars(output) as bars:
-            halt = Halt(stop)
+            breaker = CircuitBreaker(stop)
             run = make_run(
                 settings,
                 dataset,
                 run_id,
-                halt=halt,
+                breaker=breaker,
                 say=output.say,
-                nap=napper(halt),
+                sleep=breaker.sleep,
                 engine=ENGINES[settings.engine],
                 tombstones=manifest.tombstones(),
             )
             if settings.search_url is None:
                 output.say(run.engine.terms)
             results = collect(run, classes, ids, bars)
-        counts = manifest.sighting_counts()
-        outcome = scrape_outcome(
-            dataset=dataset.root,
-            counts={c.name: counts.get(ids[c.name], {}) for c in classes},
-            results=results,
+        return finish_run(
+            manifest,
+            run_id,
+            results,
+            engine=settings.engine,
+            dataset=dataset,
             seconds=watch.total,
             signal_number=stop.signal_number,
             wanted=None if settings.variants else settings.per_class,
             fresh=not settings.resume,
         )
-        manifest.finish_run(
-            run_id, combined(result.reason for result in results.values()), outcome.summary
-        )
-        write_report(dataset, manifest, outcome.summary, settings.engine)
-    return outcome
 
 
 def collect(
@@ -81,11 +77,14 @@ def collect(
     team = min(run.settings.browsers, len(classes))
     with ThreadPoolExecutor(team, thread_name_prefix="browser") as pool:
         try:
-            _wait([pool.submit(_work, run, todo, ids, bars, results) for _ in range(team)])
+            workers = [pool.submit(_work, run, todo, ids, bars, results) for _ in range(team)]
+            # Signals are heard while this waits for all, or for the first that raises.
+            for future in wait(workers, return_when=FIRST_EXCEPTION).done:
+                future.result()
             _work(run, todo, ids, bars, results)  # what a worker gave back after the others ended
         except BaseException:
-            run.halt.meet("interrupted")
-            run.launcher.end_all()
+            run.breaker.record("interrupted")
+            run.launcher.close_all()
             raise
     left = ClassResult("browser lost", trouble="no browser started for it")
     return {scene_class.name: results.get(scene_class.name, left) for scene_class in classes}
@@ -96,39 +95,28 @@ def make_run(
     dataset: Dataset,
     run_id: int,
     *,
-    halt: Halt,
+    breaker: CircuitBreaker,
     say: Callable[[str], None],
-    nap: Callable[[float], None],
+    sleep: Callable[[float], None],
     engine: Engine,
     tombstones: list[Tombstone],
-    launcher: Readers | None = None,
+    launcher: Launcher | None = None,
 ) -> Run:
-    """Return what the workers of a run share; `nap` sleeps, `launcher` starts what they read with."""
+    """Return what the workers of a run share; `launcher` starts what they read with."""
     jitter = random.Random(settings.seed)  # noqa: S311  pauses, not secrets
-    pace = Pace(settings.pause, settings.loads_per_minute, monotonic, nap, jitter)
+    rate = RateLimiter(settings.pause, settings.loads_per_minute, monotonic, sleep, jitter)
     return Run(
         settings=settings,
         dataset=dataset,
         run_id=run_id,
         engine=engine,
-        refused=Refused.of(tombstones),
-        pace=pace,
-        halt=halt,
+        tombstones=Tombstones.of(tombstones),
+        rate=rate,
+        breaker=breaker,
         say=say,
-        nap=nap,
-        launcher=launcher or Launcher(settings, engine, pace.before_load, nap),
+        sleep=sleep,
+        launcher=launcher or Launcher(settings, engine, rate.acquire, sleep),
     )
-
-
-def napper(halt: Halt) -> Callable[[float], None]:
-    """Return a sleep in slices, so that a request to stop is heard at once."""
-
-    def nap(seconds: float) -> None:
-        end = monotonic() + seconds
-        while not halt and monotonic() < end:
-            sleep(min(NAP_S, max(0.0, end - monotonic())))
-
-    return nap
 
 
 def _work(
@@ -138,7 +126,7 @@ def _work(
     bars: Bars,
     results: dict[str, ClassResult],
 ) -> None:
-    """Collect classes until none is left; a run that halts gives the rest its reason.
+    """Collect classes until none is left; a run that must end gives the rest its reason.
 
     A worker that gets no browser gives its class back; the others go on without it.
     """
@@ -147,37 +135,29 @@ def _work(
         try:
             while True:
                 scene_class = todo.get_nowait()
-                if run.halt.reason:
-                    results[scene_class.name] = ClassResult(run.halt.reason)
+                if run.breaker.reason:
+                    results[scene_class.name] = ClassResult(run.breaker.reason)
                     continue
                 try:
-                    result = _one(run, worker, scene_class, ids[scene_class.name], bars)
-                except OneReaderFewer as error:
+                    store = worker.store(ids[scene_class.name])
+                    bar = bars.add(scene_class.name, total=store.wanted)
+                    result = worker.collect(scene_class, store, bar)
+                except ReaderUnavailable as error:
                     run.say(f"one browser fewer: {error}")
                     todo.put(scene_class)
                     return
+                bar.finish(result.reason)
+                if not bars.visible:
+                    run.say(f"{scene_class.name}: {result.added} new, {result.reason}")
                 results[scene_class.name] = result
-                run.halt.meet(result.reason)
+                run.breaker.record(result.reason)
         except Empty:
             return
         finally:
             worker.close()
 
 
-def _one(
-    run: Run, worker: Worker, scene_class: SceneClass, class_id: int, bars: Bars
-) -> ClassResult:
-    store = worker.store(class_id)
-    bar = bars.add(scene_class.name, total=store.wanted)
-    result = worker.collect(scene_class, store, bar)
-    bar.finish(result.reason)
-    if not bars.visible:
-        run.say(f"{scene_class.name}: {result.added} new, {result.reason}")
-    return result
-
-
-def _wait(futures: list[Future[None]]) -> None:
-    """Wait for all, or for the first that raises; signals are heard meanwhile."""
-    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-    for future in done:
-        future.result()
+def _versions() -> dict[str, str]:
+    """Return the versions of what a scrape depends on."""
+    names = ("selenium", "requests", "pillow")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
 
-from scraper.engines.engine import Engine, Found, with_parameters
+from scraper.engines.engine import Engine, SearchResult, encodable, with_parameters
 
 MAX_TEXT = 1000
 MAX_HTML = 5_000
@@ -14,12 +14,12 @@ _HIDDEN = re.compile(r"<(style|script)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _BLOCK = re.compile(r"</?(?:br|div|p|li|ul|ol|tr|td|th|table)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _REQUIRED = ("result_id", "src")
-_ADDRESSES = frozenset({"page_url", "licence_url", "src"})
+_URLS = frozenset({"page_url", "licence_url", "src"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """Go on by page numbers: where they stand in an answer, how many may be asked for."""
+    """Paginate by page numbers: where they stand in an answer, how many may be requested."""
 
     parameter: str
     number: str
@@ -36,7 +36,7 @@ class Pages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """Go on by the parameters that the answer itself names."""
+    """Paginate by the parameters that the answer itself names."""
 
     at: str
 
@@ -53,11 +53,10 @@ class ApiEngine(Engine):
     """One engine whose results come from a public API as JSON.
 
     Names are dotted paths into the JSON. `results` is the list of results; `empty_sign` stands in
-    an answer that leaves it out because there are none. `fields` says for each field of Found where
+    an answer that leaves it out because there are none. `fields` says for each field of SearchResult where
     its words stand in a result; `html` names those that hold HTML; `spelled` gives some words
     another spelling. `order` is where a result's rank stands, if the list is not in order.
-    `busy_codes` are error codes that ask for patience. `previews_per_minute` is how many previews
-    the source gives in a minute, None for any number.
+    `busy_codes` are error codes that ask to retry later.
     """
 
     results: str
@@ -69,22 +68,21 @@ class ApiEngine(Engine):
     empty_sign: str = ""
     error_code: str = ""
     busy_codes: frozenset[str] = frozenset()
-    previews_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ApiPage:
-    """One answer's results, and the address of the next one, None at the end."""
+    """One answer's results, and the URL of the next one, None at the end."""
 
-    found: tuple[Found, ...]
+    results: tuple[SearchResult, ...]
     following: str | None
 
 
 class Busy(Exception):  # noqa: N818  a state of the world, as Unreachable is
-    """The answer is an error that asks for patience."""
+    """The answer is an error that asks to retry later."""
 
 
-class UnknownAnswer(Exception):  # noqa: N818  the same
+class UnknownAnswer(Exception):  # noqa: N818  a state of the world, as Unreachable is
     """The answer is not made as the engine's description says."""
 
 
@@ -100,12 +98,14 @@ def read_answer(engine: ApiEngine, answer: object, url: str) -> ApiPage:
         records = []
     if not isinstance(records, list):
         raise UnknownAnswer(f"the answer has no list {engine.results}")
-    found = [result for record in _in_order(engine, records) if (result := _found(engine, record))]
-    if records and not found:
+    if engine.order and all(isinstance(look(r, engine.order), int) for r in records):
+        records = sorted(records, key=lambda record: look(record, engine.order))
+    results = [one for record in records if (one := _result(engine, record))]
+    if records and not results:
         wanted = ", ".join(".".join(engine.fields[name]) for name in _REQUIRED)
         raise UnknownAnswer(f"no result has what is needed: {wanted}")
     following = engine.paging.following(answer)
-    return ApiPage(tuple(found), with_parameters(url, following) if following else None)
+    return ApiPage(tuple(results), with_parameters(url, following) if following else None)
 
 
 def look(value: object, path: str) -> Any:  # noqa: ANN401  JSON is anything
@@ -126,24 +126,18 @@ def without_markup(text: str) -> str:
     return unescape(_TAG.sub("", shown))
 
 
-def _in_order(engine: ApiEngine, records: list[Any]) -> list[Any]:
-    if not engine.order:
-        return records
-    ranks = [look(record, engine.order) for record in records]
-    if not all(isinstance(rank, int) for rank in ranks):
-        return records
-    return [record for _, record in sorted(zip(ranks, records, strict=True), key=lambda p: p[0])]
-
-
-def _found(engine: ApiEngine, record: object) -> Found | None:
-    """Return a result, None when it lacks its id or its preview's address."""
+def _result(engine: ApiEngine, record: object) -> SearchResult | None:
+    """Return a result, None when it lacks its id or its preview's URL."""
     values = {name: _words(engine, record, name) for name in engine.fields}
     if not all(values[name] for name in _REQUIRED):
         return None
-    whole = {"page_url": "", "title": "", "site": ""} | values
+    whole = {"page_url": "", "title": "", "site": "", "creator": ""} | values
     whole["licence"] = whole.get("licence") or "unknown"
-    whole["attribution"] = whole.get("attribution") or _attribution(whole)
-    return Found(**whole)
+    if not whole.get("attribution"):  # credit a work that comes without a line of its own
+        creator = f" by {whole['creator']}" if whole["creator"] else ""
+        parts = (f'"{whole["title"]}"{creator}', whole["licence"], whole["page_url"])
+        whole["attribution"] = ", ".join(part for part in parts if part)
+    return SearchResult(**whole)
 
 
 def _words(engine: ApiEngine, record: object, name: str) -> str:
@@ -153,7 +147,7 @@ def _words(engine: ApiEngine, record: object, name: str) -> str:
     if name == "licence":
         parts = [engine.spelled.get(part, part) for part in parts]
     text = " ".join(" ".join(parts).split())
-    if name in _ADDRESSES:
+    if name in _URLS:
         return text if text.startswith(("http://", "https://")) else ""
     return text[:MAX_TEXT]
 
@@ -162,11 +156,4 @@ def _plain(value: object) -> str:
     """Return a string or a whole number as text that any encoding can hold; else nothing."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
-    return str(value).encode("utf-8", "replace").decode("utf-8").replace("\0", "")
-
-
-def _attribution(values: Mapping[str, str]) -> str:
-    """Credit a work that comes without a line of its own: title, creator, licence, source."""
-    title, creator = values["title"], values.get("creator", "")
-    credit = f'"{title}" by {creator}' if creator else f'"{title}"'
-    return ", ".join(part for part in (credit, values["licence"], values["page_url"]) if part)
+    return encodable(str(value)).replace("\0", "")

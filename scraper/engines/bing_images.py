@@ -1,11 +1,6 @@
 """Read Bing Images: each item is a link whose attribute `m` holds a JSON record."""
 
-from scraper.engines.engine import Option
-from scraper.engines.results_page import REFUSAL_TEXTS, STRUCTURE, ResultsPage, Strategy
-
-_COLOURS = (
-    "red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white", "black", "brown",
-)  # fmt: skip
+from scraper.engines.engine import COLOURS, REFUSAL_TEXTS, STRUCTURE, Option, ResultsPage, Strategy
 
 
 def _filters(values: dict[str, str]) -> Option:
@@ -37,7 +32,7 @@ BING_IMAGES = ResultsPage(
                 "gray": "color2-bw",
                 "transparent": "photo-transparent",
             }
-            | {colour: f"color2-FGcls_{colour.upper()}" for colour in _COLOURS}
+            | {colour: f"color2-FGcls_{colour.upper()}" for colour in COLOURS}
         ),
         # In minutes.
         "age": _filters(

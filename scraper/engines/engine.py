@@ -1,12 +1,16 @@
-"""Describe a search engine as data: its address, its terms, its options, its results."""
+"""Describe a search engine as data: its URL, its terms, its options, its results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
 
 from sceneset.errors import SettingsError
 
 ANY = "*"
+COLOURS = (
+    "red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white", "black", "brown",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,8 @@ class Engine:
     """What every engine has.
 
     `variants` are option values that split one query into several with other results, tried in
-    order when a query's own results end before the target.
+    order when a query's own results end before the target. `previews_per_minute` is how many
+    previews the source gives in a minute, None for any number.
     """
 
     name: str
@@ -42,10 +47,11 @@ class Engine:
     terms: str
     options: Mapping[str, Option] = field(default_factory=dict)
     variants: tuple[Mapping[str, str], ...] = ()
+    previews_per_minute: int | None = None
 
-    def check(self, asked: Mapping[str, str]) -> None:
+    def check(self, requested: Mapping[str, str]) -> None:
         """Raise SettingsError for an option or a value that this engine does not know."""
-        for name, value in asked.items():
+        for name, value in requested.items():
             flag = f"--{name}"
             option = self.options.get(name)
             if option is None:
@@ -60,12 +66,12 @@ class Engine:
                     cure=f"give {flag} one of {', '.join(option.values)}",
                 )
 
-    def address(
-        self, query: str, asked: Mapping[str, str] | None = None, template: str | None = None
+    def search_url(
+        self, query: str, options: Mapping[str, str] | None = None, template: str | None = None
     ) -> str:
-        """Return the address of a query's results; `template` stands in for the engine's own."""
+        """Return the URL of a query's results; `template` stands in for the engine's own."""
         words, parameters = [query], dict[str, str]()
-        for name, value in (asked or {}).items():
+        for name, value in (options or {}).items():
             option = self.options[name]
             sent = option.sent(value)
             if not sent:
@@ -80,7 +86,7 @@ class Engine:
 
 
 def with_parameters(url: str, parameters: Mapping[str, str]) -> str:
-    """Set parameters of an address; those it has already are replaced, all others stay."""
+    """Set parameters of a URL; those it has already are replaced, all others stay."""
     if not parameters:
         return url
     parts = urlsplit(url)
@@ -100,9 +106,14 @@ def _filled(template: str, words: str) -> str:
     )
 
 
+def encodable(text: str) -> str:
+    """Return text that any encoding can hold: no lone surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One result as the page shows it; `src` is a data URI or the thumbnail's address."""
+class SearchResult:
+    """One result as the page shows it; `src` is a data URI or the thumbnail's URL."""
 
     result_id: str
     page_url: str
@@ -115,15 +126,77 @@ class Found:
     attribution: str = ""
 
 
-def variants_of(engine: Engine, asked: Mapping[str, str]) -> list[dict[str, str]]:
+def variants_of(engine: Engine, requested: Mapping[str, str]) -> list[dict[str, str]]:
     """Return the option values of each variant, in the engine's order, each once.
 
-    What was asked for stays; a variant that contradicts it, or adds nothing to it, is left out.
+    What was requested stays; a variant that contradicts it, or adds nothing to it, is left out.
     """
     plan: list[dict[str, str]] = []
     for variant in engine.variants:
-        merged = {**variant, **asked}
+        merged = {**variant, **requested}
         kept = all(merged[name] == value for name, value in variant.items())
-        if kept and merged != dict(asked) and merged not in plan:
+        if kept and merged != dict(requested) and merged not in plan:
             plan.append(merged)
     return plan
+
+
+StrategyKind = Literal["attributes", "record", "structure", "links"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """One way to find result items, and when pages of that kind were seen.
+
+    `attributes`: the innermost elements that match `item`; `id_attribute` holds the result id.
+    `record`: the same, and `id_attribute` holds a JSON record; `keys` names what is read from it,
+    for each of `id`, `page`, `title` and `thumb` the first key that has a text.
+    `structure`: inside `item`, the smallest elements with one picture and one outbound link, at
+    least three alike. `links`: the links that match `item` and hold a picture.
+    A last resort is taken only when the others find far fewer valid thumbnails.
+    """
+
+    name: str
+    seen: str
+    item: str
+    kind: StrategyKind = "attributes"
+    id_attribute: str = ""
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    last_resort: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultsPage(Engine):
+    """One engine whose results are read in a browser.
+
+    `end_attributes` hold the page's own words for its end, in its own language. A control of
+    `refusal_controls`, or one that says one of `refusal_texts`, refuses consent.
+    """
+
+    strategies: tuple[Strategy, ...]
+    more_controls: tuple[str, ...] = ()
+    end_texts: tuple[str, ...] = ()
+    end_attributes: tuple[str, ...] = ()
+    refusal_controls: tuple[str, ...] = ()
+    refusal_texts: tuple[str, ...] = ()
+
+
+# Structure outlives attributes as these outlive class names: any page of pictures with links.
+STRUCTURE = Strategy(
+    name="structure alone",
+    seen="any",
+    kind="structure",
+    item="[role=main], main, #rso, #islrg, #search",
+    last_resort=True,
+)
+
+# "Reject all" as consent pages write it, for dialogs that carry no better sign.
+REFUSAL_TEXTS = (
+    "Reject all", "Alle ablehnen", "Tout refuser", "Rechazar todo", "Rifiuta tutto",
+    "Rejeitar tudo", "Recusar tudo", "Alles afwijzen", "Odrzuć wszystko", "Odmítnout vše",
+    "Odmietnuť všetko", "Afvis alle", "Avvisa alla", "Avvis alle", "Hylkää kaikki",
+    "Az összes elutasítása", "Respingeți tot", "Отклонить все", "Відхилити все",
+    "Отхвърляне на всички", "Απόρριψη όλων", "Tümünü reddet", "Odbij sve", "Zavrni vse",
+    "Noraidīt visu", "Atmesti viską", "Keeldu kõigist", "すべて拒否", "모두 거부", "全部拒绝",
+    "全部拒絕", "Tolak semua", "Từ chối tất cả", "ปฏิเสธทั้งหมด", "सभी अस्वीकार करें", "رفض الكل",
+    "דחיית הכול",
+)  # fmt: skip

@@ -1,11 +1,6 @@
 """Read Google Images. Class names die every year, attributes live on: only the latter stand here."""
 
-from scraper.engines.engine import Option
-from scraper.engines.results_page import REFUSAL_TEXTS, STRUCTURE, ResultsPage, Strategy
-
-_COLOURS = (
-    "red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white", "black", "brown",
-)  # fmt: skip
+from scraper.engines.engine import COLOURS, REFUSAL_TEXTS, STRUCTURE, Option, ResultsPage, Strategy
 
 GOOGLE_IMAGES = ResultsPage(
     name="google",
@@ -26,7 +21,7 @@ GOOGLE_IMAGES = ResultsPage(
         "colour": Option(
             parameter="tbs",
             values={"colour": "ic:color", "gray": "ic:gray", "transparent": "ic:trans"}
-            | {colour: f"ic:specific,isc:{colour}" for colour in _COLOURS},
+            | {colour: f"ic:specific,isc:{colour}" for colour in COLOURS},
         ),
         "age": Option(
             parameter="tbs",

@@ -154,8 +154,3 @@ def _obstacle(name: Behaviour, vintage: Vintage, chosen: Iterable[Behaviour]) ->
         return f"--vintage {vintage}"
     rivals = (o for o in chosen if o != name and trait.group and BEHAVIOURS[o].group == trait.group)
     return next(rivals, "")
-
-
-def described() -> str:
-    """Return every behaviour with what it does, for --help."""
-    return "; ".join(f"{name}: {trait.summary}" for name, trait in BEHAVIOURS.items())

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -18,7 +18,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from sceneset.class_list import SceneClass
 from scraper.gallery.scenes import seeded
 
-Kind = Literal[
+ResultKind = Literal[
     "original",
     "exact",
     "near",
@@ -33,11 +33,6 @@ NOT_A_PICTURE = b"<!DOCTYPE html><html><title>Not found</title><p>This picture h
 QUALITY = 85
 
 
-def alter(kind: Kind, original: bytes, rng: Random) -> bytes:
-    """Return the bytes of a planted result made from an original's bytes."""
-    return _ALTERATIONS[kind](original, rng)
-
-
 def encode(image: Image.Image, file_format: str = "JPEG", quality: int = QUALITY) -> bytes:
     """Return the bytes of a preview in JPEG, WEBP or PNG (reduced to 48 colours)."""
     buffer = io.BytesIO()
@@ -47,26 +42,28 @@ def encode(image: Image.Image, file_format: str = "JPEG", quality: int = QUALITY
     return buffer.getvalue()
 
 
-def _same(original: bytes, _rng: Random) -> bytes:
-    return original
+def alter(kind: ResultKind, original: bytes, rng: Random) -> bytes:
+    """Return the bytes of a planted result made from an original's bytes."""
+    if kind == "broken":  # cut, an HTML page in its place, or nothing
+        return rng.choice((original[: len(original) * 3 // 5], NOT_A_PICTURE, b""))
+    if kind == "placeholder":
+        return PLACEHOLDER_GIF
+    if kind not in _ALTERATIONS:
+        return original
+    image = Image.open(io.BytesIO(original)).convert("RGB")
+    return _ALTERATIONS[kind](image, rng)
 
 
-def _near(original: bytes, rng: Random) -> bytes:
+def _near(image: Image.Image, rng: Random) -> bytes:
     """Resize, brighten or darken a little, and encode at a lower quality."""
-    image = _opened(original)
     scale = rng.uniform(0.75, 1.2)
     size = (round(image.width * scale), round(image.height * scale))
     bright = ImageEnhance.Brightness(image.resize(size, Image.Resampling.BICUBIC))
     return encode(bright.enhance(rng.uniform(0.9, 1.1)), quality=rng.randint(45, 75))
 
 
-def _mirrored(original: bytes, _rng: Random) -> bytes:
-    return encode(ImageOps.mirror(_opened(original)))
-
-
-def _cropped(original: bytes, rng: Random) -> bytes:
+def _cropped(image: Image.Image, rng: Random) -> bytes:
     """Keep 0.9 or 0.8 of each side at one of nine positions."""
-    image = _opened(original)
     keep = rng.choice((0.9, 0.8))
     width, height = round(image.width * keep), round(image.height * keep)
     left = round((image.width - width) * rng.choice((0, 0.5, 1)))
@@ -74,33 +71,15 @@ def _cropped(original: bytes, rng: Random) -> bytes:
     return encode(image.crop((left, top, left + width, top + height)))
 
 
-def _broken(original: bytes, rng: Random) -> bytes:
-    """Cut the file, put an HTML page in its place, or leave nothing."""
-    return rng.choice((original[: len(original) * 3 // 5], NOT_A_PICTURE, b""))
-
-
-def _placeholder(_original: bytes, _rng: Random) -> bytes:
-    return PLACEHOLDER_GIF
-
-
-def _opened(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(data)).convert("RGB")
-
-
-_ALTERATIONS: dict[Kind, Callable[[bytes, Random], bytes]] = {
-    "original": _same,
-    "exact": _same,
+_ALTERATIONS: dict[ResultKind, Callable[[Image.Image, Random], bytes]] = {
     "near": _near,
-    "mirrored": _mirrored,
+    "mirrored": lambda image, _: encode(ImageOps.mirror(image)),
     "cropped": _cropped,
-    "two_classes": _same,
-    "broken": _broken,
-    "placeholder": _placeholder,
 }
 
 
 # One turn of planted results; two_classes needs a second class and is an exact copy without one.
-PLANTED: tuple[Kind, ...] = (
+PLANTED: tuple[ResultKind, ...] = (
     "exact",
     "near",
     "mirrored",
@@ -133,7 +112,7 @@ Originals = Callable[[str], tuple[bytes, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ServedResult:
     """One search result: where it stands, what it is, and of which original it is a copy."""
 
     class_name: str
@@ -143,32 +122,32 @@ class Result:
     page: str
     site: str
     title: str
-    kind: Kind = "original"
+    kind: ResultKind = "original"
     of: str | None = None
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ServedClass:
     """One class: the queries that find it, its results in rank order and how to read one."""
 
     name: str
     queries: tuple[str, ...]
-    results: tuple[Result, ...]
+    results: tuple[ServedResult, ...]
     read: Callable[[int], bytes]
 
 
 class Catalogue:
     """Every result there is, found by query or by thumbnail id."""
 
-    def __init__(self, shelves: Iterable[Shelf]) -> None:
-        """Index the shelves; nothing is drawn yet."""
-        self.shelves = {shelf.name: shelf for shelf in shelves}
+    def __init__(self, classes: Iterable[ServedClass]) -> None:
+        """Index the classes; nothing is drawn yet."""
+        self.classes = {served.name: served for served in classes}
         self._by_query = {
-            folded(query): shelf for shelf in self.shelves.values() for query in shelf.queries
+            folded(query): served for served in self.classes.values() for query in served.queries
         }
-        self._by_thumb = {r.thumb_id: r for s in self.shelves.values() for r in s.results}
+        self.by_thumb = {r.thumb_id: r for s in self.classes.values() for r in s.results}
 
-    def find(self, query: str) -> tuple[Result, ...]:
+    def find(self, query: str) -> tuple[ServedResult, ...]:
         """Return the results of a query in rank order; none for an unknown one.
 
         A class name gives the whole class. A query that holds one as a whole word gives four
@@ -177,27 +156,23 @@ class Catalogue:
         text = folded(query)
         if text in self._by_query:
             return self._by_query[text].results
-        held = [key for key in self._by_query if _holds(text, key)]
-        if not held:
+        words = [w for w in self._by_query if re.search(rf"(?<!\w){re.escape(w)}(?!\w)", text)]
+        if not words:
             return ()
-        results = self._by_query[max(held, key=len)].results
+        results = self._by_query[max(words, key=len)].results
         count = max(1, round(len(results) * SHARE_OF_A_WIDER_QUERY))
         return tuple(seeded(text).sample(results, count))
 
-    def by_thumb(self, thumb_id: str) -> Result | None:
-        """Return the result whose thumbnail has this id."""
-        return self._by_thumb.get(thumb_id)
-
-    def read(self, result: Result) -> bytes:
+    def read(self, result: ServedResult) -> bytes:
         """Return the bytes of a result's preview."""
-        return self.shelves[result.class_name].read(result.position)
+        return self.classes[result.class_name].read(result.position)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How one drawn result is made: from which original of which class, altered how."""
 
-    kind: Kind
+    kind: ResultKind
     class_name: str
     original: int
 
@@ -222,22 +197,22 @@ def plan_class(
     return plans
 
 
-def drawn_shelves(
+def drawn_classes(
     classes: Iterable[SceneClass], originals: Originals, *, per_class: int, share: float, seed: int
-) -> list[Shelf]:
-    """Return a shelf per class; its pictures are drawn when first read."""
+) -> list[ServedClass]:
+    """Return what is served per class; pictures are drawn when first read."""
     classes = list(classes)
     names = [one.name for one in classes]
     others = dict(zip(names, [*names[1:], names[0]], strict=True)) if len(names) > 1 else {}
     plans = {
         name: plan_class(name, others.get(name), per_class, share, seed=seed) for name in names
     }
-    return [_drawn_shelf(one, plans, originals, seed) for one in classes]
+    return [_drawn_class(one, plans, originals, seed) for one in classes]
 
 
-def _drawn_shelf(
+def _drawn_class(
     scene_class: SceneClass, plans: Mapping[str, list[Plan]], originals: Originals, seed: int
-) -> Shelf:
+) -> ServedClass:
     name = scene_class.name
     docids = {
         (plan.class_name, plan.original): _identifier("docid", seed, plan.class_name, position)
@@ -245,6 +220,7 @@ def _drawn_shelf(
         for position, plan in enumerate(plans[class_name])
         if plan.kind == "original"
     }
+    no_copies = {"original", "broken", "placeholder"}
 
     @cache
     def read(position: int) -> bytes:
@@ -253,34 +229,33 @@ def _drawn_shelf(
         return alter(plan.kind, originals(plan.class_name)[plan.original], rng)
 
     results = tuple(
-        _result(name, position, seed=seed, kind=plan.kind, of=_of(plan, docids))
+        _result(
+            name,
+            position,
+            seed=seed,
+            kind=plan.kind,
+            of=None if plan.kind in no_copies else docids[plan.class_name, plan.original],
+        )
         for position, plan in enumerate(plans[name])
     )
-    return Shelf(name, tuple({name: 0, **dict.fromkeys(scene_class.queries)}), results, read)
+    return ServedClass(name, tuple({name: 0, **dict.fromkeys(scene_class.queries)}), results, read)
 
 
-def _of(plan: Plan, docids: Mapping[tuple[str, int], str]) -> str | None:
-    if plan.kind in {"original", "broken", "placeholder"}:
-        return None
-    return docids[plan.class_name, plan.original]
+def folder_classes(root: Path) -> list[ServedClass]:
+    """Return what is served per folder in `root`; its files are the results, sorted by name."""
+    classes = []
+    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        name = unicodedata.normalize("NFC", folder.name)
+        files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+        results = tuple(
+            _result(name, position, seed=0, title=path.stem) for position, path in enumerate(files)
+        )
+        classes.append(ServedClass(name, (name,), results, partial(_read, files)))
+    return classes
 
 
-def folder_shelves(root: Path) -> list[Shelf]:
-    """Return a shelf per folder in `root`; every file in it is a result, sorted by name."""
-    return [_folder_shelf(folder) for folder in sorted(root.iterdir()) if _is_shown(folder)]
-
-
-def _is_shown(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".")
-
-
-def _folder_shelf(folder: Path) -> Shelf:
-    name = unicodedata.normalize("NFC", folder.name)
-    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    results = tuple(
-        _result(name, position, seed=0, title=path.stem) for position, path in enumerate(files)
-    )
-    return Shelf(name, (name,), results, lambda position: files[position].read_bytes())
+def _read(files: list[Path], position: int) -> bytes:
+    return files[position].read_bytes()
 
 
 def _result(
@@ -289,12 +264,12 @@ def _result(
     *,
     seed: int,
     title: str = "",
-    kind: Kind = "original",
+    kind: ResultKind = "original",
     of: str | None = None,
-) -> Result:
+) -> ServedResult:
     rng = seeded("result", seed, name, position)
     site = rng.choice(_SITES)
-    return Result(
+    return ServedResult(
         class_name=name,
         position=position,
         docid=_identifier("docid", seed, name, position),
@@ -315,7 +290,3 @@ def _identifier(use: str, seed: int, name: str, position: int) -> str:
 def folded(text: str) -> str:
     """Return the form in which queries and class names are compared: NFC, case folded."""
     return unicodedata.normalize("NFC", " ".join(text.split())).casefold()
-
-
-def _holds(text: str, words: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text) is not None

@@ -1,7 +1,6 @@
 """Draw a class's pictures: seeded, each far from every other of its class in pHash."""
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 from random import Random
 from threading import Lock
@@ -11,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-from scraper.gallery.catalogue import encode
+from scraper.gallery.catalogue import Originals, encode
 from scraper.gallery.scenes import (
+    RGB,
     SCENES,
     Band,
-    Colour,
     Layer,
     Placing,
-    Range,
     Scene,
     made_up_scene,
     paint,
@@ -53,24 +51,21 @@ _SCALE = 2
 _NOISE = 4.0
 _SHADE = 0.24
 _DIM = 0.06
+_COSINES: NDArray[np.float64] = np.cos(np.pi * np.arange(8)[:, None] * np.arange(1, 65, 2) / 64)
 
 
-class Studio:
-    """Draw the originals of each class once, when first asked for."""
+def originals_of(seed: int, count: int) -> Originals:
+    """Return a function that draws the originals of each class once, when first called for it."""
+    drawn: dict[str, tuple[bytes, ...]] = {}
+    lock = Lock()
 
-    def __init__(self, seed: int, count: int) -> None:
-        """Keep the seed and how many originals a class has."""
-        self._seed = seed
-        self._count = count
-        self._drawn: dict[str, tuple[bytes, ...]] = {}
-        self._lock = Lock()
+    def originals(name: str) -> tuple[bytes, ...]:
+        with lock:
+            if name not in drawn:
+                drawn[name] = draw_class(name, count, seed)
+            return drawn[name]
 
-    def originals(self, name: str) -> tuple[bytes, ...]:
-        """Return a class's pictures as bytes."""
-        with self._lock:
-            if name not in self._drawn:
-                self._drawn[name] = draw_class(name, self._count, self._seed)
-            return self._drawn[name]
+    return originals
 
 
 def draw_class(name: str, count: int, seed: int) -> tuple[bytes, ...]:
@@ -91,7 +86,8 @@ def draw_class(name: str, count: int, seed: int) -> tuple[bytes, ...]:
             if all(np.count_nonzero(hashes[0] != one) > MIN_DISTANCE for one in taken):
                 break
         taken += hashes
-        pictures.append(encode(image, _file_format(rng), rng.randint(80, 90)))
+        file_format = rng.choices(("JPEG", "WEBP", "PNG"), (0.88, 0.08, 0.04))[0]
+        pictures.append(encode(image, file_format, rng.randint(80, 90)))
     return tuple(pictures)
 
 
@@ -114,17 +110,9 @@ def phashes(image: Image.Image) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     median. Mirroring turns the sign of every odd column.
     """
     small = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
-    basis = _cosines()
-    low: NDArray[np.float64] = basis @ np.asarray(small, dtype=np.float64) @ basis.T
+    low: NDArray[np.float64] = _COSINES @ np.asarray(small, dtype=np.float64) @ _COSINES.T
     mirrored = low * np.where(np.arange(8) % 2, -1, 1)
     return (low > np.median(low)).ravel(), (mirrored > np.median(mirrored)).ravel()
-
-
-@lru_cache(maxsize=1)
-def _cosines() -> NDArray[np.float64]:
-    frequency, sample = np.arange(8)[:, None], np.arange(32)[None, :]
-    basis: NDArray[np.float64] = np.cos(np.pi * frequency * (2 * sample + 1) / 64)
-    return basis
 
 
 def _paint_band(image: Image.Image, band: Band, rng: Random) -> None:
@@ -155,7 +143,7 @@ def _paint_layer(
 ) -> None:
     count = rng.randint(*layer.count)
     glyph = rng.choice(layer.glyphs)
-    unit = min(size)
+    slots = {"s": SKIN, "h": HAIR, "a": SKIN, "b": HAIR, **layer.colours}
     places = sorted(
         (_place(layer, number, count, rng) for number in range(count)), key=lambda p: p[1]
     )
@@ -165,31 +153,26 @@ def _paint_layer(
         placing = Placing(
             x * size[0],
             y * size[1],
-            rng.uniform(*layer.size) * unit,
+            rng.uniform(*layer.size) * min(size),
             degrees=rng.uniform(-layer.tilt, layer.tilt),
             stretch=rng.uniform(*layer.stretch),
             mirrored=layer.mirror and rng.random() < _HALF,
         )
-        paint(pen, glyph, placing, _palette(layer.colours, rng))
+        palette = {slot: _jittered(rng.choice(colours), rng, 16) for slot, colours in slots.items()}
+        paint(pen, glyph, placing, palette)
 
 
 def _place(layer: Layer, number: int, count: int, rng: Random) -> tuple[float, float]:
-    x = _spread(layer.x, number, count, rng) if layer.lay == "across" else rng.uniform(*layer.x)
-    y = _spread(layer.y, number, count, rng) if layer.lay == "down" else rng.uniform(*layer.y)
-    return x, y
+    """Return one of `count` places: random, or in even steps along the side that `lay` names."""
+    place = []
+    for within, even in ((layer.x, "across"), (layer.y, "down")):
+        is_even = layer.lay == even
+        step = number + rng.uniform(0.35, 0.65) if is_even else rng.random()
+        place.append(within[0] + (within[1] - within[0]) * step / (count if is_even else 1))
+    return place[0], place[1]
 
 
-def _spread(within: Range, number: int, count: int, rng: Random) -> float:
-    """Return one of `count` even places in a range, moved a little."""
-    return within[0] + (within[1] - within[0]) * (number + rng.uniform(0.35, 0.65)) / count
-
-
-def _palette(colours: Mapping[str, tuple[str, ...]], rng: Random) -> dict[str, Colour]:
-    slots = {"s": SKIN, "h": HAIR, "a": SKIN, "b": HAIR, **colours}
-    return {slot: _jittered(rng.choice(choices), rng, 16) for slot, choices in slots.items()}
-
-
-def _jittered(colour: str, rng: Random, amount: int) -> Colour:
+def _jittered(colour: str, rng: Random, amount: int) -> RGB:
     red, green, blue = (
         min(255, max(0, value + rng.randint(-amount, amount))) for value in rgb(colour)
     )
@@ -206,13 +189,8 @@ def _lit(image: Image.Image, rng: Random) -> Image.Image:
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-def _file_format(rng: Random) -> str:
-    return rng.choices(("JPEG", "WEBP", "PNG"), (0.88, 0.08, 0.04))[0]
-
-
 ICON = 16
-CHIP = 96
-DECOY = (300, 200)
+EXTRA_SIZES = {"chip": (96, 96), "decoy": (300, 200)}
 DECOYS = 12
 
 
@@ -226,18 +204,11 @@ def favicon(site: str) -> bytes:
     return encode(image, "PNG")
 
 
-@lru_cache(maxsize=64)
-def chip_picture(words: str) -> bytes:
-    """Return a picture that is no result: 96 x 96 px, JPEG."""
-    image = draw(made_up_scene(words), seeded(words))
-    return encode(ImageOps.fit(image, (CHIP, CHIP)))
-
-
-@lru_cache(maxsize=64)
-def decoy_picture(words: str) -> bytes:
-    """Return a picture as big as a result that is none: 300 x 200 px, JPEG."""
-    image = draw(made_up_scene(words), seeded("decoy", words))
-    return encode(ImageOps.fit(image, DECOY))
+@lru_cache(maxsize=128)
+def extra_picture(kind: str, words: str) -> bytes:
+    """Return a picture that is no result, a `chip` (96 x 96 px) or a `decoy` (300 x 200 px), JPEG."""
+    rng = seeded(words) if kind == "chip" else seeded(kind, words)
+    return encode(ImageOps.fit(draw(made_up_scene(words), rng), EXTRA_SIZES[kind]))
 
 
 @lru_cache(maxsize=8)

@@ -1,123 +1,98 @@
 """Decide how each preview is answered, and what a careful scraper makes of it."""
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Literal
 
 from PIL import Image
 
 from sceneset.images import PictureError, decode, read_header
 from scraper.gallery.behaviours import Mix
-from scraper.gallery.catalogue import NOT_A_PICTURE, Catalogue, Result
+from scraper.gallery.catalogue import NOT_A_PICTURE, Catalogue, ServedResult
 from scraper.gallery.origin import Answer
 from scraper.gallery.scenes import seeded
 
 Fault = Literal[
-    "none", "wrong type", "cut", "missing", "empty", "html", "png", "webp", "gif", "twin"
+    "none", "wrong type", "cut", "missing", "empty", "html", "png", "webp", "gif", "copy"
 ]
 BAD: tuple[Fault, ...] = ("wrong type", "cut", "missing", "empty", "html", "png", "webp", "gif")
 Start = Literal["inline", "plain", "deferred"]
 # What these do cannot be seen in inline bytes.
-_BY_ADDRESS = frozenset({"wrong type", "missing", "html"})
+_BY_URL = frozenset({"wrong type", "missing", "html"})
 BAD_EVERY = 3
-TWIN_EVERY = 11
-TWIN_OFFSET = 3
+COPY_EVERY = 11
+COPY_OFFSET = 3
 DRIP_EVERY, DRIP_AT = 40, 33
 SLOW_S = (0.05, 0.8)
-NOT_FOUND = 404
-OK = 200
 PLACEHOLDER_SIDE = 2
 MIN_SIDE = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """How one preview is answered; `fault` says what is odd about it."""
-
-    answer: Answer
-    fault: Fault = "none"
-
-    @property
-    def data(self) -> bytes:
-        """Return its bytes, all of them."""
-        return self.answer.data
-
-
+@dataclass(frozen=True)
 class Previews:
     """Every preview of a catalogue as a mix of behaviours alters it."""
 
-    def __init__(self, catalogue: Catalogue, mix: Mix) -> None:
-        """Remember where bytes come from; nothing is read yet."""
-        self._catalogue = catalogue
-        self._mix = mix
+    catalogue: Catalogue
+    mix: Mix
 
-    def of(self, result: Result) -> Preview:
+    def answer(self, result: ServedResult) -> Answer:
         """Return the answer to a request for a result's preview."""
-        fault = self._fault(result)
-        source = self._twin(result) if fault == "twin" else result
-        data = _damaged(fault, self._catalogue.read(source))
-        answer = Answer(
+        fault = self.fault(result)
+        slow = "slow-previews" in self.mix
+        data = self.read(result)
+        return Answer(
             data,
             "text/plain" if fault == "wrong type" else media_type(data),
-            NOT_FOUND if fault == "missing" else OK,
-            wait_s=self._wait(result),
+            HTTPStatus.NOT_FOUND if fault == "missing" else HTTPStatus.OK,
+            wait_s=seeded("wait", result.thumb_id).uniform(*SLOW_S) if slow else 0,
             drips=self._drips(result),
         )
-        return Preview(answer, fault)
 
-    def read(self, result: Result) -> bytes:
+    def read(self, result: ServedResult) -> bytes:
         """Return the bytes of a result's preview."""
-        return self.of(result).data
+        fault = self.fault(result)
+        if fault == "copy":
+            results = self.catalogue.classes[result.class_name].results
+            result = results[result.position - COPY_OFFSET]
+        return _damaged(fault, self.catalogue.read(result))
 
-    def earliest(self, result: Result) -> Start:
-        """Say how early a page may have a preview: inline, by address, or when it comes in view.
+    def earliest(self, result: ServedResult) -> Start:
+        """Say how early a page may have a preview: inline, by URL, or when it comes in view.
 
         A page that waits for a dripping preview would never finish loading.
         """
         if self._drips(result):
             return "deferred"
-        return "plain" if self._fault(result) in _BY_ADDRESS else "inline"
+        return "plain" if self.fault(result) in _BY_URL else "inline"
 
-    def _fault(self, result: Result) -> Fault:
+    def fault(self, result: ServedResult) -> Fault:
+        """Say what is odd about a preview."""
         turn, rest = divmod(result.position, BAD_EVERY)
-        if "bad-bytes" in self._mix and rest == BAD_EVERY - 1:
+        if "bad-bytes" in self.mix and rest == BAD_EVERY - 1:
             return BAD[turn % len(BAD)]
-        if (
-            "duplicates-across-batches" in self._mix
-            and result.position % TWIN_EVERY == TWIN_EVERY - 1
-        ):
-            return "twin"
-        return "none"
+        copied = result.position % COPY_EVERY == COPY_EVERY - 1
+        return "copy" if "duplicates-across-batches" in self.mix and copied else "none"
 
-    def _twin(self, result: Result) -> Result:
-        shelf = self._catalogue.shelves[result.class_name]
-        return shelf.results[result.position - TWIN_OFFSET]
-
-    def _drips(self, result: Result) -> bool:
-        return "dripping" in self._mix and result.position % DRIP_EVERY == DRIP_AT
-
-    def _wait(self, result: Result) -> float:
-        slow = "slow-previews" in self._mix
-        return seeded("wait", result.thumb_id).uniform(*SLOW_S) if slow else 0
+    def _drips(self, result: ServedResult) -> bool:
+        return "dripping" in self.mix and result.position % DRIP_EVERY == DRIP_AT
 
 
-def verdict(preview: Preview, held: set[bytes]) -> tuple[str, str]:
+def verdict(preview: Answer, held: set[bytes]) -> tuple[str, str]:
     """Return the status and reason that the manifest should give; `held` gathers what was kept.
 
     Status `kept`, `duplicate`, `rejected` or `failed`, as on disk.
     """
-    if preview.answer.drips:
+    if preview.drips:
         return "failed", "timeout"
-    if preview.answer.status != OK:
+    if preview.status != HTTPStatus.OK:
         return "failed", "http_error"
     if reason := _why_no_picture(preview.data):
         return "rejected", reason
-    if preview.data in held:
-        return "duplicate", ""
+    status = "duplicate" if preview.data in held else "kept"
     held.add(preview.data)
-    return "kept", ""
+    return status, ""
 
 
 def media_type(data: bytes) -> str:
@@ -143,30 +118,23 @@ def _why_no_picture(data: bytes) -> str:
 
 @lru_cache(maxsize=1024)
 def _damaged(fault: Fault, data: bytes) -> bytes:
-    return _DAMAGE[fault](data) if fault in _DAMAGE else data
+    if fault == "cut":
+        return data[: len(data) // 2]
+    if fault in {"png", "webp", "gif"}:
+        return _converted(fault.upper(), data)
+    return _REPLACED.get(fault, data)
 
 
-def _as(file_format: str) -> Callable[[bytes], bytes]:
-    def convert(data: bytes) -> bytes:
-        try:
-            image = decode(data)
-        except PictureError:
-            return data
-        buffer = io.BytesIO()
-        if file_format == "GIF":
-            image = image.quantize(64, Image.Quantize.FASTOCTREE)
-        image.save(buffer, file_format)
-        return buffer.getvalue()
-
-    return convert
+def _converted(file_format: str, data: bytes) -> bytes:
+    try:
+        image = decode(data)
+    except PictureError:
+        return data
+    buffer = io.BytesIO()
+    if file_format == "GIF":
+        image = image.quantize(64, Image.Quantize.FASTOCTREE)
+    image.save(buffer, file_format)
+    return buffer.getvalue()
 
 
-_DAMAGE: dict[Fault, Callable[[bytes], bytes]] = {
-    "cut": lambda data: data[: len(data) // 2],
-    "missing": lambda _: b"not found\n",
-    "empty": lambda _: b"",
-    "html": lambda _: NOT_A_PICTURE,
-    "png": _as("PNG"),
-    "webp": _as("WEBP"),
-    "gif": _as("GIF"),
-}
+_REPLACED: dict[Fault, bytes] = {"missing": b"not found\n", "empty": b"", "html": NOT_A_PICTURE}

@@ -36,29 +36,26 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request that arrived: its path with the query string, and when (seconds, monotonic)."""
+    """One request that arrived: its target, taken apart, and when (seconds, monotonic).
 
-    path: str
-    time: float
+    `form` is None unless it is a POST.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request as an origin answers it; `form` is None unless it is a POST."""
-
+    target: str
     path: str
     query: Mapping[str, str]
-    target: str
     cookies: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = None
+    time: float = field(default_factory=time.monotonic)
 
 
+HTML = "text/html; charset=utf-8"
 NOT_FOUND = Answer(b"not found\n", "text/plain; charset=utf-8", 404)
-Respond = Callable[[Call], Answer]
+Respond = Callable[[Request], Answer]
 
 
 class Origin(ThreadingHTTPServer):
-    """One server on 127.0.0.1; `respond(call)` makes every answer."""
+    """One server on 127.0.0.1; `respond(request)` makes every answer."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -72,15 +69,20 @@ class Origin(ThreadingHTTPServer):
         try:
             super().__init__((LOOPBACK, port), _Handler)
         except OSError as error:
-            raise _port_error(port, error) from error
+            in_use = error.errno == errno.EADDRINUSE
+            why = "in use" if in_use else f"refused: {error.strerror}"
+            raise SettingsError(
+                f"--port {port} of {LOOPBACK} is {why}",
+                cure="name another with --port, or --port 0 for any free one",
+            ) from error
 
     @property
     def url(self) -> str:
-        """Return the origin's address without a slash at its end."""
+        """Return the origin's URL without a slash at its end."""
         return f"http://{LOOPBACK}:{self.server_address[1]}"
 
     def server_close(self) -> None:
-        """Stop listening and end every connection that a client keeps open."""
+        """Stop listening and close every connection that a client keeps open."""
         self.closing.set()
         super().server_close()
         for connection in list(self.connections):
@@ -124,11 +126,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(dict(parse_qsl(body, keep_blank_values=True)))
 
     def _answer(self, form: Mapping[str, str] | None) -> None:
-        self.server.requests.append(Request(self.path, time.monotonic()))
         parts = urlsplit(self.path)
-        cookies = _cookies(self.headers.get("Cookie", ""))
-        call = Call(parts.path, dict(parse_qsl(parts.query)), self.path, cookies, form)
-        answer = self.server.respond(call)
+        cookies: dict[str, str] = {}
+        with suppress(CookieError):
+            cookies = {n: m.value for n, m in SimpleCookie(self.headers.get("Cookie", "")).items()}
+        request = Request(self.path, parts.path, dict(parse_qsl(parts.query)), cookies, form)
+        self.server.requests.append(request)
+        answer = self.server.respond(request)
         if answer.wait_s != 0 and self.server.closing.wait(answer.wait_s):
             self.close_connection = True
             return
@@ -138,9 +142,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.data)))
         self.end_headers()
-        self._send(answer)
-
-    def _send(self, answer: Answer) -> None:
         if not answer.drips:
             self.wfile.write(answer.data)
             return
@@ -165,17 +166,3 @@ def serving(origin: Origin) -> Iterator[Origin]:
         origin.shutdown()
         origin.server_close()
         thread.join()
-
-
-def _cookies(header: str) -> dict[str, str]:
-    with suppress(CookieError):
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    return {}
-
-
-def _port_error(port: int, error: OSError) -> SettingsError:
-    if error.errno == errno.EADDRINUSE:
-        problem = f"--port {port} of {LOOPBACK} is in use"
-    else:
-        problem = f"--port {port} of {LOOPBACK} is refused: {error.strerror}"
-    return SettingsError(problem, cure="name another with --port, or --port 0 for any free one")

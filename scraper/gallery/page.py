@@ -3,7 +3,7 @@
 import base64
 import json
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -12,17 +12,29 @@ from typing import TYPE_CHECKING, Any
 
 from sceneset.images import PictureError, read_header
 from scraper.gallery.behaviours import Mix, Vintage
-from scraper.gallery.catalogue import PLACEHOLDER_GIF, Result
+from scraper.gallery.catalogue import PLACEHOLDER_GIF, ServedResult
 from scraper.gallery.drawing import decoys
-from scraper.gallery.faults import Start, media_type
+from scraper.gallery.faults import Previews, Start, media_type
 from scraper.gallery.scenes import seeded
-from scraper.gallery.texts import FOREIGN, TEXTS, Texts, shown_title
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-Names = Mapping[str, str]
+_FOLDER = Path(__file__).parent
+# The words of the pages by language; `nothing` stands before and after the query.
+TEXTS: Mapping[str, Mapping[str, Any]] = json.loads(
+    (_FOLDER / "vintages" / "texts.json").read_text(encoding="utf-8")
+)
+OTHER_LANGUAGES = ("ja", "de", "cs")
+_EMOJI = ("🏖️", "📷", "✨", "🐈", "🌸", "👩‍👩‍👧", "🇯🇵", "🎉")
+
+
+def shown_title(title: str, lang: str, rank: int) -> str:
+    """Return a result's title as the page shows it: with emoji on a Japanese page."""
+    return f"{_EMOJI[rank % len(_EMOJI)]} {title} の画像" if lang == "ja" else title
+
+
 JS_NAMES = {"item": "dTDiAc", "inner": "qQjpJ", "more": "oHxHid", "again": "a79Lwf"}
 _GRID, _COLUMN = "[data-id=mosaic]", "[data-l]"
 _MORE, _AGAIN = "[jsname=oHxHid]", "[jsname=a79Lwf]"
@@ -30,27 +42,25 @@ _MORE, _AGAIN = "[jsname=oHxHid]", "[jsname=a79Lwf]"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One year's page: how many results start inline and by address, in how many columns.
+    """One year's page: how many results start inline and by URL, in how many columns.
 
-    `hooks` says what stands in for the selectors and expressions of the scripts.
+    `selectors` says what stands in for the selectors and expressions of the scripts.
     """
 
-    year: Vintage
     columns: int
     inline: int
     plain: int
-    hooks: Mapping[str, str]
+    selectors: Mapping[str, str]
 
 
 LAYOUTS: Mapping[Vintage, Layout] = {
-    "2026": Layout("2026", columns=6, inline=23, plain=37, hooks={}),
-    "2024": Layout("2024", columns=1, inline=12, plain=19, hooks={_COLUMN: ".wIjY0d"}),
+    "2026": Layout(columns=6, inline=23, plain=37, selectors={}),
+    "2024": Layout(columns=1, inline=12, plain=19, selectors={_COLUMN: ".wIjY0d"}),
     "2022": Layout(
-        "2022",
         columns=1,
         inline=20,
         plain=4,
-        hooks={
+        selectors={
             _GRID: "#islrg",
             _COLUMN: ".islrc",
             _MORE: "input.mye4qd",
@@ -60,33 +70,6 @@ LAYOUTS: Mapping[Vintage, Layout] = {
         },
     ),
 }
-
-
-def is_bare(mix: Mix) -> bool:
-    """Say whether results carry no attribute that names them."""
-    return "no-attributes" in mix or "imgres-only" in mix
-
-
-def item_template(mix: Mix) -> str:
-    """Return the name of the template of one result."""
-    return f"vintages/item_{'imgres' if 'imgres-only' in mix else mix.vintage}.html"
-
-
-def hooks(mix: Mix, names: Names, js: Names) -> Mapping[str, str]:
-    """Return what stands in for the selectors of the scripts on this page load."""
-    found = dict(LAYOUTS[mix.vintage].hooks)
-    if "renamed" in mix:
-        found |= {_MORE: f"[jsname={js['more']}]", _AGAIN: f"[jsname={js['again']}]"}
-    if is_bare(mix):
-        found |= {_GRID: f".{names['grid']}", _COLUMN: f".{names['column']}"}
-    return found
-
-
-def extra_scripts(mix: Mix) -> tuple[str, ...]:
-    """Return the names of the scripts that follow page.js."""
-    virtual = ("vintages/virtualised.js",) if "virtualised" in mix else ()
-    hover = ("vintages/hover.js",) if mix.vintage == "2024" else ()
-    return virtual + hover
 
 
 def exposed_id(mix: Mix, docid: str, thumb_id: str) -> str | None:
@@ -135,28 +118,26 @@ class View:
         return {part: _token(rng) for part in JS_NAMES} if "renamed" in self.mix else JS_NAMES
 
     @cached_property
-    def texts(self) -> Texts:
+    def texts(self) -> Mapping[str, Any]:
         """Return the words of the page."""
         if "japanese" in self.mix:
             return TEXTS["ja"]
-        return TEXTS[seeded("lang", self.eid).choice(FOREIGN) if "renamed" in self.mix else "en"]
+        other = seeded("lang", self.eid).choice(OTHER_LANGUAGES)
+        return TEXTS[other if "renamed" in self.mix else "en"]
 
     @property
     def layout(self) -> Layout:
         """Return the page of its year."""
         return LAYOUTS[self.mix.vintage]
 
-    def image_id(self, rank: int) -> str:
-        """Return the id of a thumbnail's element."""
-        return f"dimg_{self.eid}_{rank}"
-
-    def thumb_url(self, result: Result) -> str:
-        """Return the address of a thumbnail."""
-        return thumb_url(self.thumbs, result)
+    @property
+    def is_bare(self) -> bool:
+        """Say whether results carry no attribute that names them."""
+        return not self.mix.names.isdisjoint({"no-attributes", "imgres-only"})
 
 
-def thumb_url(thumbs: str, result: Result) -> str:
-    """Return the address of a thumbnail on an origin such as `http://127.0.0.1:8100`."""
+def thumb_url(thumbs: str, result: ServedResult) -> str:
+    """Return the URL of a thumbnail on an origin such as `http://127.0.0.1:8100`."""
     return f"{thumbs}/images?q=tbn:{result.thumb_id}&s=10"
 
 
@@ -167,34 +148,23 @@ def _token(rng: Random) -> str:
     return "".join(letters)
 
 
-COLUMNS = LAYOUTS["2026"].columns
-END_TEXT = TEXTS["en"].end
 CHIPS = ("at night", "wallpaper", "old", "from above", "colourful")
 PLACEHOLDER = "data:image/gif;base64," + base64.b64encode(PLACEHOLDER_GIF).decode()
 _INLINED = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")
-_FOLDER = Path(__file__).parent
-
-
-def _at_once(_result: Result) -> Start:
-    return "inline"
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Consecutive results of a query with their bytes; `start` is the first one's rank from 0.
-
-    `earliest` says how early a result's thumbnail may be had.
-    """
+class PageBatch:
+    """Consecutive results of a query and their previews; `start` is the first one's rank from 0."""
 
     start: int
-    results: Sequence[Result]
-    read: Callable[[Result], bytes]
-    earliest: Callable[[Result], Start] = _at_once
+    results: Sequence[ServedResult]
+    previews: Previews
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """One thumbnail as the page shows it: its element's id, address, HTML, bytes and start."""
+    """One thumbnail as the page shows it: its element's id, URL, HTML, bytes and start."""
 
     image: str
     url: str
@@ -204,7 +174,7 @@ class _Shown:
 
 
 def results_page(
-    query: str, batch: Batch, total: int, view: View, options: Mapping[str, int]
+    query: str, batch: PageBatch, total: int, view: View, options: Mapping[str, int]
 ) -> str:
     """Return the page with a query's first batch; `options` are `automatic` and `delay_ms`."""
     shown = [_show(rank, result, batch, view) for rank, result in enumerate(batch.results)]
@@ -220,7 +190,7 @@ def results_page(
         total=total,
         eid=view.eid,
         chips=CHIPS,
-        end_text=view.texts.end,
+        end_text=view.texts["end"],
         script=_script(view),
         ldi=_script_map({one.image: one.url for one in later}),
         pim=_script_map({one.image: one.url for one in early}),
@@ -230,16 +200,16 @@ def results_page(
     )
 
 
-def later_batch(batch: Batch, view: View) -> dict[str, Any]:
+def later_batch(batch: PageBatch, view: View) -> dict[str, Any]:
     """Return a further batch as the page's script takes it: items as HTML, all of them deferred."""
     shown = [
         _show(rank, result, batch, view) for rank, result in enumerate(batch.results, batch.start)
     ]
     items = [one.html for one in shown]
-    return {
-        "items": _upended(items, view.layout.columns) if "masonry" in view.mix else items,
-        "ldi": {one.image: one.url for one in shown if one.start == "deferred"},
-    }
+    if "masonry" in view.mix:  # each item stays in its own column
+        for first in range(view.layout.columns):
+            items[first :: view.layout.columns] = items[first :: view.layout.columns][::-1]
+    return {"items": items, "ldi": {one.image: one.url for one in shown if one.start == "deferred"}}
 
 
 def start_page(names: Sequence[str], view: View) -> str:
@@ -252,15 +222,21 @@ def empty_page(query: str, view: View) -> str:
     return render("vintages/page_2026.html", query=query, columns=None, **_shared(view))
 
 
-def _show(rank: int, result: Result, batch: Batch, view: View) -> "_Shown":
-    data, image, url = batch.read(result), view.image_id(rank), view.thumb_url(result)
-    start = _start(rank, data, batch.earliest(result), view.layout)
+def _show(rank: int, result: ServedResult, batch: PageBatch, view: View) -> _Shown:
+    data, url = batch.previews.read(result), thumb_url(view.thumbs, result)
+    start = _start(rank, data, batch.previews.earliest(result), view.layout)
     start = start if batch.start == 0 else "deferred"
-    width, height = _size(data)
+    image = f"dimg_{view.eid}_{rank}"
+    try:
+        header = read_header(data)
+        width, height = header.width, header.height
+    except PictureError:
+        width, height = 4, 3
+    kind = "imgres" if "imgres-only" in view.mix else view.mix.vintage
     html = render(
-        item_template(view.mix),
+        f"vintages/item_{kind}.html",
         result=result,
-        title=shown_title(result.title, view.texts.lang, result.position),
+        title=shown_title(result.title, view.texts["lang"], result.position),
         rank=rank,
         image=image,
         url=url,
@@ -281,7 +257,7 @@ def _shared(view: View) -> dict[str, object]:
         "text": view.texts,
         "thumbs": view.thumbs,
         "mix": view.mix,
-        "bare": is_bare(view.mix),
+        "bare": view.is_bare,
         "decoys": decoys(view.thumbs),
     }
 
@@ -293,36 +269,33 @@ def _start(rank: int, data: bytes, earliest: Start, layout: Layout) -> Start:
     return "plain" if rank < layout.inline + layout.plain and earliest != "deferred" else "deferred"
 
 
-def _upended(items: list[str], columns: int) -> list[str]:
-    """Reverse the items of each column, so that each stays in its own."""
-    turned = list(items)
-    for first in range(columns):
-        turned[first::columns] = items[first::columns][::-1]
-    return turned
-
-
-def _size(data: bytes) -> tuple[int, int]:
-    try:
-        header = read_header(data)
-    except PictureError:
-        return 4, 3
-    return header.width, header.height
-
-
 def _script_string(data: bytes) -> str:
     body = base64.b64encode(data).decode().replace("=", r"\x3d")
     return f"data:{media_type(data)};base64,{body}"
 
 
-def _script_map(addresses: Mapping[str, str]) -> str:
-    return json.dumps(addresses).replace("=", r"\u003d").replace("&", r"\u0026")
+def _script_map(urls: Mapping[str, str]) -> str:
+    return json.dumps(urls).replace("=", r"\u003d").replace("&", r"\u0026")
 
 
 def _script(view: View) -> str:
-    text = "\n".join(map(_text, ("page.js", *extra_scripts(view.mix))))
-    for selector, ours in hooks(view.mix, view.names, view.js).items():
-        text = text.replace(selector, ours)
-    return text
+    """Return the page's script with the selectors of this page load."""
+    names = ["page.js"]
+    if "virtualised" in view.mix:
+        names.append("vintages/virtualised.js")
+    if view.mix.vintage == "2024":
+        names.append("vintages/hover.js")
+    selectors = dict(view.layout.selectors)
+    if "renamed" in view.mix:
+        selectors[_MORE] = f"[jsname={view.js['more']}]"
+        selectors[_AGAIN] = f"[jsname={view.js['again']}]"
+    if view.is_bare:
+        selectors[_GRID] = f".{view.names['grid']}"
+        selectors[_COLUMN] = f".{view.names['column']}"
+    script = "\n".join(map(_text, names))
+    for known, selector in selectors.items():
+        script = script.replace(known, selector)
+    return script
 
 
 @cache

@@ -14,13 +14,12 @@ from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
-from typing import Literal
 
 from PIL import ImageDraw
 
 Point = tuple[float, float]
-Colour = tuple[int, int, int]
-Palette = Mapping[str, Colour]
+RGB = tuple[int, int, int]
+Palette = Mapping[str, RGB]
 _CORNERS = 22
 _GLYPHS = Path(__file__).with_name("glyphs.txt")
 
@@ -72,7 +71,7 @@ def paint(pen: ImageDraw.ImageDraw, glyph: str, placing: Placing, palette: Palet
 
 
 @lru_cache(maxsize=1024)
-def rgb(colour: str) -> Colour:
+def rgb(colour: str) -> RGB:
     """Read a colour such as `#ffcc00`."""
     value = int(colour[1:], 16)
     return value >> 16, value >> 8 & 255, value & 255
@@ -81,15 +80,21 @@ def rgb(colour: str) -> Colour:
 @cache
 def glyphs() -> Mapping[str, tuple[Part, ...]]:
     """Return every glyph of glyphs.txt by name."""
-    found: dict[str, tuple[Part, ...]] = {}
-    name = ""
-    for line in _GLYPHS.read_text(encoding="utf-8").splitlines():
+    return {
+        name: tuple(part for line in lines for part in _read_glyph_line(line))
+        for name, lines in _sections(_GLYPHS.read_text(encoding="utf-8")).items()
+    }
+
+
+def _sections(text: str) -> dict[str, list[list[str]]]:
+    """Return the words of each line under each `[name]` heading; `#` begins a comment."""
+    sections: dict[str, list[list[str]]] = {}
+    for line in text.splitlines():
         if line.startswith("["):
-            name = line.strip("[]")
-            found[name] = ()
+            lines = sections[line.strip("[]")] = []
         elif line and not line.startswith("#"):
-            found[name] += tuple(_read_glyph_line(line.split()))
-    return found
+            lines.append(line.split())
+    return sections
 
 
 def _read_glyph_line(words: list[str]) -> Iterator[Part]:
@@ -146,11 +151,9 @@ def seeded(*key: object) -> Random:
 
 
 Range = tuple[float, float]
-Lay = Literal["scatter", "across", "down"]
 SIMPLE = 2  # glyphs of so few parts say nothing by themselves
 _FILE = Path(__file__).with_name("scenes.txt")
 _SLOTS = ("a", "b")
-_LAYS: dict[str, Lay] = {"scatter": "scatter", "across": "across", "down": "down"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ class Layer:
     size: Range
     stretch: Range = (1, 1)
     tilt: float = 0
-    lay: Lay = "scatter"
+    lay: str = "scatter"
     mirror: bool = True
     colours: Mapping[str, tuple[str, ...]]
 
@@ -184,15 +187,7 @@ Scene = tuple[Band | Layer, ...]
 
 def read_scenes(text: str) -> dict[str, Scene]:
     """Read scenes under `[name]` headings, in their order."""
-    scenes: dict[str, Scene] = {}
-    name = ""
-    for line in text.splitlines():
-        if line.startswith("["):
-            name = line.strip("[]")
-            scenes[name] = ()
-        elif line and not line.startswith("#"):
-            scenes[name] += (_read_line(line.split()),)
-    return scenes
+    return {name: tuple(map(_read_line, lines)) for name, lines in _sections(text).items()}
 
 
 def made_up_scene(name: str) -> Scene:
@@ -240,7 +235,7 @@ def _read_line(words: list[str]) -> Band | Layer:
         size=_range(options["size"]),
         stretch=_range(options.get("stretch", "1")),
         tilt=float(options.get("tilt", 0)),
-        lay=_LAYS[options.get("lay", "scatter")],
+        lay=options.get("lay", "scatter"),
         mirror=options.get("mirror") != "0",
         colours={slot: tuple(options[slot].split(",")) for slot in _SLOTS if slot in options},
     )

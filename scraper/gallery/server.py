@@ -1,9 +1,10 @@
 """Serve a local replica of an image results page, for the `gallery` command and for tests."""
 
+import hashlib
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from sceneset.atomic import write_file
@@ -11,24 +12,60 @@ from sceneset.class_list import SceneClass, read_class_list
 from sceneset.progress import Outcome, Output
 from sceneset.signals import stop_on_request
 from scraper.gallery import page
-from scraper.gallery.catalogue import Catalogue, Result, drawn_shelves, folder_shelves
-from scraper.gallery.drawing import Studio, chip_picture, decoy_picture, favicon
-from scraper.gallery.faults import Previews
-from scraper.gallery.origin import NOT_FOUND, Answer, Call, Origin, Request, Respond, serving
+from scraper.gallery.behaviours import Mix
+from scraper.gallery.catalogue import Catalogue, ServedResult, drawn_classes, folder_classes
+from scraper.gallery.drawing import extra_picture, favicon, originals_of
+from scraper.gallery.faults import Previews, verdict
+from scraper.gallery.origin import HTML, NOT_FOUND, Answer, Origin, Request, Respond, serving
 from scraper.gallery.page import View
 from scraper.gallery.scenes import SCENES, seeded
 from scraper.gallery.settings import GallerySettings
-from scraper.gallery.truth import Record, dealt, hangs, records
-from scraper.gallery.visitors import Choice, ConsentDesk, Door
+from scraper.gallery.visitors import AccessRules, ConsentChoice
 
-HTML = "text/html; charset=utf-8"
 JSON = "application/json; charset=utf-8"
 LATE_S = (1.0, 2.0)
+FEW = 37
+REPEAT_EVERY = 9
+Record = dict[str, str | None]
 _DEFAULTS = GallerySettings()
 
 
+def in_page_order(
+    results: Sequence[ServedResult], mix: Mix, batch: int
+) -> tuple[ServedResult, ...]:
+    """Return the results in the order of the page; later batches may repeat earlier ones."""
+    if "no-results" in mix or "soft-block" in mix:
+        return ()
+    shown = list(results[:FEW] if "few" in mix else results)
+    if "duplicates-across-batches" not in mix:
+        return tuple(shown)
+    order = shown[:batch]
+    for number, result in enumerate(shown[batch:]):
+        if number % REPEAT_EVERY == 0:
+            order.append(shown[number % batch])
+        order.append(result)
+    return tuple(order)
+
+
+def hangs(start: int, mix: Mix, batch: int) -> bool:
+    """Say whether the batch that starts at this rank from 0 never comes."""
+    return "stall" in mix and start >= 2 * batch
+
+
+def reachable(results: Sequence[ServedResult], mix: Mix, batch: int) -> tuple[ServedResult, ...]:
+    """Return each result that a visitor can get to see once, in rank order."""
+    order = in_page_order(results, mix, batch)
+    if "stall" in mix:
+        order = order[: 2 * batch]
+    return tuple(dict.fromkeys(order))
+
+
 class Gallery:
-    """A running gallery: where it is, what it serves and what was asked of it."""
+    """A running gallery: what it serves, what was requested.
+
+    `search_url` is the template of the results page's URL, with {query}; `consents` are the choices
+    that visitors made on the consent page or dialog, oldest first.
+    """
 
     def __init__(self, settings: GallerySettings) -> None:
         """Listen on every port. Raises SettingsError or ClassListError."""
@@ -36,8 +73,9 @@ class Gallery:
         self.mix = settings.mix
         self._catalogue = open_catalogue(settings)
         self._previews = Previews(self._catalogue, self.mix)
-        self._door = Door(self.mix, settings.loads_before_block, time.monotonic)
-        self._desk = ConsentDesk(self.mix, settings.seed)
+        self._rules = AccessRules(
+            self.mix, settings.loads_before_block, settings.seed, time.monotonic
+        )
         self._failed: set[str] = set()
         with ExitStack() as opened:
             self.pages = Origin(settings.port, self._respond_page)
@@ -48,11 +86,9 @@ class Gallery:
             if "consent" in self.mix:
                 self.origins.append(Origin(0, self._respond_consent))
             opened.pop_all()
-
-    @property
-    def search_url(self) -> str:
-        """Return the template of the results page's address, with {query}."""
-        return self.pages.url + "/search?q={query}"
+        self.search_url = self.pages.url + "/search?q={query}"
+        self.consents: Sequence[ConsentChoice] = self._rules.choices
+        self.class_names = tuple(self._catalogue.classes)
 
     @property
     def requests(self) -> list[Request]:
@@ -60,72 +96,84 @@ class Gallery:
         every = [request for origin in self.origins for request in origin.requests]
         return sorted(every, key=lambda request: request.time)
 
-    @property
-    def consents(self) -> list[Choice]:
-        """Return what visitors chose on the consent page or dialog, oldest first."""
-        return list(self._desk.choices)
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Return the names of the classes that are served."""
-        return tuple(self._catalogue.shelves)
-
     def truth(self) -> dict[str, list[Record]]:
-        """Return per class a record of every result that a visitor can see; draws every class."""
+        """Return per class a record of every result that a visitor can see; draws every class.
+
+        Keys: docid, thumb_id, id (the one of the two that the page shows; None when it shows none),
+        url (of the thumbnail), page, title, sha256 (of the bytes), kind, and of: the docid of the
+        original that it is a copy of. status and reason are what the manifest should say; of results
+        with the same bytes the one read first is `kept`, here the first in rank.
+        """
         return {
-            name: records(
-                shelf.results,
-                self._previews,
-                self.mix,
-                batch=self._settings.batch,
-                thumbs=self.thumbs.url,
-            )
-            for name, shelf in self._catalogue.shelves.items()
+            name: self._records(served.results) for name, served in self._catalogue.classes.items()
         }
 
-    def _respond_page(self, call: Call) -> Answer:
+    def _records(self, results: Sequence[ServedResult]) -> list[Record]:
+        held: set[bytes] = set()
+        return [
+            self._record(result, held)
+            for result in reachable(results, self.mix, self._settings.batch)
+        ]
+
+    def _record(self, result: ServedResult, held: set[bytes]) -> Record:
+        preview = self._previews.answer(result)
+        status, reason = verdict(preview, held)
+        lang = "ja" if "japanese" in self.mix else "en"
+        return {
+            "docid": result.docid,
+            "thumb_id": result.thumb_id,
+            "id": page.exposed_id(self.mix, result.docid, result.thumb_id),
+            "url": page.thumb_url(self.thumbs.url, result),
+            "page": result.page,
+            "title": page.shown_title(result.title, lang, result.position),
+            "sha256": hashlib.sha256(preview.data).hexdigest(),
+            "kind": result.kind,
+            "of": result.of,
+            "status": status,
+            "reason": reason,
+        }
+
+    def _respond_page(self, request: Request) -> Answer:
         respond: dict[str, Respond] = {
             "/search": self._search,
             "/more": self._more,
             "/truth.json": lambda _: Answer(_json(self.truth()), JSON),
-            "/requests.json": lambda _: Answer(_json([r.path for r in self.requests]), JSON),
+            "/requests.json": lambda _: Answer(_json([r.target for r in self.requests]), JSON),
             "/": self._start,
         }
         if "sorry" in self.mix:
-            respond["/sorry/index"] = self._door.sorry
+            respond["/sorry/index"] = self._rules.sorry
         if "consent-dialog" in self.mix:
-            respond["/choice"] = self._desk.chosen
-        chosen = respond.get(call.path)
-        return NOT_FOUND if chosen is None else chosen(call)
+            respond["/choice"] = self._rules.choose
+        chosen = respond.get(request.path)
+        return NOT_FOUND if chosen is None else chosen(request)
 
-    def _start(self, _call: Call) -> Answer:
+    def _start(self, _request: Request) -> Answer:
         return Answer(page.start_page(self.class_names, self._view()).encode(), HTML)
 
-    def _stopped(self, call: Call) -> Answer | None:
-        search, desk = self.pages.url, self.origins[-1].url
-        return self._door.stops(call, search) or self._desk.stops(call, search, desk)
+    def _respond_consent(self, request: Request) -> Answer:
+        return self._rules.consent_page(request, self.pages.url, self.origins[-1].url)
 
-    def _respond_consent(self, call: Call) -> Answer:
-        return self._desk.respond(call, self.pages.url, self.origins[-1].url)
-
-    def _search(self, call: Call) -> Answer:
-        if stopped := self._stopped(call):
+    def _search(self, request: Request) -> Answer:
+        if stopped := self._rules.stops(request, self.pages.url, self.origins[-1].url):
             return stopped
-        words = call.query.get("q", "")
-        deck = self._deck(words)
-        if not deck:
+        words = request.query.get("q", "")
+        results = self._results(words)
+        if not results:
             return Answer(page.empty_page(words, self._view()).encode(), HTML)
         options = {"automatic": self._settings.automatic, "delay_ms": self._settings.delay_ms}
-        html = page.results_page(words, self._batch(deck, 0), len(deck), self._view(), options)
+        html = page.results_page(
+            words, self._batch(results, 0), len(results), self._view(), options
+        )
         return Answer(html.encode(), HTML)
 
-    def _more(self, call: Call) -> Answer:
-        eid, start = call.query.get("eid", ""), call.query.get("start", "")
+    def _more(self, request: Request) -> Answer:
+        eid, start = request.query.get("eid", ""), request.query.get("start", "")
         first = int(start) if start.isdecimal() else 0
         if "failed-batch" in self.mix and eid not in self._failed:
             self._failed.add(eid)
             return Answer(b"internal error\n", "text/plain; charset=utf-8", 500)
-        batch = self._batch(self._deck(call.query.get("q", "")), first)
+        batch = self._batch(self._results(request.query.get("q", "")), first)
         wait: float | None = 0
         if hangs(first, self.mix, self._settings.batch):
             wait = None
@@ -133,42 +181,41 @@ class Gallery:
             wait = seeded("late", eid, start).uniform(*LATE_S)
         return Answer(_json(page.later_batch(batch, self._view(eid))), JSON, wait_s=wait)
 
-    def _deck(self, words: str) -> tuple[Result, ...]:
-        return dealt(self._catalogue.find(words), self.mix, self._settings.batch)
+    def _results(self, words: str) -> tuple[ServedResult, ...]:
+        return in_page_order(self._catalogue.find(words), self.mix, self._settings.batch)
 
-    def _batch(self, deck: tuple[Result, ...], start: int) -> page.Batch:
-        shown = deck[start : start + self._settings.batch]
-        return page.Batch(start, shown, self._previews.read, self._previews.earliest)
+    def _batch(self, results: tuple[ServedResult, ...], start: int) -> page.PageBatch:
+        shown = results[start : start + self._settings.batch]
+        return page.PageBatch(start, shown, self._previews)
 
     def _view(self, eid: str | None = None) -> View:
         return View(eid or secrets.token_urlsafe(12), self.thumbs.url, self.mix)
 
-    def _respond_thumb(self, call: Call) -> Answer:
-        if call.path == "/images":
-            result = self._catalogue.by_thumb(call.query.get("q", "").removeprefix("tbn:"))
-            return NOT_FOUND if result is None else self._previews.of(result).answer
-        if call.path == "/favicon":
-            return Answer(favicon(call.query.get("site", "")), "image/png")
-        if call.path == "/chip":
-            return Answer(chip_picture(call.query.get("words", "")), "image/jpeg")
-        if call.path == "/decoy":
-            return Answer(decoy_picture(call.query.get("words", "")), "image/jpeg")
+    def _respond_thumb(self, request: Request) -> Answer:
+        if request.path == "/images":
+            result = self._catalogue.by_thumb.get(request.query.get("q", "").removeprefix("tbn:"))
+            return NOT_FOUND if result is None else self._previews.answer(result)
+        if request.path == "/favicon":
+            return Answer(favicon(request.query.get("site", "")), "image/png")
+        if request.path in {"/chip", "/decoy"}:
+            return Answer(
+                extra_picture(request.path[1:], request.query.get("words", "")), "image/jpeg"
+            )
         return NOT_FOUND
 
 
 def open_catalogue(settings: GallerySettings) -> Catalogue:
     """Return what these settings serve. Raises ClassListError."""
     if settings.pictures is not None:
-        return Catalogue(folder_shelves(settings.pictures))
+        return Catalogue(folder_classes(settings.pictures))
     if settings.classes is not None:
         classes = read_class_list(settings.classes)
     else:
         classes = tuple(SceneClass(name, (name,)) for name in SCENES)
-    studio = Studio(settings.seed, settings.per_class)
     return Catalogue(
-        drawn_shelves(
+        drawn_classes(
             classes,
-            studio.originals,
+            originals_of(settings.seed, settings.per_class),
             per_class=settings.per_class,
             share=settings.duplicates,
             seed=settings.seed,

@@ -1,4 +1,4 @@
-"""State what `gallery` can be told, with the defaults."""
+"""Define the settings of `gallery`, with their defaults."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter, Token
 
 from sceneset.errors import SettingsError
-from scraper.gallery.behaviours import Behaviour, Mix, Vintage, described, mixed
+from scraper.gallery.behaviours import BEHAVIOURS, Behaviour, Mix, Vintage, mixed
 
 LAST_PORT = 65535
 
@@ -51,7 +51,9 @@ class GallerySettings:
             n_tokens=1,
             negative="",
             show_choices=False,
-            help=f"What makes the gallery hard to read, separated by commas. {described()}.",
+            help="What makes the gallery hard to read, separated by commas. "
+            + "; ".join(f"{name}: {trait.summary}" for name, trait in BEHAVIOURS.items())
+            + ".",
         ),
     ] = ()
     hostile: int | None = None
@@ -70,7 +72,12 @@ class GallerySettings:
             ("delay_ms", 0, 10_000),
             ("loads_before_block", 0, 1000),
         ):
-            _within(name, getattr(self, name), least, most)
+            value = getattr(self, name)
+            if not least <= value <= most:
+                flag = "--" + name.replace("_", "-")
+                raise SettingsError(
+                    f"{flag} is {value}", cure=f"give {flag} a value from {least} to {most}"
+                )
         if self.pictures is not None and not self.pictures.is_dir():
             raise SettingsError(
                 f"--pictures {self.pictures} is not a folder",
@@ -82,11 +89,3 @@ class GallerySettings:
     def mix(self) -> Mix:
         """Return the vintage and the behaviours, with those that `hostile` draws."""
         return mixed(self.vintage, self.behaviours, self.hostile)
-
-
-def _within(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        flag = "--" + name.replace("_", "-")
-        raise SettingsError(
-            f"{flag} is {value}", cure=f"give {flag} a value from {least} to {most}"
-        )

@@ -1,1 +1,1 @@
-"""Fetch over HTTP within limits: safe addresses, a gentle pace, previews, answers of APIs."""
+"""Fetch over HTTP within limits: safe hosts, a gentle rate, previews, answers of APIs."""

@@ -1,78 +1,43 @@
-"""Read an engine's API answer by answer, as a results page is read stretch by stretch."""
+"""Read an engine's API answer by answer, as a results page is read batch by batch."""
 
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Protocol
 
 from scraper.engines.api import ApiEngine, ApiPage, Busy, UnknownAnswer, read_answer
-from scraper.engines.engine import Found
-from scraper.http.client import Answer, BoundedSession, Limits, NoAnswer
+from scraper.engines.engine import SearchResult
+from scraper.http.client import BoundedSession, NoAnswer
 from scraper.http.rate_limit import retry_after
-from scraper.http.ssrf import Guard
-from scraper.reader import Fetched, PageState, Refused, Stretch, TryLater, Unreachable
+from scraper.reader import AccessDenied, Fetched, PageState, ResultBatch, TryLater, Unreachable
 
-LONGEST_NAP_S = 60.0
+LONGEST_SLEEP_S = 60.0
 PATIENCE = 2
 MAX_SNAPSHOT = 1_000_000
 _OK, _TOO_MANY, _UNAVAILABLE, _SERVER_ERROR = 200, 429, 503, 500
 _REFUSALS = frozenset({401, 403})
 
 
-class Client(Protocol):
-    """What reading an API needs of an HTTP client."""
-
-    @property
-    def user_agent(self) -> str:
-        """Return the user agent that its requests carry."""
-
-    def get(self, url: str) -> Answer:
-        """Return what the server answers. Raises NoAnswer."""
-
-    def close(self) -> None:
-        """Close the connections."""
-
-
-class HttpClient:
-    """Ask an API, one request at a time, within limits of time and size."""
-
-    def __init__(
-        self, user_agent: str, *, allow_private: bool, limits: Limits | None = None
-    ) -> None:
-        """Open nothing yet; `allow_private` is for an API on this machine or a private network."""
-        self.user_agent = user_agent
-        self._session = BoundedSession(user_agent, "gzip", Guard(allow_private), limits)
-
-    def get(self, url: str) -> Answer:
-        """Return what the server answers. Raises NoAnswer."""
-        return self._session.get(url)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
-
-
 class ApiReader:
-    """Read the results of one engine's API; between answers it waits as it is told."""
+    """Read the results of one engine's API; between answers it keeps a rate."""
 
     def __init__(
         self,
         engine: ApiEngine,
-        client: Client,
+        session: BoundedSession,
         *,
         wait: Callable[[], None],
-        nap: Callable[[float], None],
+        sleep: Callable[[float], None],
     ) -> None:
         """Open nothing yet.
 
-        `wait` keeps the pace: it is called before every further page, not before the first, which
-        whoever opens it paces. `nap` sleeps as long as a busy server asks, in seconds.
+        `wait` keeps the rate: it is called before every further page, not before the first, which
+        is for the caller of `open`. `sleep` sleeps as long as a busy server asks, in seconds.
         """
         self._engine = engine
-        self._client = client
+        self._session = session
         self._wait = wait
-        self._nap = nap
+        self._sleep = sleep
         self._refused = 0
         self._text = ""
         self._page: ApiPage | None = None
@@ -82,41 +47,41 @@ class ApiReader:
     @property
     def user_agent(self) -> str:
         """Return the user agent that its requests carry."""
-        return self._client.user_agent
+        return self._session.user_agent
 
     def open(self, url: str) -> PageState:
         """Fetch the first answer and say what it is.
 
-        Raises Unreachable when nothing answers, TryLater when the server asks for patience; who is
-        asked for it again and again counts as blocked.
+        Raises Unreachable when nothing answers, TryLater when the server asks to retry later; a
+        server that does so again and again counts as blocking.
         """
         self._page, self._following, self._seen = None, None, set()
         try:
             self._page = self._fetch(url)
-        except Refused:
+        except AccessDenied:
             return "blocked"
         except UnknownAnswer:
             return "layout unknown"
-        if not self._page.found and self._page.following is None:
+        if not self._page.results and self._page.following is None:
             return "nothing found"
         return "results"
 
-    def stretch(self) -> Stretch:
+    def next_batch(self) -> ResultBatch:
         """Report the next answer's results.
 
         One that cannot be had is tried again by the next call; as a page whose control is clicked
-        in vain, it ends as a stall. Raises Refused when the server will not go on.
+        in vain, it ends as a stall. Raises AccessDenied when the server will not go on.
         """
         page, self._page = self._page or self._next_page(), None
         if page is None:
             return self._report((), in_vain=True)
-        fresh = {r.result_id: r for r in page.found if r.result_id not in self._seen}
+        fresh = {r.result_id: r for r in page.results if r.result_id not in self._seen}
         self._seen |= fresh.keys()
         self._following = page.following
         return self._report(tuple(fresh.values()))
 
     def body(self, url: str) -> Fetched | None:
-        """Return None: an API gives no pictures, only their addresses."""
+        """Return None: an API gives no pictures, only their URLs."""
         del url
         return None
 
@@ -126,7 +91,7 @@ class ApiReader:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._session.close()
 
     def _next_page(self) -> ApiPage | None:
         if self._following is None:
@@ -134,41 +99,45 @@ class ApiReader:
         self._wait()
         try:
             return self._fetch(self._following)
-        except TryLater as asked:
-            self._nap(min(asked.seconds, LONGEST_NAP_S))
+        except TryLater as error:
+            self._sleep(min(error.seconds, LONGEST_SLEEP_S))
         except (Unreachable, UnknownAnswer):
             pass
         return None
 
     def _fetch(self, url: str) -> ApiPage:
         try:
-            answer = self._client.get(url)
+            answer = self._session.get(url)
         except NoAnswer as error:
             raise Unreachable(str(error)) from error
         self._text = answer.data[:MAX_SNAPSHOT].decode("utf-8", "replace")
-        asked = retry_after(answer.retry_after, datetime.now(UTC)) or 0.0
-        self._judge(answer.status, asked)
+        wait_s = retry_after(answer.retry_after, datetime.now(UTC)) or 0.0
+        self._check(answer.status, wait_s)
         try:
-            page = read_answer(self._engine, _parsed(answer), url)
+            content = json.loads(answer.data)
+        except (ValueError, RecursionError) as error:
+            raise UnknownAnswer("the answer is no JSON") from error
+        try:
+            page = read_answer(self._engine, content, url)
         except Busy as error:
-            raise TryLater(asked) from error
-        return page if page.following != url else ApiPage(page.found, None)
+            raise TryLater(wait_s) from error
+        return page if page.following != url else ApiPage(page.results, None)
 
-    def _judge(self, status: int, asked: float) -> None:
+    def _check(self, status: int, wait_s: float) -> None:
         self._refused = self._refused + 1 if status == _TOO_MANY else 0
         if status in _REFUSALS or self._refused > PATIENCE:
-            raise Refused(f"HTTP status {status}")
+            raise AccessDenied(f"HTTP status {status}")
         if status in {_TOO_MANY, _UNAVAILABLE}:
-            raise TryLater(asked)
+            raise TryLater(wait_s)
         if status >= _SERVER_ERROR:
             raise Unreachable(f"HTTP status {status}")
         if status != _OK:
             raise UnknownAnswer(f"HTTP status {status}")
 
-    def _report(self, found: tuple[Found, ...], *, in_vain: bool = False) -> Stretch:
+    def _report(self, results: tuple[SearchResult, ...], *, in_vain: bool = False) -> ResultBatch:
         more = self._following is not None
-        return Stretch(
-            found=found,
+        return ResultBatch(
+            results=results,
             unloaded=(),
             at_bottom=not more or in_vain,
             grew=more and not in_vain,
@@ -180,19 +149,9 @@ class ApiReader:
 
 def user_agent(contact: str | None) -> str:
     """Name the tool, its version, a contact and the library, in the order Wikimedia asks for."""
-    tool = f"sceneset/{_version('sceneset')}"
-    return f"{tool} ({contact or 'no contact given'}) requests/{_version('requests')}"
-
-
-def _version(package: str) -> str:
     try:
-        return metadata.version(package)
+        version = metadata.version("sceneset")
     except metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        return "0"
-
-
-def _parsed(answer: Answer) -> object:
-    try:
-        return json.loads(answer.data)
-    except (ValueError, RecursionError) as error:
-        raise UnknownAnswer("the answer is no JSON") from error
+        version = "0"
+    library = f"requests/{metadata.version('requests')}"
+    return f"sceneset/{version} ({contact or 'no contact given'}) {library}"

@@ -1,9 +1,12 @@
-"""Ask for one address and take no more than was allowed: time, bytes, redirects, hosts."""
+"""Request one URL and take no more than is allowed: time, bytes, redirects, hosts."""
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
+from time import sleep
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -11,13 +14,18 @@ import requests
 import urllib3
 
 from sceneset.images import MAX_BYTES
+from scraper.http.rate_limit import retry_after
 from scraper.http.ssrf import Guard, GuardedAdapter
+from scraper.reader import Fetched
 
 CHUNK = 65536
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 MAX_WORDS = 200
+LONGEST_WAIT_S = 30.0
+_OK = 200
+_RETRY_LATER = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What a server answered; `data` ends one byte after the limit when there is more."""
 
     status: int
@@ -66,6 +74,7 @@ class BoundedSession:
         self, user_agent: str, encoding: str, guard: Guard, limits: Limits | None = None
     ) -> None:
         """Send `user_agent`, and `encoding` as Accept-Encoding, with every request."""
+        self.user_agent = user_agent
         self._limits = limits or Limits()
         self._guard = guard
         self._session = _Session()
@@ -75,7 +84,7 @@ class BoundedSession:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, GuardedAdapter(guard))
 
-    def get(self, url: str) -> Answer:
+    def get(self, url: str) -> HttpResponse:
         """Return what the server answers. Raises NoAnswer."""
         with self._guard.deadline(self._limits.whole_s):
             try:
@@ -87,7 +96,7 @@ class BoundedSession:
                 urllib3.exceptions.HTTPError,
                 zlib.error,
                 OSError,
-                ValueError,  # an address that cannot be one, in all its forms
+                ValueError,  # a URL that cannot be one, in all its forms
             ) as error:
                 if self._guard.expired:
                     raise NoAnswer("the answer takes too long", "timeout") from error
@@ -97,7 +106,7 @@ class BoundedSession:
         """Close the connections."""
         self._session.close()
 
-    def _follow(self, url: str) -> Answer:
+    def _follow(self, url: str) -> HttpResponse:
         timeout = (self._limits.connect_s, self._limits.read_s)
         for _ in range(self._limits.redirects + 1):
             if urlsplit(url).scheme not in {"http", "https"}:
@@ -111,46 +120,77 @@ class BoundedSession:
             url = urljoin(url, target)
         raise NoAnswer("too many redirects", "http_error", response.status_code)
 
-    def _read(self, response: requests.Response) -> Answer:
+    def _read(self, response: requests.Response) -> HttpResponse:
+        """Read a body up to one byte after the limit, decoding it on the way.
+
+        Raises ValueError for an encoding that is unknown, or compressed data that is cut short.
+        """
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
-        decoder = _Decoder(encoding, self._limits.max_bytes + 1)
-        for chunk in response.raw.stream(CHUNK, decode_content=False):
-            decoder.feed(chunk)
-            if decoder.full:
-                break
-        else:
-            decoder.check_end()
-        if self._guard.expired:
-            raise NoAnswer("the answer takes too long", "timeout", response.status_code)
-        return Answer(
-            response.status_code, decoder.data.getvalue(), response.headers.get("Retry-After")
-        )
-
-
-class _Decoder:
-    """Gather up to `most` decoded bytes. Raises ValueError for an encoding it cannot read."""
-
-    def __init__(self, encoding: str, most: int) -> None:
         if encoding not in _COMPRESSED | {"", "identity"}:
             raise ValueError(f"the answer is encoded as {encoding[:40]!r}, which was not asked for")
-        self.data = BytesIO()
-        self._most = most
-        self._zlib = zlib.decompressobj(_GZIP_OR_ZLIB) if encoding in _COMPRESSED else None
+        decoder = zlib.decompressobj(_GZIP_OR_ZLIB) if encoding in _COMPRESSED else None
+        most = self._limits.max_bytes + 1
+        data = BytesIO()  # gives its bytes without a copy
+        for chunk in response.raw.stream(CHUNK, decode_content=False):
+            left = most - data.tell()
+            data.write(decoder.decompress(chunk, left) if decoder else chunk[:left])
+            if data.tell() >= most:
+                break
+        else:
+            if decoder is not None and not decoder.eof:
+                raise ValueError("the compressed answer is cut short")
+        if self._guard.expired:
+            raise NoAnswer("the answer takes too long", "timeout", response.status_code)
+        status, wait = response.status_code, response.headers.get("Retry-After")
+        return HttpResponse(status, data.getvalue(), wait)
 
-    @property
-    def full(self) -> bool:
-        """Say whether no more is wanted."""
-        return self.data.tell() >= self._most
 
-    def feed(self, chunk: bytes) -> None:
-        """Take in a chunk as it came over the wire."""
-        room = self._most - self.data.tell()
-        self.data.write(self._zlib.decompress(chunk, room) if self._zlib else chunk[:room])
+class Downloader:
+    """Download one preview after another over one keep-alive session."""
 
-    def check_end(self) -> None:
-        """Raise ValueError when a compressed answer ends before its end."""
-        if self._zlib is not None and not self._zlib.eof:
-            raise ValueError("the compressed answer is cut short")
+    def __init__(
+        self,
+        user_agent: str,
+        *,
+        allow_private: bool = False,
+        sleep: Callable[[float], None] = sleep,
+        before_request: Callable[[], None] = lambda: None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Send the reader's own user agent, so that both halves of a visit look alike.
+
+        `allow_private` lets it reach this machine and private networks: right when the results page
+        itself is there, never otherwise. `before_request` keeps a rate where a source wants one.
+        """
+        self._session = BoundedSession(user_agent, "identity", Guard(allow_private), limits)
+        self._sleep = sleep
+        self._before_request = before_request
+
+    def __call__(self, url: str) -> Fetched:
+        """Return the bytes, or why there are none; never raises for a bad answer.
+
+        More than the limit comes back one byte too long, to be judged too large.
+        """
+        try:
+            answer = self._get(url)
+            if answer.status in _RETRY_LATER:
+                wait = retry_after(answer.retry_after, datetime.now(UTC), LONGEST_WAIT_S)
+                if wait is not None:
+                    self._sleep(wait)
+                    answer = self._get(url)
+        except NoAnswer as failed:
+            return Fetched(None, failed.status, failed.reason)
+        if answer.status != _OK:
+            return Fetched(None, answer.status, "http_error")
+        return Fetched(answer.data, answer.status)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _get(self, url: str) -> HttpResponse:
+        self._before_request()
+        return self._session.get(url)
 
 
 def _first_line(error: BaseException) -> str:

@@ -5,22 +5,17 @@ import binascii
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from time import sleep as _sleep
-from typing import TYPE_CHECKING
+from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 from sceneset.images import Header, PictureError, decode, read_header
-from scraper.http.rate_limit import retry_after
 from scraper.reader import Fetched
-
-if TYPE_CHECKING:
-    from scraper.http.client import Answer, Limits
-
 
 MIN_SIDE = 32
 PLACEHOLDER_SIDE = 2
-OK_STATUS = 200
+REFUSED_IN_A_ROW = 3
+UNANSWERED_IN_A_ROW = 10
+_REFUSALS = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +35,7 @@ def fetch(src: str, sources: tuple[Source, ...]) -> Fetched:
     """Return a preview's bytes: from its data URI, else from the first source that has them.
 
     A source that answers None, or that has no bytes and no reason, is followed by the next one. An
-    error, a timeout or too large an answer is final: a dead address is asked for once.
+    error, a timeout or too large an answer is final: a dead URL is requested once.
     """
     if src.startswith("data:"):
         return Fetched(data_uri_bytes(src))
@@ -67,14 +62,14 @@ def data_uri_bytes(src: str) -> bytes | None:
         return None
 
 
-def judge(data: bytes, min_side: int = MIN_SIDE) -> Judged:
+def judge(data: bytes) -> Judged:
     """Decode the bytes once to see that they are a whole picture of a useful size."""
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         header = read_header(data)
         if max(header.width, header.height) <= PLACEHOLDER_SIDE:
             return Judged(sha256, data, None, "placeholder")
-        if min(header.width, header.height) < min_side:
+        if min(header.width, header.height) < MIN_SIDE:
             return Judged(sha256, data, None, "too_small")
         decode(data)
     except PictureError as error:
@@ -82,59 +77,28 @@ def judge(data: bytes, min_side: int = MIN_SIDE) -> Judged:
     return Judged(sha256, data, header)
 
 
-LONGEST_WAIT_S = 30.0
-_PATIENCE_ASKED = frozenset({429, 503})
+@dataclass
+class PreviewFetcher:
+    """Fetch the previews of one page; count refusals, and requests without an answer, in a row."""
 
+    sources: tuple[Source, ...]
+    refused: int = 0
+    unanswered: int = 0
 
-class Downloader:
-    """One keep-alive session that asks for one preview after another."""
+    def fetch(self, src: str) -> Fetched:
+        """Return a preview's bytes, or why there are none."""
+        fetched = fetch(src, self.sources)
+        status, failed = fetched.http_status, fetched.data is None
+        self.refused = self.refused + 1 if failed and status in _REFUSALS else 0
+        silent = failed and status is None and fetched.reason == "http_error"
+        self.unanswered = self.unanswered + 1 if silent else 0
+        return fetched
 
-    def __init__(
-        self,
-        user_agent: str,
-        *,
-        allow_private: bool = False,
-        sleep: Callable[[float], None] = _sleep,
-        before_request: Callable[[], None] | None = None,
-        limits: "Limits | None" = None,
-    ) -> None:
-        """Send the reader's own user agent, so that both halves of a visit look alike.
-
-        `allow_private` lets it reach this machine and private networks: right when the results page
-        itself is there, never otherwise. `before_request` keeps a pace where a source wants one.
-        """
-        from scraper.http.client import BoundedSession  # noqa: PLC0415  requests loads here only
-        from scraper.http.ssrf import Guard  # noqa: PLC0415  the same
-
-        self._session = BoundedSession(user_agent, "identity", Guard(allow_private), limits)
-        self._sleep = sleep
-        self._before_request = before_request
-
-    def __call__(self, url: str) -> Fetched:
-        """Return the bytes, or why there are none; never raises for a bad answer.
-
-        More than the limit comes back one byte too long, to be judged too large.
-        """
-        from scraper.http.client import NoAnswer  # noqa: PLC0415  loaded by __init__ already
-
-        try:
-            answer = self._get(url)
-            if answer.status in _PATIENCE_ASKED:
-                wait = retry_after(answer.retry_after, datetime.now(UTC), LONGEST_WAIT_S)
-                if wait is not None:
-                    self._sleep(wait)
-                    answer = self._get(url)
-        except NoAnswer as failed:
-            return Fetched(None, failed.status, failed.reason)
-        if answer.status != OK_STATUS:
-            return Fetched(None, answer.status, "http_error")
-        return Fetched(answer.data, answer.status)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
-
-    def _get(self, url: str) -> "Answer":
-        if self._before_request is not None:
-            self._before_request()
-        return self._session.get(url)
+    @property
+    def failure(self) -> tuple[Literal["blocked", "unreachable"], str] | None:
+        """Return why no further preview is worth a request, None while all is well."""
+        if self.refused >= REFUSED_IN_A_ROW:
+            return "blocked", "previews are refused"
+        if self.unanswered >= UNANSWERED_IN_A_ROW:
+            return "unreachable", "previews are not answered any more"
+        return None

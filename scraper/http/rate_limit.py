@@ -1,4 +1,4 @@
-"""Keep a gentle pace: pauses, a limit per minute, and the wait that a server asks for."""
+"""Limit the rate of page loads: pauses, a limit per minute, and the wait that a server asks for."""
 
 import random
 from collections import deque
@@ -26,19 +26,19 @@ def next_wait(now: float, loads: deque[float], pause: float, per_minute: int | N
     return max(0.0, wait)
 
 
-def backoff(asked: float, attempt: int, pause: float) -> float | None:
-    """Return the seconds to wait after a server asked for patience; None when it asks too much.
+def backoff(retry_after_s: float, attempt: int, pause: float) -> float | None:
+    """Return the seconds to wait before a retry; None when the server asks for too many.
 
-    `asked` is its Retry-After, 0 when it named none: then the wait doubles with each `attempt`,
+    `retry_after_s` is its Retry-After, 0 when it named none: then the wait doubles with each `attempt`,
     counted from 0, starting at `pause` but at least one second, up to a minute.
     """
-    if asked:
-        return asked if asked <= LONGEST_WAIT_S else None
+    if retry_after_s:
+        return retry_after_s if retry_after_s <= LONGEST_WAIT_S else None
     return min(max(1.0, pause) * 2.0**attempt, LONGEST_WAIT_S)
 
 
 @dataclass
-class Pace:
+class RateLimiter:
     """Wait as `next_wait` says, for all browsers together; clock and sleep come in as functions."""
 
     pause: float
@@ -53,7 +53,7 @@ class Pace:
         """Remember as many loads as the limit counts."""
         self.loads = deque(maxlen=self.per_minute or 1)
 
-    def before_load(self) -> None:
+    def acquire(self) -> None:
         """Wait until the next page may be loaded, and note that it is."""
         with self._turn:
             pause = self.pause * self.random.uniform(1 - JITTER, 1 + JITTER)

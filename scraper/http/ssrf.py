@@ -1,5 +1,6 @@
-"""Connect only to public addresses that were checked, and end what lasts too long."""
+"""Connect only to public IP addresses that were checked, and cut what lasts too long."""
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -36,18 +37,18 @@ def is_public(address: str) -> bool:
 
 def resolved(host: str, port: int, resolve: Resolve = socket.getaddrinfo) -> list[str]:
     """Return the IP addresses of a host, each once. Raises OSError or UnicodeError."""
-    found = resolve(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    entries = resolve(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 def is_private_site(url: str, resolve: Resolve = socket.getaddrinfo) -> bool:
-    """Say whether the host of an address is known and not one of the public internet."""
+    """Say whether the host of a URL is known and not one of the public internet."""
     try:
         parts = urlsplit(url)
         addresses = resolved(parts.hostname or "", parts.port or 80, resolve)
     except (OSError, ValueError):
         return False
-    return bool(addresses) and not all(is_public(address) for address in addresses)
+    return bool(addresses) and not all(map(is_public, addresses))
 
 
 def _is_global(ip: IPv4Address | IPv6Address) -> bool:
@@ -81,10 +82,10 @@ class Guard:
 
     def addresses(self, host: str, port: int) -> list[str]:
         """Return where to connect for a host. Raises OSError when one address is not public."""
-        found = resolved(host, port, self.resolve)
-        if not self.allow_private and not all(is_public(address) for address in found):
+        addresses = resolved(host, port, self.resolve)
+        if not self.allow_private and not all(map(is_public, addresses)):
             raise PermissionError(f"{host} is not on the public internet")
-        return found
+        return addresses
 
     def hold(self, connection: socket.socket) -> None:
         """Take note of the connection that a request uses, by a handle of its own.
@@ -92,13 +93,13 @@ class Guard:
         The connection's owner may let go of it while its answer is still being read.
         """
         self._let_go()
-        self._handle = connection.dup()
+        self._handle = socket.socket(fileno=os.dup(connection.fileno()))  # also of a TLS connection
         if self.expired:
             self._cut()
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
-        """End the connection that is in use when the block takes longer; `expired` tells."""
+        """Shut the connection that is in use down when the block takes longer; sets `expired`."""
         self.expired = False
         self._current = current = object()
         timer = Timer(seconds, self._expire, (current,))
@@ -137,8 +138,6 @@ class _Guarded(HTTPConnection):
     it connects to; the latter is set to the address while it connects.
     """
 
-    _handle: socket.socket | None = None
-
     def __init__(self, *arguments: Any, guard: Guard, **more: Any) -> None:  # noqa: ANN401  urllib3's
         super().__init__(*arguments, **more)
         self._guard = guard
@@ -155,7 +154,6 @@ class _Guarded(HTTPConnection):
             connection = self._first_that_answers(addresses)
         finally:
             self._dns_host = name
-        self._handle = connection.dup()
         self._guard.hold(connection)
         return connection
 
@@ -173,16 +171,9 @@ class _Guarded(HTTPConnection):
 
     def request(self, *arguments: Any, **more: Any) -> None:  # noqa: ANN401  urllib3's
         """Send a request; a connection that is used again is under the new deadline too."""
-        if self._handle is not None:
-            self._guard.hold(self._handle)
+        if self.sock is not None:
+            self._guard.hold(self.sock)
         super().request(*arguments, **more)
-
-    def close(self) -> None:
-        """Close the connection and its second handle."""
-        super().close()
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            handle.close()
 
 
 class _GuardedTls(_Guarded, HTTPSConnection):

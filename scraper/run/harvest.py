@@ -1,14 +1,14 @@
-"""Scroll one results page to its end: collect, decide, stop.
+"""Read one results page to its end: batches of results, and the decision to stop.
 
-The reader comes in as an argument; the decision to go on is a pure function.
+The reader and the clock come in as arguments; the decision is a pure function.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Literal
 
-from scraper.engines.engine import Found
-from scraper.reader import ResultsReader, Stretch
+from scraper.reader import ResultBatch, ResultsReader
 
 StopReason = Literal[
     "target reached",
@@ -31,15 +31,15 @@ LOST_STEPS = 10
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a harvest is: pictures still wanted, steps without news, seconds spent."""
+    """How far a harvest is: pictures still wanted, steps without news, whether time is up."""
 
     wanted: int
     quiet_steps: int
-    seconds: float
+    is_late: bool
 
 
-def why_stop(progress: Progress, stretch: Stretch, max_seconds: float) -> StopReason | None:
-    """Say why to stop after a stretch, or None to go on.
+def why_stop(progress: Progress, batch: ResultBatch) -> StopReason | None:
+    """Return why to stop after a batch, or None to go on.
 
     The end counts as reached when it is shown, the page waits for nothing and no thumbnail may
     still load, or when nothing came for several steps and nothing is left to click. An answer that
@@ -47,57 +47,53 @@ def why_stop(progress: Progress, stretch: Stretch, max_seconds: float) -> StopRe
     """
     if progress.wanted <= 0:
         return "target reached"
-    if progress.seconds > max_seconds:
+    if progress.is_late:
         return "budget"
-    patience = _patience(stretch)
+    patience = _patience(batch)
     if patience is not None:
         return "stalled" if progress.quiet_steps >= patience else None
-    ended = stretch.end_shown and not stretch.retrying
+    ended = batch.end_shown and not batch.retrying
     return "end of results" if ended or progress.quiet_steps >= QUIET_STEPS else None
 
 
-def _patience(stretch: Stretch) -> int | None:
+def _patience(batch: ResultBatch) -> int | None:
     """Return how many steps without news to bear while more may come, None when nothing may."""
-    if not stretch.at_bottom or stretch.grew:
+    if not batch.at_bottom or batch.grew:
         return LOST_STEPS
-    if stretch.busy:
+    if batch.busy:
         return BUSY_STEPS
-    return VAIN_CLICKS if stretch.clicked else None
+    return VAIN_CLICKS if batch.clicked else None
 
 
-def harvest(
-    reader: ResultsReader,
-    keep: Callable[[tuple[Found, ...]], int],
-    clock: Callable[[], float],
-    max_seconds: float,
-    interrupted: Callable[[], bool],
-    *,
-    note: Callable[[Stretch], None] = lambda _stretch: None,
-) -> StopReason:
-    """Work through a loaded results page and return why it ended.
+@dataclass
+class Harvest:
+    """Iterate over the batches of a loaded results page; `reason` then says why they ended.
 
-    `keep` stores the results of a stretch and returns how many pictures are still wanted; `note`
-    is told of every stretch.
-    Thumbnails that the page never loaded are handed over last, with their mapped address. A page
-    that was taken for results but gives not one is of an unknown layout.
+    The consumer sets `wanted`, the pictures still wanted, after each batch. Results whose thumbnail
+    never loaded come in a batch of their own at the end. A page that was taken for results but
+    gives none is of an unknown layout. `deadline` is a time of the clock, in s.
     """
-    began = clock()
-    quiet = 0
-    seen: set[str] = set()
-    while True:
-        stretch = reader.stretch()
-        note(stretch)
-        known = len(seen)
-        seen.update(found.result_id for found in (*stretch.found, *stretch.unloaded))
-        wanted = keep(stretch.found)
-        quiet = 0 if stretch.found or len(seen) > known else quiet + 1
-        if interrupted():
-            return "interrupted"
-        reason = why_stop(Progress(wanted, quiet, clock() - began), stretch, max_seconds)
-        if reason in {"end of results", "stalled"} and stretch.unloaded:
-            wanted = keep(stretch.unloaded)
-            if interrupted():
-                return "interrupted"
-            reason = "target reached" if wanted <= 0 else reason
-        if reason is not None:
-            return reason if seen else "layout unknown"
+
+    reader: ResultsReader
+    wanted: int
+    deadline: float
+    clock: Callable[[], float] = monotonic
+    reason: StopReason | None = None
+
+    def __iter__(self) -> Iterator[ResultBatch]:
+        """Yield batches until there is a reason to stop. Raises AccessDenied or BrowserLost."""
+        seen: set[str] = set()
+        quiet_steps = 0
+        while self.reason is None:
+            batch = self.reader.next_batch()
+            fresh = {r.result_id for r in (*batch.results, *batch.unloaded)} - seen
+            seen |= fresh
+            quiet_steps = 0 if batch.results or fresh else quiet_steps + 1
+            yield batch
+            progress = Progress(self.wanted, quiet_steps, self.clock() > self.deadline)
+            self.reason = why_stop(progress, batch)
+            if self.reason in {"end of results", "stalled"} and batch.unloaded:
+                yield replace(batch, results=batch.unloaded, unloaded=())
+                self.reason = "target reached" if self.wanted <= 0 else self.reason
+        if not seen and self.reason != "budget":
+            self.reason = "layout unknown"

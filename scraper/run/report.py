@@ -1,16 +1,240 @@
-"""Write the page that shows what a scrape brought in, and why a class is short."""
+"""Sum up a run: why it ended, what it counts, its exit code, and the page that shows all that."""
 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sceneset.atomic import write_file
 from sceneset.dataset import Dataset
+from sceneset.errors import BLOCKED, OK, PARTIAL
+from sceneset.manifest.rows import STATUSES
 from sceneset.manifest.store import Manifest
-from scraper.run.outcome import DONE
+from sceneset.progress import Outcome
+from scraper.reader import ResultBatch
+from scraper.run.harvest import StopReason
+
+COLUMNS = ("kept", "duplicate", "rejected", "failed", "stopped_because")
+_HEAD = ("class", "kept", "duplicate", "rejected", "failed", "stopped because")
+
+
+def class_table(classes: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """Return the lines of a table: one row per class, widths as a terminal counts them."""
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415  only a finished run needs it
+
+    rows = [_HEAD, *((name, *(str(row[c]) for c in COLUMNS)) for name, row in classes.items())]
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    lines = []
+    for row in rows:
+        numbers = (cell.rjust(width) for cell, width in zip(row[1:5], widths[1:5], strict=True))
+        lines.append("  ".join((set_cell_size(row[0], widths[0]), *numbers, row[5])))
+    return lines
+
+
+SHOWN = 5
+AGAIN = "run the same command again to go on"
+FRESH = " (without --fresh, which would collect as many again)"
+DONE = frozenset({"target reached", "end of results"})
+# The first of these that any query or class met describes the whole.
+_GRAVEST_FIRST: tuple[StopReason, ...] = (
+    "interrupted",
+    "blocked",
+    "consent",
+    "unreachable",
+    "browser lost",
+    "layout unknown",
+    "stalled",
+    "budget",
+    "end of results",
+    "nothing found",
+    "target reached",
+)
+_CURES: dict[StopReason, str] = {
+    "interrupted": AGAIN,
+    "blocked": "wait some hours, raise --pause, then run the same command to go on",
+    "consent": "try another --country, or another --engine: its question has no known no",
+    "unreachable": "check the address and the network, then run the same command to go on",
+    "browser lost": AGAIN,
+    "layout unknown": "look at the page kept under reports/scrape/pages; its selectors need mending",
+    "stalled": AGAIN,
+    "budget": "raise --max-seconds, or run the same command again to go on",
+    "nothing found": "give those classes other queries: `Name: query | query`",
+}
+
+
+@dataclass
+class ClassResult:
+    """How one class ended."""
+
+    reason: StopReason = "target reached"
+    added: int = 0
+    trouble: str = ""
+    strategies: set[str] = field(default_factory=set)
+    last_resorts: set[str] = field(default_factory=set)
+
+    def note(self, batch: ResultBatch) -> None:
+        """Remember which strategy matched results."""
+        if batch.strategy and (batch.results or batch.unloaded):
+            self.strategies.add(batch.strategy)
+            if batch.last_resort:
+                self.last_resorts.add(batch.strategy)
+
+
+def combined(reasons: Iterable[StopReason]) -> StopReason:
+    """Return the one reason that describes several: the gravest."""
+    met = set(reasons)
+    return next((reason for reason in _GRAVEST_FIRST if reason in met), "target reached")
+
+
+def exit_code(reasons: Iterable[StopReason], signal_number: int | None) -> int:
+    """Return 0 when every class is done, 130/143 when interrupted, 4 at a block, else 3."""
+    met = set(reasons)
+    if signal_number is not None and "interrupted" in met:
+        return 128 + signal_number
+    if met <= DONE:
+        return OK
+    return BLOCKED if "blocked" in met else PARTIAL
+
+
+def finish_run(
+    manifest: Manifest,
+    run_id: int,
+    results: Mapping[str, ClassResult],
+    *,
+    engine: str,
+    dataset: Dataset,
+    seconds: float,
+    signal_number: int | None,
+    wanted: int | None = None,
+    fresh: bool = False,
+) -> Outcome:
+    """Record how a run of `scrape` or `add` ended, write its report, and return its outcome."""
+    ids = {row.name: row.id for row in manifest.classes()}
+    counts = manifest.sighting_counts()
+    outcome = scrape_outcome(
+        dataset=dataset.root,
+        counts={name: counts.get(ids[name], {}) for name in results},
+        results=results,
+        seconds=seconds,
+        signal_number=signal_number,
+        wanted=wanted,
+        fresh=fresh,
+    )
+    manifest.finish_run(run_id, combined(r.reason for r in results.values()), outcome.summary)
+    write_report(dataset, manifest, outcome.summary, engine)
+    return outcome
+
+
+def scrape_outcome(
+    *,
+    dataset: Path,
+    counts: Mapping[str, Mapping[str, int]],
+    results: Mapping[str, ClassResult],
+    seconds: float,
+    signal_number: int | None = None,
+    wanted: int | None = None,
+    fresh: bool = False,
+) -> Outcome:
+    """Build the outcome of `scrape` and `add` from each class's counts and how it ended.
+
+    `wanted` is how many pictures each class should have, None when any number will do; `fresh`
+    says that the run collected new ones whatever was there.
+    """
+    reasons = {name: result.reason for name, result in results.items()}
+    classes = {name: _summary(counts[name], result) for name, result in results.items()}
+    kept = sum(counts[name].get("kept", 0) for name in results)
+    added = sum(result.added for result in results.values())
+    unfinished = [name for name, reason in reasons.items() if reason not in DONE]
+    gravest = combined(reasons[name] for name in unfinished)
+    trouble = next((results[n].trouble for n in unfinished if reasons[n] == gravest), "")
+    news = f"{added} new" if added else "nothing new"
+    warnings = _warnings(results) + _failed(counts, results)
+    return Outcome(
+        summary={
+            "dataset": str(dataset),
+            "classes": classes,
+            "kept": kept,
+            "added": added,
+            "seconds": seconds,
+            "strategies": {name: sorted(r.strategies) for name, r in results.items()},
+            "warnings": warnings,
+        },
+        lines=(
+            f"{news}: {kept} pictures of {_counted(len(classes))} kept in {dataset}",
+            *class_table(classes),
+            *warnings,
+            *_hint(reasons, counts, wanted),
+        ),
+        exit_code=exit_code(reasons.values(), signal_number),
+        problem=_problem(unfinished, gravest, trouble),
+        cure=_CURES.get(gravest, AGAIN) + (FRESH if fresh and unfinished else ""),
+    )
+
+
+def _summary(counts: Mapping[str, int], result: ClassResult) -> dict[str, object]:
+    return {
+        **{status: counts.get(status, 0) for status in STATUSES},
+        "stopped_because": result.reason,
+    }
+
+
+def _hint(
+    reasons: Mapping[str, StopReason], counts: Mapping[str, Mapping[str, int]], wanted: int | None
+) -> list[str]:
+    """Say what may bring more when all results are fewer than wanted."""
+    short = [
+        name
+        for name, reason in reasons.items()
+        if wanted
+        and reason == "end of results"
+        and counts[name].get("kept", 0) + counts[name].get("failed", 0) < wanted
+    ]
+    if not short:
+        return []
+    return [
+        f"{_counted(len(short))} {'has' if len(short) == 1 else 'have'} fewer than {wanted}: --variants or more queries find more"
+    ]
+
+
+def _warnings(results: Mapping[str, ClassResult]) -> list[str]:
+    """Say which classes were read by a last resort only, a line per resort."""
+    by_resort: dict[str, list[str]] = {}
+    for name, result in results.items():
+        for resort in sorted(result.last_resorts):
+            by_resort.setdefault(resort, []).append(name)
+    return [
+        f"only a last resort ({resort}) read the pages of {_listed(names)}; look at the pictures"
+        for resort, names in by_resort.items()
+    ]
+
+
+def _failed(
+    counts: Mapping[str, Mapping[str, int]], results: Mapping[str, ClassResult]
+) -> list[str]:
+    """Say how many previews could not be had; the next run tries them again."""
+    failed = {name: counts[name].get("failed", 0) for name in results}
+    names = [name for name, number in failed.items() if number]
+    if not names:
+        return []
+    return [f"{sum(failed.values())} previews of {_listed(names)} could not be had: {AGAIN}"]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")
+
+
+def _problem(unfinished: list[str], gravest: StopReason, trouble: str) -> str:
+    if not unfinished:
+        return ""
+    detail = f" ({trouble})" if trouble and gravest != "interrupted" else ""
+    return f"{gravest}: {_counted(len(unfinished))} not finished: {_listed(unfinished)}{detail}"
+
+
+def _counted(classes: int) -> str:
+    return "1 class" if classes == 1 else f"{classes} classes"
+
 
 SHOWN_PER_CLASS = 48
 WORDS_PER_CLASS = 8
@@ -23,32 +247,22 @@ _COUNTED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One preview on a contact sheet."""
-
-    path: str
-    title: str
-    site: str
-    rank: int
-
-
 def write_report(
     dataset: Dataset, manifest: Manifest, summary: Mapping[str, object], engine: str
 ) -> None:
     """Write reports/scrape/index.html and report.json of a data set."""
-    names = {row.id: row.name for row in manifest.classes()}
+    classes = manifest.classes()
     folder = dataset.report("scrape")
     report = dict(summary) | {
         "engine": engine,
         "unread": {
             row.name: f"pages/{row.slug}.html"
-            for row in manifest.classes()
+            for row in classes
             if (folder / "pages" / f"{row.slug}.html").exists()
         },
-        "found": {name: _found(manifest, class_id) for class_id, name in names.items()},
+        "found": {row.name: _counts(manifest, row.id) for row in classes},
     }
-    page = render(report, {name: _sheet(manifest, i) for i, name in names.items()})
+    page = render_report(report, {row.name: _sheet(manifest, row.id) for row in classes})
     write_file(folder / "index.html", page.encode())
     write_file(folder / "report.json", json.dumps(report, ensure_ascii=False, indent=2).encode())
 
@@ -62,8 +276,10 @@ def keep_page(dataset: Dataset, slug: str, text: str, png: bytes) -> Path:
     return place
 
 
-def render(report: Mapping[str, object], sheets: Mapping[str, Sequence[Shown]]) -> str:
-    """Return the page's HTML: every text escaped, no script, no address but the pictures'."""
+def render_report(
+    report: Mapping[str, object], sheets: Mapping[str, Sequence[Mapping[str, object]]]
+) -> str:
+    """Return the page's HTML: every text escaped, no script, no URL but the pictures'."""
     from jinja2 import Environment  # noqa: PLC0415  only a finished run needs it
 
     style = (_FOLDER / "report.css").read_text(encoding="utf-8")
@@ -81,8 +297,8 @@ def render(report: Mapping[str, object], sheets: Mapping[str, Sequence[Shown]]) 
     )
 
 
-def _found(manifest: Manifest, class_id: int) -> dict[str, dict[str, int]]:
-    """Return what -> word -> number of results, the most frequent first."""
+def _counts(manifest: Manifest, class_id: int) -> dict[str, dict[str, int]]:
+    """Return column -> word -> number of results, the most frequent first."""
     return {
         what: dict(
             manifest.query(
@@ -95,7 +311,7 @@ def _found(manifest: Manifest, class_id: int) -> dict[str, dict[str, int]]:
     }
 
 
-def _sheet(manifest: Manifest, class_id: int) -> list[Shown]:
+def _sheet(manifest: Manifest, class_id: int) -> list[dict[str, object]]:
     """Return the best-ranked pictures of a class."""
     rows = manifest.query(
         "SELECT i.path, s.title, s.site, min(s.rank) FROM sightings s JOIN images i USING (sha256)"
@@ -103,4 +319,4 @@ def _sheet(manifest: Manifest, class_id: int) -> list[Shown]:
         " ORDER BY 4, i.sha256 LIMIT ?",
         (class_id, SHOWN_PER_CLASS),
     )
-    return [Shown(*row) for row in rows]
+    return [dict(zip(("path", "title", "site", "rank"), row, strict=True)) for row in rows]

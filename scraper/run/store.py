@@ -1,15 +1,15 @@
 """Store the results of one class: bytes first, then the rows, so that a kill loses no picture."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sceneset.atomic import write_files
 from sceneset.dataset import Dataset
 from sceneset.manifest.rows import ImageRow, SightingRow, Status
-from sceneset.manifest.store import Manifest
+from sceneset.manifest.store import Manifest, now
 from sceneset.urls import host_key, host_of, page_key, with_parents
-from scraper.engines.engine import Found
+from scraper.engines.engine import SearchResult, encodable
 from scraper.http.previews import Judged, judge
 from scraper.reader import Fetched
 
@@ -18,7 +18,7 @@ Tombstone = tuple[str | None, str | None, str | None]
 
 
 @dataclass(frozen=True)
-class Refused:
+class Tombstones:
     """What `forget` took out for good: contents, sites and pages."""
 
     sha256s: frozenset[str]
@@ -26,16 +26,15 @@ class Refused:
     pages: frozenset[str]
 
     @classmethod
-    def of(cls, tombstones: Iterable[Tombstone]) -> "Refused":
+    def of(cls, rows: Sequence[Tombstone]) -> "Tombstones":
         """Gather the manifest's tombstones."""
-        rows = list(tombstones)
         return cls(
             frozenset(r[0] for r in rows if r[0]),
             frozenset(host_key(r[1]) for r in rows if r[1]),
             frozenset(page_key(r[2]) for r in rows if r[2]),
         )
 
-    def refuses(self, sha256: str, page_url: str, site: str = "") -> bool:
+    def cover(self, sha256: str, page_url: str, site: str = "") -> bool:
         """Say whether this content, its page or its site, also as a parent domain, was taken out."""
         hosts = (host_key(site), host_key(host_of(page_url)))
         return (
@@ -61,8 +60,7 @@ class ClassStore:
     run_id: int
     target: int
     attempts: int
-    refused: Refused
-    now: Callable[[], str]
+    tombstones: Tombstones
     fresh: bool = False
     known: dict[str, tuple[str, int]] = field(init=False)
     held: set[str] = field(init=False)
@@ -72,7 +70,7 @@ class ClassStore:
     position: int = 0
     added: int = 0
     new_results: int = 0
-    met: set[str] = field(default_factory=set)
+    shown: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Load what earlier runs know of this class."""
@@ -89,7 +87,7 @@ class ClassStore:
         self.wanted = max(0, self.target - held)
 
     @property
-    def owes(self) -> bool:
+    def has_due(self) -> bool:
         """Say whether a known result is still to be tried again, or its lost file to be replaced."""
         return any(map(self._is_due, self.known))
 
@@ -99,35 +97,30 @@ class ClassStore:
         if after_known:
             self.position = self.manifest.last_rank(self.engine, self.class_id, query)
 
-    def give_up_what_no_page_shows(self) -> None:
+    def count_unseen_attempts(self) -> None:
         """Count a vain attempt for results that are due and that no page of this run showed."""
-        self._count_vain([n for n in self.known if self._is_due(n) and n not in self.met])
+        self._count_vain([n for n in self.known if self._is_due(n) and n not in self.shown])
 
-    def keep(
-        self,
-        found: Iterable[Found],
-        fetch: Callable[[str], Fetched],
-        interrupted: Callable[[], bool] = bool,
-    ) -> int:
+    def keep(self, results: Iterable[SearchResult], fetch: Callable[[str], Fetched]) -> int:
         """Fetch, judge and store results until no more are wanted; return how many were kept.
 
         Results of earlier runs are passed over, but failed ones are tried again while attempts
         last. Files are on disk under their final names before any row speaks of them. What `fetch`
         raises passes on after everything before it is stored.
         """
-        batch = Batch()
+        unsaved = Unsaved()
         kept_before = self.added
         try:
-            for result in found:
-                if self.wanted <= 0 or interrupted():
+            for result in results:
+                if self.wanted <= 0:
                     break
                 self.position += 1
                 if self._is_due(result.result_id):
-                    self._take(result, fetch(result.src), batch)
-                batch.seen.append((result.result_id, self.position))
-                self.met.add(result.result_id)
+                    self._take(result, fetch(result.src), unsaved)
+                unsaved.seen.append((result.result_id, self.position))
+                self.shown.add(result.result_id)
         finally:
-            self._commit(batch)
+            self._commit(unsaved)
         return self.added - kept_before
 
     def _is_due(self, result_id: str) -> bool:
@@ -142,24 +135,24 @@ class ClassStore:
             self.known[name] = (status, attempts + 1)
         self.manifest.count_attempt(self.engine, self.class_id, result_ids)
 
-    def _take(self, result: Found, fetched: Fetched, batch: "Batch") -> None:
+    def _take(self, result: SearchResult, fetched: Fetched, unsaved: "Unsaved") -> None:
         judged = judge(fetched.data) if fetched.data is not None else None
         lost = self.lost.get(result.result_id)
         if lost is not None:
             if judged is not None and judged.sha256 == lost:
                 del self.lost[result.result_id]
-                self._adopt(judged, batch)
+                self._adopt(judged, unsaved)
             else:
                 self._count_vain([result.result_id])
             return
         self.new_results += result.result_id not in self.known
         row = self._row(result, fetched, judged)
-        batch.rows.append(row)
+        unsaved.rows.append(row)
         self.known[row.result_id] = (row.status, row.attempts)
         if row.status == "kept" and judged is not None:
-            self._adopt(judged, batch)
+            self._adopt(judged, unsaved)
 
-    def _row(self, result: Found, fetched: Fetched, judged: Judged | None) -> SightingRow:
+    def _row(self, result: SearchResult, fetched: Fetched, judged: Judged | None) -> SightingRow:
         status, reason = self._verdict(result, fetched, judged)
         return SightingRow(
             engine=self.engine,
@@ -167,9 +160,9 @@ class ClassStore:
             query=self.query,
             rank=self.position,
             result_id=result.result_id,
-            title=_plain(result.title),
-            page_url=_plain(result.page_url),
-            site=_plain(result.site or host_of(result.page_url)),
+            title=encodable(result.title),
+            page_url=encodable(result.page_url),
+            site=encodable(result.site or host_of(result.page_url)),
             thumb_url="inline" if result.src.startswith("data:") else result.src,
             licence=result.licence,
             licence_url=result.licence_url,
@@ -181,21 +174,21 @@ class ClassStore:
             http_status=fetched.http_status,
             attempts=self.known.get(result.result_id, ("", 0))[1] + 1,
             run_id=self.run_id,
-            seen_at=self.now(),
+            seen_at=now(),
         )
 
     def _verdict(
-        self, result: Found, fetched: Fetched, judged: Judged | None
+        self, result: SearchResult, fetched: Fetched, judged: Judged | None
     ) -> tuple[Status, str]:
         if judged is None:
             return ("rejected" if fetched.reason == "too_large" else "failed"), fetched.reason
         if judged.header is None:
             return "rejected", judged.reason
-        if self.refused.refuses(judged.sha256, result.page_url, result.site):
+        if self.tombstones.cover(judged.sha256, result.page_url, result.site):
             return "rejected", "forgotten"
         return ("duplicate" if judged.sha256 in self.held else "kept"), ""
 
-    def _adopt(self, judged: Judged, batch: "Batch") -> None:
+    def _adopt(self, judged: Judged, unsaved: "Unsaved") -> None:
         header = judged.header
         if header is None:
             raise ValueError(judged.reason)
@@ -204,10 +197,10 @@ class ClassStore:
         self.added += 1
         name = self.dataset.raw_name(judged.sha256, header.extension)
         size = (header.width, header.height, len(judged.data))
-        image = ImageRow(judged.sha256, name, header.format, *size, self.now())
-        batch.images.append(image)
+        image = ImageRow(judged.sha256, name, header.format, *size, now())
+        unsaved.images.append(image)
         if not self._is_stored(image):
-            batch.files[self.dataset.root / name] = judged.data
+            unsaved.files[self.dataset.root / name] = judged.data
 
     def _is_stored(self, image: ImageRow) -> bool:
         try:
@@ -215,26 +208,21 @@ class ClassStore:
         except OSError:
             return False
 
-    def _commit(self, batch: "Batch") -> None:
-        write_files(batch.files)
+    def _commit(self, unsaved: "Unsaved") -> None:
+        write_files(unsaved.files)
         with self.manifest.transaction():
-            self.manifest.insert(batch.images)
-            self.manifest.record_sightings(batch.rows)
-            for result_id, rank in batch.seen:
+            self.manifest.insert(unsaved.images)
+            self.manifest.record_sightings(unsaved.rows)
+            for result_id, rank in unsaved.seen:
                 key = (self.engine, self.class_id, result_id)
                 self.manifest.record_query(key, self.query, rank)
 
 
 @dataclass
-class Batch:
-    """What one stretch of results brings: files first, then rows."""
+class Unsaved:
+    """What a batch of results brings and is not stored yet: files first, then rows."""
 
     rows: list[SightingRow] = field(default_factory=list)
     images: list[ImageRow] = field(default_factory=list)
     files: dict[Path, bytes] = field(default_factory=dict)
     seen: list[tuple[str, int]] = field(default_factory=list)
-
-
-def _plain(text: str) -> str:
-    """Return text that any encoding can hold: no lone surrogates."""
-    return text.encode("utf-8", "replace").decode("utf-8")

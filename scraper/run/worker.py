@@ -1,201 +1,125 @@
 """Collect one class: its queries, their variants, lost browsers, what need not be loaded again."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import takewhile
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from sceneset.class_list import SceneClass
 from sceneset.errors import BrowserMissingError
-from sceneset.manifest.store import Manifest, now
+from sceneset.manifest.store import Manifest
 from sceneset.progress import Bar
-from scraper.engines.engine import Found
-from scraper.http.previews import fetch
+from scraper.engines.engine import variants_of
+from scraper.http.previews import PreviewFetcher
 from scraper.http.rate_limit import backoff
 from scraper.reader import (
+    AccessDenied,
     BrowserLost,
-    Fetched,
     PageState,
-    Refused,
     ResultsReader,
     TryLater,
     Unreachable,
 )
-from scraper.run.harvest import StopReason, harvest
-from scraper.run.outcome import DONE, ClassResult, combined
-from scraper.run.report import keep_page
-from scraper.run.session import Download, Run, Search
+from scraper.run.harvest import Harvest, StopReason
+from scraper.run.report import DONE, ClassResult, combined, keep_page
+from scraper.run.session import Run
 from scraper.run.store import ClassStore
 
+if TYPE_CHECKING:
+    from scraper.http.client import Downloader
+
+TRIES_TO_REACH = 3
+LOST_IN_A_ROW = 3
+_HITS_EVERY_QUERY = frozenset({"blocked", "consent"})
 _CURES = {
     False: "sceneset doctor says what is installed; --driver PATH takes another",
     True: "see that a Grid runs there and has a browser to give, or leave --grid out",
 }
 
 
-class OneReaderFewer(Exception):  # noqa: N818  a state of the world, as BrowserLost is
+class ReaderUnavailable(Exception):  # noqa: N818  a state of the world, as BrowserLost is
     """A worker gets no reader while others have theirs."""
 
 
-class Equipment:
-    """One worker's reader and downloader."""
-
-    def __init__(self, run: Run) -> None:
-        """Start nothing yet."""
-        self._run = run
-        self._reader: ResultsReader | None = None
-        self._downloader: Download | None = None
-        self._started = False
-
-    def reader(self) -> ResultsReader:
-        """Return the reader, a new one when none runs.
-
-        Raises BrowserLost when one that had run before does not come up again, OneReaderFewer when
-        only other workers get theirs, BrowserMissingError when nobody does.
-        """
-        if self._reader is None:
-            try:
-                self._reader = self._run.launcher.new_reader()
-            except BrowserLost as error:
-                if self._started:
-                    raise
-                if self._run.launcher.has_started:
-                    raise OneReaderFewer(str(error)) from error
-                cure = _CURES[bool(self._run.settings.grid)]
-                problem = f"the browser does not start: {error}"
-                raise BrowserMissingError(problem, cure=cure) from error
-        self._started = True
-        return self._reader
-
-    def downloader(self) -> Download:
-        """Return the downloader; it carries the reader's user agent."""
-        if self._downloader is None:
-            self._downloader = self._run.launcher.new_downloader(self.reader().user_agent)
-        return self._downloader
-
-    def drop_reader(self) -> None:
-        """End the reader; the next one is new."""
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.close()
-
-    def close(self) -> None:
-        """End both."""
-        self.drop_reader()
-        if self._downloader is not None:
-            self._downloader.close()
-
-
-TRIES_TO_REACH = 3
-REFUSED_PREVIEWS = 3
-UNANSWERED_PREVIEWS = 10
-_REFUSALS = frozenset({429, 503})
-Arrival = PageState | StopReason
-
-
-@dataclass
+@dataclass(kw_only=True)
 class Visit:
-    """One visit to the address of a search; it may be made again with another reader.
+    """Visits to one URL for one class, until a deadline on the monotonic clock, in s.
 
-    `trouble` says what was met.
+    Ranks count from 1, those of a variant from what its query has shown so far. `trouble` says what
+    went wrong.
     """
 
     run: Run
-    equipment: Equipment
-    search: Search
     result: ClassResult
+    scene_class: SceneClass
+    query: str
+    url: str
+    store: ClassStore
+    bar: Bar
+    deadline: float
+    is_variant: bool
     trouble: str = ""
-    _refused: int = field(default=0, init=False)
-    _unanswered: int = field(default=0, init=False)
 
-    def make(self) -> StopReason:
+    def make(self, reader: ResultsReader, downloader: "Downloader") -> StopReason:
         """Open the page and harvest it. Raises BrowserLost."""
-        self.search.begin()
-        self.trouble, self._refused, self._unanswered = "", 0, 0
-        reader = self.equipment.reader()
+        self.trouble = ""
         state = self._open(reader)
         if state == "results":
             try:
-                state = self._harvest(reader)
-            except Refused as error:
-                state, self.trouble = "blocked", f"{self.search.address}: {error}"
-        self._explain(state, reader)
+                state = self._harvest(reader, downloader)
+            except AccessDenied as error:
+                state, self.trouble = "blocked", f"{self.url}: {error}"
+        if state in {"consent", "nothing found", "layout unknown", "blocked"} and not self.trouble:
+            self.trouble = f"{self.url} shows no results: {state}"
+        if state == "layout unknown":
+            path = keep_page(self.run.dataset, self.scene_class.slug, *reader.snapshot())
+            self.run.say(f"the page is kept at {path} for whoever mends the selectors")
         return state
 
-    def _open(self, reader: ResultsReader) -> Arrival:
-        """Load a page at a gentle pace, again when nothing answers or patience is asked for."""
-        reason: Arrival = "unreachable"
+    def _open(self, reader: ResultsReader) -> PageState | StopReason:
+        """Load the page at a gentle rate, again when nothing answers or it is to be tried later."""
+        reason: StopReason = "unreachable"
         wait: float | None
         for attempt in range(TRIES_TO_REACH):
-            self.run.pace.before_load()
-            if self.run.halt.reason:
-                return self.run.halt.reason
+            self.run.rate.acquire()
+            if self.run.breaker.reason:
+                return self.run.breaker.reason
             try:
-                return reader.open(self.search.address)
+                return reader.open(self.url)
             except Unreachable as error:
                 reason, wait = "unreachable", float(attempt)
-                self.trouble = f"nothing answers at {self.search.address}: {error}"
-            except TryLater as asked:
-                reason = "blocked"
-                wait = backoff(asked.seconds, attempt, self.run.settings.pause)
-                self.trouble = f"{self.search.address} {asked}"
+                self.trouble = f"nothing answers at {self.url}: {error}"
+            except TryLater as error:
+                reason, wait = "blocked", backoff(error.seconds, attempt, self.run.settings.pause)
+                self.trouble = f"{self.url} {error}"
             last = attempt == TRIES_TO_REACH - 1
-            if wait is None or last or monotonic() + wait > self.search.deadline:
+            if wait is None or last or monotonic() + wait > self.deadline:
                 break
-            self.run.nap(wait)
+            self.run.sleep(wait)
         return reason
 
-    def _harvest(self, reader: ResultsReader) -> StopReason:
-        store = self.search.store
-        left = max(0.0, self.search.deadline - monotonic())
+    def _harvest(self, reader: ResultsReader, downloader: "Downloader") -> StopReason:
+        """Store the page's results, batch by batch. Raises AccessDenied or BrowserLost."""
+        breaker = self.run.breaker
+        previews = PreviewFetcher((reader.body, downloader))
+        harvest = Harvest(reader, self.store.wanted, self.deadline)
 
-        def keep(found: tuple[Found, ...]) -> int:
-            kept = store.keep(found, lambda src: self._fetched(reader, src), self._stop_storing)
-            self.search.bar.advance(kept)
-            return store.wanted
+        def may_store(_: object) -> bool:
+            """Say whether to go on: a block elsewhere does not drop the results that are here."""
+            is_late = monotonic() > self.deadline
+            return not (is_late or breaker.reason == "interrupted" or previews.failure)
 
-        def must_stop() -> bool:
-            return bool(self.run.halt) or self._stop_storing()
-
-        reason = harvest(reader, keep, monotonic, left, must_stop, note=self.result.note)
-        return self._why_cut() if reason == "interrupted" else reason
-
-    def _why_cut(self) -> StopReason:
-        if self._refused >= REFUSED_PREVIEWS:
-            self.trouble = f"{self.search.address}: previews are refused"
-            return "blocked"
-        if self._unanswered >= UNANSWERED_PREVIEWS:
-            self.trouble = f"{self.search.address}: previews are not answered any more"
-            return "unreachable"
-        return self.run.halt.reason or "budget"
-
-    def _fetched(self, reader: ResultsReader, src: str) -> Fetched:
-        """Fetch a preview; count refusals, and requests without an answer, in a row."""
-        fetched = fetch(src, (reader.body, self.equipment.downloader()))
-        status, failed = fetched.http_status, fetched.data is None
-        self._refused = self._refused + 1 if failed and status in _REFUSALS else 0
-        silent = failed and status is None and fetched.reason == "http_error"
-        self._unanswered = self._unanswered + 1 if silent else 0
-        return fetched
-
-    def _previews_end(self) -> bool:
-        return self._refused >= REFUSED_PREVIEWS or self._unanswered >= UNANSWERED_PREVIEWS
-
-    def _stop_storing(self) -> bool:
-        """Say whether to leave even results that are here already: not for a block elsewhere."""
-        late = monotonic() > self.search.deadline
-        return late or self.run.halt.asked or self._previews_end()
-
-    def _explain(self, state: Arrival, reader: ResultsReader) -> None:
-        """Say what the page showed in place of results; keep one that cannot be read."""
-        if state in {"consent", "nothing found", "layout unknown", "blocked"} and not self.trouble:
-            self.trouble = f"{self.search.address} shows no results: {state}"
-        if state == "layout unknown":
-            slug = self.search.scene_class.slug
-            place = keep_page(self.run.dataset, slug, *reader.snapshot())
-            self.run.say(f"the page is kept at {place} for whoever mends the selectors")
-
-
-LOST_IN_A_ROW = 3
-_MEETS_EVERY_QUERY = frozenset({"blocked", "consent"})
+        for batch in harvest:
+            self.result.note(batch)
+            self.bar.advance(self.store.keep(takewhile(may_store, batch.results), previews.fetch))
+            harvest.wanted = self.store.wanted
+            if previews.failure:
+                reason, problem = previews.failure
+                self.trouble = f"{self.url}: {problem}"
+                return reason
+            if breaker.reason:
+                return breaker.reason
+        return harvest.reason or "end of results"
 
 
 class Worker:
@@ -205,7 +129,9 @@ class Worker:
         """Start nothing yet. `manifest` must belong to this thread."""
         self._run = run
         self._manifest = manifest
-        self._equipment = Equipment(run)
+        self._reader: ResultsReader | None = None
+        self._downloader: Downloader | None = None
+        self._has_started = False
         self._result = ClassResult()
 
     def store(self, class_id: int) -> ClassStore:
@@ -220,87 +146,133 @@ class Worker:
             target=run.settings.per_class,
             fresh=not run.settings.resume,
             attempts=run.settings.attempts,
-            refused=run.refused,
-            now=now,
+            tombstones=run.tombstones,
         )
 
     def collect(self, scene_class: SceneClass, store: ClassStore, bar: Bar) -> ClassResult:
-        """Collect a class; return how it ended. Raises OneReaderFewer before anything is done."""
+        """Collect a class; return how it ended. Raises ReaderUnavailable before anything is done."""
+        breaker = self._run.breaker
         self._result = result = ClassResult()
         reasons: list[StopReason] = []
         for query in scene_class.queries:
             if store.wanted <= 0:
                 break
-            if self._run.halt.reason:
-                reasons.append(self._run.halt.reason)
+            if breaker.reason:
+                reasons.append(breaker.reason)
                 break
             reasons.append(self._collect_query(scene_class, query, store, bar))
-            if reasons[-1] in _MEETS_EVERY_QUERY:
-                self._run.halt.meet(reasons[-1])
+            if reasons[-1] in _HITS_EVERY_QUERY:
+                breaker.record(reasons[-1])
         result.reason = "target reached" if store.wanted <= 0 else combined(reasons)
         result.added = store.added
         if set(reasons) <= DONE and store.wanted > 0:
-            store.give_up_what_no_page_shows()
+            store.count_unseen_attempts()
         return result
 
     def close(self) -> None:
-        """End what it reads with."""
-        self._equipment.close()
+        """Close what it reads with; the next reader is new."""
+        reader, downloader = self._reader, self._downloader
+        self._reader = self._downloader = None
+        if reader is not None:
+            reader.close()
+        if downloader is not None:
+            downloader.close()
 
     def _collect_query(
         self, scene_class: SceneClass, query: str, store: ClassStore, bar: Bar
     ) -> StopReason:
         """Work through a query, then its variants while they bring anything new."""
-        due = self._due(query, store)
+        pending = self._pending_urls(query, store)
         deadline = monotonic() + self._run.settings.max_seconds
-        reasons: list[StopReason] = [] if due else ["end of results"]
-        for number, address in due:
-            search = Search(
-                scene_class, query, address, store, bar, deadline=deadline, is_variant=number > 0
+        reasons: list[StopReason] = [] if pending else ["end of results"]
+        for number, url in pending:
+            visit = Visit(
+                run=self._run,
+                result=self._result,
+                scene_class=scene_class,
+                query=query,
+                url=url,
+                store=store,
+                bar=bar,
+                deadline=deadline,
+                is_variant=number > 0,
             )
             before = store.new_results
-            reason = self._visit(search)
-            fruitless = search.is_variant and reason == "nothing found"
+            reason = self._visit(visit)
+            fruitless = visit.is_variant and reason == "nothing found"
             reasons.append("end of results" if fruitless else reason)
             if reasons[-1] != "end of results":
                 break
-            self._finish(store, address)
+            self._finish(store, url)
             if store.wanted <= 0:
                 break
-            if search.is_variant and not fruitless and store.new_results == before:
-                for _, other in due:
+            if visit.is_variant and not fruitless and store.new_results == before:
+                for _, other in pending:
                     self._finish(store, other)
                 break
         return combined(reasons)
 
-    def _due(self, query: str, store: ClassStore) -> list[tuple[int, str]]:
-        """Return number and address of the searches of a query that have not given all they have."""
-        addresses = list(enumerate(self._run.addresses(query)))
-        if not self._run.settings.resume or store.owes:
-            return addresses
-        finished = self._manifest.finished_addresses(store.engine, store.class_id)
-        return [(number, address) for number, address in addresses if address not in finished]
+    def _pending_urls(self, query: str, store: ClassStore) -> list[tuple[int, str]]:
+        """Return number and URL of the searches of a query that have not given all they have."""
+        settings, engine = self._run.settings, self._run.engine
+        plan = [settings.search.requested()]
+        if settings.variants:
+            plan += variants_of(engine, plan[0])
+        every = (engine.search_url(query, options, settings.search_url) for options in plan)
+        urls = list(enumerate(dict.fromkeys(every)))
+        if not settings.resume or store.has_due:
+            return urls
+        finished = self._manifest.finished_urls(store.engine, store.class_id)
+        return [(number, url) for number, url in urls if url not in finished]
 
-    def _finish(self, store: ClassStore, address: str) -> None:
-        self._manifest.finish_query(store.engine, store.class_id, address, self._run.run_id)
+    def _finish(self, store: ClassStore, url: str) -> None:
+        self._manifest.finish_query(store.engine, store.class_id, url, self._run.run_id)
 
-    def _visit(self, search: Search) -> StopReason:
-        """Visit an address, again with a new browser when one is lost."""
-        visit = Visit(self._run, self._equipment, search, self._result)
+    def _visit(self, visit: Visit) -> StopReason:
+        """Visit a URL, again with a new browser when one is lost."""
+        store, breaker = visit.store, self._run.breaker
         reason: StopReason = "browser lost"
         lost = 0
         while lost < LOST_IN_A_ROW:
-            before = search.store.new_results
+            before = store.new_results
+            store.begin(visit.query, after_known=visit.is_variant)
             try:
-                reason = visit.make()
+                reason = visit.make(*self._reading())
                 break
             except BrowserLost as error:
-                lost = 1 if search.store.new_results > before else lost + 1
+                lost = 1 if store.new_results > before else lost + 1
                 visit.trouble = f"the browser was lost: {error}"
-                self._run.say(f"{search.scene_class.name}: {visit.trouble}")
-                self._equipment.drop_reader()
-            if self._run.halt.reason:
-                return self._run.halt.reason
+                self._run.say(f"{visit.scene_class.name}: {visit.trouble}")
+                self.close()
+            if breaker.reason:
+                return breaker.reason
         if reason not in DONE:
             self._result.trouble = self._result.trouble or visit.trouble
         return reason
+
+    def _reading(self) -> "tuple[ResultsReader, Downloader]":
+        """Return reader and downloader, new ones when none run; both carry one user agent."""
+        if self._reader is None:
+            self._reader = self._start_reader()
+            self._has_started = True
+        if self._downloader is None:
+            self._downloader = self._run.launcher.new_downloader(self._reader.user_agent)
+        return self._reader, self._downloader
+
+    def _start_reader(self) -> ResultsReader:
+        """Start a reader.
+
+        Raises BrowserLost when one that had run before does not come up again, ReaderUnavailable
+        when only other workers get theirs, BrowserMissingError when nobody does.
+        """
+        launcher = self._run.launcher
+        try:
+            return launcher.new_reader()
+        except BrowserLost as error:
+            if self._has_started:
+                raise
+            if launcher.readers:
+                raise ReaderUnavailable(str(error)) from error
+            cure = _CURES[bool(self._run.settings.grid)]
+            problem = f"the browser does not start: {error}"
+            raise BrowserMissingError(problem, cure=cure) from error

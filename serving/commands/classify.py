@@ -1,9 +1,10 @@
-"""Name what picture files show."""
+"""Name what picture files show: those that paths, folders and globs name."""
 
 import csv
+import glob
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -12,17 +13,81 @@ from cyclopts import Parameter
 
 from sceneset.atomic import own_stream, write_file
 from sceneset.errors import PARTIAL, MissingInputError, UsageError
-from sceneset.images import PictureError, encode_jpeg
+from sceneset.images import EXTENSIONS, PictureError, encode_jpeg
 from sceneset.progress import STDOUT, Outcome, Output, progress_bars
 from sceneset.workers import Result, map_items
 from serving.inference.engine import top_classes
 from serving.inference.explainer import Explainer
 from serving.inference.model import Loaded, find_label, find_served, load_engine
 from serving.inference.queue import available_cores
-from serving.input.sources import EXPLAINED, Source, find_sources
 from serving.settings import ClassifySettings
 
+LONGEST_NAME = 255
 _LONGEST_STEM = 200
+STDIN = "/dev/stdin"
+# The end of the names that --explain writes; a folder's are no pictures to classify.
+EXPLAINED = ".explained.jpg"
+SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".jpe", ".tif"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file to classify, or a word that names none and why."""
+
+    name: str
+    path: Path | None = None
+    problem: str = ""
+
+
+def find_sources(words: Iterable[str]) -> list[Source]:
+    """Return the files in the order of the words; those of a folder or glob sorted.
+
+    A folder is searched to its bottom for picture files by their extension; a glob is tried only
+    when no file has that very name. Neither gives what --explain wrote, unless a glob asks for it.
+    A file named twice is taken twice.
+    """
+    return [source for word in words for source in _sources(word)]
+
+
+def printable_name(name: str) -> str:
+    """Return a file's name as text that can be printed, whatever its bytes."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _sources(word: str) -> Iterator[Source]:
+    path = Path(word)
+    if not word:  # a variable of the shell that was not set; Path takes it for this folder
+        yield Source(word, problem="the name is empty")
+    elif any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
+        yield Source(printable_name(word), problem="the name is too long")
+    elif path.is_dir():
+        yield from _pictures_in(path) or [
+            Source(printable_name(word), problem="no picture files in this folder")
+        ]
+    elif path.exists() and not path.is_file() and word != STDIN:
+        yield Source(printable_name(word), problem="is a pipe or a device, no picture file")
+    elif path.exists() or not glob.has_magic(word):
+        yield Source(printable_name(word), path)
+    else:
+        yield from _matches(word) or [Source(printable_name(word), problem="matches no file")]
+
+
+def _matches(pattern: str) -> list[Source]:
+    names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  the pattern may be absolute
+    return [
+        Source(printable_name(name), Path(name))
+        for name in names
+        if Path(name).is_file() and (EXPLAINED in pattern or not name.endswith(EXPLAINED))
+    ]
+
+
+def _pictures_in(folder: Path) -> list[Source]:
+    files = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    return [
+        Source(printable_name(str(path)), path)
+        for path in sorted(files)
+        if not path.name.endswith(EXPLAINED)
+    ]
 
 
 def overlay_paths(sources: Sequence[Source], folder: Path) -> list[Path]:
@@ -178,50 +243,53 @@ def _answering(loaded: Loaded, settings: ClassifySettings, top: int) -> Answerin
     engine, bundle = loaded.engine, loaded.bundle
     label = label_of(settings.explain_class, bundle.class_names)
     explainer = None if settings.explain is None else Explainer(bundle, WORKERS)
+    if explainer is not None:
+        explainer.load()
 
-    def one(source: Source) -> Answer:
+    def answer(source: Source) -> Answer:
         if source.path is None:
             raise OSError(source.problem)
         data = source.path.read_bytes()
         pixels = engine.prepare(data)
-        found = engine.infer(pixels)
-        labels = tuple(top_classes(found, engine.class_names, top))
+        probabilities = engine.infer(pixels)
+        labels = tuple(top_classes(probabilities, engine.class_names, top))
         if explainer is None:
             return Answer(labels)
-        drawn = explainer.overlay(data, pixels, int(found.argmax()) if label is None else label)
+        explained = int(probabilities.argmax()) if label is None else label
+        drawn = explainer.overlay(data, pixels, explained)
         return Answer(labels, encode_jpeg(drawn, OVERLAY_QUALITY))
 
-    return one
+    return answer
 
 
 def _predict(
-    one: Answering, sources: Sequence[Source], paths: Sequence[Path], output: Output
+    answering: Answering, sources: Sequence[Source], paths: Sequence[Path], output: Output
 ) -> list[Prediction]:
     with progress_bars(output) as bars:
         bar = bars.add("classifying", total=len(sources))
-        found: list[Prediction] = []
-        for result in map_items(one, sources, f"threads:{WORKERS}"):
+        predictions: list[Prediction] = []
+        for result in map_items(answering, sources, f"threads:{WORKERS}"):
             prediction = _prediction(result)
             if result.value is not None and result.value.overlay:
-                path = paths[len(found)]
+                path = paths[len(predictions)]
                 write_file(path, result.value.overlay)
                 prediction = replace(prediction, explained=str(path))
-            found.append(prediction)
+            predictions.append(prediction)
             bar.advance()
-    return found
+    return predictions
 
 
 def _prediction(result: Result[Source, Answer]) -> Prediction:
     if result.value is not None:
         return Prediction(result.item.name, result.value.labels)
     if isinstance(result.error, PictureError):
-        return Prediction(result.item.name, error=_words(result.error))
+        return Prediction(result.item.name, error=_format_error(result.error))
     if isinstance(result.error, OSError):
         return Prediction(result.item.name, error=result.error.strerror or str(result.error))
     raise result.error or RuntimeError(f"no answer for {result.item.name}")
 
 
-def _words(error: PictureError) -> str:
+def _format_error(error: PictureError) -> str:
     reason = error.reason.replace("_", " ")
     # What the decoder says of bytes it does not know is its own object's address.
     return reason if error.reason == "not_a_picture" else f"{reason}: {error}"
@@ -229,7 +297,7 @@ def _words(error: PictureError) -> str:
 
 def _outcome(predictions: Sequence[Prediction]) -> Outcome:
     summary = {"predictions": [_as_json(one) for one in predictions]}
-    lines = tuple(line for one in predictions for line in _block(one))
+    lines = tuple(line for one in predictions for line in _format_block(one))
     failed = [one for one in predictions if one.error]
     if not failed:
         return Outcome(summary, lines)
@@ -251,7 +319,7 @@ def _as_json(one: Prediction) -> dict[str, object]:
     return {"file": one.file, "labels": labels, **explained}
 
 
-def _block(one: Prediction) -> list[str]:
+def _format_block(one: Prediction) -> list[str]:
     if one.error:
         return [one.file, f"  {one.error}"]
     lines = [one.file, *(f"  {100 * share:5.1f} %  {label}" for label, share in one.labels)]

@@ -1,5 +1,6 @@
 """Serve a bundle to clients of several contracts, and a page to people."""
 
+import asyncio
 import logging
 import signal
 import sys
@@ -27,8 +28,8 @@ def serve(
     output: Output = Output(),
 ) -> Outcome:
     """Answer requests from a bundle until Ctrl-C or SIGTERM."""
-    from serving.app import create_app  # noqa: PLC0415  uvicorn costs 0.2 s, --help needs it not
-    from serving.http.server import Server, address_of, listen, run  # noqa: PLC0415  the same
+    from serving.app import create_app  # noqa: PLC0415  uvicorn takes long to import, and --help does without
+    from serving.http.server import Server, listen, url_of  # noqa: PLC0415  uvicorn again
 
     if file is not None:
         settings = _with_file(settings, file)
@@ -36,12 +37,13 @@ def serve(
     app = create_app(settings)
     service = app.state.service
     with listen(settings.host, settings.port) as listener:
-        address = address_of(listener)
-        lines = _ready_lines(settings, address, len(service.model.class_names))
-        server = Server(app, settings, lambda: output.say("\n".join(lines)))
-        run(server, listener, (signal.SIGINT, signal.SIGTERM))
+        url = url_of(listener)
+        lines = _ready_lines(settings, url, len(service.model.class_names))
+        signals = (signal.SIGINT, signal.SIGTERM)
+        server = Server(app, settings, lambda: output.say("\n".join(lines)), signals)
+        asyncio.run(server.serve(sockets=[listener]))
     summary = {
-        "address": address,
+        "address": url,
         "model": service.model.name,
         "version": service.model.version,
         "requests": server.server_state.total_requests,
@@ -59,11 +61,11 @@ def _with_file(settings: ServeSettings, file: Path) -> ServeSettings:
     return replace(settings, model=file)
 
 
-def _ready_lines(settings: ServeSettings, address: str, classes: int) -> list[str]:
+def _ready_lines(settings: ServeSettings, url: str, classes: int) -> list[str]:
     key = ' -H "X-API-Key: $KEY"' if settings.api_key_file else ""
     lines = [
-        f"serving {classes} classes on {address}; Ctrl-C ends it",
-        f"try: curl{key} --data-binary @photo.jpg {address}/v1/classify",
+        f"serving {classes} classes on {url}; Ctrl-C ends it",
+        f"try: curl{key} --data-binary @photo.jpg {url}/v1/classify",
     ]
     if settings.host not in _LOCAL and not settings.api_key_file:
         lines.append(f"{settings.host} is open to others and no key is asked: see --api-key-file")

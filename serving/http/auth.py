@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sceneset.errors import MissingInputError, SettingsError
+from serving.http.errors import HTTPError
 
 _BEARER = "bearer "
 
 
-class Keys:
+class APIKeys:
     """The keys that open the server; only their hashes are kept."""
 
     def __init__(self, keys: list[str]) -> None:
@@ -24,14 +25,18 @@ class Keys:
         authorization = headers.get("authorization", "")
         if authorization[: len(_BEARER)].lower() == _BEARER:
             given.append(authorization[len(_BEARER) :])
-        found = False
-        for key in given:
-            for known in self._digests:
-                found |= key is not None and hmac.compare_digest(_digest(key.strip()), known)
-        return found
+        digests = [_digest(key.strip()) for key in given if key is not None]
+        # A sum: every pair is compared, also after one that is equal.
+        return sum(hmac.compare_digest(a, b) for a in digests for b in self._digests) > 0
+
+    def check(self, headers: Mapping[str, str]) -> None:
+        """Raise HTTPError (401) for a request without a valid key."""
+        if not self.open_to(headers):
+            challenge = (("WWW-Authenticate", "Bearer"),)
+            raise HTTPError(401, "unauthorised", "A valid API key is needed", headers=challenge)
 
 
-def read_keys(path: Path) -> Keys:
+def read_keys(path: Path) -> APIKeys:
     """Read one key per line; lines that begin with # are remarks.
 
     Raises MissingInputError when there is no file, SettingsError when it holds no key or other
@@ -66,7 +71,7 @@ def read_keys(path: Path) -> Keys:
             f"the key file {path} holds a key with characters that no header carries",
             cure="write keys of ASCII letters and digits",
         )
-    return Keys(keys)
+    return APIKeys(keys)
 
 
 def _digest(key: str) -> bytes:

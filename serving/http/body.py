@@ -12,49 +12,47 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from serving.http.errors import RefusalError
+from serving.http.errors import HTTPError, bad_format, busy
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 
-class Room:
+class MemoryBudget:
     """The bytes of all bodies that are being read or answered, of `most` at once."""
 
     def __init__(self, most: int) -> None:
         """Start with none."""
-        self._most = most
-        self.held = 0
+        self.most = most
+        self.used = 0
 
     @contextmanager
-    def share(self) -> Iterator["Share"]:
-        """Give a request its share, which grows as bytes arrive, and take it back at the end."""
-        share = Share(self, self._most)
+    def reserve(self) -> Iterator["Reservation"]:
+        """Give a request a reservation, which grows as bytes arrive; release it at the end."""
+        reservation = Reservation(self)
         try:
-            yield share
+            yield reservation
         finally:
-            self.held -= share.size
+            self.used -= reservation.size
 
 
-class Share:
+class Reservation:
     """The bytes of one request's body so far."""
 
-    def __init__(self, room: Room, most: int) -> None:
+    def __init__(self, budget: MemoryBudget) -> None:
         """Start with none."""
-        self._room = room
-        self._most = most
+        self._budget = budget
         self.size = 0
 
     def grow(self, size: int) -> None:
-        """Take so many bytes more; a body alone always finds room.
+        """Take so many bytes more; a body alone is always let in.
 
-        Raises RefusalError (503) when those of all requests would pass the limit.
+        Raises HTTPError (503) when those of all requests would pass the limit.
         """
-        alone = self._room.held == self.size
-        if not alone and self._room.held + size > self._most:
-            detail = "Too many bytes are being answered; try again soon"
-            raise RefusalError(503, "queue_full", detail, headers=(("Retry-After", "1"),))
-        self._room.held += size
+        alone = self._budget.used == self.size
+        if not alone and self._budget.used + size > self._budget.most:
+            raise busy("Too many bytes are being answered; try again soon")
+        self._budget.used += size
         self.size += size
 
 
@@ -71,28 +69,31 @@ class Part:
     data: bytearray = field(default_factory=bytearray)
 
 
-async def read_body(request: Request, limit: int, seconds: float, share: Share) -> bytes:
-    """Return a body of at most `limit` bytes that arrives within `seconds`, and grow its share.
+async def read_body(
+    request: Request, limit: int, seconds: float, reservation: Reservation
+) -> bytes:
+    """Return a body of at most `limit` bytes that arrives within `seconds`, and grow its reservation.
 
-    Raises RefusalError: 413 before reading when the header says more, 413 while reading a body
+    Raises HTTPError: 413 before reading when the header says more, 413 while reading a body
     without a length, 408 when it is slow, 400 when the client went away, 503 without room.
     """
+    too_large = HTTPError(413, "body_too_large", f"The body is over the limit of {limit} bytes")
     length = request.headers.get("content-length", "0")
     if _NUMBER.fullmatch(length) is None or int(length) > limit:
-        raise _too_large(limit)
+        raise too_large
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
                 if len(body) + len(chunk) > limit:
-                    raise _too_large(limit)
-                share.grow(len(chunk))
+                    raise too_large
+                reservation.grow(len(chunk))
                 body += chunk
     except TimeoutError as error:
         detail = f"The body did not arrive within {seconds:g} seconds"
-        raise RefusalError(408, "slow_body", detail, headers=(("Connection", "close"),)) from error
+        raise HTTPError(408, "slow_body", detail, headers=(("Connection", "close"),)) from error
     except ClientDisconnect as error:
-        raise RefusalError(400, "bad_format", "The body is not complete") from error
+        raise bad_format("The body is not complete") from error
     return bytes(body)
 
 
@@ -102,19 +103,19 @@ def media_type(request: Request) -> str:
 
 
 def form_parts(body: bytes, content_type: str) -> list[Part]:
-    """Return the fields of a multipart/form-data body in their order. Raises RefusalError (400)."""
+    """Return the fields of a multipart/form-data body in their order. Raises HTTPError (400)."""
     boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
-        raise _bad_form("The form has no boundary")
+        raise bad_format("The form has no boundary")
     reader = _FormReader()
     try:
         parser = MultipartParser(boundary, reader.callbacks())
         parser.write(body)
         parser.finalize()
     except (FormParserError, ValueError) as error:
-        raise _bad_form("The form cannot be read") from error
+        raise bad_format("The form cannot be read") from error
     if not reader.ended:
-        raise _bad_form("The form is not complete")
+        raise bad_format("The form is not complete")
     return reader.parts
 
 
@@ -139,7 +140,7 @@ class _FormReader:
 
     def _begin(self) -> None:
         if len(self.parts) >= MOST_PARTS:
-            raise RefusalError(413, "too_many", f"The form has more than {MOST_PARTS} fields")
+            raise HTTPError(413, "too_many", f"The form has more than {MOST_PARTS} fields")
         self.parts.append(Part())
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
@@ -161,11 +162,3 @@ class _FormReader:
 
     def _end(self) -> None:
         self.ended = True
-
-
-def _too_large(limit: int) -> RefusalError:
-    return RefusalError(413, "body_too_large", f"The body is over the limit of {limit} bytes")
-
-
-def _bad_form(detail: str) -> RefusalError:
-    return RefusalError(400, "bad_format", detail)

@@ -1,4 +1,4 @@
-"""Say why a request is refused: a status, a reason from a short list, words for people."""
+"""Say why a request is answered with an error: a status, a reason from a list, words for people."""
 
 from typing import Literal
 
@@ -29,8 +29,8 @@ Reason = Literal[
 ]
 
 
-class RefusalError(Exception):
-    """A request, or one picture of it, is refused; the text never holds what was sent."""
+class HTTPError(Exception):
+    """A request, or one picture of it, is answered with an error; the text never holds what was sent."""
 
     def __init__(
         self,
@@ -49,14 +49,16 @@ class RefusalError(Exception):
         self.index = index
         self.headers = headers
 
-    def alone(self) -> "RefusalError":
-        """Return the same refusal without its traceback and cause, which hold what was decoded."""
-        return RefusalError(
-            self.status, self.reason, self.detail, index=self.index, headers=self.headers
-        )
+    def at(self, index: int | None) -> "HTTPError":
+        """Return the same error for the picture at `index`, without its traceback and cause."""
+        return HTTPError(self.status, self.reason, self.detail, index=index, headers=self.headers)
 
-    def at(self, index: int) -> "RefusalError":
-        """Return the same refusal for the picture at `index` of the request."""
-        return RefusalError(
-            self.status, self.reason, self.detail, index=index, headers=self.headers
-        )
+
+def bad_format(detail: str, index: int | None = None) -> HTTPError:
+    """Return the error (400) of a request that is not as its contract says."""
+    return HTTPError(400, "bad_format", detail, index=index)
+
+
+def busy(detail: str, retry_after: int = 1) -> HTTPError:
+    """Return the error (503) of a server that has no room now; `retry_after` is in seconds."""
+    return HTTPError(503, "queue_full", detail, headers=(("Retry-After", str(retry_after)),))

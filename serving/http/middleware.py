@@ -1,25 +1,32 @@
-"""Stand before every route: request ids, safe headers, counts, log lines."""
+"""Middleware before every route: request ids, safe headers, counts, log lines, checks of origins.
+
+A page of any site may post a picture to any URL (a simple request needs nobody's leave), and a
+name that its owner suddenly points at 127.0.0.1 makes its pages appear to be ours (DNS rebinding).
+Programs that are no browsers send none of the headers looked at here, but for Host.
+"""
 
 import asyncio
 import itertools
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Callable, Collection
+from ipaddress import ip_address
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.http.errors import HTTPError
+from serving.settings import ANY, normal_origin
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
 class Metrics:
-    """The counters of one server; nothing here holds a picture, a key or an address of a client."""
+    """The counters of one server; nothing here holds a picture, a key or a URL of a client."""
 
     def __init__(self) -> None:
         """Start at zero, in a registry of its own."""
@@ -27,7 +34,7 @@ class Metrics:
         self.requests = self._counter(
             "requests", "Requests answered", ("method", "route", "status")
         )
-        self.refused = self._counter(
+        self.errors = self._counter(
             "refusals", "Requests and pictures refused", ("route", "reason")
         )
         self.pictures = self._counter("pictures", "Pictures answered", ())
@@ -70,8 +77,8 @@ class Metrics:
 ACCESS = logging.getLogger("serving.access")
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 UNKNOWN_ROUTE = "(none)"
-# In the lifespan's state: an event that is set once the server is about to end.
-ENDING = "ending"
+# In the lifespan's state: an event that is set once the server is about to stop.
+STOPPING = "stopping"
 _CLOSE = {"Connection": "close"}
 # Nothing of an answer may be run, framed or fetched; the page says what it needs itself.
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
@@ -81,11 +88,11 @@ PAGE_POLICY = (
 )
 
 
-class Front:
+class RequestMiddleware:
     """An ASGI application around the application."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, pages: frozenset[str]) -> None:
-        """Count into `metrics`; `pages` are addresses that are routes of their own."""
+        """Count into `metrics`; `pages` are paths that are routes of their own."""
         self._app = app
         self._metrics = metrics
         self._pages = pages
@@ -99,20 +106,20 @@ class Front:
             return
         request_id = self._request_id(Headers(scope=scope).get("x-request-id"))
         began, statuses = perf_counter(), []
-        ending = scope.get("state", {}).get(ENDING)
+        stopping = scope.get("state", {}).get(STOPPING)
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 statuses.append(message["status"])
                 headers = MutableHeaders(scope=message)
                 _add_headers(headers, request_id)
-                if ending is not None and ending.is_set():
+                if stopping is not None and stopping.is_set():
                     headers["Connection"] = "close"
             await send(message)
 
         try:
             await self._app(scope, receive, sending)
-        except asyncio.CancelledError:  # the server ends, and waits for this request no longer
+        except asyncio.CancelledError:  # the server stops, and waits for this request no longer
             if not statuses:
                 await Response(status_code=503, headers=_CLOSE)(scope, receive, sending)
         finally:
@@ -125,7 +132,7 @@ class Front:
         return f"{self._start}{next(self._numbers):08x}"
 
     def _count(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
-        # The route's template, never the address: that may hold a key or a name.
+        # The route's template, never the path: that may hold a key or a name.
         page = scope["path"] if scope["path"] in self._pages else UNKNOWN_ROUTE
         route = getattr(scope.get("route"), "path", page)
         method = scope["method"] if scope["method"] in {"GET", "HEAD", "POST"} else "other"
@@ -142,29 +149,107 @@ def _add_headers(headers: MutableHeaders, request_id: str) -> None:
     headers.setdefault("Cache-Control", "no-store")
 
 
-_FOLDER = Path(__file__).resolve().parents[1] / "page"
-START = "index.html"
-_TYPES = {
-    "index.html": "text/html",
-    "page.css": "text/css",
-    "page.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
-Page = Callable[[Request], Awaitable[Response]]
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def page_routes(*, with_start: bool) -> dict[str, Page]:
-    """Return what stands at each address: `/` and the files below `/page/`."""
-    names = [name for name in _TYPES if name != START]
-    routes = {f"/page/{name}": _page(name) for name in names}
-    return routes | {"/": _page(START)} if with_start else routes
+def check_origin(method: str, headers: Headers, trusted: Collection[str]) -> None:
+    """Refuse what a page of another origin sends: HTTPError (403).
+
+    Safe methods change nothing, and without CORS no such page can read their answers. Else
+    Sec-Fetch-Site counts, which no page can forge; browsers leave it out where there is no https.
+    There Origin must name the host that the request went to.
+    """
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if method in _SAFE or ANY in trusted or origin in trusted:
+        return
+    if site is not None:
+        ours = site in {"same-origin", "none"}
+    else:
+        ours = origin is None or _is_same_host(origin, headers.get("host", ""))
+    if not ours:
+        raise HTTPError(
+            403,
+            "foreign_origin",
+            "Pages of other origins may not use this server; see --allow-origin",
+        )
 
 
-def _page(name: str) -> Page:
-    data = (_FOLDER / name).read_bytes()
-    headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"}
+def check_host(host: str, bound: str, trusted: Collection[str]) -> None:
+    """Refuse a name that somebody else may have pointed at this machine: HTTPError (421).
 
-    async def page(_request: Request) -> Response:
-        return Response(data, headers=headers, media_type=_TYPES[name])
+    Nobody else owns an address, `localhost`, a name without dots, the name that the server was
+    bound to, or that of a trusted origin.
+    """
+    name = _name(host)
+    known = {"", bound.lower(), *(_name(one.partition("://")[2]) for one in trusted)}
+    local = "." not in name or name.endswith(".localhost")
+    if not (ANY in trusted or name in known or local or _is_address(name)):
+        raise HTTPError(
+            421, "foreign_host", "This server is not known by that name; see --allow-origin"
+        )
 
-    return page
+
+def is_loopback(address: str) -> bool:
+    """Say whether an address of a socket is one that only this machine reaches."""
+    return _is_address(address) and ip_address(address).is_loopback
+
+
+class OriginMiddleware:
+    """An ASGI application that lets through what the two checks let through."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        bound: str | None,
+        trusted: Collection[str],
+        error_response: Callable[[str, HTTPError], Response],
+        metrics: Metrics,
+    ) -> None:
+        """Check hosts where a connection came over loopback, unless `bound` is None."""
+        self._app = app
+        self._bound = bound
+        self._trusted = trusted
+        self._error_response = error_response
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            if scope["type"] == "http":
+                self._check(scope)
+        except HTTPError as error:
+            self._metrics.errors.labels(UNKNOWN_ROUTE, error.reason).inc()
+            await self._error_response(scope["path"], error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        address = (scope.get("server") or ("",))[0]
+        if self._bound is not None and is_loopback(address):
+            check_host(headers.get("host", ""), self._bound, self._trusted)
+        check_origin(scope["method"], headers, self._trusted)
+
+
+def _is_same_host(origin: str, host: str) -> bool:
+    """Say whether an origin is that of the host; the scheme may be another behind a proxy."""
+    scheme = origin.partition("://")[0]
+    try:
+        return normal_origin(origin) == normal_origin(f"{scheme}://{host}")
+    except ValueError:
+        return False
+
+
+def _name(netloc: str) -> str:
+    """Return the name or address of `name:port` or `[address]:port`, in lower case."""
+    bracketed, bracket, _ = netloc.partition("]")
+    name = bracketed.removeprefix("[") if bracket else netloc.rpartition(":")[0] or netloc
+    return name.lower().removesuffix(".")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Run the web application on a socket until a signal ends it; close connections that are too slow."""
+"""Run the web application on a socket until a signal stops it; close connections that are too slow."""
 
 import asyncio
 import errno
@@ -7,105 +7,69 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
-from typing import Any, cast
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sceneset.errors import SettingsError
-from serving.http.middleware import ENDING
+from serving.http.middleware import STOPPING
 from serving.settings import ServeSettings
 
-
-class Corked:
-    """A connection's transport that joins what is written to it in one turn of the event loop.
-
-    uvicorn writes head and body one after the other: two system calls here, two packets and two
-    reads there. Everything else is the transport's own.
-    """
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        """Wrap a transport."""
-        self._transport = transport
-        self._loop = loop
-        self._held: list[bytes] = []
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever the transport has
-        """Return the transport's own."""
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        """Write at the end of this turn."""
-        if not self._held:
-            self._loop.call_soon(self.flush)
-        self._held.append(data)
-
-    def flush(self) -> None:
-        """Write now."""
-        held, self._held = self._held, []
-        if held:
-            self._transport.write(b"".join(held))
-
-    def close(self) -> None:
-        """Write, then close."""
-        self.flush()
-        self._transport.close()
-
-
 # The application answers a slow body with 408 first; this closes what it did not read.
-_LONGER = 1.5
+_BODY_FACTOR = 1.5
 # The address and all headers together; whoever sends them has shown no key yet.
-MOST_HEAD = 65_536
-_PIECE = 8192
-_TOO_LARGE = (
+MAX_HEAD = 65_536
+_CHUNK = 8192
+_HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
 
 
-def guarded_protocol(seconds: float) -> type[HttpToolsProtocol]:
+def limited_protocol(seconds: float) -> type[HttpToolsProtocol]:
     """Return uvicorn's protocol with limits for a request's headers, and for its body after them.
 
     The clock runs from a connection's first moment, or from a later request's first byte. Headers
     of more than about 64 KB are answered 431.
     """
-    return type("Guarded", (_Guarded,), {"seconds": seconds})
+    return type("LimitedProtocol", (_LimitedProtocol,), {"seconds": seconds})
 
 
-class _Guarded(HttpToolsProtocol):
-    """Close what takes longer than `seconds`, and refuse headers that never end."""
+class _LimitedProtocol(HttpToolsProtocol):
+    """Close what takes longer than `seconds`, and refuse headers without an end."""
 
     seconds = 20.0
-    _watch: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle | None = None
     _in_head = True
     _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
+        super().connection_made(transport)
         self._start(self.seconds)
 
     def data_received(self, data: bytes) -> None:
-        if self._watch is None:  # it runs from a message's first byte to its last
+        if self._timer is None:  # it runs from a message's first byte to its last
             self._start(self.seconds)
-        for start in range(0, len(data), _PIECE):
-            piece = data[start : start + _PIECE]
-            super().data_received(piece)
+        for start in range(0, len(data), _CHUNK):
+            chunk = data[start : start + _CHUNK]
+            super().data_received(chunk)
             if self.transport.is_closing():
                 return
-            self._head += len(piece) if self._in_head else 0
-            if self._head > MOST_HEAD:
+            self._head += len(chunk) if self._in_head else 0
+            if self._head > MAX_HEAD:
                 self._refuse_head()
                 return
 
     def on_message_begin(self) -> None:
         self._in_head, self._head = True, 0
-        if self._watch is None:  # it came in one packet with the request before it
+        if self._timer is None:  # it came in one packet with the request before it
             self._start(self.seconds)
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head, self._head = False, 0
-        self._start(self.seconds * _LONGER)
+        self._start(self.seconds * _BODY_FACTOR)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -118,21 +82,21 @@ class _Guarded(HttpToolsProtocol):
 
     def _refuse_head(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.write(_TOO_LARGE)
+            self.transport.write(_HEAD_TOO_LARGE)
         self.transport.close()
 
     def _start(self, limit: float) -> None:
         self._stop()
-        self._watch = self.loop.call_later(limit, self.transport.close)
+        self._timer = self.loop.call_later(limit, self.transport.close)
 
     def _stop(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 BACKLOG = 512
-_LOOK_S = 0.02
+_POLL_S = 0.02
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -142,7 +106,7 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, UnicodeError) as error:  # UnicodeError: a..b, or a label of 64 letters
-        raise _no_address(host) from error
+        raise _unknown_host(host) from error
     listener = socket.socket(family, kind, number)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -150,12 +114,12 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise _refused(host, port, error) from error
+        raise _cannot_listen(host, port, error) from error
     return listener
 
 
-def address_of(listener: socket.socket) -> str:
-    """Return the address that a browser on this machine opens."""
+def url_of(listener: socket.socket) -> str:
+    """Return the URL that a browser on this machine opens."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -164,16 +128,22 @@ def address_of(listener: socket.socket) -> str:
 class Server(uvicorn.Server):
     """uvicorn's server: it says when it is ready, and leaves the exit code to whoever runs it.
 
-    `linger_s` is for how long connections without a request stay open once it is told to end.
+    `linger_s` is for how long connections without a request stay open once it is told to stop.
     """
 
     linger_s = 0.5
 
-    def __init__(self, app: Any, settings: ServeSettings, ready: Callable[[], None]) -> None:  # noqa: ANN401  an ASGI app
-        """Prepare; `ready` is called once requests are taken."""
+    def __init__(
+        self,
+        app: Any,  # noqa: ANN401  an ASGI app
+        settings: ServeSettings,
+        ready: Callable[[], None],
+        signals: tuple[int, ...] = (),
+    ) -> None:
+        """Prepare; `ready` is called once requests are taken; each of `signals` calls `stop`."""
         config = uvicorn.Config(
             app,
-            http=guarded_protocol(settings.receive),
+            http=limited_protocol(settings.receive),
             ws="none",
             lifespan="on",
             access_log=False,
@@ -184,12 +154,12 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=int(settings.deadline) + 1,
         )
         super().__init__(config)
-        self._ready = ready
-        self._ending = Event()
+        self._ready, self._signals = ready, signals
+        self._stopping = Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so; every request sees in its state whether the server ends."""
-        self.lifespan.state[ENDING] = self._ending
+        """Start, and say so; every request sees in its state whether the server stops."""
+        self.lifespan.state[STOPPING] = self._stopping
         await super().startup(sockets)
         if self.started:
             self._ready()
@@ -202,51 +172,40 @@ class Server(uvicorn.Server):
         """
         for server in self.servers:
             server.close()
-        self._ending.set()
+        self._stopping.set()
         until = time.monotonic() + self.linger_s
         while self.server_state.connections and time.monotonic() < until:  # noqa: ASYNC110  uvicorn has no event for it
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
         await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone: `run` hears them."""
+        """Call `stop` for the signals while the block runs, in place of uvicorn's own handling."""
+        for number in self._signals:
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
         yield
 
+    def stop(self) -> None:
+        """Stop after the requests at work; called again, cancel those too.
 
-def run(server: Server, listener: socket.socket, signals: tuple[int, ...]) -> None:
-    """Serve until one of the signals; requests at work are answered, a second signal ends them.
-
-    A request that is ended before its answer began gets 503.
-    """
-
-    async def serve() -> None:
-        loop = asyncio.get_running_loop()
-        for number in signals:
-            loop.add_signal_handler(number, end, server)
-        await server.serve(sockets=[listener])
-
-    asyncio.run(serve())
+        A request that is cancelled before its answer began gets 503.
+        """
+        if self.should_exit:
+            for task in list(self.server_state.tasks):
+                task.cancel()
+        self.should_exit = True
 
 
-def end(server: Server) -> None:
-    """Let a server end after the requests at work; asked again, give those up too."""
-    if server.should_exit:
-        for task in list(server.server_state.tasks):
-            task.cancel()
-    server.should_exit = True
-
-
-def _no_address(host: str) -> SettingsError:
+def _unknown_host(host: str) -> SettingsError:
     return SettingsError(
         f"--host {host} is no address of this machine",
         cure="name one, such as 127.0.0.1 or 0.0.0.0",
     )
 
 
-def _refused(host: str, port: int, error: OSError) -> SettingsError:
+def _cannot_listen(host: str, port: int, error: OSError) -> SettingsError:
     if error.errno == errno.EADDRNOTAVAIL:
-        return _no_address(host)
+        return _unknown_host(host)
     if error.errno == errno.EADDRINUSE:
         problem = f"--port {port} of {host} is in use"
     else:

@@ -1,70 +1,32 @@
 """Run a model on LiteRT or ONNX Runtime: bytes in, probabilities out, no TensorFlow."""
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sceneset.bundle.reader import Bundle
-from sceneset.images import Fit, load_square
+from sceneset.errors import DamagedDataError
+from sceneset.images import load_square
 from sceneset.progress import STDERR, without_native_chatter
 from serving.inference.interpreter_pool import (
-    Crew,
-    Later,
-    Network,
-    load_interpreter,
-    misfit,
-    read_model,
-    wide_threads,
+    Background,
+    Interpreter,
+    InterpreterPool,
+    Outputs,
+    threads_for_one_job,
 )
-from serving.inference.memory import drop_pages, mapped_copy
+from serving.inference.memory import drop_pages, path_of, unnamed_copy
 from serving.inference.queue import available_cores
 from serving.settings import FILES, Runtime
 
 # What ONNX Runtime says on stderr: errors only.
 _ERRORS = 3
-
-
-class OnnxNetwork:
-    """One session of one thread; several threads share the work by having a session each."""
-
-    def __init__(self, path: Path, data: bytes) -> None:
-        """Load a model's bytes; `path` is for errors. Raises DamagedDataError."""
-        import onnxruntime  # noqa: PLC0415  an extra
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS
-        try:
-            self._session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # its errors share no class but this
-            raise misfit(path, str(error).splitlines()[0] if str(error) else "no model") from error
-        self._takes, self._gives = self._session.get_inputs(), self._session.get_outputs()
-        if len(self._takes) != 1 or self._takes[0].type != "tensor(float)":
-            raise misfit(path, "it does not take one tensor of float32")
-
-    def shapes(self) -> tuple[list[int], list[int]]:
-        """Return the shapes of the input and of the first output; a free batch counts as 1."""
-        return _shape(self._takes[0]), _shape(self._gives[0])
-
-    def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return float32[classes] for float32[size, size, 3] in the model's own range."""
-        given = {self._takes[0].name: values[np.newaxis]}
-        return np.asarray(self._session.run([self._gives[0].name], given)[0][0], np.float32)
-
-
-def _shape(value: Any) -> list[int]:  # noqa: ANN401  ONNX Runtime has no types
-    batch, *rest = value.shape or [None]
-    sides = [side if isinstance(side, int) else -1 for side in rest]
-    return [batch if isinstance(batch, int) and batch > 0 else 1, *sides]
-
-
 _BYTE = 255.0
 
 
@@ -95,27 +57,25 @@ class Engine:
         file: str = "",
         scaling: Scaling = Scaling(),
         runtime: Runtime = "litert",
-        later: Later | None = None,
+        background: Background | None = None,
     ) -> None:
         """Load the model `workers` times and run each once; `file` is by default the runtime's own.
 
-        With `later`, LiteRT has one network of several threads for when a job is alone; see `Crew`.
+        With `background`, LiteRT has several threads for a job that is alone; see `InterpreterPool`.
         Raises DamagedDataError when it is missing or does not fit.
         """
         self.class_names = bundle.class_names
         self.size = bundle.size
-        self._fit = fit_of(bundle.fit)
+        self._fit = bundle.fit
         self._scaling = scaling
         path = bundle.path(file or FILES[runtime])
-        shape = Shape(bundle.size, len(bundle.class_names))
-        load = _onnx_loader(path, shape) if runtime == "onnx" else _Loader(path, shape).load
-        with without_native_chatter(STDERR):
-            self._crew = Crew(
-                load,
-                workers,
-                threads=wide_threads(workers, available_cores()),
-                later=later if runtime == "litert" else None,
-            )
+        check = partial(_try_out, path, Shape(bundle.size, len(bundle.class_names)))
+        self._pool = InterpreterPool(
+            Loader(path, check, runtime).load,
+            workers,
+            threads=threads_for_one_job(workers, available_cores()),
+            background=background if runtime == "litert" else None,
+        )
 
     def classify(self, data: bytes) -> NDArray[np.float32]:
         """Return the probability of each class, float32[classes], for a picture's bytes.
@@ -137,20 +97,20 @@ class Engine:
         low, high = self._scaling.black, self._scaling.white
         if (low, high) != (0.0, _BYTE):
             values = values * ((high - low) / _BYTE) + low
-        return self._crew.run(values, alone=alone)
+        return self._pool.run(values, alone=alone)[0]
 
     def retire(self) -> None:
         """Load nothing more: another model is in service. Jobs are still answered."""
-        self._crew.retire()
+        self._pool.retire()
 
 
 def read_shape(path: Path) -> Shape:
     """Return what a .tflite file takes and gives. Raises DamagedDataError when it cannot be run."""
     with without_native_chatter(STDERR):
-        takes, gives = _Network(path, path.read_bytes()).shapes()
+        takes, (gives, *_) = LiteRTInterpreter(path, path.read_bytes()).shapes()
     square = len(takes) == 4 and takes[0] == 1 and takes[1] == takes[2] and takes[3] == 3  # noqa: PLR2004  one square picture
     if not square or len(gives) != 2 or gives[0] != 1:  # noqa: PLR2004  one row of classes
-        raise misfit(path, f"it maps {takes} to {gives}, not one square picture to classes")
+        raise model_error(path, f"it maps {takes} to {gives}, not one square picture to classes")
     return Shape(takes[1], gives[1])
 
 
@@ -162,62 +122,125 @@ def top_classes(
     return [(names[label], float(probabilities[label])) for label in order]
 
 
-class _Network:
-    """One interpreter; quantised inputs and outputs are converted as the file says."""
+class LiteRTInterpreter:
+    """An interpreter of LiteRT; quantised inputs and outputs are converted as the file says."""
 
     def __init__(self, path: Path, model: bytes | str, threads: int = 1) -> None:
-        self._interpreter = load_interpreter(path, model, threads)
-        self._takes = self._interpreter.get_input_details()[0]
-        self._gives = self._interpreter.get_output_details()[0]
+        """Load a model's bytes, or map the file that a text names; `path` is for errors.
 
-    def shapes(self) -> tuple[list[int], list[int]]:
-        """Return the shapes of the first input and the first output."""
-        return [int(n) for n in self._takes["shape"]], [int(n) for n in self._gives["shape"]]
+        The weights are packed anew for each interpreter; of a mapped file no second copy stays in
+        memory. Raises DamagedDataError when it cannot be run.
+        """
+        from ai_edge_litert import interpreter as litert  # noqa: PLC0415  an extra
 
-    def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return float32[classes] for float32[size, size, 3] in the model's own range."""
-        self._interpreter.set_tensor(self._takes["index"], _quantised(values, self._takes)[None])
+        try:
+            given = {"model_path": model} if isinstance(model, str) else {"model_content": model}
+            self._interpreter = litert.Interpreter(**given, num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise model_error(path, str(error)) from error
+        self._input = self._interpreter.get_input_details()[0]
+        self._outputs = self._interpreter.get_output_details()
+
+    def shapes(self) -> tuple[list[int], list[list[int]]]:
+        """Return the shapes of the first input and of each output."""
+        return self._input["shape"].tolist(), [one["shape"].tolist() for one in self._outputs]
+
+    def run(self, values: NDArray[Any]) -> Outputs:
+        """Return each output without its batch axis for values[size, size, 3] in the model's range."""
+        self._interpreter.set_tensor(self._input["index"], _quantised(values, self._input)[None])
         self._interpreter.invoke()
-        answer = self._interpreter.get_tensor(self._gives["index"])[0]
-        return _real(answer, self._gives)
+        return [_real(self._interpreter.get_tensor(o["index"])[0], o) for o in self._outputs]
 
 
-class _Loader:
-    """Load networks of one LiteRT model, also when its bundle is gone or was altered.
+class OnnxInterpreter:
+    """One session of one thread; several threads share the work by having a session each."""
 
-    They map an unnamed copy of it, which stays open for those to come and costs no memory; where
-    there is no such copy, they share the bytes.
+    def __init__(self, path: Path, model: bytes | str, _threads: int = 1) -> None:
+        """Load a model's bytes; `path` is for errors. Raises DamagedDataError."""
+        import onnxruntime  # noqa: PLC0415  an extra
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its errors share no class but this
+            reason = str(error).splitlines()[0] if str(error) else "no model"
+            raise model_error(path, reason) from error
+        self._inputs, self._outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(self._inputs) != 1 or self._inputs[0].type != "tensor(float)":
+            raise model_error(path, "it does not take one tensor of float32")
+
+    def shapes(self) -> tuple[list[int], list[list[int]]]:
+        """Return the shapes of the input and of each output; a free batch counts as 1."""
+        return _shape(self._inputs[0]), [_shape(one) for one in self._outputs]
+
+    def run(self, values: NDArray[Any]) -> Outputs:
+        """Return the first output for float32[size, size, 3] in the model's own range."""
+        given = {self._inputs[0].name: values[np.newaxis]}
+        return [np.asarray(self._session.run([self._outputs[0].name], given)[0][0], np.float32)]
+
+
+def _shape(value: Any) -> list[int]:  # noqa: ANN401  ONNX Runtime has no types
+    batch, *rest = value.shape or [None]
+    sides = [side if isinstance(side, int) else -1 for side in rest]
+    return [batch if isinstance(batch, int) and batch > 0 else 1, *sides]
+
+
+class Loader:
+    """Load interpreters of one model, also when its bundle is gone or was altered.
+
+    Those of LiteRT map an unnamed copy of it, which stays open for those to come and costs no
+    memory; where there is no such copy, they share the bytes.
     """
 
-    def __init__(self, path: Path, shape: Shape) -> None:
-        self._path, self._shape = path, shape
+    def __init__(
+        self, path: Path, check: Callable[[Interpreter], None], runtime: Runtime = "litert"
+    ) -> None:
+        """Read the model. Raises DamagedDataError when its bundle does not hold it."""
+        self._path, self._check = path, check
+        self._kind = OnnxInterpreter if runtime == "onnx" else LiteRTInterpreter
         data = read_model(path)
-        self._copied = ExitStack()
-        self._copy = self._copied.enter_context(mapped_copy(data))
-        self._model = self._copy or data
-
-    def load(self, threads: int) -> Network:
-        """Return a network that ran once. Raises DamagedDataError when it does not fit."""
-        network = _Network(self._path, self._model, threads)
-        _try_out(self._path, network, self._shape)
+        self._model: bytes | str = data
+        self._copy = None if runtime == "onnx" else unnamed_copy(data)
         if self._copy is not None:
-            with suppress(OSError):
-                drop_pages(str(Path(self._copy).readlink()))
-        return network
+            self._model = path_of(self._copy)
+            finalize(self, self._copy.close)
+
+    def load(self, threads: int) -> Interpreter:
+        """Return an interpreter that passed the check. Raises DamagedDataError."""
+        interpreter = self._kind(self._path, self._model, threads)
+        self._check(interpreter)
+        if self._copy is not None:
+            drop_pages(self._copy)
+        return interpreter
 
 
-def _onnx_loader(path: Path, shape: Shape) -> Callable[[int], Network]:
-    data = read_model(path)
+def read_model(path: Path) -> bytes:
+    """Return a model's bytes. Raises DamagedDataError when its bundle does not hold it.
 
-    def load(_threads: int) -> Network:
-        network = OnnxNetwork(path, data)
-        _try_out(path, network, shape)
-        return network
+    Read once for all interpreters. They never map the bundle's own file: one that shrinks under
+    them would end the process.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DamagedDataError(
+            f"{path} cannot be read: {error.strerror}", cure="train again or restore the bundle"
+        ) from error
 
-    return load
+
+def model_error(path: Path, why: str) -> DamagedDataError:
+    """Return the error of a model that is not what its bundle says."""
+    return DamagedDataError(
+        f"{path} cannot be run: {why}", cure="train again or restore the bundle"
+    )
 
 
-def _quantised(values: NDArray[np.float32], details: Any) -> NDArray[Any]:  # noqa: ANN401  LiteRT has no types
+def _quantised(values: NDArray[Any], details: Any) -> NDArray[Any]:  # noqa: ANN401  LiteRT has no types
     kind = np.dtype(details["dtype"])
     if kind.kind == "f":
         return values.astype(kind, copy=False)
@@ -227,7 +250,7 @@ def _quantised(values: NDArray[np.float32], details: Any) -> NDArray[Any]:  # no
     return steps.clip(limits.min, limits.max).astype(kind)
 
 
-def _real(answer: NDArray[Any], details: Any) -> NDArray[np.float32]:  # noqa: ANN401  the same
+def _real(answer: NDArray[Any], details: Any) -> NDArray[np.float32]:  # noqa: ANN401  LiteRT has no types
     if answer.dtype.kind == "f":
         return answer.astype(np.float32)
     scale, zero = details["quantization"]
@@ -235,15 +258,10 @@ def _real(answer: NDArray[Any], details: Any) -> NDArray[np.float32]:  # noqa: A
     return real
 
 
-def _try_out(path: Path, network: Network, shape: Shape) -> None:
-    """Run a network once. Raises DamagedDataError when it is not of this shape."""
-    takes, gives = network.shapes()
+def _try_out(path: Path, shape: Shape, interpreter: Interpreter) -> None:
+    """Run an interpreter once. Raises DamagedDataError when it is not of this shape."""
+    takes, (gives, *_) = interpreter.shapes()
     if takes != [1, shape.size, shape.size, 3] or gives != [1, shape.outputs]:
         what = f"not {shape.size} px to {shape.outputs} classes"
-        raise misfit(path, f"it maps {takes} to {gives}, {what}")
-    network.run(np.zeros((shape.size, shape.size, 3), np.float32))
-
-
-def fit_of(word: str) -> Fit:
-    """Return a bundle's word for how pictures are made square, as a type."""
-    return "pad" if word == "pad" else "stretch" if word == "stretch" else "crop"
+        raise model_error(path, f"it maps {takes} to {gives}, {what}")
+    interpreter.run(np.zeros((shape.size, shape.size, 3), np.float32))

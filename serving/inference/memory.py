@@ -3,13 +3,13 @@
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
 
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_LIBC: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 _MAPS = Path("/proc/self/maps")
 # A file's mapping that is read and never written: its pages can be dropped and read again.
 _READ_SHARED = "r--s"
@@ -18,34 +18,32 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 APART, KEPT = 2 * 2**20, 8 * 2**20
 
 
-@contextmanager
-def mapped_copy(data: bytes, make: Callable[[], IO[bytes]] = TemporaryFile) -> Iterator[str | None]:
-    """Hold bytes in an unnamed file; yield its path for native code that maps files.
+def unnamed_copy(data: bytes, make: Callable[[], IO[bytes]] = TemporaryFile) -> IO[bytes] | None:
+    """Return bytes in an unnamed file, which nobody else can shorten, for native code to map.
 
-    Mappings outlast the block. Pages that were read in it are dropped at its end: those that are
-    needed again come back from the file, which nobody else can shorten. Yields None where there is
-    no such file: no room, no folder for it, or no Linux.
+    None where there is no such file: no room, no folder for it, or no Linux.
     """
-    with ExitStack() as stack:
-        path = None
-        if _LIBC is not None:
-            with suppress(OSError):
-                path = _path_of(stack.enter_context(make()), data)
-        del data  # the block may last as long as the server
-        if path is None:
-            stack.close()  # what a full folder took of it
-        yield None if path is None else str(path)
-        if path is not None:
-            with suppress(OSError):
-                drop_pages(str(path.readlink()))
-
-
-def drop_pages(name: str) -> None:
-    """Take every page of a file's read-only mappings out of this process; a later read maps it."""
     if _LIBC is None:
-        return
-    for first, end in spans(os.fsdecode(_MAPS.read_bytes()), name):
-        _LIBC.madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), _DONTNEED)
+        return None
+    with suppress(OSError), ExitStack() as stack:
+        file = stack.enter_context(make())
+        if os.write(file.fileno(), data) == len(data) and Path(path_of(file)).exists():
+            stack.pop_all()
+            return file
+    return None
+
+
+def path_of(file: IO[bytes]) -> str:
+    """Return a path by which this process can open an unnamed file."""
+    return f"/proc/self/fd/{file.fileno()}"
+
+
+def drop_pages(file: IO[bytes]) -> None:
+    """Take every page of a file's read-only mappings out of this process; a later read maps it."""
+    with suppress(OSError):
+        name = str(Path(path_of(file)).readlink())
+        for first, last in spans(os.fsdecode(_MAPS.read_bytes()), name):
+            _LIBC.madvise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), _DONTNEED)
 
 
 def spans(maps: str, name: str) -> list[tuple[int, int]]:
@@ -58,7 +56,7 @@ def spans(maps: str, name: str) -> list[tuple[int, int]]:
     return [(int(first, 16), int(end, 16)) for first, end in places]
 
 
-def keep_large_blocks_apart() -> None:
+def set_malloc_thresholds() -> None:
     """Let the C library give blocks above APART back as soon as they are freed, for good.
 
     glibc else raises this limit to 32 MiB once so large a block was freed, and keeps twice as much
@@ -70,13 +68,7 @@ def keep_large_blocks_apart() -> None:
         _LIBC.mallopt(_TRIM_THRESHOLD, KEPT)
 
 
-def give_freed_back() -> None:
+def trim_heap() -> None:
     """Return what was freed to the system, where the C library can."""
     if _LIBC is not None and hasattr(_LIBC, "malloc_trim"):
         _LIBC.malloc_trim(0)
-
-
-def _path_of(file: IO[bytes], data: bytes) -> Path | None:
-    path = Path(f"/proc/self/fd/{file.fileno()}")
-    whole = os.write(file.fileno(), data) == len(data)
-    return path if whole and path.exists() else None

@@ -11,8 +11,8 @@ from sceneset.checksums import file_sha256
 from sceneset.class_names import check_count, read_class_names
 from sceneset.errors import SettingsError
 from serving.inference.engine import Engine, Scaling, read_shape
-from serving.inference.explainer import LazyExplainer, lazy_explainer
-from serving.inference.interpreter_pool import Later
+from serving.inference.explainer import HEAD_NAME, MODEL_NAME, Explainer
+from serving.inference.interpreter_pool import Background
 from serving.settings import FILES, ModelSettings, Runtime, ServeSettings, choose_runtime
 
 SCALINGS = {"0..255": Scaling(), "0..1": Scaling(0.0, 1.0), "-1..1": Scaling(-1.0, 1.0)}
@@ -31,7 +31,7 @@ class ServedModel:
     path: Path
     sha256: str
     engine: Engine
-    explainer: LazyExplainer | None = None
+    explainer: Explainer | None = None
     tag_rule: TagRule = field(default_factory=TagRule)
 
     @property
@@ -47,7 +47,7 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checked bundle (or what stands for it beside a lone file), and what runs its model."""
+    """A checked bundle (or what stands for it with a lone file), and what runs its model."""
 
     bundle: Bundle
     engine: Engine
@@ -68,55 +68,53 @@ def find_served(model: Path) -> Path:
 def fingerprint(path: Path) -> Fingerprint:
     """Return what changes when a bundle's folder or a file does: names, sizes, times."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    found = [(str(path), 0, 0)]
-    for file in files:
-        state = file.stat()
-        found.append((str(file), state.st_size, state.st_mtime_ns))
-    return tuple(found)
+    states = [(str(file), file.stat()) for file in files]
+    return ((str(path), 0, 0), *((name, one.st_size, one.st_mtime_ns) for name, one in states))
 
 
 def load_served(
-    settings: ServeSettings, path: Path, workers: int, later: Later | None = None
+    settings: ServeSettings, path: Path, workers: int, background: Background | None = None
 ) -> ServedModel:
-    """Check and load what `find_served` found; `later` is for its engine.
+    """Check and load what `find_served` found; `background` is for its engine.
 
     Raises DamagedDataError for an altered bundle or a model that cannot be run, SettingsError and
     MissingInputError for class names that do not fit.
     """
-    loaded = load_engine(settings, path, workers, later)
+    loaded = load_engine(settings, path, workers, background)
     bundle = loaded.bundle
     if path.is_file():
         name = settings.name or path.stem
         return ServedModel(name, "1", path, file_sha256(path), loaded.engine)
+    files = bundle.record["files"]
     return ServedModel(
         settings.name or _folder_name(settings.model, path),
         path.name if path.name.isdecimal() else "1",
         path,
-        str(bundle.record["files"].get(FILES[loaded.runtime], "")),
+        str(files.get(FILES[loaded.runtime], "")),
         loaded.engine,
-        lazy_explainer(bundle, workers),
+        Explainer(bundle, workers) if {MODEL_NAME, HEAD_NAME} <= set(files) else None,
         bundle.tag_rule,
     )
 
 
 def load_engine(
-    settings: ModelSettings, path: Path, workers: int, later: Later | None = None
+    settings: ModelSettings, path: Path, workers: int, background: Background | None = None
 ) -> Loaded:
     """Check what `find_served` found, and load what runs it. Raises as `load_served` does."""
     if path.is_file():
-        return _load_file(settings, path, workers, later)
-    _refuse_words_for_files(settings, path)
+        return _load_file(settings, path, workers, background)
+    _check_bundle_settings(settings, path)
     bundle = open_bundle(path)
     if settings.class_names is not None:
         names = read_class_names(settings.class_names)
         check_count(names, len(bundle.class_names), settings.class_names)
         bundle = replace(bundle, class_names=names)
     runtime = choose_runtime(settings.engine, path)
-    return Loaded(bundle, Engine(bundle, workers, runtime=runtime, later=later), runtime)
+    return Loaded(bundle, Engine(bundle, workers, runtime=runtime, background=background), runtime)
 
 
-def _refuse_words_for_files(settings: ModelSettings, path: Path) -> None:
-    """Raise SettingsError when told of a bundle what its own preprocess.json says."""
+def _check_bundle_settings(settings: ModelSettings, path: Path) -> None:
+    """Raise SettingsError for settings of a lone file: a bundle has its own in preprocess.json."""
     for flag, value in (("--fit", settings.fit), ("--scale", settings.scale)):
         if value is not None:
             raise SettingsError(
@@ -125,7 +123,9 @@ def _refuse_words_for_files(settings: ModelSettings, path: Path) -> None:
             )
 
 
-def _load_file(settings: ModelSettings, path: Path, workers: int, later: Later | None) -> Loaded:
+def _load_file(
+    settings: ModelSettings, path: Path, workers: int, background: Background | None
+) -> Loaded:
     if settings.class_names is None:
         raise SettingsError(
             f"{path} comes without class names",
@@ -140,7 +140,7 @@ def _load_file(settings: ModelSettings, path: Path, workers: int, later: Later |
     check_count(names, shape.outputs, settings.class_names)
     bundle = Bundle(path.parent, names, shape.size, settings.fit or "crop", {})
     scaling = SCALINGS[settings.scale or "0..255"]
-    engine = Engine(bundle, workers, file=path.name, scaling=scaling, later=later)
+    engine = Engine(bundle, workers, file=path.name, scaling=scaling, background=background)
     return Loaded(bundle, engine, "litert")
 
 
@@ -152,9 +152,9 @@ def find_label(name: str, class_names: Sequence[str]) -> int | None:
     """Return the label of a class, whatever its case; None when no class has that name."""
     if name in class_names:  # two names of others' models may differ by case alone
         return class_names.index(name)
-    labels = {_folded(one): label for label, one in enumerate(class_names)}
-    return labels.get(_folded(name))
+    labels = {_fold_case(one): label for label, one in enumerate(class_names)}
+    return labels.get(_fold_case(name))
 
 
-def _folded(name: str) -> str:
+def _fold_case(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()

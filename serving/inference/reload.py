@@ -1,18 +1,16 @@
 """Keep one model in service, and replace it by a newer one without a failed request."""
 
-import asyncio
 import logging
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, mendable
-from serving.inference.memory import give_freed_back
+from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, translate_error
+from serving.inference.memory import trim_heap
 from serving.inference.model import Fingerprint, ServedModel, find_served, fingerprint, load_served
 from serving.settings import ServeSettings
 
 LOG = logging.getLogger("serving")
 # What /readyz says of a problem, whose words may hold paths of this machine.
-_KINDS: tuple[tuple[type[Exception], str], ...] = (
+_PROBLEM_KINDS: tuple[tuple[type[Exception], str], ...] = (
     (DamagedDataError, "damaged"),
     (MissingInputError, "missing"),
     (SettingsError, "settings"),
@@ -20,8 +18,8 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-class Keeper:
-    """Hold the model in service; requests take `current` once and keep it to their end."""
+class Reloader:
+    """Hold the model in service and replace it; requests take `current` once and keep it to their end."""
 
     def __init__(self, settings: ServeSettings, workers: int) -> None:
         """Load the model. Raises what `find_served` and `load_served` raise."""
@@ -33,8 +31,7 @@ class Keeper:
         self._seen: Fingerprint = fingerprint(path)
         self._served = self._seen
         self.current: ServedModel = load_served(settings, path, workers, self.thread.submit)
-        give_freed_back()
-        self.reloads = 0
+        trim_heap()
         self.problem = ""
         self.problem_kind: str | None = None
 
@@ -49,13 +46,12 @@ class Keeper:
             seen = fingerprint(path)
             fresh = load_served(self._settings, path, self._workers, self.thread.submit)
         except Exception as error:  # noqa: BLE001  whatever it is, the old model goes on
-            self._keep_old(error)
+            self._note_problem(error)
             return False
         self._seen = self._served = seen
         self.current.engine.retire()
         self.current, self.problem, self.problem_kind = fresh, "", None
-        give_freed_back()
-        self.reloads += 1
+        trim_heap()
         LOG.warning("now serving %s version %s", fresh.name, fresh.version)
         return True
 
@@ -66,8 +62,8 @@ class Keeper:
         """
         try:
             seen = fingerprint(find_served(self._settings.model))
-        except Exception as error:  # noqa: BLE001  a folder that is being replaced; said once
-            self._keep_old(error, quietly=True)
+        except Exception as error:  # noqa: BLE001  a folder that is being replaced; logged once
+            self._note_problem(error, quietly=True)
             self._seen = ()
             return False
         changed, self._seen = seen != self._seen, seen
@@ -76,20 +72,10 @@ class Keeper:
             return False
         return changed
 
-    def _keep_old(self, error: Exception, *, quietly: bool = False) -> None:
-        known, before = mendable(error), self.problem
+    def _note_problem(self, error: Exception, *, quietly: bool = False) -> None:
+        known, before = translate_error(error), self.problem
         self.problem = known.problem if known else f"{type(error).__name__}: {error}"
-        kinds = [kind for of, kind in _KINDS if isinstance(error, of)]
-        self.problem_kind = kinds[0] if kinds else "internal"
+        kinds = (kind for of, kind in _PROBLEM_KINDS if isinstance(error, of))
+        self.problem_kind = next(kinds, "internal")
         if not (quietly and self.problem == before):
-            version = self.current.version
-            LOG.error("version %s stays in service: %s", version, self.problem)
-
-
-async def follow(keeper: Keeper, seconds: float, reloaded: Callable[[bool], None]) -> None:
-    """Look for a newer model every so many seconds, for ever; load it beside the old one."""
-    while True:
-        await asyncio.sleep(seconds)
-        loop = asyncio.get_running_loop()
-        if await loop.run_in_executor(keeper.thread, keeper.is_stale):
-            reloaded(await loop.run_in_executor(keeper.thread, keeper.reload))
+            LOG.error("version %s stays in service: %s", self.current.version, self.problem)

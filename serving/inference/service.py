@@ -1,5 +1,8 @@
 """Answer pictures with the model in service: what every client contract calls."""
 
+import asyncio
+import io
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -7,88 +10,147 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from starlette.requests import Request
 
+from sceneset.errors import SceneSetError
 from sceneset.images import PictureError
-from serving.http.body import Room, read_body
-from serving.http.errors import RefusalError
-from serving.http.middleware import ENDING, Metrics
-from serving.inference.engine import Engine
+from serving.http.body import MemoryBudget, read_body
+from serving.http.errors import HTTPError
+from serving.http.middleware import STOPPING, Metrics
+from serving.http.payload import Accepted, check_picture, decode_base64, to_http_error
+from serving.inference.engine import Engine, top_classes
+from serving.inference.explainer import Explainer
 from serving.inference.model import ServedModel
-from serving.inference.queue import Desk
-from serving.inference.reload import Keeper
-from serving.input.payload import Accepted, base64_bytes, check_picture, refusal_of
+from serving.inference.queue import WorkQueue, available_cores
+from serving.inference.reload import Reloader
 from serving.settings import ServeSettings
 
+LOG = logging.getLogger("serving")
 Probabilities = NDArray[np.float32]
+# Makes a PNG of a picture's bytes, what the model saw of it, and what it answered.
 Draw = Callable[[bytes, NDArray[np.uint8], Probabilities], bytes]
+# Draws with an explainer: a picture's bytes, what the model saw of it, the label to explain.
+Drawing = Callable[[Explainer, bytes, NDArray[np.uint8], int], Image.Image]
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Base64 text of a picture, and the media types that a data URI of it may name."""
+    """A JSON value that is to be a picture's base64 text, or a data URI of it."""
 
     text: object
-    types: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
     """What one model, the same for the whole request, says of each picture.
 
-    `drawn` holds the picture made of each, when one was asked for.
+    `drawn` holds the picture made of each, when one was requested.
     """
 
     model: ServedModel
-    outcomes: list[Probabilities | RefusalError]
+    outcomes: list[Probabilities | HTTPError]
     drawn: list[bytes]
 
     def whole(self) -> list[Probabilities]:
-        """Return the probabilities of every picture. Raises the first refusal, with its index."""
+        """Return the probabilities of every picture. Raises the first HTTPError, with its index."""
         for index, outcome in enumerate(self.outcomes):
-            if isinstance(outcome, RefusalError):
+            if isinstance(outcome, HTTPError):
                 raise outcome.at(index)
-        return [outcome for outcome in self.outcomes if not isinstance(outcome, RefusalError)]
+        return [outcome for outcome in self.outcomes if not isinstance(outcome, HTTPError)]
+
+    def top(self, count: int) -> list[list[tuple[str, float]]]:
+        """Return the most probable classes of every picture; see `top_classes`. Raises HTTPError."""
+        return [top_classes(one, self.model.class_names, count) for one in self.whole()]
 
 
 class Service:
     """The model in service, the threads that run it, and the limits."""
 
-    def __init__(self, settings: ServeSettings, keeper: Keeper, desk: Desk) -> None:
-        """Start with empty counters."""
+    def __init__(self, settings: ServeSettings) -> None:
+        """Load the model and start with empty counters. Raises what `Reloader` raises."""
+        workers = settings.workers or available_cores()
         self.settings = settings
-        self.keeper = keeper
-        self.desk = desk
+        self.reloader = Reloader(settings, workers)
+        self.queue = WorkQueue(workers, settings.queue)
         self.metrics = Metrics()
-        self.room = Room(settings.max_bodies)
+        self.memory = MemoryBudget(settings.max_bodies)
 
     @property
     def model(self) -> ServedModel:
         """Return the model in service; take it once per request."""
-        return self.keeper.current
+        return self.reloader.current
+
+    async def reload(self) -> None:
+        """Put the newest model in service, where it can be loaded."""
+        loop = asyncio.get_running_loop()
+        done = await loop.run_in_executor(self.reloader.thread, self.reloader.reload)
+        self.metrics.reloads.labels("done" if done else "refused").inc()
+
+    async def watch(self) -> None:
+        """Look for a newer model every so many seconds, for ever."""
+        loop, reloader = asyncio.get_running_loop(), self.reloader
+        while True:
+            await asyncio.sleep(self.settings.watch)
+            if await loop.run_in_executor(reloader.thread, reloader.is_stale):
+                await self.reload()
 
     def is_stopping(self, request: Request) -> bool:
-        """Say whether the server was told to end, and only answers what still comes."""
-        ending = request.scope.get("state", {}).get(ENDING)
-        return ending is not None and bool(ending.is_set())
+        """Say whether the server was told to stop, and only answers what still comes."""
+        stopping = request.scope.get("state", {}).get(STOPPING)
+        return stopping is not None and bool(stopping.is_set())
 
     async def body(self, request: Request) -> bytes:
-        """Return a request's body within the limits; `state.share` is its share of the room.
+        """Return a request's body within the limits; `state.reservation` holds its memory.
 
-        Raises RefusalError (413, 408, 400, 503).
+        Raises HTTPError (413, 408, 400, 503).
         """
-        self.desk.check_room(1)
+        self.queue.check_room(1)
         limit, seconds = self.settings.max_body, self.settings.receive
-        return await read_body(request, limit, seconds, request.state.share)
+        return await read_body(request, limit, seconds, request.state.reservation)
 
     def check_count(self, pictures: int) -> None:
-        """Refuse more pictures than a request may hold; ask before anything is built of each.
+        """Refuse more pictures than a request may hold; call it before anything is built of each.
 
-        Raises RefusalError (413).
+        Raises HTTPError (413).
         """
         if pictures > self.settings.max_images:
-            detail = f"More than {self.settings.max_images} pictures in one request"
-            raise RefusalError(413, "too_many", detail)
+            raise HTTPError(
+                413, "too_many", f"More than {self.settings.max_images} pictures in one request"
+            )
+
+    def heat_maps(self, model: ServedModel, drawing: Drawing, label: int | None) -> Draw:
+        """Return what makes a PNG that explains each picture, in the job that classifies it.
+
+        Explained is the class of `label`, or else the most probable one. Raises HTTPError (409)
+        when the model cannot explain.
+        """
+        explainer, thread = model.explainer, self.reloader.thread
+        if explainer is None:
+            # The request is sound and another bundle would answer it: that is no error of the server.
+            raise HTTPError(
+                409,
+                "no_heat_maps",
+                "The model in service was exported without what draws heat maps",
+            )
+
+        def draw(data: bytes, pixels: NDArray[np.uint8], probabilities: Probabilities) -> bytes:
+            explained = int(probabilities.argmax()) if label is None else label
+            png = io.BytesIO()
+            try:
+                explainer.load_in(thread)
+                # Quickly rather than small.
+                drawing(explainer, data, pixels, explained).save(png, "PNG", compress_level=1)
+            except PictureError as error:
+                raise to_http_error(error) from error
+            except (SceneSetError, OSError, ImportError) as error:
+                LOG.error("no heat map: %s", error)  # noqa: TRY400  its own words say all
+                raise HTTPError(
+                    503, "not_ready", "The files that draw heat maps can no longer be read"
+                ) from error
+            return png.getvalue()
+
+        return draw
 
     async def classify(
         self,
@@ -101,9 +163,8 @@ class Service:
     ) -> Answers:
         """Decode and classify pictures, with `model` or else the one in service.
 
-        `draw` makes a picture of each in the same job: of its bytes, what the model saw, and what
-        it answered.
-        Raises RefusalError (413, 503, 504) for the whole request. What is wrong with one picture
+        `draw` makes a picture of each in the same job.
+        Raises HTTPError (413, 503, 504) for the whole request. What is wrong with one picture
         is that picture's outcome.
         """
         self.check_count(len(pictures))
@@ -114,7 +175,7 @@ class Service:
     async def infer(self, arrays: NDArray[np.float32], route: str, model: ServedModel) -> Answers:
         """Classify pixels in 0..255, float32[N, size, size, 3]. Raises as `classify` does."""
         self.check_count(len(arrays))
-        return await self._run([_given(array) for array in arrays], route, model)
+        return await self._run([_as_given(array) for array in arrays], route, model)
 
     async def _run(
         self,
@@ -123,24 +184,24 @@ class Service:
         model: ServedModel,
         draw: Draw | None = None,
     ) -> Answers:
-        asked_at = perf_counter()
-        jobs = [self._job(model.engine, source, asked_at, draw) for source in sources]
-        found = await self.desk.run(jobs, self.settings.deadline)
-        outcomes = [one if isinstance(one, RefusalError) else one[0] for one in found]
+        began = perf_counter()
+        jobs = [self._job(model.engine, source, began, draw) for source in sources]
+        results = await self.queue.run(jobs, self.settings.deadline)
+        outcomes = [one if isinstance(one, HTTPError) else one[0] for one in results]
         self._count(model, outcomes, route)
-        drawn = [b"" if isinstance(one, RefusalError) else one[1] for one in found]
+        drawn = [b"" if isinstance(one, HTTPError) else one[1] for one in results]
         return Answers(model, outcomes, drawn)
 
     def _job(
-        self, engine: Engine, source: "_Source", asked_at: float, draw: Draw | None
+        self, engine: Engine, source: "_Source", requested: float, draw: Draw | None
     ) -> Callable[[], tuple[Probabilities, bytes]]:
         def job() -> tuple[Probabilities, bytes]:
             began = perf_counter()
             data, pixels = source(engine)
             decoded = perf_counter()
-            answer = engine.infer(pixels, alone=self.desk.pending == 1)
+            answer = engine.infer(pixels, alone=self.queue.pending == 1)
             inferred = perf_counter()
-            self.metrics.wait_seconds.observe(began - asked_at)
+            self.metrics.wait_seconds.observe(began - requested)
             self.metrics.decode_seconds.observe(decoded - began)
             self.metrics.infer_seconds.observe(inferred - decoded)
             if draw is None:
@@ -152,11 +213,11 @@ class Service:
         return job
 
     def _count(
-        self, model: ServedModel, outcomes: Sequence[Probabilities | RefusalError], route: str
+        self, model: ServedModel, outcomes: Sequence[Probabilities | HTTPError], route: str
     ) -> None:
         for outcome in outcomes:
-            if isinstance(outcome, RefusalError):
-                self.metrics.refused.labels(route, outcome.reason).inc()
+            if isinstance(outcome, HTTPError):
+                self.metrics.errors.labels(route, outcome.reason).inc()
                 continue
             self.metrics.pictures.inc()
             tagged = model.tag_rule.labels(outcome.tolist())
@@ -172,15 +233,16 @@ _Source = Callable[[Engine], tuple[bytes, NDArray[Any]]]
 
 def _decoding(picture: bytes | Encoded, accepted: Accepted) -> _Source:
     def source(engine: Engine) -> tuple[bytes, NDArray[Any]]:
-        data = picture if isinstance(picture, bytes) else base64_bytes(picture.text, picture.types)
+        types = accepted.media_types
+        data = picture if isinstance(picture, bytes) else decode_base64(picture.text, types)
         check_picture(data, accepted)
         try:
             return data, engine.prepare(data)
         except PictureError as error:
-            raise refusal_of(error) from error
+            raise to_http_error(error) from error
 
     return source
 
 
-def _given(array: NDArray[np.float32]) -> _Source:
+def _as_given(array: NDArray[np.float32]) -> _Source:
     return lambda _engine: (b"", array)

@@ -1,4 +1,4 @@
-"""State what a client contract is: routes, their handlers, their schemas, the shape of its refusals."""
+"""State what a client contract is: routes, their handlers, their schemas, the shape of its errors."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.http.errors import RefusalError
+from serving.http.errors import HTTPError
 from serving.inference.service import Service
 
 Schema = dict[str, Any]
@@ -40,7 +40,7 @@ def object_of(needed: Mapping[str, Schema], more: Mapping[str, Schema] | None = 
 
 
 def one_of_these(*schemas: Schema) -> Schema:
-    """Return the schema of what fits one of several, or more than one."""
+    """Return the schema of what fits one of several, or more than one of them."""
     return {"anyOf": list(schemas)}
 
 
@@ -60,7 +60,6 @@ def shape_of(example: object) -> Schema:
 
 
 Handler = Callable[[Service, Request], Awaitable[Response]]
-Refuse = Callable[[RefusalError], Response]
 JSON = "application/json"
 # One red px as PNG: a picture that every contract takes.
 EXAMPLE_PICTURE = (
@@ -70,19 +69,19 @@ EXAMPLE_PICTURE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One address: what it takes, by media type with an example each, and what it answers.
+    """One URL: what it takes, by media type with an example each, and what it answers.
 
     `required` are the names in `query` that it does not do without, `words` the JSON Schemas of
-    those that are no plain text; `examples` are answers by what was asked, where there is more than
+    those that are no plain text; `examples` are answers by the request, where there is more than
     one shape. `takes_json` and `gives` are the JSON Schemas of a JSON body and of the answer; the
-    latter is that of `answers` unless told. `refusals` are statuses beside those that every such
+    latter is by default that of `answers`. `errors` are statuses besides those that every such
     route may answer, `also` those that carry an answer all the same. A route that is not `listed`
-    only refuses, and is described nowhere.
+    only answers with errors, and is described nowhere.
 
-    Texts and examples may hold the names of `serving.docs.page.Facts` in braces.
+    Texts and examples may hold the names of `serving.pages.ModelFacts` in braces.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST"] = "GET"
     path: str
     handler: Handler
     about: str
@@ -94,7 +93,7 @@ class Route:
     answers: Any = None
     examples: Mapping[str, Any] = field(default_factory=dict)
     gives: Schema | None = None
-    refusals: frozenset[int] = frozenset()
+    errors: frozenset[int] = frozenset()
     also: frozenset[int] = frozenset()
     answers_as: str = JSON
     needs_key: bool = True
@@ -102,50 +101,52 @@ class Route:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dialect:
-    """One client contract; addresses below its prefixes are refused in its shape too."""
+class ClientProtocol:
+    """One client contract; paths below its prefixes get its shape of errors too."""
 
     name: str
     about: str
     routes: tuple[Route, ...]
-    refuse: Refuse
+    error_response: Callable[[HTTPError], Response]
     prefixes: tuple[str, ...]
 
 
 def json_response(
-    value: object, status: int = 200, *, media_type: str = JSON, refusal: RefusalError | None = None
+    value: object, status: int = 200, *, media_type: str = JSON, error: HTTPError | None = None
 ) -> Response:
-    """Return a value as strict UTF-8 JSON, with a refusal's headers."""
+    """Return a value as strict UTF-8 JSON; an error's status and headers with its body."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    headers = dict(refusal.headers) if refusal else None
     # Half of a surrogate pair is valid JSON text and no valid UTF-8.
-    return Response(text.encode("utf-8", "replace"), status, headers, media_type)
+    body = text.encode("utf-8", "replace")
+    if error is None:
+        return Response(body, status, media_type=media_type)
+    return Response(body, error.status, dict(error.headers), media_type)
 
 
-def error_response(refusal: RefusalError) -> Response:
-    """Return a refusal as `{"error": words}`, as several contracts have it."""
-    words = refusal.detail
-    if refusal.index is not None:
-        words = f"{words} (picture {refusal.index})"
-    return json_response({"error": words}, refusal.status, refusal=refusal)
+def index_of(error: HTTPError) -> dict[str, int]:
+    """Return which picture of the request an error is about; nothing when it is about all."""
+    return {} if error.index is None else {"index": error.index}
 
 
-def problem_response(refusal: RefusalError) -> Response:
-    """Return a refusal as problem+json (RFC 9457)."""
-    problem: dict[str, object] = {
+def error_response(error: HTTPError) -> Response:
+    """Return an error as `{"error": words}`, as several contracts have it."""
+    picture = "" if error.index is None else f" (picture {error.index})"
+    return json_response({"error": error.detail + picture}, error=error)
+
+
+def problem_response(error: HTTPError) -> Response:
+    """Return an error as problem+json (RFC 9457)."""
+    problem = {
         "type": "about:blank",
-        "title": refusal.reason.replace("_", " "),
-        "status": refusal.status,
-        "detail": refusal.detail,
+        "title": error.reason.replace("_", " "),
+        "status": error.status,
+        "detail": error.detail,
+        **index_of(error),
     }
-    if refusal.index is not None:
-        problem["index"] = refusal.index
-    return json_response(
-        problem, refusal.status, media_type="application/problem+json", refusal=refusal
-    )
+    return json_response(problem, media_type="application/problem+json", error=error)
 
 
-def printable(value: object, longest: int = 255) -> str:
+def short_text(value: object, longest: int = 255) -> str:
     """Return a name that a client gave as short text without control characters."""
     text = str(value) if isinstance(value, str | int) else ""
     return "".join(c for c in text[:longest] if c.isprintable())

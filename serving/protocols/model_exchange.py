@@ -4,11 +4,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.http.body import form_parts, media_type
-from serving.http.errors import RefusalError
-from serving.inference.engine import top_classes
+from serving.http.errors import HTTPError
+from serving.http.payload import WITH_WEBP
 from serving.inference.service import Service
-from serving.input.payload import WITH_WEBP
-from serving.protocols.contract import Dialect, Route, json_response
+from serving.protocols.contract import ClientProtocol, Route, json_response
 
 LABELS = 5
 FORM = "multipart/form-data"
@@ -26,19 +25,17 @@ _PREDICTION = {"label_id": "0", "label": "{label}", "probability": 0.9}
 async def predict(service: Service, request: Request) -> Response:
     """Return the five most probable classes of the form's `image`."""
     if media_type(request) != FORM:
-        raise RefusalError(415, "unsupported_media_type", f"Send {FORM} with the field 'image'")
+        raise HTTPError(415, "unsupported_media_type", f"Send {FORM} with the field 'image'")
     body = await service.body(request)
     parts = form_parts(body, request.headers["content-type"])
     pictures = [bytes(part.data) for part in parts if part.name == "image"]
     if len(pictures) != 1:
-        raise RefusalError(400, "missing_parameter", "Give one picture as the field 'image'")
+        raise HTTPError(400, "missing_parameter", "Give one picture as the field 'image'")
     answers = await service.classify(pictures, WITH_WEBP, "/model/predict")
-    names = answers.model.class_names
-    positions = {name: position for position, name in enumerate(names)}
-    best = top_classes(answers.whole()[0], names, LABELS)
+    positions = {name: place for place, name in enumerate(answers.model.class_names)}
     predictions = [
         {"label_id": str(positions[label]), "label": label, "probability": share}
-        for label, share in best
+        for label, share in answers.top(LABELS)[0]
     ]
     return json_response({"status": "ok", "predictions": predictions})
 
@@ -46,8 +43,8 @@ async def predict(service: Service, request: Request) -> Response:
 async def labels(service: Service, _request: Request) -> Response:
     """List every class with its position."""
     names = service.model.class_names
-    listed = [{"id": str(position), "name": name} for position, name in enumerate(names)]
-    return json_response({"count": len(listed), "labels": listed})
+    classes = [{"id": str(position), "name": name} for position, name in enumerate(names)]
+    return json_response({"count": len(classes), "labels": classes})
 
 
 async def metadata(service: Service, _request: Request) -> Response:
@@ -65,13 +62,12 @@ async def metadata(service: Service, _request: Request) -> Response:
     )
 
 
-def refuse(refusal: RefusalError) -> Response:
-    """Return `{"status": "error", "message": words}`."""
-    told = {"status": "error", "message": refusal.detail}
-    return json_response(told, refusal.status, refusal=refusal)
+def error_response(error: HTTPError) -> Response:
+    """Return an error as `{"status": "error", "message": words}`."""
+    return json_response({"status": "error", "message": error.detail}, error=error)
 
 
-DIALECT = Dialect(
+PROTOCOL = ClientProtocol(
     name="Model Asset Exchange",
     about="A form with one picture; five predictions with the position of each label.",
     routes=(
@@ -98,6 +94,6 @@ DIALECT = Dialect(
             answers=_METADATA,
         ),
     ),
-    refuse=refuse,
+    error_response=error_response,
     prefixes=("/model/",),
 )

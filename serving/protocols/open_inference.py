@@ -5,26 +5,29 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.http.errors import RefusalError
-from serving.inference.engine import top_classes
+from serving.http.errors import HTTPError, bad_format
+from serving.http.payload import (
+    WITH_WEBP,
+    as_list,
+    as_object,
+    parse_flat_pixels,
+    parse_json,
+)
 from serving.inference.model import ServedModel
 from serving.inference.service import Answers, Encoded, Service
-from serving.input.payload import JPEG_PNG_WEBP, WITH_WEBP, flat_pixels, items, objects, parse_json
 from serving.protocols.contract import (
     ANYTHING,
     COUNT,
     EXAMPLE_PICTURE,
     JSON,
     TEXT,
-    Dialect,
-    Handler,
+    ClientProtocol,
     Route,
-    Schema,
     error_response,
     json_response,
     list_of,
     object_of,
-    printable,
+    short_text,
 )
 from serving.protocols.tf_serving import check_model
 
@@ -47,7 +50,7 @@ async def live(_service: Service, _request: Request) -> Response:
 async def ready(service: Service, request: Request) -> Response:
     """Say whether requests are taken."""
     if service.is_stopping(request):
-        raise RefusalError(503, "not_ready", "The server is stopping")
+        raise HTTPError(503, "not_ready", "The server is stopping")
     return json_response({"ready": True})
 
 
@@ -78,45 +81,45 @@ async def infer(service: Service, request: Request) -> Response:
     """Return probabilities and the first label of every picture."""
     model = check_model(service.model, request)
     if "inference-header-content-length" in request.headers:
-        raise RefusalError(400, "bad_format", "Binary tensors are not taken; send JSON")
-    body = objects(parse_json(await service.body(request)), "The body")
+        raise bad_format("Binary tensors are not taken; send JSON")
+    body = as_object(parse_json(await service.body(request)), "The body")
     wanted = _wanted(body)
     answers = await _answer(service, model, body)
-    told: dict[str, object] = {"model_name": answers.model.name}
-    told["model_version"] = answers.model.version
+    answer: dict[str, object] = {"model_name": model.name, "model_version": model.version}
     if "id" in body:
-        told["id"] = printable(body["id"])
-    outputs = _outputs(answers)
-    told["outputs"] = [output for output in outputs if output["name"] in wanted]
-    return json_response(told)
+        answer["id"] = short_text(body["id"])
+    answer["outputs"] = [output for output in _outputs(answers) if output["name"] in wanted]
+    return json_response(answer)
 
 
 def _wanted(body: dict[str, Any]) -> set[str]:
     if "outputs" not in body:
         return {PROBABILITIES, LABEL}
-    named = [objects(one, "An output").get("name") for one in items(body["outputs"], "'outputs'")]
+    named = [
+        as_object(one, "An output").get("name") for one in as_list(body["outputs"], "'outputs'")
+    ]
     if any(name not in (PROBABILITIES, LABEL) for name in named):
-        raise RefusalError(400, "bad_format", f"The outputs are {PROBABILITIES} and {LABEL}")
+        raise bad_format(f"The outputs are {PROBABILITIES} and {LABEL}")
     return {str(name) for name in named} or {PROBABILITIES, LABEL}
 
 
 async def _answer(service: Service, model: ServedModel, body: dict[str, Any]) -> Answers:
-    inputs = items(body.get("inputs"), "'inputs'")
+    inputs = as_list(body.get("inputs"), "'inputs'")
     if len(inputs) != 1:
-        raise RefusalError(400, "bad_format", "Give one input tensor")
-    tensor = objects(inputs[0], "The input tensor")
+        raise bad_format("Give one input tensor")
+    tensor = as_object(inputs[0], "The input tensor")
     shape = _shape(tensor)
-    data = items(tensor.get("data"), "'data'")
+    data = as_list(tensor.get("data"), "'data'")
     kind = tensor.get("datatype")
     if kind == "BYTES":
         texts = _texts(service, data, shape)
-        pictures = [Encoded(text, JPEG_PNG_WEBP) for text in texts]
+        pictures = [Encoded(text) for text in texts]
         return await service.classify(pictures, WITH_WEBP, INFER, model=model)
     if kind not in ("FP32", "UINT8"):
-        raise RefusalError(400, "bad_format", "'datatype' must be BYTES, FP32 or UINT8")
-    array = flat_pixels(data, shape, model.size, service.settings.max_images)
+        raise bad_format("'datatype' must be BYTES, FP32 or UINT8")
+    array = parse_flat_pixels(data, shape, model.size, service.settings.max_images)
     if kind == "UINT8" and not ((array >= 0) & (array <= _BYTE) & (array % 1 == 0)).all():
-        raise RefusalError(400, "bad_format", "UINT8 values are whole numbers from 0 to 255")
+        raise bad_format("UINT8 values are whole numbers from 0 to 255")
     return await service.infer(array, INFER, model)
 
 
@@ -127,63 +130,56 @@ def _texts(service: Service, data: list[Any], shape: list[int]) -> list[Any]:
     count = sum(map(len, parts))
     service.check_count(count)
     if count != shape[0] or shape[1:] not in ([], [1]):
-        raise RefusalError(400, "bad_format", "'shape' is not the number of pictures")
+        raise bad_format("'shape' is not the number of pictures")
     return [text for part in parts for text in part]
 
 
 def _shape(tensor: dict[str, Any]) -> list[int]:
-    shape = items(tensor.get("shape"), "'shape'")
+    shape = as_list(tensor.get("shape"), "'shape'")
     sides = [side for side in shape if type(side) is int and 0 <= side <= _LONGEST_SIDE]
     if not shape or sides != shape:
-        raise RefusalError(400, "bad_format", "'shape' must list whole numbers from 0")
+        raise bad_format("'shape' must list whole numbers from 0")
     return sides
 
 
 def _outputs(answers: Answers) -> list[dict[str, object]]:
-    found, names = answers.whole(), answers.model.class_names
+    rows, best = answers.whole(), answers.top(1)
     return [
         {
             "name": PROBABILITIES,
             "datatype": "FP32",
-            "shape": [len(found), len(names)],
-            "data": [share for row in found for share in row.tolist()],
+            "shape": [len(rows), len(answers.model.class_names)],
+            "data": [share for row in rows for share in row.tolist()],
         },
         {
             "name": LABEL,
             "datatype": "BYTES",
-            "shape": [len(found)],
-            "data": [top_classes(row, names, 1)[0][0] for row in found],
+            "shape": [len(rows)],
+            "data": [label for ((label, _),) in best],
         },
     ]
 
 
-def _get(path: str, handler: Handler, about: str, answers: object, **more: Any) -> Route:  # noqa: ANN401  the fields of a Route
-    return Route(method="GET", path=path, handler=handler, about=about, answers=answers, **more)
-
-
-def _takes() -> Schema:
-    """Return the schema of a request: one tensor, of pictures' files or of their pixels."""
-    tensor = object_of(
-        {
-            "shape": list_of(COUNT | {"maximum": _LONGEST_SIDE}, minItems=1),
-            "datatype": {"type": "string", "enum": ["BYTES", "FP32", "UINT8"]},
-            "data": {"type": "array"},
-        },
-        {"name": TEXT},
-    )
-    wanted = object_of({"name": {"type": "string", "enum": [PROBABILITIES, LABEL]}})
-    inputs = list_of(tensor, minItems=1, maxItems=1)
-    return object_of({"inputs": inputs}, {"outputs": list_of(wanted), "id": ANYTHING})
-
-
-def _gives() -> Schema:
-    output = object_of(
-        {"name": TEXT, "datatype": TEXT, "shape": list_of(COUNT), "data": {"type": "array"}}
-    )
-    told = {"model_name": TEXT, "model_version": TEXT, "outputs": list_of(output)}
-    return object_of(told, {"id": TEXT})
-
-
+# A request: one tensor, of pictures' files or of their pixels.
+_INPUT = object_of(
+    {
+        "shape": list_of(COUNT | {"maximum": _LONGEST_SIDE}, minItems=1),
+        "datatype": {"type": "string", "enum": ["BYTES", "FP32", "UINT8"]},
+        "data": {"type": "array"},
+    },
+    {"name": TEXT},
+)
+_WANTED = object_of({"name": {"type": "string", "enum": [PROBABILITIES, LABEL]}})
+_TAKES = object_of(
+    {"inputs": list_of(_INPUT, minItems=1, maxItems=1)},
+    {"outputs": list_of(_WANTED), "id": ANYTHING},
+)
+_RESULT = object_of(
+    {"name": TEXT, "datatype": TEXT, "shape": list_of(COUNT), "data": {"type": "array"}}
+)
+_GIVES = object_of(
+    {"model_name": TEXT, "model_version": TEXT, "outputs": list_of(_RESULT)}, {"id": TEXT}
+)
 _OUTPUT = {"name": LABEL, "datatype": "BYTES", "shape": [1], "data": ["{label}"]}
 _TENSOR = {"name": INPUT, "datatype": "BYTES", "shape": [-1]}
 _METADATA = {
@@ -200,8 +196,15 @@ _SERVER = {"name": "sceneset", "version": "2", "extensions": []}
 def _model_routes(base: str) -> tuple[Route, ...]:
     tensor = {"name": INPUT, "shape": [1], "datatype": "BYTES", "data": [EXAMPLE_PICTURE]}
     return (
-        _get(base, metadata, "Describe the model's tensors.", _METADATA),
-        _get(f"{base}/ready", model_ready, "Say whether the model is in service.", _MODEL_READY),
+        Route(
+            path=base, handler=metadata, about="Describe the model's tensors.", answers=_METADATA
+        ),
+        Route(
+            path=f"{base}/ready",
+            handler=model_ready,
+            about="Say whether the model is in service.",
+            answers=_MODEL_READY,
+        ),
         Route(
             method="POST",
             path=f"{base}/infer",
@@ -209,36 +212,38 @@ def _model_routes(base: str) -> tuple[Route, ...]:
             about="Classify pictures' files as base64 (BYTES, [N]), or pixels (FP32 or UINT8,"
             " [N, {size}, {size}, 3]: rows of px from the top, red, green, blue, 0..255).",
             takes={JSON: {"inputs": [tensor]}},
-            takes_json=_takes(),
+            takes_json=_TAKES,
             answers={"model_name": "{name}", "model_version": "{version}", "outputs": [_OUTPUT]},
-            gives=_gives(),
+            gives=_GIVES,
         ),
     )
 
 
-DIALECT = Dialect(
+PROTOCOL = ClientProtocol(
     name="Open Inference Protocol",
     about="Version 2, as KServe and Triton speak it, in JSON.",
     routes=(
-        _get("/v2", server, "Name the server.", _SERVER, needs_key=False),
-        _get(
-            "/v2/health/live",
-            live,
-            "Say that the process is alive.",
-            {"live": True},
+        Route(
+            path="/v2", handler=server, about="Name the server.", answers=_SERVER, needs_key=False
+        ),
+        Route(
+            path="/v2/health/live",
+            handler=live,
+            about="Say that the process is alive.",
+            answers={"live": True},
             needs_key=False,
         ),
-        _get(
-            "/v2/health/ready",
-            ready,
-            "Say whether requests are taken.",
-            {"ready": True},
+        Route(
+            path="/v2/health/ready",
+            handler=ready,
+            about="Say whether requests are taken.",
+            answers={"ready": True},
             needs_key=False,
-            refusals=frozenset({503}),
+            errors=frozenset({503}),
         ),
         *_model_routes("/v2/models/{name}"),
         *_model_routes("/v2/models/{name}/versions/{version}"),
     ),
-    refuse=error_response,
+    error_response=error_response,
     prefixes=("/v2",),
 )

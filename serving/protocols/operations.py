@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.inference.service import Service
-from serving.protocols.contract import Dialect, Route, json_response, problem_response
+from serving.protocols.contract import ClientProtocol, Route, json_response, problem_response
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -17,23 +17,25 @@ async def healthz(_service: Service, _request: Request) -> Response:
 async def readyz(service: Service, request: Request) -> Response:
     """Say whether requests are taken, with which model, and why a newer one is not in service."""
     model, stopping = service.model, service.is_stopping(request)
-    told = {
+    state = {
         "ready": not stopping,
         "model": model.name,
         "version": model.version,
         "classes": len(model.class_names),
-        "reload_problem": service.keeper.problem_kind,
+        "reload_problem": service.reloader.problem_kind,
     }
-    return json_response(told, 503 if stopping else 200)
+    return json_response(state, 503 if stopping else 200)
 
 
 async def metrics(service: Service, _request: Request) -> Response:
     """Return the counters in Prometheus' text format."""
-    service.metrics.pending.set(service.desk.pending)
+    model = service.model
+    service.metrics.pending.set(service.queue.pending)
+    service.metrics.show_model(model.name, model.version, model.sha256)
     return Response(service.metrics.text(), media_type=METRICS_TYPE)
 
 
-async def model(service: Service, _request: Request) -> Response:
+async def show_model(service: Service, _request: Request) -> Response:
     """Describe the model in service: what the page shows."""
     current = service.model
     return json_response(
@@ -65,7 +67,7 @@ _MODEL = {
     "explain": True,
     "feedback": False,
 }
-DIALECT = Dialect(
+PROTOCOL = ClientProtocol(
     name="Operations",
     about="For probes, dashboards and people.",
     routes=(
@@ -96,11 +98,11 @@ DIALECT = Dialect(
         Route(
             method="GET",
             path="/v1/model",
-            handler=model,
+            handler=show_model,
             about="Describe the model in service.",
             answers=_MODEL,
         ),
     ),
-    refuse=problem_response,
+    error_response=problem_response,
     prefixes=(),
 )

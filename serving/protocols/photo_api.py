@@ -3,15 +3,16 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.http.errors import RefusalError
+from serving.http.errors import HTTPError
+from serving.http.payload import DOCUMENTED, parse_json
 from serving.inference.service import Encoded, Service
-from serving.input.payload import DOCUMENTED, JPEG_PNG, parse_json
 from serving.protocols.contract import (
     EXAMPLE_PICTURE,
     JSON,
     PICTURE,
-    Dialect,
+    ClientProtocol,
     Route,
+    index_of,
     json_response,
     list_of,
     object_of,
@@ -31,34 +32,31 @@ _DOCUMENTED_WORDS = {
 
 
 async def classify(service: Service, request: Request) -> Response:
-    """Return the tags of every picture, or the first refusal. The content type does not matter."""
+    """Return the tags of every picture, or the first error. The content type does not matter."""
     texts = _texts(parse_json(await service.body(request)))
     service.check_count(len(texts))
-    pictures = [Encoded(text, JPEG_PNG) for text in texts]
+    pictures = [Encoded(text) for text in texts]
     answers = await service.classify(pictures, DOCUMENTED, "/classify")
     model = answers.model
     tags = [model.tag_rule.tags(one.tolist(), model.class_names) for one in answers.whole()]
     return json_response({"tags": tags})
 
 
-def refuse(refusal: RefusalError) -> Response:
+def error_response(error: HTTPError) -> Response:
     """Return the documented words, and which entry they are about."""
-    words = _DOCUMENTED_WORDS.get(refusal.reason, refusal.detail)
-    told: dict[str, object] = {"detail": words}
-    if refusal.index is not None:
-        told["index"] = refusal.index
-    return json_response(told, refusal.status, refusal=refusal)
+    words = _DOCUMENTED_WORDS.get(error.reason, error.detail)
+    return json_response({"detail": words, **index_of(error)}, error=error)
 
 
 def _texts(body: object) -> list[object]:
     if isinstance(body, dict):
         if "images" not in body:
-            raise RefusalError(400, "missing_parameter", NO_IMAGES)
+            raise HTTPError(400, "missing_parameter", NO_IMAGES)
         body = body["images"]
     elif body is None:
-        raise RefusalError(400, "missing_parameter", NO_IMAGES)
+        raise HTTPError(400, "missing_parameter", NO_IMAGES)
     if not isinstance(body, list):
-        raise RefusalError(400, "bad_format", NO_LIST)
+        raise HTTPError(400, "bad_format", NO_LIST)
     return body
 
 
@@ -74,10 +72,10 @@ def _route(path: str) -> Route:
     )
 
 
-DIALECT = Dialect(
+PROTOCOL = ClientProtocol(
     name="Photo gallery",
     about='A list of base64 pictures, bare or as "images"; a list of tags for each.',
     routes=(_route("/classify"), _route("/classify/")),
-    refuse=refuse,
+    error_response=error_response,
     prefixes=("/classify",),
 )

@@ -2,17 +2,18 @@
 
 import base64
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.http.errors import RefusalError
+from serving.http.errors import HTTPError, bad_format
+from serving.http.payload import WITH_WEBP, parse_switch, parse_whole_number
 from serving.inference.engine import top_classes
+from serving.inference.explainer import LONGEST_OVERLAY, Explainer
 from serving.inference.model import ServedModel
-from serving.inference.service import Answers, Probabilities, Service
-from serving.input.payload import WITH_WEBP, is_on, whole_number
-from serving.protocols.asked import BODY, TAKES, read_asked
+from serving.inference.service import Answers, Service
 from serving.protocols.contract import (
     COUNT,
     EXAMPLE_PICTURE,
@@ -20,7 +21,7 @@ from serving.protocols.contract import (
     SWITCH,
     TEXT,
     WHOLE_NUMBER,
-    Dialect,
+    ClientProtocol,
     Route,
     json_response,
     list_of,
@@ -29,7 +30,13 @@ from serving.protocols.contract import (
     problem_response,
     shape_of,
 )
-from serving.protocols.heat_maps import label_asked, maps, overlays
+from serving.protocols.pictures import (
+    BODY,
+    TAKES,
+    read_one_picture,
+    read_pictures,
+    requested_label,
+)
 
 PATH, EXPLAIN_PATH = "/v1/classify", "/v1/explain"
 PNG = "image/png"
@@ -37,8 +44,8 @@ _LABELS = [{"label": "{label}", "score": 0.91}]
 _MAP = {"label": "{label}", "score": 0.91, "heatmap": f"data:{PNG};base64,..."}
 _BAD = {"index": 1, "error": "The bytes are not a picture", "reason": "not_a_picture"}
 _ERROR = object_of({"index": COUNT, "error": TEXT, "reason": TEXT})
-_MORE_TOLD = {"tags": list_of(TEXT), "explain": shape_of(_MAP)}
-_ONE = one_of_these(shape_of(_LABELS), object_of({"labels": shape_of(_LABELS)}, _MORE_TOLD))
+_EXTRAS = {"tags": list_of(TEXT), "explain": shape_of(_MAP)}
+_ONE = one_of_these(shape_of(_LABELS), object_of({"labels": shape_of(_LABELS)}, _EXTRAS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,62 +60,51 @@ class _Wanted:
 
 async def classify(service: Service, request: Request) -> Response:
     """Return labels and scores: one list for one picture, a list of lists for several."""
-    model = service.model
-    wanted = _wanted(request.query_params, model)
-    draw = maps(model, service.keeper.thread, wanted.label) if wanted.explain else None
-    asked = await read_asked(service, request)
-    top = whole_number(request.query_params.get("top"), asked.top, len(model.class_names), "top")
-    answers = await service.classify(asked.pictures, WITH_WEBP, PATH, model=model, draw=draw)
-    if not (wanted.partial and asked.many):
+    model, query = service.model, request.query_params
+    wanted = _wanted(query, model)
+    draw = service.heat_maps(model, Explainer.map, wanted.label) if wanted.explain else None
+    requested = await read_pictures(service, request)
+    top = parse_whole_number(query.get("top"), requested.top, len(model.class_names), "top")
+    answers = await service.classify(requested.pictures, WITH_WEBP, PATH, model=model, draw=draw)
+    if not (wanted.partial and requested.many):
         answers.whole()
-    told = [_told(answers, place, top, wanted) for place in range(len(answers.outcomes))]
-    return json_response(told if asked.many else told[0])
+    formatted = [_format_answer(answers, n, top, wanted) for n in range(len(answers.outcomes))]
+    return json_response(formatted if requested.many else formatted[0])
 
 
 async def explain(service: Service, request: Request) -> Response:
     """Return the picture with a map over it of where a class was seen, as PNG."""
-    model = service.model
-    name = request.query_params.get("label")
-    label = None if name is None else label_asked(name, model)
-    draw = overlays(model, service.keeper.thread, label)
-    asked = await read_asked(service, request)
-    if len(asked.pictures) != 1:
-        raise RefusalError(400, "bad_format", "Send one picture; ?explain=1 takes several")
-    answers = await service.classify(
-        asked.pictures, WITH_WEBP, EXPLAIN_PATH, model=model, draw=draw
-    )
+    model, name = service.model, request.query_params.get("label")
+    label = None if name is None else requested_label(name, model)
+    draw = service.heat_maps(model, partial(Explainer.overlay, longest=LONGEST_OVERLAY), label)
+    detail = "Send one picture; ?explain=1 takes several"
+    picture = await read_one_picture(service, request, detail)
+    answers = await service.classify([picture], WITH_WEBP, EXPLAIN_PATH, model=model, draw=draw)
     answers.whole()
     return Response(answers.drawn[0], media_type=PNG)
 
 
 def _wanted(query: QueryParams, model: ServedModel) -> _Wanted:
-    partial, tags, explains = (is_on(query.get(n), n) for n in ("partial", "tags", "explain"))
+    partly, tags, explains = (parse_switch(query.get(n), n) for n in ("partial", "tags", "explain"))
     name = query.get("label")
     if name is not None and not explains:
-        detail = "'label' says which class to explain; add explain=1"
-        raise RefusalError(400, "bad_format", detail)
-    return _Wanted(partial, tags, explains, None if name is None else label_asked(name, model))
+        raise bad_format("'label' says which class to explain; add explain=1")
+    return _Wanted(partly, tags, explains, None if name is None else requested_label(name, model))
 
 
-def _told(answers: Answers, place: int, top: int, wanted: _Wanted) -> object:
-    found, names = answers.outcomes[place], answers.model.class_names
-    if isinstance(found, RefusalError):
-        return {"index": place, "error": found.detail, "reason": found.reason}
-    labels = [{"label": label, "score": score} for label, score in top_classes(found, names, top)]
-    told: dict[str, object] = {"labels": labels}
+def _format_answer(answers: Answers, place: int, top: int, wanted: _Wanted) -> object:
+    outcome, names = answers.outcomes[place], answers.model.class_names
+    if isinstance(outcome, HTTPError):
+        return {"index": place, "error": outcome.detail, "reason": outcome.reason}
+    labels = [{"label": label, "score": score} for label, score in top_classes(outcome, names, top)]
+    answer: dict[str, object] = {"labels": labels}
     if wanted.tags:
-        told["tags"] = answers.model.tag_rule.tags(found.tolist(), names)
+        answer["tags"] = answers.model.tag_rule.tags(outcome.tolist(), names)
     if wanted.explain:
-        told["explain"] = _explained(answers.drawn[place], found, names, wanted.label)
-    return labels if len(told) == 1 else told
-
-
-def _explained(
-    drawn: bytes, found: Probabilities, names: tuple[str, ...], label: int | None
-) -> dict[str, object]:
-    seen = int(found.argmax()) if label is None else label
-    uri = f"data:{PNG};base64,{base64.b64encode(drawn).decode()}"
-    return {"label": names[seen], "score": float(found[seen]), "heatmap": uri}
+        label = int(outcome.argmax()) if wanted.label is None else wanted.label
+        uri = f"data:{PNG};base64,{base64.b64encode(answers.drawn[place]).decode()}"
+        answer["explain"] = {"label": names[label], "score": float(outcome[label]), "heatmap": uri}
+    return labels if len(answer) == 1 else answer
 
 
 _CLASSIFY = Route(
@@ -135,7 +131,7 @@ _CLASSIFY = Route(
     },
     words={"top": WHOLE_NUMBER, **dict.fromkeys(("partial", "tags", "explain"), SWITCH)},
     gives=one_of_these(_ONE, list_of(one_of_these(_ONE, _ERROR))),
-    refusals=frozenset({409}),
+    errors=frozenset({409}),
 )
 _EXPLAIN = Route(
     method="POST",
@@ -146,14 +142,14 @@ _EXPLAIN = Route(
     " has no files for that.",
     takes={**TAKES, JSON: {"image": EXAMPLE_PICTURE}},
     takes_json=BODY,
-    refusals=frozenset({409}),
+    errors=frozenset({409}),
     query={"label": "explain this class instead of the most probable one"},
     answers_as=PNG,
 )
-DIALECT = Dialect(
+PROTOCOL = ClientProtocol(
     name="Plain",
     about="The shortest way: the bytes of a picture, a form or JSON; labels, or a heat map.",
     routes=(_CLASSIFY, _EXPLAIN),
-    refuse=problem_response,
+    error_response=problem_response,
     prefixes=(),
 )

@@ -5,10 +5,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.http.errors import RefusalError
-from serving.inference.engine import top_classes
+from serving.http.errors import HTTPError
+from serving.http.payload import EVERY_MODE, as_list, as_object, parse_json, parse_switch
 from serving.inference.service import Encoded, Service
-from serving.input.payload import EVERY_MODE, JPEG_PNG, is_on, items, objects, parse_json
 from serving.protocols.contract import (
     ANYTHING,
     EXAMPLE_PICTURE,
@@ -17,14 +16,14 @@ from serving.protocols.contract import (
     PICTURE,
     SWITCH,
     TEXT,
-    Dialect,
+    ClientProtocol,
     Route,
     error_response,
     json_response,
     list_of,
     object_of,
     one_of_these,
-    printable,
+    short_text,
 )
 
 LABELS = 5
@@ -42,36 +41,34 @@ async def predict(service: Service, request: Request) -> Response:
     listed = _listed(parse_json(await service.body(request)))
     service.check_count(len(listed))
     entries = [_entry(entry, index) for index, entry in enumerate(listed)]
-    confident = is_on(request.query_params.get("confidence"), "confidence")
-    pictures = [Encoded(text, JPEG_PNG) for _, text in entries]
+    confident = parse_switch(request.query_params.get("confidence"), "confidence")
+    pictures = [Encoded(text) for _, text in entries]
     answers = await service.classify(pictures, EVERY_MODE, "/api/v1/endpoints/{slug}")
-    names = answers.model.class_names
     predictions = []
-    for (name, _), found in zip(entries, answers.whole(), strict=True):
-        best = top_classes(found, names, LABELS)
-        told: dict[str, object] = {"labels": [label for label, _ in best], "name": name}
+    for (name, _), best in zip(entries, answers.top(LABELS), strict=True):
+        prediction: dict[str, object] = {"labels": [label for label, _ in best], "name": name}
         if confident:
-            told["confidence"] = [round(share, 4) for _, share in best]
-        predictions.append(told)
+            prediction["confidence"] = [round(share, 4) for _, share in best]
+        predictions.append(prediction)
     return json_response({"prediction": predictions})
 
 
 def _listed(body: Any) -> list[Any]:  # noqa: ANN401  any JSON value
-    params = objects(body, "The body")
+    params = as_object(body, "The body")
     if "input_params" in params:
-        params = objects(params["input_params"], "'input_params'")
+        params = as_object(params["input_params"], "'input_params'")
     if "img" not in params:
-        raise RefusalError(400, "missing_parameter", "Missing parameter 'img'")
-    return items(params["img"], "'img'")
+        raise HTTPError(400, "missing_parameter", "Missing parameter 'img'")
+    return as_list(params["img"], "'img'")
 
 
-def _entry(entry: Any, index: int) -> tuple[str, object]:  # noqa: ANN401  the same
+def _entry(entry: Any, index: int) -> tuple[str, object]:  # noqa: ANN401  any JSON value
     if not isinstance(entry, dict):
         return str(index), entry
     if "base_64_content" not in entry:
         detail = "Missing 'base_64_content' in an entry of 'img'"
-        raise RefusalError(400, "missing_parameter", detail, index=index)
-    return printable(entry.get("name", index)), entry["base_64_content"]
+        raise HTTPError(400, "missing_parameter", detail, index=index)
+    return short_text(entry.get("name", index)), entry["base_64_content"]
 
 
 def _route(path: str, more: str = "") -> Route:
@@ -89,7 +86,7 @@ def _route(path: str, more: str = "") -> Route:
     )
 
 
-DIALECT = Dialect(
+PROTOCOL = ClientProtocol(
     name="Platform endpoint",
     about='Objects with "name" and "base_64_content", or plain base64 strings; with or without'
     ' "input_params" around them.',
@@ -97,6 +94,6 @@ DIALECT = Dialect(
         _route("/api/v1/endpoints/{slug}", " Any word may stand for slug."),
         _route("/cnvrg/predict"),
     ),
-    refuse=error_response,
+    error_response=error_response,
     prefixes=("/api/v1/", "/cnvrg/"),
 )

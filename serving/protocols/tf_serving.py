@@ -5,16 +5,22 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.http.errors import RefusalError
+from serving.http.errors import HTTPError, bad_format
+from serving.http.payload import (
+    WITH_WEBP,
+    as_list,
+    as_object,
+    parse_json,
+    parse_pixels,
+)
 from serving.inference.model import ServedModel
 from serving.inference.service import Answers, Encoded, Service
-from serving.input.payload import JPEG_PNG_WEBP, WITH_WEBP, items, objects, parse_json, pixels
 from serving.protocols.contract import (
     EXAMPLE_PICTURE,
     JSON,
     NUMBER,
     TEXT,
-    Dialect,
+    ClientProtocol,
     Route,
     error_response,
     json_response,
@@ -33,21 +39,21 @@ PREDICT = "/v1/models/{name}:predict"
 async def predict(service: Service, request: Request) -> Response:
     """Return a row of probabilities per instance, or `outputs` for the columnar form."""
     model = check_model(service.model, request)
-    body = objects(parse_json(await service.body(request)), "The body")
+    body = as_object(parse_json(await service.body(request)), "The body")
     signature = body.get("signature_name", SIGNATURE)
     if signature not in (*SIGNATURES, ""):
-        raise RefusalError(400, "bad_format", f"The signatures are {', '.join(SIGNATURES)}")
+        raise bad_format(f"The signatures are {', '.join(SIGNATURES)}")
     if ("instances" in body) == ("inputs" in body):
-        raise RefusalError(400, "missing_parameter", "Give either 'instances' or 'inputs'")
+        raise HTTPError(400, "missing_parameter", "Give either 'instances' or 'inputs'")
     if "instances" in body:
-        listed = items(body["instances"], "'instances'")
+        listed = as_list(body["instances"], "'instances'")
         service.check_count(len(listed))
         rows = [_picture(row, signature) for row in listed]
         return json_response({"predictions": _listed(await _answer(service, model, rows))})
     column = _value(body["inputs"])
     listed = column if isinstance(column, list) else [column]
-    found = await _answer(service, model, [_picture(row, signature) for row in listed])
-    return json_response({"outputs": _listed(found)})
+    rows = [_picture(row, signature) for row in listed]
+    return json_response({"outputs": _listed(await _answer(service, model, rows))})
 
 
 async def status(service: Service, request: Request) -> Response:
@@ -76,26 +82,28 @@ async def metadata(service: Service, request: Request) -> Response:
 
 async def other_verb(_service: Service, _request: Request) -> Response:
     """Refuse what TensorFlow Serving knows beside predict: classify and regress."""
-    raise RefusalError(404, "not_found", "Only :predict is served")
+    raise HTTPError(404, "not_found", "Only :predict is served")
 
 
 def check_model(model: ServedModel, request: Request) -> ServedModel:
-    """Return the model when a request names it and its version. Raises RefusalError (404)."""
+    """Return the model when a request names it and its version. Raises HTTPError (404)."""
     named = request.path_params.get("name") == model.name
     if not named or request.path_params.get("version", model.version) != model.version:
-        detail = f"Servable not found for request; {model.name} version {model.version} is served"
-        raise RefusalError(404, "not_found", detail)
+        raise HTTPError(
+            404,
+            "not_found",
+            f"Servable not found for request; {model.name} version {model.version} is served",
+        )
     return model
 
 
 async def _answer(service: Service, model: ServedModel, rows: list[Any]) -> Answers:
-    if any(_is_encoded(row) for row in rows):
+    if not rows or any(isinstance(row, dict | str) for row in rows):
         service.check_count(len(rows))
-        pictures = [Encoded(_text(row), JPEG_PNG_WEBP) for row in rows]
+        texts = [row.get("b64") if isinstance(row, dict) else None for row in rows]
+        pictures = [Encoded(text) for text in texts]
         return await service.classify(pictures, WITH_WEBP, PREDICT, model=model)
-    if not rows:
-        return await service.classify([], WITH_WEBP, PREDICT, model=model)
-    array = pixels(rows, model.size, service.settings.max_images)
+    array = parse_pixels(rows, model.size, service.settings.max_images)
     return await service.infer(array, PREDICT, model)
 
 
@@ -112,25 +120,13 @@ def _picture(row: Any, signature: str) -> Any:  # noqa: ANN401  any JSON value
     return {"b64": value} if signature == BASE64 and isinstance(value, str) else value
 
 
-def _is_encoded(row: Any) -> bool:  # noqa: ANN401  the same
-    return isinstance(row, dict | str)
-
-
-def _text(row: Any) -> object:  # noqa: ANN401  the same
-    return row.get("b64") if isinstance(row, dict) else None
-
-
 def _listed(answers: Answers) -> list[list[float]]:
-    return [found.tolist() for found in answers.whole()]
+    return [row.tolist() for row in answers.whole()]
 
 
 def _tensor(kind: str, shape: list[int]) -> dict[str, object]:
     dims = [{"size": str(side), "name": ""} for side in shape]
     return {"dtype": kind, "tensor_shape": {"dim": dims, "unknown_rank": False}, "name": ""}
-
-
-def _get(path: str, handler: Any, about: str, answers: object) -> Route:  # noqa: ANN401  a Handler
-    return Route(method="GET", path=path, handler=handler, about=about, answers=answers)
 
 
 _STATE = {"error_code": "OK", "error_message": ""}
@@ -151,7 +147,7 @@ _GIVES = one_of_these(object_of({"predictions": _ROWS}), object_of({"outputs": _
 _BASE = "/v1/models/{name}"
 _VERSION = "/v1/models/{name}/versions/{version}"
 
-DIALECT = Dialect(
+PROTOCOL = ClientProtocol(
     name="TensorFlow Serving",
     about='The REST interface of TensorFlow Serving: rows ("instances") or columns ("inputs"). Each'
     ' row is a picture\'s file, {"b64": text}, or its pixels: together [N, {size}, {size}, 3],'
@@ -180,11 +176,28 @@ DIALECT = Dialect(
             )
             for base in (_BASE, _VERSION)
         ),
-        _get(f"{_BASE}/metadata", metadata, "Describe inputs and outputs.", _METADATA),
-        _get(f"{_VERSION}/metadata", metadata, "Describe inputs and outputs.", _METADATA),
-        _get(_BASE, status, "Say which version is in service.", _STATUS),
-        _get(_VERSION, status, "Say whether this version is in service.", _STATUS),
+        Route(
+            path=f"{_BASE}/metadata",
+            handler=metadata,
+            about="Describe inputs and outputs.",
+            answers=_METADATA,
+        ),
+        Route(
+            path=f"{_VERSION}/metadata",
+            handler=metadata,
+            about="Describe inputs and outputs.",
+            answers=_METADATA,
+        ),
+        Route(
+            path=_BASE, handler=status, about="Say which version is in service.", answers=_STATUS
+        ),
+        Route(
+            path=_VERSION,
+            handler=status,
+            about="Say whether this version is in service.",
+            answers=_STATUS,
+        ),
     ),
-    refuse=error_response,
+    error_response=error_response,
     prefixes=("/v1/models",),
 )

@@ -15,9 +15,8 @@ from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output
 from scraper.commands.scrape import scrape
 from scraper.gallery.behaviours import BEHAVIOURS, VINTAGES, Behaviour, Vintage
-from scraper.gallery.server import Gallery, running_gallery
+from scraper.gallery.server import Gallery, Record, running_gallery
 from scraper.gallery.settings import GallerySettings
-from scraper.gallery.truth import Record
 from scraper.settings import ScrapeSettings
 
 pytestmark = pytest.mark.browser
@@ -205,5 +204,5 @@ def test_a_block_ends_the_run_and_what_was_found_stays(
     ]
     assert [one["kept"] for one in classes.values()] == [SMALL, SMALL, 0]
     assert outcome.exit_code == BLOCKED
-    loads = [r.path for r in gallery.pages.requests if r.path.startswith(("/search", "/sorry"))]
+    loads = [r.target for r in gallery.pages.requests if r.target.startswith(("/search", "/sorry"))]
     assert len(loads) == 4

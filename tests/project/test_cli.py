@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from support.drawing import draw_jpeg
 
+from sceneset import cli
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -20,8 +22,8 @@ def sceneset(*words: object, **more: object) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
 
 
-def is_two_lines(answer: subprocess.CompletedProcess[str]) -> bool:
-    lines = answer.stderr.strip().splitlines()
+def is_two_lines(text: str) -> bool:
+    lines = text.strip().splitlines()
     return len(lines) == 2 and lines[0].startswith("sceneset") and lines[1].startswith("  try: ")
 
 
@@ -65,12 +67,14 @@ def test_help_imports_no_heavy_package() -> None:
         (["verify", "--dataset", "/etc/hosts"], "is a file"),
     ],
 )
-def test_wrong_use_is_two_lines_and_exit_2(words: list[str], word: str) -> None:
-    answer = sceneset(*words)
-    assert answer.returncode == 2
-    assert is_two_lines(answer)
-    assert word in answer.stderr
-    assert answer.stdout == ""
+def test_wrong_use_is_two_lines_and_exit_2(
+    words: list[str], word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    printed = capsys.readouterr()
+    assert is_two_lines(printed.err)
+    assert word in printed.err
+    assert printed.out == ""
 
 
 def test_json_is_one_object_also_for_an_error(added: Path) -> None:
@@ -96,7 +100,7 @@ def test_verify_finds_an_altered_and_a_missing_picture(added: Path) -> None:
     second.unlink()
     answer = sceneset("verify", "--dataset", added)
     assert answer.returncode == 5
-    assert is_two_lines(answer)
+    assert is_two_lines(answer.stderr)
     assert "does not hash to its name" in answer.stdout
     assert "is missing" in answer.stdout
 
@@ -128,7 +132,7 @@ def test_a_damaged_manifest_is_exit_5(added: Path) -> None:
     (added / "manifest.db").write_bytes(b"no database" * 500)
     answer = sceneset("status", "--dataset", added)
     assert answer.returncode == 5
-    assert is_two_lines(answer)
+    assert is_two_lines(answer.stderr)
 
 
 def test_a_second_run_at_the_same_time_is_exit_75(added: Path, tmp_path: Path) -> None:
@@ -143,7 +147,7 @@ def test_a_second_run_at_the_same_time_is_exit_75(added: Path, tmp_path: Path) -
         holder.stdout.readline()
         answer = sceneset("add", tmp_path / "mine", "--dataset", added)
         assert answer.returncode == 75
-        assert is_two_lines(answer)
+        assert is_two_lines(answer.stderr)
         assert "in use by scrape" in answer.stderr
     finally:
         holder.kill()
@@ -162,7 +166,7 @@ def test_a_full_disk_is_exit_73_and_the_next_run_goes_on(tmp_path: Path) -> None
         [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert full.returncode == 73
-    assert is_two_lines(full)
+    assert is_two_lines(full.stderr)
     assert sceneset(*words).returncode == 0
     assert sceneset("verify", "--dataset", tmp_path / "set").returncode == 0
 
@@ -213,5 +217,5 @@ def test_a_missing_extra_is_named_in_two_lines(added: Path) -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert answer.returncode == 2
-    assert is_two_lines(answer)
+    assert is_two_lines(answer.stderr)
     assert "pip install -e '.[scrape]'" in answer.stderr

@@ -12,12 +12,12 @@ from sceneset.cli import paragraph
 
 
 def test_an_entry_hangs_under_its_first_line_and_keeps_long_words_whole() -> None:
-    assert paragraph("--a PATH: one two three", 14) == [
+    assert paragraph("  --a PATH: one two three", 14) == [
         "  --a PATH:",
         "      one two",
         "      three",
     ]
-    assert paragraph("--a: http://h.example/no-break", 12)[1] == "      http://h.example/no-break"
+    assert paragraph("  --a: http://h.example/no-break", 12)[1] == "      http://h.example/no-break"
 
 
 @pytest.mark.parametrize("name", ["serve", "scrape"])

@@ -3,6 +3,7 @@
 import ast
 import re
 import runpy
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +56,18 @@ def test_no_folder_of_a_package_imports_one_above_it() -> None:
             parts = name.split(".")
             if parts[0] == package and len(parts) > 1 and parts[1] in order:
                 assert order.index(parts[1]) >= own, f"{path} imports {name}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """At any depth: an import inside a function hides a circle, and does not mend it."""
+    names = {HOUSE["dotted"](path) for path in TREES} - {"sceneset"}  # whose names are lazy
+    graph = {
+        own: {name for name in HOUSE["imports"](tree) if not f"{own}.".startswith(f"{name}.")}
+        & names
+        for own, tree in ((HOUSE["dotted"](path), tree) for path, tree in TREES.items())
+        if own in names
+    }
+    TopologicalSorter(graph).prepare()
 
 
 def test_modules_folders_and_functions_stay_small() -> None:

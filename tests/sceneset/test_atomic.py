@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sceneset import atomic
@@ -18,6 +18,7 @@ def parts_in(folder: Path) -> list[Path]:
     return [p for p in folder.rglob("*") if p.name.startswith(atomic.PART_PREFIX)]
 
 
+@settings(deadline=None)  # a flush takes as long as the disk is busy
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.binary(max_size=200), max_size=6))
 def test_files_hold_exactly_the_bytes_given(
     tmp_path_factory: pytest.TempPathFactory, contents: dict[str, bytes]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from sceneset.dataset import create_dataset, next_version, open_dataset, prepare_versions, run_lock
+from sceneset.dataset import Dataset, create_dataset, next_version, prepare_versions, run_lock
 from sceneset.errors import LockedError, MissingInputError, UsageError
 
 
@@ -16,7 +16,7 @@ def test_a_data_set_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_data_set_that_is_not_there_names_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError) as missing:
-        open_dataset(tmp_path / "none")
+        Dataset.open(tmp_path / "none")
     assert "sceneset scrape" in missing.value.cure
 
 

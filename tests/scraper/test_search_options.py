@@ -5,15 +5,15 @@ from scraper.settings import SearchOptions
 
 
 def test_only_what_was_asked_for_is_sent() -> None:
-    assert SearchOptions().asked() == {}
-    asked = SearchOptions(language="de", size="large", licence="commercial").asked()
+    assert SearchOptions().requested() == {}
+    asked = SearchOptions(language="de", size="large", licence="commercial").requested()
     assert asked == {"language": "de", "size": "large", "licence": "commercial"}
 
 
 def test_safe_search_is_on_off_or_the_engines_own_choice() -> None:
-    assert SearchOptions(safe=True).asked() == {"safe": "on"}
-    assert SearchOptions(safe=False).asked() == {"safe": "off"}
-    assert SearchOptions(safe=None).asked() == {}
+    assert SearchOptions(safe=True).requested() == {"safe": "on"}
+    assert SearchOptions(safe=False).requested() == {"safe": "off"}
+    assert SearchOptions(safe=None).requested() == {}
 
 
 @pytest.mark.parametrize("value", ["", "e", "eng", "en-US", "e1", "é1", "ДЕ", "en\n", "&gl=x", "*"])
@@ -26,4 +26,4 @@ def test_a_language_or_country_that_is_no_code_of_two_letters_is_refused(value: 
 
 @pytest.mark.parametrize("value", ["en", "JA"])
 def test_a_code_of_two_letters_is_taken(value: str) -> None:
-    assert SearchOptions(language=value, country=value).asked()["country"] == value
+    assert SearchOptions(language=value, country=value).requested()["country"] == value

@@ -1,12 +1,12 @@
-"""A client that plays an API's answers back, and a reader over it."""
+"""A session that plays an API's answers back, and a reader over it."""
 
 import json
+from math import inf
 
 from scraper.engines.api import ApiEngine, Pages
-from scraper.engines.engine import Found
 from scraper.http.api_results import ApiReader
-from scraper.http.client import Answer, NoAnswer
-from scraper.run.harvest import harvest
+from scraper.http.client import BoundedSession, HttpResponse, NoAnswer
+from scraper.run.harvest import Harvest
 
 ENGINE = ApiEngine(
     name="example",
@@ -19,25 +19,25 @@ ENGINE = ApiEngine(
 URL = "https://api.example/?q=beach"
 
 
-def page(number: int, pages: int, *names: str) -> Answer:
+def page(number: int, pages: int, *names: str) -> HttpResponse:
     results = [{"id": name, "thumb": f"https://t.example/{name}"} for name in names]
     body = {"page": number, "pages": pages, "results": results}
-    return Answer(200, json.dumps(body).encode())
+    return HttpResponse(200, json.dumps(body).encode())
 
 
-class Playback:
-    """A client that plays back answers and failures in their order; the last one repeats."""
+class Playback(BoundedSession):
+    """A session that plays back answers and failures in their order; the last one repeats."""
 
     user_agent = "test"
 
-    def __init__(self, *answers: Answer | NoAnswer) -> None:
+    def __init__(self, *answers: HttpResponse | NoAnswer) -> None:  # nothing is opened
         self.answers = list(answers)
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.closed = False
 
-    def get(self, url: str) -> Answer:
-        self.asked.append(url)
-        answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
+    def get(self, url: str) -> HttpResponse:
+        self.requested.append(url)
+        answer = self.answers[min(len(self.requested), len(self.answers)) - 1]
         if isinstance(answer, NoAnswer):
             raise answer
         return answer
@@ -47,30 +47,27 @@ class Playback:
 
 
 class Waits:
-    """Count the pauses between pages, and note the naps."""
+    """Count the pauses between pages, and note how long it slept."""
 
     def __init__(self) -> None:
         self.pauses = 0
-        self.naps: list[float] = []
+        self.sleeps: list[float] = []
 
     def wait(self) -> None:
         self.pauses += 1
 
 
 def reader_of(
-    *answers: Answer | NoAnswer, engine: ApiEngine = ENGINE
+    *answers: HttpResponse | NoAnswer, engine: ApiEngine = ENGINE
 ) -> tuple[ApiReader, Playback, Waits]:
     client, waits = Playback(*answers), Waits()
-    return ApiReader(engine, client, wait=waits.wait, nap=waits.naps.append), client, waits
+    return ApiReader(engine, client, wait=waits.wait, sleep=waits.sleeps.append), client, waits
 
 
-def harvested(reader: ApiReader, wanted: int = 1000) -> tuple[str, list[str]]:
+def harvested(reader: ApiReader, wanted: int = 1000) -> tuple[str | None, list[str]]:
     names: list[str] = []
-
-    def keep(found: tuple[Found, ...]) -> int:
-        names.extend(f.result_id for f in found)
-        return wanted - len(names)
-
-    ticks = iter(range(10**6))
-    reason = harvest(reader, keep, lambda: next(ticks), 10**5, bool)
-    return reason, names
+    harvest = Harvest(reader, wanted, deadline=inf)
+    for batch in harvest:
+        names += [result.result_id for result in batch.results]
+        harvest.wanted = wanted - len(names)
+    return harvest.reason, names

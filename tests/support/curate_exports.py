@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.commands.export import ExportSettings, export
-from curate.publish.version import picture_path, write_texts
+from curate.publish.version import picture_path, version_texts
 from sceneset.checksums import write_checksums
 from sceneset.class_list import SceneClass, label_order, slug_of
 from sceneset.dataset import Dataset, create_dataset
@@ -59,7 +59,8 @@ def publish(root: Path, classes: Mapping[str, Sequence[bytes]], **record: Any) -
     for picture, data in zip(pictures, [d for f in classes.values() for d in f], strict=True):
         (folder / picture.path).parent.mkdir(parents=True, exist_ok=True)
         (folder / picture.path).write_bytes(data)
-    write_texts(folder, pictures, facts | record)
+    for name, text in version_texts(pictures, facts | record).items():
+        (folder / name).write_bytes(text)
     write_checksums(folder)
     dataset.current.symlink_to("versions/1")
     return dataset

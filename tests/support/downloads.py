@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import sleep
 
-from scraper.http.client import Limits
-from scraper.http.previews import Downloader
+from scraper.http.client import Downloader, Limits
 from scraper.reader import Fetched
 
 QUICK = Limits(connect_s=0.5, read_s=0.6, whole_s=0.8, max_bytes=100_000)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from scraper.gallery.page import TEXTS
 from scraper.gallery.server import Gallery
-from scraper.gallery.texts import TEXTS
 
 COUNT, BATCH = 60, 25
 DOCID = re.compile(r'<div [^>]*data-docid="([^"]+)"[^>]*data-lpage=|data-docid="([^"]+)" data-ref')
 TBNID = re.compile(r'data-tbnid="([^"]+)" data-ow="\d+" data-oh="\d+" data-ictx')
-END = TEXTS["en"].end
+END = TEXTS["en"]["end"]
 Serve = Callable[..., Gallery]
 
 

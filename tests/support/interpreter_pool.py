@@ -1,4 +1,4 @@
-"""Fakes around a crew: networks that wait at a gate, a clock that stands, a background by hand."""
+"""Fakes around a pool: interpreters that wait at a gate, a clock that stands, a background by hand."""
 
 import weakref
 from collections.abc import Callable
@@ -6,11 +6,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Event, Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.inference.interpreter_pool import Crew
+from serving.inference.interpreter_pool import InterpreterPool
 
 ONE = np.ones(1, np.float32)
 LIMIT_S = 20
@@ -19,7 +20,7 @@ HELD: "SimpleQueue[Fake]" = SimpleQueue()
 
 @dataclass
 class Loads:
-    """Load networks that answer with their number of threads, and count what lives."""
+    """Load interpreters that answer with their number of threads, and count what lives."""
 
     alive: int = 0
     most: int = 0
@@ -33,9 +34,9 @@ class Loads:
             raise MemoryError("no room")
         self.loaded.append(threads)
         self.count(1)
-        network = Fake(threads)
-        weakref.finalize(network, self.count, -1)
-        return network
+        interpreter = Fake(threads)
+        weakref.finalize(interpreter, self.count, -1)
+        return interpreter
 
     def count(self, step: int) -> None:
         """Note one more, or one less."""
@@ -45,7 +46,7 @@ class Loads:
 
 
 class Fake:
-    """A network whose answer is what it was given and its threads; 0 is answered at the gate."""
+    """An interpreter whose answer is what it was given and its threads; 0 is answered at the gate."""
 
     def __init__(self, threads: int) -> None:
         """Close the gate."""
@@ -53,23 +54,23 @@ class Fake:
         self.gate = Event()
         self.busy = Lock()
 
-    def shapes(self) -> tuple[list[int], list[int]]:
+    def shapes(self) -> tuple[list[int], list[list[int]]]:
         """Return none."""
         return [], []
 
-    def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, values: NDArray[Any]) -> list[NDArray[np.float32]]:
         """Answer, and see that no other thread does."""
-        assert self.busy.acquire(blocking=False), "two threads run one network"
+        assert self.busy.acquire(blocking=False), "two threads run one interpreter"
         if not values[0]:
             HELD.put(self)
             assert self.gate.wait(LIMIT_S)
         self.busy.release()
-        return np.array([values[0], self.threads], np.float32)
+        return [np.array([values[0], self.threads], np.float32)]
 
 
 @dataclass
 class Scene:
-    """A crew whose clock stands, and whose background runs when the test says so."""
+    """A pool whose clock stands, and whose background runs when the test says so."""
 
     workers: int = 2
     now: float = 100.0
@@ -77,28 +78,30 @@ class Scene:
     waiting: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Load the networks."""
-        self.crew = Crew(
+        """Load the interpreters."""
+        self.pool = InterpreterPool(
             self.loads,
             self.workers,
             threads=self.workers,
-            later=self.waiting.append,
+            background=self.waiting.append,
             clock=lambda: self.now,
         )
 
     def ask(self, *, alone: bool) -> int:
-        """Return the threads of the network that answered."""
-        return int(self.crew.run(ONE, alone=alone)[1])
+        """Return the threads of the interpreter that answered."""
+        return int(self.pool.run(ONE, alone=alone)[0][1])
 
     def background(self) -> int:
         """Run what waits; return how much that was."""
-        found, self.waiting[:] = list(self.waiting), []
-        for call in found:
+        calls, self.waiting[:] = list(self.waiting), []
+        for call in calls:
             call()
-        return len(found)
+        return len(calls)
 
 
-def hold(crew: Crew, pool: ThreadPoolExecutor, *, alone: bool) -> tuple[Fake, "Future[object]"]:
-    """Occupy a network until its gate opens."""
-    answer: Future[object] = pool.submit(crew.run, ONE * 0, alone=alone)
+def hold(
+    pool: InterpreterPool, threads: ThreadPoolExecutor, *, alone: bool
+) -> tuple[Fake, "Future[object]"]:
+    """Occupy an interpreter until its gate opens."""
+    answer: Future[object] = threads.submit(pool.run, ONE * 0, alone=alone)
     return HELD.get(timeout=LIMIT_S), answer

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from scraper.gallery.origin import Answer, Call, Origin
+from scraper.gallery.origin import Answer, Origin, Request
 from support.drawing import draw_jpeg
 
 Visitor = Callable[..., Any]
@@ -89,23 +89,23 @@ class Site:
     def url(self, name: str) -> str:
         return f"{self.pages.url}/search?q={quote(name)}"
 
-    def page(self, call: Call) -> Answer:
-        if call.path == "/search":
-            return self._search(call)
-        if call.path.startswith("/thumb/"):
-            return Answer(draw_jpeg(int(call.path.rsplit("/", 1)[1])), "image/jpeg")
-        if call.path == "/slow":
+    def page(self, request: Request) -> Answer:
+        if request.path == "/search":
+            return self._search(request)
+        if request.path.startswith("/thumb/"):
+            return Answer(draw_jpeg(int(request.path.rsplit("/", 1)[1])), "image/jpeg")
+        if request.path == "/slow":
             return Answer("".join(map(result, range(5))).encode(), HTML, wait_s=1.2)
-        return self.made.get(call.path, Answer(b"", "text/plain", 404))
+        return self.made.get(request.path, Answer(b"", "text/plain", 404))
 
-    def ask(self, call: Call) -> Answer:
-        if call.form is None:
-            return Answer(self.consent_page(call.query["continue"]).encode(), HTML)
-        self.choices.append(call.form["set_eom"])
-        return _redirect(call.form["continue"])
+    def ask(self, request: Request) -> Answer:
+        if request.form is None:
+            return Answer(self.consent_page(request.query["continue"]).encode(), HTML)
+        self.choices.append(request.form["set_eom"])
+        return _redirect(request.form["continue"])
 
-    def _search(self, call: Call) -> Answer:
-        name = call.query["q"]
+    def _search(self, request: Request) -> Answer:
+        name = request.query["q"]
         if name.startswith("consent on") and not self.choices:
             return _redirect(f"{self.consent.url}/m?continue={quote(self.url(name))}")
         return self.made.get(name) or PAGES.get(name) or Answer(results(1, 2, 3).encode(), HTML)

@@ -1,9 +1,10 @@
-"""A tab that plays back what it is told, and what a browser logs about a page."""
+"""A browser that plays back what it is told, and what a browser logs about a page."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scraper.browser.driver import Browser
 from scraper.browser.results_page import PageReader
 from scraper.engines.google_images import GOOGLE_IMAGES
 from scraper.reader import Unreachable
@@ -20,20 +21,20 @@ def event(method: str, **params: object) -> Mapping[str, Any]:
 
 def page_answered(status: int = 200, url: str = PAGE, **headers: str) -> Events:
     response = {"url": url, "status": status, "headers": headers}
-    asked = event(
+    sent = event(
         "requestWillBeSent", type="Document", requestId="0", frameId="f", request={"url": url}
     )
     return [
-        asked,
+        sent,
         event("responseReceived", type="Document", requestId="0", frameId="f", response=response),
     ]
 
 
 def picture(*further: Mapping[str, Any], status: int | None = 200) -> Events:
-    asked = event("requestWillBeSent", type="Image", requestId="7", request={"url": THUMB})
+    sent = event("requestWillBeSent", type="Image", requestId="7", request={"url": THUMB})
     answer = {"url": THUMB, "status": status}
     answered = event("responseReceived", type="Image", requestId="7", response=answer)
-    return [asked, *([answered] if status else []), *further]
+    return [sent, *([answered] if status else []), *further]
 
 
 FINISHED = event("loadingFinished", requestId="7")
@@ -70,7 +71,7 @@ REPORT: dict[str, object] = {
 }
 
 
-class FakeTab:
+class FakeBrowser(Browser):
     """A browser that plays back what it is told; a list of facts is one look after another."""
 
     def __init__(self) -> None:
@@ -83,7 +84,7 @@ class FakeTab:
         self.refused = "Reject all"
         self.refusals = 0
         self.stopped = 0
-        self.asked_bodies = 0
+        self.requested_bodies = 0
         self.settings: dict[str, Any] = {}
 
     def open(self, url: str) -> bool:
@@ -100,7 +101,7 @@ class FakeTab:
             return self.refused
         return self.facts.pop(0) if len(self.facts) > 1 else self.facts[0]
 
-    def run_async(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  the same
+    def run_async(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  what scripts return
         (self.settings,) = arguments  # type: ignore[assignment]
         return self.report
 
@@ -108,7 +109,7 @@ class FakeTab:
         return self.log.pop(0) if self.log else []
 
     def response_body(self, request_id: str) -> bytes | None:
-        self.asked_bodies += 1
+        self.requested_bodies += 1
         return self.bodies.get(request_id)
 
     def snapshot(self) -> tuple[str, bytes]:
@@ -130,18 +131,18 @@ class Clock:
         self.time += seconds
 
 
-def reader_of(tab: FakeTab) -> PageReader:
+def reader_of(browser: FakeBrowser) -> PageReader:
     clock = Clock()
-    return PageReader(tab, GOOGLE_IMAGES, clock, clock.sleep)
+    return PageReader(browser, GOOGLE_IMAGES, clock, clock.sleep)
 
 
-def opened(tab: FakeTab, *log: Events) -> PageReader:
-    tab.log = [[], *log]
-    reader = reader_of(tab)
+def opened(browser: FakeBrowser, *log: Events) -> PageReader:
+    browser.log = [[], *log]
+    reader = reader_of(browser)
     reader.open(PAGE)
     return reader
 
 
-def state(tab: FakeTab, *log: Events) -> str:
-    tab.log = [[], *log]
-    return reader_of(tab).open(PAGE)
+def state(browser: FakeBrowser, *log: Events) -> str:
+    browser.log = [[], *log]
+    return reader_of(browser).open(PAGE)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sceneset.class_list import SceneClass
 from sceneset.dataset import Dataset, create_dataset
@@ -12,10 +13,11 @@ from sceneset.manifest.store import Manifest
 from sceneset.progress import Bars
 from sceneset.signals import StopRequest
 from scraper.commands.scrape import collect, make_run
-from scraper.engines.engine import Engine, Found
-from scraper.reader import Fetched, PageState, Stretch
-from scraper.run.outcome import ClassResult
-from scraper.run.session import Halt, Run
+from scraper.engines.engine import Engine, SearchResult
+from scraper.http.client import Downloader
+from scraper.reader import Fetched, PageState, ResultBatch
+from scraper.run.report import ClassResult
+from scraper.run.session import CircuitBreaker, Launcher, Run
 from scraper.settings import ScrapeSettings
 from support.drawing import draw_jpeg
 
@@ -24,9 +26,9 @@ AT = "https://search.example/?q="
 Page = list[str] | PageState | Exception
 
 
-def result(name: str) -> Found:
+def result(name: str) -> SearchResult:
     """Return a result whose preview is at an address that ends in a number."""
-    return Found(name, f"https://site.example/{name}", name, "", f"https://t.example/{name}")
+    return SearchResult(name, f"https://site.example/{name}", name, "", f"https://t.example/{name}")
 
 
 def picture(url: str) -> Fetched:
@@ -40,7 +42,7 @@ class PlayedReader:
 
     pages: Mapping[str, Page | list[Page]]
     opened: list[str] = field(default_factory=list)
-    during_stretch: Callable[[], None] = lambda: None
+    during_batch: Callable[[], None] = lambda: None
     user_agent: str = "played"
     strategy: str = "played"
     closed: int = 0
@@ -61,12 +63,12 @@ class PlayedReader:
         self._left = list(page)  # type: ignore[arg-type]
         return "results"
 
-    def stretch(self) -> Stretch:
+    def next_batch(self) -> ResultBatch:
         """Give the next results."""
-        self.during_stretch()
+        self.during_batch()
         names, self._left = self._left[: self.step], self._left[self.step :]
-        found, more = tuple(result(name) for name in names), bool(self._left)
-        return Stretch(found, (), not more, more, False, not more, self.strategy)
+        results, more = tuple(result(name) for name in names), bool(self._left)
+        return ResultBatch(results, (), not more, more, False, not more, self.strategy)
 
     def body(self, url: str) -> Fetched | None:
         """Return a picture, when there are any."""
@@ -81,48 +83,47 @@ class PlayedReader:
         self.closed += 1
 
 
-class NoDownload:
+class NoDownload(Downloader):
     """Find nothing, politely."""
 
     def __init__(self, answer: Fetched) -> None:
         """Answer the same every time."""
         self.answer = answer
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     def __call__(self, url: str) -> Fetched:
         """Answer."""
-        self.asked.append(url)
+        self.requested.append(url)
         return self.answer
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-@dataclass
-class PlayedLauncher:
+class PlayedLauncher(Launcher):
     """Hand out readers, made by a function."""
 
-    make: Callable[[], PlayedReader]
-    readers: list[PlayedReader] = field(default_factory=list)
-    download: NoDownload = field(default_factory=lambda: NoDownload(Fetched(None)))
-
-    @property
-    def has_started(self) -> bool:
-        """Say whether any reader was handed out."""
-        return bool(self.readers)
+    def __init__(
+        self, make: Callable[[], PlayedReader], download: NoDownload | None = None
+    ) -> None:
+        """Start nothing."""
+        self.make = make
+        self.readers: list[Any] = []
+        self.download = download or NoDownload(Fetched(None))
 
     def new_reader(self) -> PlayedReader:
         """Make one more."""
-        self.readers.append(self.make())
-        return self.readers[-1]
+        reader = self.make()
+        self.readers.append(reader)
+        return reader
 
     def new_downloader(self, user_agent: str) -> NoDownload:
         """Return the one download."""
         del user_agent
         return self.download
 
-    def end_all(self) -> None:
-        """End them."""
+    def close_all(self) -> None:
+        """Close them."""
         for reader in self.readers:
             reader.close()
 
@@ -137,10 +138,10 @@ class Stage:
     root: Path
     launcher: PlayedLauncher
     engine: Engine = ENGINE
-    naps: list[float] = field(default_factory=list)
+    sleeps: list[float] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     request: StopRequest = field(default_factory=StopRequest)
-    halt: Halt = field(default_factory=lambda: Halt(StopRequest()))
+    breaker: CircuitBreaker = field(default_factory=lambda: CircuitBreaker(StopRequest()))
 
     def scrape(self, *lines: tuple[str, tuple[str, ...]], **more: object) -> dict[str, ClassResult]:
         """Run once over classes given as (name, queries)."""
@@ -154,16 +155,16 @@ class Stage:
     def _run(
         self, settings: ScrapeSettings, dataset: Dataset, classes: tuple[SceneClass, ...]
     ) -> Iterator[tuple[Run, dict[str, int]]]:
-        self.halt = Halt(self.request)
+        self.breaker = CircuitBreaker(self.request)
         with Manifest(dataset.manifest_path) as manifest:
             ids = manifest.adopt_classes(classes)
             run = make_run(
                 settings,
                 dataset,
                 manifest.start_run("scrape", {}, {}),
-                halt=self.halt,
+                breaker=self.breaker,
                 say=self.said.append,
-                nap=self.naps.append,
+                sleep=self.sleeps.append,
                 launcher=self.launcher,
                 engine=self.engine,
                 tombstones=manifest.tombstones(),

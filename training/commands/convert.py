@@ -14,7 +14,8 @@ from sceneset.progress import Outcome, Output, Stopwatch
 from training.imported.bundling import Made, Wish, check_out, make_bundle
 from training.imported.opening import check_kind, open_foreign
 from training.imported.reading import OutputName, ScalingName
-from training.imported.writing import DEFAULT_EXPORTS, parse_exports
+from training.imported.writing import DEFAULT_EXPORTS, KINDS
+from training.settings import parse_exports
 
 
 @Parameter(name="*")
@@ -66,7 +67,7 @@ def convert(
     watch = Stopwatch()
     check_kind(file)
     check_out(settings.out)
-    exports = parse_exports(settings.export)
+    exports = parse_exports(settings.export, KINDS)
     names = read_class_names(settings.class_names)
     wish = Wish(
         settings.out,

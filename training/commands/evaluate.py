@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sceneset.bundle.reader import Bundle, open_bundle
 from sceneset.class_list import shown, slug_of
-from sceneset.dataset import open_dataset
+from sceneset.dataset import Dataset
 from sceneset.errors import PARTIAL, MissingInputError, UsageError
 from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
 from training.data.checks import check_pictures
@@ -16,7 +16,7 @@ from training.data.version import Example, read_version
 from training.evaluation.evaluation import Evaluation, evaluate_answers, spoken
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predict import answer
-from training.models.inference import fit_of, load_model
+from training.models.inference import load_model
 from training.settings import EvaluateSettings
 
 _DEFAULTS = EvaluateSettings()
@@ -39,7 +39,7 @@ def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output(
     model = load_model(bundle.path("model.keras"))
     with progress_bars(output) as bars:
         bar = bars.add("measuring", total=len(examples))
-        answers = answer(model, examples, bundle.size, fit_of(bundle.fit), bar)
+        answers = answer(model, examples, bundle.size, bundle.fit, bar)
     metrics = measure(answers.probabilities, answers.labels, bundle.class_names)
     evaluation = evaluate_answers(answers, _temperature(bundle), bundle.tag_rule)
     return _outcome(bundle, source, (metrics, evaluation), answers.unreadable, watch.total)
@@ -55,7 +55,7 @@ def _temperature(bundle: Bundle) -> float:
 
 def _is_own_split(settings: EvaluateSettings, bundle: Bundle) -> bool:
     """Say whether the data set's version is the one that the bundle was trained on."""
-    version = read_version(open_dataset(settings.dataset))
+    version = read_version(Dataset.open(settings.dataset))
     return bool(bundle.record.get("dataset_version") == version.id)
 
 
@@ -85,7 +85,7 @@ def folder_examples(folder: Path, names: Sequence[str]) -> list[Example]:
 def _examples(settings: EvaluateSettings, bundle: Bundle) -> tuple[list[Example], str]:
     if settings.folder is not None:
         return folder_examples(settings.folder, bundle.class_names), str(settings.folder)
-    version = read_version(open_dataset(settings.dataset))
+    version = read_version(Dataset.open(settings.dataset))
     label_of = {name: label for label, name in enumerate(bundle.class_names)}
     found = version.splits[settings.split]
     strange = sorted({version.class_names[e.label] for e in found} - set(label_of))

@@ -12,8 +12,9 @@ from sceneset.progress import Outcome, Output, Stopwatch
 from training.commands.convert import told
 from training.imported.bundling import Wish, check_out, make_bundle
 from training.imported.vgg16 import Channels, open_vgg16, read_categories
-from training.imported.writing import DEFAULT_EXPORTS, parse_exports
+from training.imported.writing import DEFAULT_EXPORTS, KINDS
 from training.models.backbones.weight_files import download, is_intact, keras_home, unreachable
+from training.settings import parse_exports
 
 Fetch = Callable[[str, Path], str | None]
 _WEIGHTS = "https://github.com/GKalliatakis/Keras-VGG16-places365/releases/download/v1.0"
@@ -65,7 +66,7 @@ def places365(*, settings: PlacesSettings, output: Output = Output()) -> Outcome
     """Make a bundle of VGG16-Places365 or VGG16-Hybrid1365 from its published weights."""
     watch = Stopwatch()
     check_out(settings.out)
-    exports = parse_exports(settings.export)
+    exports = parse_exports(settings.export, KINDS)
     names = None if settings.class_names is None else read_categories(settings.class_names)
     path = find_file(settings.weights, fetched)
     opened = open_vgg16(path, settings.channels, published=is_published(path))

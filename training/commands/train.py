@@ -12,16 +12,14 @@ from sceneset.atomic import new_folder, swap_link
 from sceneset.bundle.reader import BUNDLE_NAME
 from sceneset.dataset import (
     Dataset,
-    open_dataset,
     prepare_versions,
     reading_versions,
     run_lock,
-    version_number,
 )
-from sceneset.errors import OK, PARTIAL, InterruptedRunError
+from sceneset.errors import OK, PARTIAL, InterruptedRunError, disk_errors, interrupts, memory_errors
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bars, Outcome, Output, Stopwatch, progress_bars
-from sceneset.versions.published import numbers, read_record
+from sceneset.versions.published import numbers, read_record, version_number
 from training.bundle import Run, write_bundle
 from training.commands.evaluate import headline
 from training.data.checks import check_classes, check_pictures, leaving_nothing, make_logs, make_out
@@ -31,8 +29,7 @@ from training.evaluation.evaluation import spoken
 from training.evaluation.label_issues import Doubt, doubts_told, store_doubts
 from training.exports.tensorboard import write_logs
 from training.loop.checkpoint import Checkpoints, begin, go_on, interrupted, require_same
-from training.loop.plans import make_plan
-from training.loop.resources import memory_told, place_told, resumable
+from training.loop.plans import Plan, make_plan
 from training.models.backbones import find_weights
 from training.models.backend import load_backend, versions
 from training.models.inference import choose_engine
@@ -40,6 +37,7 @@ from training.recipes.context import KNOWN, Setup, Start, Trained, read_start
 from training.recipes.registry import choose_recipe, recipe_name
 from training.settings import TrainSettings
 
+RESUME = "the same command with --resume goes on from the last epoch"
 _WEIGHTS = "starting weights"
 _ELSEWHERE = {"dataset", "out", "weights", "from_bundle", "resume", "mirrored_test", "engine"}
 _ELSEWHERE |= {"export", "fit_tags", "suspects", "tensorboard"}
@@ -104,7 +102,7 @@ _DOWNLOADED = ("imagenet", "places")
 
 def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
     """Train a classifier on the newest published version and export it as a bundle."""
-    dataset = open_dataset(settings.dataset)
+    dataset = Dataset.open(settings.dataset)
     with reading_versions(dataset, "train"):
         return _train(dataset, read_version(dataset), settings, output)
 
@@ -124,7 +122,7 @@ def _train(dataset: Dataset, version: Version, settings: TrainSettings, output: 
                 check_start(settings, version)
             setup = _setup(version, settings, start, watch, output)
             setup = replace(setup, versions=partial(_version_ids, dataset))
-            with resumable():
+            with interrupts(RESUME):
                 return _run(dataset, setup, name, output)
 
 
@@ -161,10 +159,10 @@ def _trained(setup: Setup, name: str) -> tuple[Outcome, Sequence[Doubt] | None]:
     The doubts are None where none were looked for: those of an earlier run then stay.
     """
     out = setup.settings.out
-    with memory_told(setup.plan(name)):
+    with memory_errors(smaller_steps(setup.plan(name))):
         trained = choose_recipe(setup.settings)(setup)
     number = prepare_versions(out)
-    with place_told(out), new_folder(out / str(number)) as part:
+    with disk_errors(out), new_folder(out / str(number)) as part:
         run = write_bundle(part, setup, trained, number)
     swap_link(out / "current", str(number))
     setup.checkpoints.remove()
@@ -176,6 +174,14 @@ def _trained(setup: Setup, name: str) -> tuple[Outcome, Sequence[Doubt] | None]:
     looked = setup.settings.suspects and trained.features is not None
     outcome = _outcome(out / str(number), run, trained, setup.watch)
     return outcome, run.doubts if looked else None
+
+
+def smaller_steps(plan: Plan) -> str:
+    """Return the settings that need less memory."""
+    fewer = f"--batch-size {max(1, plan.batch_size // 2)}"
+    if plan.fine_tune_epochs:
+        fewer += f" and --fine-tune-batch {max(1, plan.fine_tune_batch // 2)}"
+    return f"{fewer}, or publish smaller pictures: sceneset curate --size"
 
 
 def _start(settings: TrainSettings, version: Version, output: Output) -> Start | None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneset.atomic import PART_PREFIX, sync_folder, write_file
+from sceneset.atomic import PART_PREFIX, sync, write_file
 from sceneset.dataset import run_lock
 from sceneset.errors import LockedError
 from sceneset.progress import Bar
@@ -94,7 +94,7 @@ class Filling:
         (self._part / _DONE).unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._part.rename(self._folder)
-        sync_folder(self._folder.parent)
+        sync(self._folder.parent)
 
     def close(self) -> None:
         """Let go of the file, whatever is in it."""

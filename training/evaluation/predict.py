@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneset.bundle.gradcam import softmax
 from sceneset.images import Fit
 from sceneset.progress import Bar
 from training.data.version import Example, labels_of, picture_batches
-from training.evaluation.calibration import softmax
 from training.evaluation.metrics import measure
 from training.models.inference import forward
 

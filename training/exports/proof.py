@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneset.bundle.gradcam import softmax
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import Split
 from sceneset.progress import STDERR, Bar, without_native_chatter
@@ -62,10 +63,7 @@ def explained_runner(data: bytes, head: Sequence[tuple[Rows, Rows]]) -> Runner:
         for kernel, bias in head[:-1]:
             values = np.maximum(values @ kernel + bias, 0)
         kernel, bias = head[-1]
-        logits = values @ kernel + bias
-        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: Rows = shares / shares.sum(axis=1, keepdims=True)
-        return probabilities
+        return softmax(values @ kernel + bias)
 
     return run
 

@@ -3,11 +3,12 @@
 import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+
+if TYPE_CHECKING:
+    from flatbuffers import Builder
 
 IDENTIFIER = b"TFL3"
 SIGNATURE = "serving_default"
@@ -15,15 +16,27 @@ LABELS_FILE = "labels.txt"
 METADATA_NAME = "TFLITE_METADATA"
 
 
+def _schema() -> Any:  # noqa: ANN401  the generated classes have no types
+    from ai_edge_litert import schema_py_generated  # noqa: PLC0415  `train --help` needs no extra
+
+    return schema_py_generated
+
+
+def _builder(size: int) -> "Builder":
+    from flatbuffers import Builder  # noqa: PLC0415
+
+    return Builder(size)
+
+
 def read_model(data: bytes) -> Any:  # noqa: ANN401  the generated classes have no types
     """Read a model into objects that can be changed."""
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
+    return _schema().ModelT.InitFromObj(_schema().Model.GetRootAsModel(data, 0))
 
 
 def write_model(model: Any) -> bytes:  # noqa: ANN401
     """Write a model's objects as a flatbuffer."""
     size = sum(len(b.data) for b in model.buffers if b.data is not None)
-    builder = flatbuffers.Builder(size + 2**20)
+    builder = _builder(size + 2**20)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     # Output() would be one more copy of all weights.
     return bytes(memoryview(builder.Bytes)[builder.Head() :])
@@ -66,12 +79,13 @@ def soften_in_float(model: Any) -> None:  # noqa: ANN401
     it change places; a model that ends otherwise stays as it is.
     """
     graph = model.subgraphs[0]
-    codes = [schema.BuiltinOperator.SOFTMAX, schema.BuiltinOperator.DEQUANTIZE]
+    kinds = _schema().BuiltinOperator
+    codes = [kinds.SOFTMAX, kinds.DEQUANTIZE]
     softmax, dequantize = graph.operators[-2:]
     if [_code(model, one) for one in (softmax, dequantize)] != codes:
         return
     middle = graph.tensors[softmax.outputs[0]]
-    middle.type, middle.quantization = schema.TensorType.FLOAT32, None
+    middle.type, middle.quantization = _schema().TensorType.FLOAT32, None
     dequantize.inputs, dequantize.outputs = softmax.inputs, softmax.outputs
     softmax.inputs, softmax.outputs = dequantize.outputs, graph.outputs
     graph.operators[-2:] = [dequantize, softmax]
@@ -80,7 +94,7 @@ def soften_in_float(model: Any) -> None:  # noqa: ANN401
 def add_metadata(model: Any, metadata: bytes) -> None:  # noqa: ANN401
     """Put a metadata flatbuffer into the model, where readers of TFLite metadata look for it."""
     model.buffers.append(_buffer(metadata))
-    entry = schema.MetadataT()
+    entry = _schema().MetadataT()
     entry.name, entry.buffer = METADATA_NAME, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
 
@@ -111,7 +125,7 @@ def _renumber(model: Any, kept: list[int]) -> None:  # noqa: ANN401
 
 def _sign(model: Any, names: list[str]) -> None:  # noqa: ANN401
     graph = model.subgraphs[0]
-    signature = schema.SignatureDefT()
+    signature = _schema().SignatureDefT()
     signature.signatureKey, signature.subgraphIndex = SIGNATURE, 0
     signature.inputs = [_entry(graph, int(graph.inputs[0]), "image")]
     signature.outputs = [
@@ -122,13 +136,13 @@ def _sign(model: Any, names: list[str]) -> None:  # noqa: ANN401
 
 def _entry(graph: Any, tensor: int, name: str) -> Any:  # noqa: ANN401
     graph.tensors[tensor].name = name
-    entry = schema.TensorMapT()
+    entry = _schema().TensorMapT()
     entry.name, entry.tensorIndex = name, tensor
     return entry
 
 
 def _buffer(data: bytes) -> Any:  # noqa: ANN401
-    buffer = schema.BufferT()
+    buffer = _schema().BufferT()
     buffer.data = np.frombuffer(data, np.uint8)
     return buffer
 
@@ -165,7 +179,7 @@ Field = int | Byte | Side | None
 
 def classifier_metadata(name: str, description: str, size: int) -> bytes:
     """Return the metadata flatbuffer of a model from size x size RGB, 0 to 255, to probabilities."""
-    build = flatbuffers.Builder(1024)
+    build = _builder(1024)
     text = build.CreateString
     image = _image(build, size)
     labels = _table(build, text(LABELS_FILE), text("class names by label"), Byte(_AXIS_LABELS))
@@ -187,7 +201,7 @@ def classifier_metadata(name: str, description: str, size: int) -> bytes:
     return bytes(build.Output())
 
 
-def _image(build: flatbuffers.Builder, size: int) -> int:
+def _image(build: "Builder", size: int) -> int:
     """Describe the input; its scaling stands inside the model, so mean 0 and deviation 1."""
     sides = _table(build, Side(size), Side(size))
     content = _table(build, Byte(_IMAGE), _table(build, Byte(_RGB), sides))
@@ -204,7 +218,7 @@ def _image(build: flatbuffers.Builder, size: int) -> int:
     )
 
 
-def _table(build: flatbuffers.Builder, *fields: Field) -> int:
+def _table(build: "Builder", *fields: Field) -> int:
     """Write a table; a field is the place of what was written before, a number, or absent."""
     build.StartObject(len(fields))
     for slot, field in enumerate(fields):
@@ -217,14 +231,14 @@ def _table(build: flatbuffers.Builder, *fields: Field) -> int:
     return int(build.EndObject())
 
 
-def _vector(build: flatbuffers.Builder, places: Sequence[int]) -> int:
+def _vector(build: "Builder", places: Sequence[int]) -> int:
     build.StartVector(_OFFSET, len(places), _OFFSET)
     for place in reversed(places):
         build.PrependUOffsetTRelative(place)
     return int(build.EndVector())
 
 
-def _floats(build: flatbuffers.Builder, *values: float) -> int:
+def _floats(build: "Builder", *values: float) -> int:
     build.StartVector(_OFFSET, len(values), _OFFSET)
     for value in reversed(values):
         build.PrependFloat32(value)

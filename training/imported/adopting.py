@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneset.errors import SceneSetError, SettingsError
+from sceneset.errors import library_errors
 from training.exports.explain import Dense
 from training.exports.litert import trace
-from training.imported.opening import Foreign, first_line
+from training.imported.opening import Foreign, describe_error
 from training.imported.reading import OutputName, ScalingName
-from training.loop.resources import is_exhausted
 from training.models.backbones.backbone import Scaling, scale
 from training.models.backend import load_backend
 
@@ -120,17 +119,12 @@ def own_answers(foreign: Foreign, reading: Reading, pictures: NDArray[np.uint8])
         values = scaled(values, data_format="channels_last", mode=mode)
     elif mode == "0..1":
         values = values / np.float32(255)
-    try:
+    with library_errors(
+        f"{foreign.path} does not take pictures of {reading.size} px",
+        cure="give the --size that it was trained at",
+        describe=describe_error,
+    ):
         return _in_batches(foreign.run, values)
-    except (SceneSetError, OSError):
-        raise
-    except Exception as error:  # whatever layers raise that are given another size
-        if is_exhausted(error):
-            raise
-        raise SettingsError(
-            f"{foreign.path} does not take pictures of {reading.size} px: {first_line(error)}",
-            cure="give the --size that it was trained at",
-        ) from error
 
 
 def answers(model: Adopted, pictures: NDArray[np.uint8]) -> Rows:
@@ -149,13 +143,6 @@ def _in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:
     compiled = tf.function(call, input_signature=[spec], autograph=False)
     rows = [compiled(tf.constant(values[k : k + _BATCH])) for k in range(0, len(values), _BATCH)]
     return np.concatenate([np.asarray(one, np.float32) for one in rows])
-
-
-def softmax(rows: Rows) -> Rows:
-    """Return probabilities float32[N, classes] of logits."""
-    shares = np.exp(rows - rows.max(axis=1, keepdims=True))
-    probabilities: Rows = shares / shares.sum(axis=1, keepdims=True)
-    return probabilities
 
 
 def _adopted_graph(foreign: Foreign, reading: Reading) -> Adopted:

@@ -12,17 +12,17 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from sceneset.atomic import PART_PREFIX, new_folder
+from sceneset.bundle.gradcam import softmax
 from sceneset.class_names import check_count
-from sceneset.errors import CannotWriteError, SettingsError, UsageError
+from sceneset.errors import CannotWriteError, SettingsError, UsageError, memory_errors
 from sceneset.images import Fit
 from sceneset.manifest.store import now
 from training.exports.exporter import write_class_names, write_preprocess, write_record
 from training.exports.formats import Export
-from training.imported.adopting import Reading, adopt, own_answers, softmax
-from training.imported.opening import Foreign, first_line
+from training.imported.adopting import Reading, adopt, own_answers
+from training.imported.opening import Foreign
 from training.imported.reading import OutputName, ScalingName, read_output, read_scaling, read_size
 from training.imported.writing import Proof, Target, draw_pictures, write_all
-from training.loop.resources import is_exhausted
 from training.models.backend import versions
 
 
@@ -123,21 +123,7 @@ class Made:
     exports: tuple[Export, ...]
 
 
-@contextmanager
-def memory_told() -> Iterator[None]:
-    """Raise SettingsError when the block runs out of memory."""
-    try:
-        yield
-    except Exception as error:
-        if not is_exhausted(error):
-            raise
-        raise SettingsError(
-            f"memory ran out: {first_line(error)}",
-            cure="end other programs, name fewer formats with --export, or use a larger machine",
-        ) from error
-
-
-@memory_told()
+@memory_errors("end other programs, name fewer formats with --export, or use a larger machine")
 def make_bundle(
     foreign: Foreign, wish: Wish, facts: dict[str, Any], say: Callable[[str], None]
 ) -> Made:

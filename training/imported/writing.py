@@ -1,8 +1,8 @@
 """Write an adopted model's exports, and prove each against what the model itself says."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneset.atomic import write_file
-from sceneset.errors import DamagedDataError, MissingExtraError, SceneSetError, SettingsError
+from sceneset.errors import DamagedDataError, library_errors
 from sceneset.images import Fit, encode_png
 from training.exports.explain import write_head
 from training.exports.exporter import write_keras
@@ -32,9 +32,8 @@ from training.exports.proof import (
 from training.exports.saved_model import BASE64, BYTES, PIXELS, write_saved_model
 from training.exports.tflite_metadata import classifier_packer, explain_file
 from training.imported.adopting import Adopted, answers
-from training.imported.opening import first_line
-from training.loop.resources import is_exhausted
-from training.settings import ALWAYS, EXPLAIN_FILE, FILES, HEAD_FILE, missing_packages
+from training.imported.opening import describe_error
+from training.settings import EXPLAIN_FILE, FILES, HEAD_FILE
 
 KINDS = ("keras", "saved_model", "litert", "onnx")
 DEFAULT_EXPORTS = "keras,saved_model,litert"
@@ -63,26 +62,6 @@ class Target:
     fit: Fit
     proof: Proof
     large: int = LARGE
-
-
-def parse_exports(text: str) -> tuple[str, ...]:
-    """Return the kinds of exports that a list of words names; keras and litert always.
-
-    Raises SettingsError for an unknown word, MissingExtraError for onnx without its packages.
-    """
-    words = {word.strip() for word in text.split(",") if word.strip()}
-    unknown = sorted(words - set(KINDS))
-    if unknown:
-        raise SettingsError(
-            f"--export {unknown[0]!r} is no kind of export", cure=f"name any of {', '.join(KINDS)}"
-        )
-    lacking = missing_packages() if "onnx" in words else []
-    if lacking:
-        raise MissingExtraError(
-            f"--export onnx needs the package {lacking[0]}, which is not installed",
-            cure="pip install -e '.[onnx]'",
-        )
-    return tuple(kind for kind in KINDS if kind in words | set(ALWAYS))
 
 
 def draw_pictures(size: int, count: int = PICTURES) -> NDArray[np.uint8]:
@@ -120,7 +99,7 @@ def _keras(target: Target, model: Adopted) -> list[Export]:
 
 def _saved_model(target: Target, model: Adopted) -> list[Export]:
     export = Export(FILES["saved_model"], "saved_model")
-    with timed(export), _told(export.name):
+    with timed(export), _library_errors(export.name):
         path = write_saved_model(target.folder, model, target.fit)
     export.bytes = size_of(path)
     loaded = SavedModel(path)
@@ -144,7 +123,7 @@ def _litert(target: Target, model: Adopted) -> list[Export]:
     export, explain = Export(FILES["litert"], "litert"), Export(EXPLAIN_FILE, "explain")
     size = int(model.input.shape[1])
     parts = model.explained
-    with timed(export), _told(export.name):
+    with timed(export), _library_errors(export.name):
         converted = _converted(target, model)
         pack = classifier_packer(target.name, size, target.class_names)
         data = pack(converted, 0 if parts is None else 2)
@@ -181,7 +160,7 @@ def _onnx(target: Target, model: Adopted) -> list[Export]:
     if model.network is None:
         export.left_out = "a SavedModel cannot be written as ONNX here: convert its .keras file"
         return [export]
-    with timed(export), _told(export.name):
+    with timed(export), _library_errors(export.name):
         path = write_onnx(target.folder, model.network)
     export.bytes = size_of(path)
     _prove(target, onnx_runner(path), export)
@@ -201,17 +180,10 @@ def _prove(target: Target, run: Runner, export: Export, *, of: str = PIXELS) -> 
         )
 
 
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Tell what a converter cannot do as an error that a user can mend."""
-    try:
-        yield
-    except (SceneSetError, OSError):
-        raise
-    except Exception as error:
-        if is_exhausted(error):
-            raise
-        raise SettingsError(
-            f"the model cannot be written as {name}: {first_line(error)}",
-            cure="use layers that every runtime has, and float32: half precision often is the cause",
-        ) from error
+def _library_errors(name: str) -> AbstractContextManager[None]:
+    """Turn what a converter cannot do into an error with a cure."""
+    return library_errors(
+        f"the model cannot be written as {name}",
+        cure="use layers that every runtime has, and float32: half precision often is the cause",
+        describe=describe_error,
+    )

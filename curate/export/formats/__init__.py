@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from curate.export.formats import croissant, imagefolder, parquet, tfrecord, webdataset
-from curate.export.formats.samples import Version, Written
+from curate.export.source import Version, Written
 
 FormatName = Literal["imagefolder", "parquet", "webdataset", "tfrecord", "croissant"]
 

@@ -7,13 +7,13 @@ number 7 and a class `NA` into nothing.
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from curate.export.formats.samples import Sample, Version, Written
+from curate.export.source import Sample, Version, Written
 from sceneset.manifest.rows import SPLITS
+from sceneset.versions.published import record_json
 
 RECORDS = "pictures.csv"
 _TYPES = {"label": "sc:Integer", "width": "sc:Integer", "height": "sc:Integer"}
@@ -77,25 +77,21 @@ def write(version: Version, folder: Path) -> Written:
     for split in SPLITS:
         (folder / "images" / split).mkdir(parents=True)
         for sample, data in version.read(version.samples[split]):
-            (folder / "images" / split / _file_name(sample)).write_bytes(data)
+            (folder / "images" / split / sample.file_name).write_bytes(data)
             samples.append(sample)
     table = _table(samples)
     (folder / RECORDS).write_bytes(table)
-    text = json.dumps(_metadata(version, table, _columns(samples)), ensure_ascii=False, indent=1)
-    (folder / "croissant.json").write_text(f"{text}\n", encoding="utf-8")
+    metadata = _metadata(version, table, _columns(samples))
+    (folder / "croissant.json").write_bytes(record_json(metadata))
     return Written(_HOW)
 
 
-def _file_name(sample: Sample) -> str:
-    return f"{sample.key}{sample.suffix}"
-
-
 def _row(sample: Sample) -> dict[str, str | int]:
-    return {"file_name": _file_name(sample), "split": sample.picture.split, **sample.facts}
+    return {"file_name": sample.file_name, "split": sample.picture.split, **sample.facts}
 
 
 def _columns(samples: Sequence[Sample]) -> list[str]:
-    """Return the columns that readers are told of: all but the class name, which `label` says."""
+    """Return the columns of the record set: all but the class name, which `label` implies."""
     return [name for name in _row(samples[0]) if name != "class"]
 
 
@@ -127,8 +123,7 @@ def _metadata(version: Version, table: bytes, columns: Sequence[str]) -> dict[st
 
 
 def _licences(version: Version) -> list[str]:
-    found = {s.origin.licence_url or s.origin.licence for s in version.all()}
-    return sorted(found)
+    return sorted({s.origin.licence_url or s.origin.licence for s in version.all()})
 
 
 def _distribution(version: Version, table: bytes) -> list[dict[str, Any]]:

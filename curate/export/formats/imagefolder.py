@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from curate.export.formats.samples import Version, Written
+from curate.export.source import Version, Written
 from sceneset.manifest.rows import SPLITS
 from sceneset.versions.published import MANIFEST_NAME, manifest_csv
 
@@ -45,7 +45,6 @@ def write(version: Version, folder: Path) -> Written:
             path = f"{split}/{folders[sample.picture.class_name]}/{Path(sample.picture.path).name}"
             (folder / path).write_bytes(data)
             pictures.append(replace(sample.picture, path=path))
-    names = "".join(f"{name}\n" for name in version.class_names)
-    (folder / "class_names.txt").write_text(names, encoding="utf-8")
+    (folder / "class_names.txt").write_bytes(version.class_lines)
     (folder / MANIFEST_NAME).write_bytes(manifest_csv(pictures))
     return Written(_HOW)

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from curate.export.formats.samples import LONG_NAMES, Sample, Version, Written
+from curate.export.source import LONG_NAMES, Sample, Version, Written
 from sceneset.errors import MissingExtraError
 
 Arrow = Any  # an optional package, loaded where it is used
@@ -64,15 +64,15 @@ def _schema(pa: Arrow, version: Version) -> Arrow:
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     columns = [(name, getattr(pa, _TYPES.get(name, "string"))()) for name in COLUMNS]
     info = {"info": {"features": features(version.class_names)}}
-    said = json.dumps(info, ensure_ascii=False)
-    return pa.schema([("image", image), *columns], metadata={"huggingface": said})
+    described = json.dumps(info, ensure_ascii=False)
+    return pa.schema([("image", image), *columns], metadata={"huggingface": described})
 
 
 def _tables(
     pa: Arrow, schema: Arrow, version: Version, samples: Sequence[Sample]
 ) -> Iterator[Arrow]:
     rows = (
-        {"image": {"bytes": data, "path": f"{sample.key}{sample.suffix}"}, **sample.facts}
+        {"image": {"bytes": data, "path": sample.file_name}, **sample.facts}
         for sample, data in version.read(samples)
     )
     while group := list(islice(rows, ROWS_PER_GROUP)):
@@ -83,13 +83,9 @@ def _front(version: Version, folder: Path, sizes: dict[Any, int]) -> dict[str, A
     """Return what the hub reads from the card: where the splits are, and their features."""
     stored = sum(path.stat().st_size for path in (folder / "data").iterdir())
     names = {str(label): name for label, name in enumerate(version.class_names)}
-    listed = [
-        {"name": "image", "dtype": "image"},
-        *({"name": name, "dtype": _TYPES.get(name, "string")} for name in COLUMNS),
-    ]
-    for column in listed:
-        if column["name"] == "label":
-            column["dtype"] = {"class_label": {"names": names}}  # type: ignore[assignment]
+    dtypes: dict[str, Any] = {"image": "image"}
+    dtypes |= {name: _TYPES.get(name, "string") for name in COLUMNS}
+    dtypes["label"] = {"class_label": {"names": names}}
     splits = [
         {"name": LONG_NAMES[s], "num_bytes": sizes[s], "num_examples": len(version.samples[s])}
         for s in version.used_splits
@@ -100,7 +96,7 @@ def _front(version: Version, folder: Path, sizes: dict[Any, int]) -> dict[str, A
     return {
         "configs": [{"config_name": "default", "data_files": files}],
         "dataset_info": {
-            "features": listed,
+            "features": [{"name": name, "dtype": dtype} for name, dtype in dtypes.items()],
             "splits": splits,
             "download_size": stored,
             "dataset_size": sum(sizes.values()),

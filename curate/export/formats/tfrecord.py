@@ -3,21 +3,25 @@
 import json
 import re
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, reduce
 from itertools import islice
+from operator import xor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.export.formats.samples import LONG_NAMES, Sample, Version, Written
+from curate.export.source import LONG_NAMES, Sample, Version, Written
 
 _POLYNOMIAL = 0x82F63B78  # reflected
 _BLOCK = 1024
-_HEAD = 4
+# Turns a state of 0 into the one a CRC-32C begins with: all bits set.
+_START = b"Td\x1fd"
 _MASK_DELTA = 0xA282EAD8
+_BYTES_LIST, _INT64_LIST = 1, 3
+_SIGN = 1 << 64
 _Words = NDArray[np.uint32]
 
 
@@ -48,48 +52,30 @@ def _over_zeros() -> _Words:
 
 def crc32c(records: Sequence[bytes]) -> list[int]:
     """Return the CRC-32C of each record."""
-    blocks = [max(1, -(-max(len(record), _HEAD) // _BLOCK)) for record in records]
-    lanes = np.zeros((sum(blocks), _BLOCK), np.uint8)
-    ends = np.cumsum(blocks)
-    for record, end in zip(records, ends, strict=True):
-        # The state starts with all bits set: the same as inverting the first four bytes. Zeros
-        # before them leave a state of 0 as it is.
-        if len(record) >= _HEAD:
-            whole = np.frombuffer(record, np.uint8)
-            flat = lanes[:end].reshape(-1)[-len(record) :]
-            flat[:] = whole
-            flat[:_HEAD] ^= 0xFF
+    started = [_START + record for record in records]
+    ends = np.cumsum([-(-len(one) // _BLOCK) for one in started], dtype=np.int64)
+    lanes = np.zeros((ends[-1] if records else 0, _BLOCK), np.uint8)
+    for one, end in zip(started, ends, strict=True):
+        # Zeros before a record leave a state of 0 as it is.
+        lanes[:end].reshape(-1)[-len(one) :] = np.frombuffer(one, np.uint8)
     states = _advance(np.zeros(len(lanes), np.uint32), np.ascontiguousarray(lanes.T))
-    joined = [
-        _join(states[end - count : end]) if len(record) >= _HEAD else _short(record)
-        for record, end, count in zip(records, ends, blocks, strict=True)
-    ]
-    return [state ^ 0xFFFFFFFF for state in joined]
+    blocks = np.split(states, ends[:-1]) if records else []
+    return [_join(states_of_one) ^ 0xFFFFFFFF for states_of_one in blocks]
 
 
 def _join(blocks: _Words) -> int:
+    """Return the state after blocks that were each advanced from 0."""
     zeros = _over_zeros()
     state = 0
     for block in blocks.tolist():
-        shifted = block
-        for position in range(4):
-            shifted ^= int(zeros[position, state >> (8 * position) & 0xFF])
-        state = shifted
+        carried = (int(zeros[k, state >> 8 * k & 0xFF]) for k in range(4))
+        state = reduce(xor, carried, block)
     return state
-
-
-def _short(record: bytes) -> int:
-    state = np.array([0xFFFFFFFF], np.uint32)
-    return int(_advance(state, np.frombuffer(record, np.uint8)[:, None])[0])
 
 
 def masked(crc: int) -> int:
     """Return a CRC as record files store it: rotated right by 15 bits, plus a constant."""
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
-
-
-_BYTES_LIST, _INT64_LIST = 1, 3
-_SIGN = 1 << 64
 
 
 def encode_example(features: Mapping[str, bytes | str | int]) -> bytes:
@@ -133,6 +119,11 @@ def frame(records: Sequence[bytes]) -> bytes:
 RECORDS_PER_WRITE = 256
 _INTEGERS = ("label", "width", "height")
 _FEATURES = "tensorflow_datasets.core.features"
+_INTEGER = {
+    "pythonClassName": f"{_FEATURES}.scalar.Scalar",
+    "tensor": {"dtype": "int64", "encoding": "none", "shape": {}},
+}
+_TEXT = {"pythonClassName": f"{_FEATURES}.text_feature.Text", "text": {}}
 _HOW = """\
 ```python
 tfds.builder_from_directory(".").as_dataset(split="train")   # TensorFlow Datasets
@@ -158,8 +149,7 @@ def write(version: Version, folder: Path) -> Written:
     facts = next(version.all()).facts
     _write_json(folder / "features.json", _features(version, facts))
     _write_json(folder / "dataset_info.json", _info(version, name, splits))
-    names = "".join(f"{class_name}\n" for class_name in version.class_names)
-    (folder / "label.labels.txt").write_text(names, encoding="utf-8")
+    (folder / "label.labels.txt").write_bytes(version.class_lines)
     first = next(path.name for path in sorted(folder.glob("*.tfrecord-*")))
     return Written(_HOW.format(first=first))
 
@@ -172,20 +162,15 @@ def dataset_name(name: str) -> str:
 
 def _write_shard(path: Path, version: Version, samples: Sequence[Sample]) -> int:
     """Write one file of records; return the bytes of its examples."""
-    total = 0
-    with path.open("wb") as file:
-        for examples in _batches(version, samples):
-            file.write(frame(examples))
-            total += sum(map(len, examples))
-    return total
-
-
-def _batches(version: Version, samples: Sequence[Sample]) -> Iterator[list[bytes]]:
     examples = (
         encode_example({"image": data, **sample.facts}) for sample, data in version.read(samples)
     )
-    while batch := list(islice(examples, RECORDS_PER_WRITE)):
-        yield batch
+    total = 0
+    with path.open("wb") as file:
+        while batch := list(islice(examples, RECORDS_PER_WRITE)):
+            file.write(frame(batch))
+            total += sum(map(len, batch))
+    return total
 
 
 def _split(name: str, lengths: Sequence[int], size: int) -> dict[str, Any]:
@@ -209,7 +194,7 @@ def _info(version: Version, name: str, splits: Sequence[dict[str, Any]]) -> dict
 
 
 def _features(version: Version, facts: dict[str, str | int]) -> dict[str, Any]:
-    features = {name: _integer() if name in _INTEGERS else _text() for name in facts}
+    features: dict[str, Any] = {name: _INTEGER if name in _INTEGERS else _TEXT for name in facts}
     features["label"] = {
         "classLabel": {"numClasses": str(len(version.class_names))},
         "pythonClassName": f"{_FEATURES}.class_label_feature.ClassLabel",
@@ -227,17 +212,6 @@ def _features(version: Version, facts: dict[str, str | int]) -> dict[str, Any]:
         "featuresDict": {"features": features},
         "pythonClassName": f"{_FEATURES}.features_dict.FeaturesDict",
     }
-
-
-def _integer() -> dict[str, Any]:
-    return {
-        "pythonClassName": f"{_FEATURES}.scalar.Scalar",
-        "tensor": {"dtype": "int64", "encoding": "none", "shape": {}},
-    }
-
-
-def _text() -> dict[str, Any]:
-    return {"pythonClassName": f"{_FEATURES}.text_feature.Text", "text": {}}
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -5,7 +5,7 @@ import json
 import tarfile
 from pathlib import Path
 
-from curate.export.formats.samples import Version, Written
+from curate.export.source import Version, Written
 
 _HOW = """\
 ```python
@@ -28,11 +28,10 @@ def write(version: Version, folder: Path) -> Written:
             ) as tar:
                 for sample, data in version.read(samples):
                     facts = json.dumps(sample.facts, ensure_ascii=False, sort_keys=True)
-                    _add(tar, f"{sample.key}{sample.suffix}", data)
+                    _add(tar, sample.file_name, data)
                     _add(tar, f"{sample.key}.cls", str(sample.picture.label).encode())
                     _add(tar, f"{sample.key}.json", facts.encode())
-    names = "".join(f"{name}\n" for name in version.class_names)
-    (folder / "class_names.txt").write_text(names, encoding="utf-8")
+    (folder / "class_names.txt").write_bytes(version.class_lines)
     return Written(_HOW.format(last=len(version.shards("train")) - 1, ext=version.suffix[1:]))
 
 

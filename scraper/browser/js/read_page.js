@@ -1,6 +1,6 @@
-// Scroll one stretch of a results page and report what came into reach.
+// Scroll a results page one step and report what came into reach.
 //
-// One call per stretch: a script that scrolls and reads inside the page is 17 to 98 times faster
+// One call per step: a script that scrolls and reads inside the page is far faster
 // than a command per element, and two animation frames per step let lazy pictures start.
 // arguments: settings {strategies, more, endTexts, endAttributes, batch, milliseconds, patience,
 // busy}, callback.
@@ -32,7 +32,7 @@ function scroller(item) {
   return document.scrollingElement || document.documentElement;
 }
 
-class Stretch {
+class ScrollStep {
   constructor(strategy) {
     this.strategy = strategy;
     this.view = scroller(findItems(strategy)[0]);
@@ -241,14 +241,14 @@ async function run() {
     await sleep(settings.patience);
     return { records: [], unloaded: [], bottom: true, grew: false, clicked: false, end: false, retrying: false, strategy: "" };
   }
-  const stretch = new Stretch(strategy);
-  await stretch.scrollOn();
-  const bottom = stretch.atBottom;
-  const change = bottom ? await stretch.growAtBottom() : { clicked: false, grew: false };
+  const step = new ScrollStep(strategy);
+  await step.scrollOn();
+  const bottom = step.atBottom;
+  const change = bottom ? await step.growAtBottom() : { clicked: false, grew: false };
   // Thumbnails below the fold load when they are scrolled to; only at the end are they late.
-  if (bottom && !change.grew) await stretch.revisit();
-  stretch.collect();
-  const ready = inOrder(stretch.ready.values());
+  if (bottom && !change.grew) await step.revisit();
+  step.collect();
+  const ready = inOrder(step.ready.values());
   for (const record of ready) memory.sent.add(record.id);
   return {
     records: await Promise.all(ready.map(plain)),
@@ -257,7 +257,7 @@ async function run() {
     grew: change.grew,
     clicked: change.clicked,
     end: isEndShown(),
-    retrying: stretch.hopeful.length > 0,
+    retrying: step.hopeful.length > 0,
     strategy: strategy.name,
   };
 }

@@ -23,8 +23,8 @@ def links_of(dataset: Dataset, *, views: bool = True) -> tuple[list[Link], list[
         cache.measure_missing(manifest, files, "serial", no_bar)
         known = cache.load(manifest, files)
         links = find_links(files, known, radius=8, leak_radius=12, views=views)
-        closer = cache.closer(manifest, files, "serial", no_bar)
-    return with_pixels(links, files, closer.digests), pictures
+        full = cache.measure_fully(manifest, files, "serial", no_bar)
+    return with_pixels(links, files, full.digests), pictures
 
 
 def edits(picture: Image.Image) -> dict[str, Image.Image]:

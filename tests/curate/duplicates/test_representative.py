@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from curate.duplicates.links import Link
-from curate.duplicates.representative import enlarged, keep_best, ranked
+from curate.duplicates.representative import find_enlarged, keep_best, ranked
 from curate.features.fidelity import NOTHING, Fidelity, fidelity, is_enlarged
 from sceneset.images import decode
 from sceneset.manifest.rows import KeptPicture
@@ -91,8 +91,8 @@ def better_of(first: Image.Image, second: Image.Image, **bytes_of: int) -> str:
     """Rank two pictures, the first with the larger SHA-256, and return the winner."""
     measured = {"b": fidelity(first), "a": fidelity(second)}
     pictures = [kept(name, bytes=bytes_of.get(name, 9000)) for name in "ab"]
-    grown = enlarged([("a", "b")], measured)
-    assert grown == enlarged([("b", "a")], measured)
+    grown = find_enlarged([("a", "b")], measured)
+    assert grown == find_enlarged([("b", "a")], measured)
     order = ranked(pictures, measured, enlarged=grown)
     assert order == ranked(pictures[::-1], measured, enlarged=grown)
     return {"b": "first", "a": "second"}[order[0]]

@@ -9,9 +9,9 @@ from support.curate import tree
 from support.curate_exports import drawn, exported, publish, truth
 from support.drawing import draw_jpeg
 
+from curate.export.card import card, plain, yaml_lines
 from curate.export.formats import FORMATS, FormatName
-from curate.export.formats.samples import Written
-from curate.export.source import card, find_version, open_version, plain, yaml_lines
+from curate.export.source import Written, open_version
 from sceneset.checksums import altered_files
 from sceneset.dataset import Dataset, run_lock
 from sceneset.errors import (
@@ -143,9 +143,9 @@ def test_the_card_counts_and_names_sources_and_licences(tmp_path: Path) -> None:
 
 def test_a_card_without_known_licences_says_so(dataset: Dataset) -> None:
     with Manifest(dataset.manifest_path) as manifest:
-        version = open_version(dataset, manifest, find_version(dataset, None), 10)
+        version = open_version(dataset, manifest, dataset.version(), 10)
         manifest._db.execute("UPDATE sightings SET licence = 'unknown', licence_url = ''")
-        unknown = open_version(dataset, manifest, find_version(dataset, None), 10)
+        unknown = open_version(dataset, manifest, dataset.version(), 10)
     assert 'license: "other"' in card(version, Written("how"))
     assert 'license: "unknown"' in card(unknown, Written("how"))
 

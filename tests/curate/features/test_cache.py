@@ -65,17 +65,17 @@ def test_a_decoder_that_dies_looking_closer_costs_one_look_only(dataset: Dataset
 
     with Manifest(dataset.manifest_path) as manifest:
         files = files_of(manifest, dataset)
-        for look in (
+        for measures in (
             (dies, cache.measure_fidelity),
             (cache.pixel_digest, dies),
             (dies, dies),
         ):
-            closer = cache.closer(manifest, files, "serial", no_bar, look=look)
-            assert closer.digests.keys() == closer.fidelity.keys() == files.keys()
-            assert len(set(closer.digests.values())) == len(files)
+            full = cache.measure_fully(manifest, files, "serial", no_bar, measures=measures)
+            assert full.digests.keys() == full.fidelity.keys() == files.keys()
+            assert len(set(full.digests.values())) == len(files)
         cache.measure_missing(manifest, files, "serial", no_bar)
         assert list(cache.load(manifest, files).broken.values()) == ["truncated"]
-        seen = cache.closer(manifest, files, "serial", no_bar)
+        seen = cache.measure_fully(manifest, files, "serial", no_bar)
     assert sum(f is not NOTHING for f in seen.fidelity.values()) == len(files)
     assert sum(f.pixels > 1 for f in seen.fidelity.values()) == 3
 
@@ -135,7 +135,7 @@ def test_equal_pixels_are_measured_once(dataset: Dataset, adopt: Callable[..., D
     with Manifest(dataset.manifest_path) as manifest:
         same = [p.sha256 for p in manifest.kept_pictures() if p.rank in range(5)]
         files = {s: f for s, f in files_of(manifest, dataset).items() if s in same}
-        closer = cache.closer(manifest, files, "serial", no_bar)
+        full = cache.measure_fully(manifest, files, "serial", no_bar)
         kept = manifest.query("SELECT count(*) FROM features WHERE kind = 'fidelity'")
-    assert len(closer.fidelity) == len(closer.digests) >= 5
-    assert kept[0][0] == len(set(closer.digests.values()))
+    assert len(full.fidelity) == len(full.digests) >= 5
+    assert kept[0][0] == len(set(full.digests.values()))

@@ -18,7 +18,7 @@ def noise(seed: int, width: int, height: int, share: float) -> Image.Image:
 
 def far(grey: Image.Image, side: int) -> NDArray[np.int64]:
     pillows = np.asarray(grey.resize((side, side), Image.Resampling.LANCZOS)).astype(np.int64)
-    steps: NDArray[np.int64] = np.abs(phash.shrink_lanczos(grey, side) - pillows)
+    steps: NDArray[np.int64] = np.abs(phash.shrink(grey, side) - pillows)
     return steps
 
 

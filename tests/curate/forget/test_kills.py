@@ -11,7 +11,7 @@ from support.curate import run
 from support.forget import GONE, forgotten, is_nowhere, is_sound
 
 from curate.export.replace import put_in_place
-from curate.forget.manifest import ForgettingManifest
+from curate.forget.manifest import unfinished_runs
 from sceneset.dataset import Dataset
 from sceneset.manifest.store import Manifest
 from sceneset.versions.published import numbers
@@ -85,8 +85,8 @@ def test_a_killed_run_is_completed_by_the_next(dataset: Dataset, step: int) -> N
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
     db.close()
     assert dataset.current.resolve().is_dir()
-    with ForgettingManifest(dataset.manifest_path) as manifest:
-        begun = bool(manifest.unfinished())
+    with Manifest(dataset.manifest_path) as manifest:
+        begun = bool(unfinished_runs(manifest))
     for sha256 in ("0" * 64, GONE) if begun else (GONE,):
         summary = forgotten(dataset, sha256=sha256).summary
         assert [Path(b).name for b in summary["bundles"]] == ["1"]  # type: ignore[attr-defined]

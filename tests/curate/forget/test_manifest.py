@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from support import forget as forget_support
 from support.forget import PAGE, SITE, forgotten, is_sound
 
-from curate.forget.manifest import Sighting, Target, host_name, matches, select
+from curate.forget.manifest import Sighting, Target, host_name, select
 from sceneset.dataset import Dataset
 from sceneset.errors import MissingInputError, SettingsError
 from sceneset.manifest.store import Manifest
@@ -60,8 +60,8 @@ def test_what_stays_shares_no_content_and_no_host_with_what_goes(rows: list[Sigh
     gone = select(target, rows)
     stays = [row for row in rows if row not in gone]
     contents = {row.sha256 for row in gone} - {None}
-    assert not any(row.sha256 in contents or matches(target, row) for row in stays)
-    assert all(row.sha256 in contents or matches(target, row) for row in gone)
+    assert not any(row.sha256 in contents or target.matches(row) for row in stays)
+    assert all(row.sha256 in contents or target.matches(row) for row in gone)
 
 
 def test_a_site_is_its_host_and_those_below() -> None:

@@ -1,14 +1,14 @@
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
-from curate.decisions.decisions import Decisions
+from curate.decisions import Decisions
 from curate.duplicates.links import Link
 from curate.settings import CurateSettings
-from curate.splits.assign import Before, Partition, Stood, partition
+from curate.splits.assign import EarlierSplit, Partition, SplitHistory, partition
 from sceneset.manifest.rows import KeptPicture, Split
 
 SETTINGS = CurateSettings()
-NOTHING_BEFORE = Before({})
+NOTHING_BEFORE = SplitHistory({})
 
 
 def decisions(names: Iterable[str], only_train: frozenset[str] = frozenset()) -> Decisions:
@@ -20,10 +20,12 @@ def near(first: str, second: str, distance: int = 12, *, duplicate: bool = False
     return Link(first, second, distance, "whole", duplicate)
 
 
-def before(splits: Mapping[str, Split], *, sticky: bool = True, linked: bool = True) -> Before:
+def before(
+    splits: Mapping[str, Split], *, sticky: bool = True, linked: bool = True
+) -> SplitHistory:
     """Return one run's splits; `linked` when its radii were those of now."""
-    return Before(
-        {(1, name): Stood(1, split) for name, split in splits.items()},
+    return SplitHistory(
+        {(1, name): EarlierSplit(1, split) for name, split in splits.items()},
         sticky=sticky,
         parted=lambda a, b: linked and splits.get(a) != splits.get(b),
     )

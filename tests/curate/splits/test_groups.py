@@ -5,8 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.duplicates.links import Link
-from curate.splits.assign import Group, Stood, assign, seeded, splits_before
-from curate.splits.groups import components, largest_group, leak_groups
+from curate.splits.assign import (
+    EarlierSplit,
+    Group,
+    assign,
+    components,
+    earlier_splits,
+    largest_group,
+    leak_groups,
+    seeded,
+)
 from sceneset.manifest.rows import SPLITS, KeptPicture, Split
 
 SHARES: dict[Split, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -143,23 +151,23 @@ def test_copies_stay_together_when_nearer_look_alikes_are_parted() -> None:
 
 def test_a_better_copy_inherits_the_split_of_the_one_it_replaces() -> None:
     kept = [KeptPicture(1, "new", "", "", 1, 1, 1, 0, "", "", "")]
-    last = {(1, "old"): Stood(1, "test")}
-    assert splits_before(last, kept, {(1, "old"): (1, "new")}) == {"new": {"test"}}
-    last[1, "new"] = Stood(1, "val")
-    assert splits_before(last, kept, {(1, "old"): (1, "new")}) == {"new": {"val"}}
+    last = {(1, "old"): EarlierSplit(1, "test")}
+    assert earlier_splits(last, kept, {(1, "old"): (1, "new")}) == {"new": {"test"}}
+    last[1, "new"] = EarlierSplit(1, "val")
+    assert earlier_splits(last, kept, {(1, "old"): (1, "new")}) == {"new": {"val"}}
 
 
 def test_the_copy_that_was_published_last_is_the_one_that_is_replaced() -> None:
     kept = [KeptPicture(1, "new", "", "", 1, 1, 1, 0, "", "", "")]
-    last = {(1, "old"): Stood(1, "test"), (1, "better"): Stood(4, "val")}
+    last = {(1, "old"): EarlierSplit(1, "test"), (1, "better"): EarlierSplit(4, "val")}
     replaced = {(1, "old"): (1, "new"), (1, "better"): (1, "new")}
-    assert splits_before(last, kept, replaced) == {"new": {"val"}}
+    assert earlier_splits(last, kept, replaced) == {"new": {"val"}}
 
 
 def test_a_picture_of_two_classes_stands_where_it_stood_last() -> None:
     kept = [KeptPicture(1, "x", "", "", 1, 1, 1, 0, "", "", "")]
-    last = {(1, "x"): Stood(1, "test"), (2, "x"): Stood(3, "train")}
-    assert splits_before(last, kept, {}) == {"x": {"train"}}
+    last = {(1, "x"): EarlierSplit(1, "test"), (2, "x"): EarlierSplit(3, "train")}
+    assert earlier_splits(last, kept, {}) == {"x": {"train"}}
 
 
 def test_a_class_that_lost_its_only_test_group_spares_another_one() -> None:

@@ -7,12 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.curate import Adopt, Classes, run, sha, splits_of
 
-from curate.decisions.decisions import Decisions
+from curate.decisions import Decisions
 from curate.duplicates.links import Link
 from curate.features import cache
 from curate.settings import CurateSettings
-from curate.splits.assign import Before, Partition, Stood, before, partition
-from curate.splits.groups import components
+from curate.splits.assign import (
+    EarlierSplit,
+    Partition,
+    SplitHistory,
+    components,
+    partition,
+    split_history,
+)
 from sceneset.class_list import SceneClass
 from sceneset.dataset import create_dataset
 from sceneset.manifest.rows import ImageRow, KeptPicture, OverrideRow, Split, SplitRow
@@ -33,7 +39,7 @@ class Runs:
 
     def __init__(self) -> None:
         self.splits: list[Partition] = []
-        self.stood: dict[tuple[int, str], Stood] = {}
+        self.stood: dict[tuple[int, str], EarlierSplit] = {}
 
     def parted(self, first: str, second: str) -> bool:
         return any(
@@ -47,11 +53,12 @@ class Runs:
         decisions = Decisions(pictures, {}, {}, [], frozenset(), {})
         own = [link for link in links if set(link.pair) <= names]
         stood = dict(sorted(self.stood.items(), key=lambda item: item[1].run_id))
-        parts = partition(decisions, own, SETTINGS, Before(stood, parted=self.parted))
+        parts = partition(decisions, own, SETTINGS, SplitHistory(stood, parted=self.parted))
         self.splits.append(parts)
         number = len(self.splits)
         self.stood |= {
-            (int(name[0]), name): Stood(number, split) for name, split in parts.split_of.items()
+            (int(name[0]), name): EarlierSplit(number, split)
+            for name, split in parts.split_of.items()
         }
         return parts
 
@@ -99,16 +106,16 @@ def test_only_a_group_that_unites_splits_moves_and_only_to_train(
 
 def test_look_alikes_that_were_never_published_together_are_united() -> None:
     link = Link("1c00", "1c01", 11, "whole", duplicate=False)
-    first: dict[tuple[int, str], Stood] = {
-        (1, "1c00"): Stood(1, "test"),
-        (1, "1c01"): Stood(2, "val"),
+    first: dict[tuple[int, str], EarlierSplit] = {
+        (1, "1c00"): EarlierSplit(1, "test"),
+        (1, "1c01"): EarlierSplit(2, "val"),
     }
     names = [*STAYING, "1c00", "1c01"]
     found = Decisions([kept(n) for n in names], {}, {}, [], frozenset(), {})
-    parts = partition(found, [link], SETTINGS, Before(first))
+    parts = partition(found, [link], SETTINGS, SplitHistory(first))
     assert parts.split_of["1c00"] == parts.split_of["1c01"] == "train"
     assert len(parts.moved) == 2
-    apart = partition(found, [link], SETTINGS, Before(first, parted=lambda *_: True))
+    apart = partition(found, [link], SETTINGS, SplitHistory(first, parted=lambda *_: True))
     assert (apart.split_of["1c00"], apart.split_of["1c01"]) == ("test", "val")
 
 
@@ -151,15 +158,19 @@ def record(
 def test_only_runs_that_published_say_where_pictures_stood(manifest: Manifest) -> None:
     with manifest:
         manifest.adopt_classes([SceneClass("A", ("A",))])
-        assert before(manifest, SETTINGS) == Before({})
+        assert split_history(manifest, SETTINGS) == SplitHistory({})
         record(manifest, "published", {"a": "test", "b": "val", "c": "train"})
         record(manifest, "published", {"a": "train", "b": "val"})
         record(manifest, "failed", {"a": "val", "d": "test"})
         record(manifest, None, {"b": "train", "c": "test"})
-        found = before(manifest, SETTINGS)
-    stood = {(1, "a"): Stood(2, "train"), (1, "b"): Stood(2, "val"), (1, "c"): Stood(1, "train")}
-    assert found.stood == stood
-    assert next(iter(found.stood)) == (1, "c")
+        found = split_history(manifest, SETTINGS)
+    stood = {
+        (1, "a"): EarlierSplit(2, "train"),
+        (1, "b"): EarlierSplit(2, "val"),
+        (1, "c"): EarlierSplit(1, "train"),
+    }
+    assert found.earlier == stood
+    assert next(iter(found.earlier)) == (1, "c")
     assert found.sticky
 
 
@@ -168,9 +179,9 @@ def test_splits_from_before_another_seed_are_forgotten(manifest: Manifest) -> No
         manifest.adopt_classes([SceneClass("A", ("A",))])
         record(manifest, "published", {"a": "test", "b": "val"})
         record(manifest, "published", {"a": "train"}, seed=1)
-        assert before(manifest, SETTINGS).stood == {(1, "a"): Stood(2, "train")}
-        assert not before(manifest, SETTINGS).sticky
-        assert before(manifest, CurateSettings(seed=1)).sticky
+        assert split_history(manifest, SETTINGS).earlier == {(1, "a"): EarlierSplit(2, "train")}
+        assert not split_history(manifest, SETTINGS).sticky
+        assert split_history(manifest, CurateSettings(seed=1)).sticky
 
 
 def test_only_a_run_with_the_same_radii_has_parted_look_alikes(manifest: Manifest) -> None:
@@ -178,7 +189,7 @@ def test_only_a_run_with_the_same_radii_has_parted_look_alikes(manifest: Manifes
         manifest.adopt_classes([SceneClass("A", ("A",))])
         record(manifest, "published", {"a": "test", "b": "val", "c": "test"})
         record(manifest, "published", {"c": "train", "d": "val"}, leak_radius=10)
-        parted = before(manifest, SETTINGS).parted
+        parted = split_history(manifest, SETTINGS).parted
         assert parted("a", "b")
         assert not parted("a", "c")
         assert not parted("c", "d")
@@ -189,5 +200,5 @@ def test_a_run_with_another_hash_has_not_parted_look_alikes(manifest: Manifest) 
     with manifest:
         manifest.adopt_classes([SceneClass("A", ("A",))])
         record(manifest, "published", {"a": "test", "b": "val"}, exact_hash=True)
-        assert not before(manifest, SETTINGS).parted("a", "b")
-        assert before(manifest, CurateSettings(exact_hash=True)).parted("a", "b")
+        assert not split_history(manifest, SETTINGS).parted("a", "b")
+        assert split_history(manifest, CurateSettings(exact_hash=True)).parted("a", "b")

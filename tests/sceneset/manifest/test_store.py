@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from sceneset.class_list import SceneClass
-from sceneset.errors import ClassListError, DamagedDataError, mendable
+from sceneset.errors import ClassListError, DamagedDataError, translate_error
 from sceneset.manifest.rows import ImageRow, SightingRow
-from sceneset.manifest.store import Manifest, now
+from sceneset.manifest.store import WAIT_S, Manifest, now, retried
 
 BEACH = SceneClass("Beach", ("Beach",))
 
@@ -107,7 +107,7 @@ def test_a_file_that_is_no_database_is_damaged_data(tmp_path: Path) -> None:
     (tmp_path / "manifest.db").write_bytes(b"not a database" * 100)
     with pytest.raises(sqlite3.DatabaseError) as trouble:
         Manifest(tmp_path / "manifest.db")
-    error = mendable(trouble.value)
+    error = translate_error(trouble.value)
     assert error is not None
     assert error.exit_code == 5
 
@@ -116,7 +116,7 @@ def test_a_full_disk_in_the_middle_is_a_full_disk_and_not_damage(manifest: Manif
     manifest.query("PRAGMA max_page_count = 30")
     with pytest.raises(sqlite3.OperationalError) as trouble, manifest.transaction():
         manifest.insert([image(f"{n:064}") for n in range(5000)])
-    error = mendable(trouble.value)
+    error = translate_error(trouble.value)
     assert error is not None
     assert error.exit_code == 73
     assert manifest.images() == []
@@ -146,3 +146,56 @@ def test_a_run_that_has_ended_stays_as_it_ended(manifest: Manifest) -> None:
     manifest.finish_run(run_id, "interrupted", {})
     (run,) = manifest.runs("curate")
     assert (run.outcome, run.counts) == ("published", {"number": 3})
+
+
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def trouble(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY])
+def test_a_file_that_others_hold_is_asked_again_until_they_let_go(code: int) -> None:
+    clock, errors = Clock(), [trouble(code)] * 3
+
+    def command() -> None:
+        if errors:
+            raise errors.pop()
+
+    retried(command, clock=clock, sleep=clock.sleep)
+    assert errors == []
+
+
+def test_a_file_that_stays_held_is_given_up() -> None:
+    clock = Clock()
+
+    def command() -> None:
+        raise trouble(sqlite3.SQLITE_BUSY)
+
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        retried(command, clock=clock, sleep=clock.sleep)
+    assert clock.now == pytest.approx(WAIT_S, abs=0.1)
+
+
+def test_any_other_trouble_passes_at_once() -> None:
+    clock = Clock()
+
+    def command() -> None:
+        raise trouble(sqlite3.SQLITE_FULL)
+
+    with pytest.raises(sqlite3.OperationalError):
+        retried(command, clock=clock, sleep=clock.sleep)
+    assert clock.now == 0

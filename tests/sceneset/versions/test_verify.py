@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.curate_exports import drawn, exported, publish
 
-from curate.forget.manifest import ForgettingManifest, Target
+from curate.forget.manifest import Target, erase, find_matches
 from sceneset.dataset import Dataset, DatasetSettings
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.store import Manifest
@@ -28,8 +28,8 @@ def only_buried(dataset: Dataset) -> str:
     """Take a picture out of the manifest alone, as a forget that is killed does."""
     sha256 = read_pictures(dataset.current)[0].sha256
     target = Target(sha256=sha256)
-    with ForgettingManifest(dataset.manifest_path) as manifest:
-        manifest.forget(target, manifest.find(target), "", concerned=())
+    with Manifest(dataset.manifest_path) as manifest:
+        erase(manifest, target, find_matches(manifest, target), "", version_ids=())
     return sha256
 
 

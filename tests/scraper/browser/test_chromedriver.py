@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sceneset.errors import BrowserMissingError
-from scraper.browser.chromedriver import Choice, choose, major
+from scraper.browser.chromedriver import DriverChoice, choose, major
 
 VERSIONS = {
     "/bin/chromium": "Chromium 156.0.8078.79 built on Debian",
@@ -25,7 +25,7 @@ def test_a_pair_of_one_major_version_is_taken() -> None:
     choice = choose(
         None, {}, which(chromium="/bin/chromium", chromedriver="/bin/chromedriver"), ask
     )
-    assert choice == Choice("/bin/chromedriver", "/bin/chromium", "installed")
+    assert choice == DriverChoice("/bin/chromedriver", "/bin/chromium", "installed")
 
 
 def test_an_asked_driver_comes_before_the_environments(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_driver_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_driver_of_another_version_is_not_taken_and_fetchers_are_asked_in_turn() -> None:
     there = which(chromium="/bin/chromium", chromedriver="/old/chromedriver")
-    fetched = Choice("/fetched", "/bin/chromium", "fetched")
+    fetched = DriverChoice("/fetched", "/bin/chromium", "fetched")
     assert choose(None, {}, there, ask, lambda: (lambda _: None, lambda _: fetched)) == fetched
     with pytest.raises(BrowserMissingError, match=r"version 120, but /bin/chromium has 156"):
         choose(None, {}, there, ask)

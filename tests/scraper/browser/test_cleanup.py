@@ -3,7 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scraper.browser.cleanup import PROFILE_PREFIX, end_users, new_profile, running_processes
+from scraper.browser.driver import PROFILE_PREFIX, end_users, new_profile, running_processes
 
 
 def test_profiles_of_dead_processes_are_swept_and_others_stay(tmp_path: Path) -> None:

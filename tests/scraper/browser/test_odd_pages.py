@@ -73,7 +73,7 @@ def test_a_run_stops_at_the_first_block_and_loads_no_further_page(
     outcome = ended(site, tmp_path, "block without a body", "honest and empty")
     reasons = [c["stopped_because"] for c in outcome.summary["classes"].values()]  # type: ignore[attr-defined]
     assert reasons == ["blocked"] * 2
-    assert [r.path for r in site.pages.requests] == ["/search?q=block+without+a+body"]
+    assert [r.target for r in site.pages.requests] == ["/search?q=block+without+a+body"]
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["answers", "is away"])

@@ -38,7 +38,7 @@ def test_consent_is_refused_on_another_origin_in_any_language(
     site.consent_page = lambda back: two_forms(back, hidden=hidden, reject=reject, accept=accept)
     seen = visit(site.url("consent on another origin"))
     assert (seen.state, site.choices) == ("results", ["true"])
-    assert len(seen.found) == 3
+    assert len(seen.results) == 3
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_a_control_for_more_is_found_in_any_language_and_leads_nowhere_else(
     site: Site, visit: Visitor, control: str
 ) -> None:
     site.made["x"] = Answer(grows(control).encode(), HTML)
-    assert {f.result_id for f in visit(site.url("x")).found} == {
+    assert {f.result_id for f in visit(site.url("x")).results} == {
         *("d1", "d2", "d3"), *(f"d{n}" for n in range(100, 106))
     }  # fmt: skip
 
@@ -82,7 +82,7 @@ def test_an_end_that_is_not_seen_yet_ends_nothing(site: Site, visit: Visitor, ma
     page = grows(control, batches=3).replace("a title", END) + marker
     site.made["x"] = Answer(page.encode(), HTML)
     seen = visit(site.url("x"))
-    assert len(seen.found) == 3 + 9
+    assert len(seen.results) == 3 + 9
     assert not seen.last.end_shown
 
 
@@ -90,7 +90,7 @@ def test_an_end_in_the_pages_own_words_is_believed(site: Site, visit: Visitor) -
     end = '<div data-endedmessage="Das war alles"></div><p>Das war alles</p>'
     site.made["x"] = Answer((results(1, 2) + end).encode(), HTML)
     seen = visit(site.url("x"))
-    assert (seen.reason, len(seen.found)) == ("end of results", 2)
+    assert (seen.reason, len(seen.results)) == ("end of results", 2)
     assert seen.last is not None
     assert seen.last.end_shown
 
@@ -104,4 +104,4 @@ def test_results_in_a_box_that_scrolls_by_itself_are_read(site: Site, visit: Vis
     page = f'{SEARCH_BOX}<style>{style}</style><div role="main">{items}</div>'
     site.made["x"] = Answer(page.encode(), HTML)
     seen = visit(site.url("x"))
-    assert [f.result_id for f in seen.found] == [f"d{n}" for n in range(60)]
+    assert [f.result_id for f in seen.results] == [f"d{n}" for n in range(60)]

@@ -20,7 +20,7 @@ def test_a_waiting_thumbnail_is_taken_from_its_relative_address(site: Site, visi
     )
     page = f'{SEARCH_BOX}<base href="/elsewhere/../"><div role="main">{body}</div>{maps}'
     site.made["x"] = Answer(page.encode(), HTML)
-    found = visit(site.url("x")).found
+    found = visit(site.url("x")).results
     assert [f.src for f in found] == [f"{site.pages.url}/thumb/{n}" for n in (1, 2, 3)]
 
 
@@ -30,7 +30,7 @@ def test_pictures_that_a_script_made_are_read_as_they_are(site: Site, visit: Vis
         "document.images[0].src = URL.createObjectURL(b) })</script>"
     )
     site.made["x"] = Answer(page.encode(), HTML)
-    (found,) = visit(site.url("x")).found
+    (found,) = visit(site.url("x")).results
     assert found.src.startswith("data:image/jpeg;base64,")
 
 
@@ -53,7 +53,7 @@ def test_each_bad_preview_has_its_reason_and_is_asked_for_once(site: Site, visit
     site.made["x"] = Answer(f'{SEARCH_BOX}<div role="main">{items}</div>{script}'.encode(), HTML)
     seen = visit(site.url("x"))
     answers = {}
-    for found in seen.found:
+    for found in seen.results:
         got = seen.body(found.src)
         assert got is not None, found
         answers[found.src.removeprefix(site.pages.url)] = (
@@ -67,7 +67,7 @@ def test_each_bad_preview_has_its_reason_and_is_asked_for_once(site: Site, visit
         "/bomb": "too_large",
         "/good": draw_jpeg(2),
     }
-    assert sorted(r.path for r in site.pages.requests if r.path in answers) == sorted(names)
+    assert sorted(r.target for r in site.pages.requests if r.target in answers) == sorted(names)
 
 
 def test_ranks_follow_what_the_viewer_sees(site: Site, visit: Visitor) -> None:
@@ -75,7 +75,7 @@ def test_ranks_follow_what_the_viewer_sees(site: Site, visit: Visitor) -> None:
         f'<div style="position:absolute;top:{200 * (9 - n)}px">{result(n)}</div>' for n in range(10)
     )
     site.made["x"] = Answer(f'{SEARCH_BOX}<div role="main">{items}</div>'.encode(), HTML)
-    assert [f.result_id for f in visit(site.url("x")).found] == [
+    assert [f.result_id for f in visit(site.url("x")).results] == [
         f"d{n}" for n in reversed(range(10))
     ]
 
@@ -85,7 +85,7 @@ def test_ranks_that_the_page_names_come_first(site: Site, visit: Visitor) -> Non
     order = [3, 0, 4, 1, 2]
     items = "".join(item.format(n=n, ri=ri) for n, ri in enumerate(order))
     site.made["x"] = Answer(f'{SEARCH_BOX}<div role="main">{items}</div>'.encode(), HTML)
-    assert [f.result_id for f in visit(site.url("x")).found] == [
+    assert [f.result_id for f in visit(site.url("x")).results] == [
         f"t{order.index(n)}" for n in range(5)
     ]
 
@@ -99,7 +99,7 @@ def test_the_strategy_that_finds_more_thumbnails_wins(site: Site, visit: Visitor
     site.made["few"] = Answer((results(90, 91) + f'<div role="main">{bare}</div>').encode(), HTML)
     few = visit(site.url("few"))
     assert few.last is not None
-    assert (few.last.strategy, few.last.last_resort, len(few.found)) == (
+    assert (few.last.strategy, few.last.last_resort, len(few.results)) == (
         "structure alone",
         True,
         12,
@@ -109,7 +109,7 @@ def test_the_strategy_that_finds_more_thumbnails_wins(site: Site, visit: Visitor
     )
     many = visit(site.url("many"))
     assert many.last is not None
-    assert (many.last.last_resort, len(many.found)) == (False, 6)
+    assert (many.last.last_resort, len(many.results)) == (False, 6)
 
 
 def test_a_relative_imgres_link_gives_its_ids_and_pages(site: Site, visit: Visitor) -> None:
@@ -117,7 +117,7 @@ def test_a_relative_imgres_link_gives_its_ids_and_pages(site: Site, visit: Visit
     page = SEARCH_BOX + "".join(link.format(n=n) for n in range(5))
     site.made["x"] = Answer(page.encode(), HTML)
     seen = visit(site.url("x"))
-    assert [(f.result_id, f.page_url) for f in seen.found] == [
+    assert [(f.result_id, f.page_url) for f in seen.results] == [
         (f"k{n}", f"https://s.example/{n}") for n in range(5)
     ]
     assert seen.last is not None
@@ -128,4 +128,4 @@ def test_thumbnails_know_their_own_id(site: Site, visit: Visitor) -> None:
     link = '<a href="/imgres?docid=k{n}"><img width=99 height=99 src="/images?q=tbn:T{n}&s=10"></a>'
     page = SEARCH_BOX + "".join(link.format(n=n) for n in range(5))
     site.made |= {"x": Answer(page.encode(), HTML), "/images": Answer(draw_jpeg(1), "image/jpeg")}
-    assert [f.result_id for f in visit(site.url("x")).found] == [f"T{n}" for n in range(5)]
+    assert [f.result_id for f in visit(site.url("x")).results] == [f"T{n}" for n in range(5)]

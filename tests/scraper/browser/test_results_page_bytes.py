@@ -3,7 +3,7 @@ from support.results_page import (
     FINISHED,
     THUMB,
     Events,
-    FakeTab,
+    FakeBrowser,
     event,
     failed,
     opened,
@@ -50,26 +50,26 @@ from scraper.reader import Fetched
     ],
 )
 def test_only_a_complete_answer_has_bytes(log: Events, answer: Fetched | None) -> None:
-    tab = FakeTab()
-    reader = opened(tab, [*page_answered(), *log])
+    browser = FakeBrowser()
+    reader = opened(browser, [*page_answered(), *log])
     assert reader.body(THUMB) == answer
-    assert tab.asked_bodies == (answer is not None and answer.data is not None)
+    assert browser.requested_bodies == (answer is not None and answer.data is not None)
 
 
 def test_a_log_that_comes_late_is_waited_for() -> None:
-    tab = FakeTab()
-    reader = opened(tab, [*page_answered(), *picture()])
-    tab.log = [[], [FINISHED]]
+    browser = FakeBrowser()
+    reader = opened(browser, [*page_answered(), *picture()])
+    browser.log = [[], [FINISHED]]
     assert reader.body(THUMB) == Fetched(b"bytes", 200)
 
 
 def test_bytes_that_the_browser_gave_up_are_had_elsewhere() -> None:
-    tab = FakeTab()
-    tab.bodies.clear()
-    assert opened(tab, [*page_answered(), *picture(FINISHED)]).body(THUMB) is None
-    assert opened(tab, page_answered()).body(THUMB) is None
-    tab.bodies["7"] = b""
+    browser = FakeBrowser()
+    browser.bodies.clear()
+    assert opened(browser, [*page_answered(), *picture(FINISHED)]).body(THUMB) is None
+    assert opened(browser, page_answered()).body(THUMB) is None
+    browser.bodies["7"] = b""
     some = event("dataReceived", requestId="7", dataLength=78)
-    assert opened(tab, [*page_answered(), *picture(some, FINISHED)]).body(THUMB) is None
-    empty = opened(tab, [*page_answered(), *picture(FINISHED)])
+    assert opened(browser, [*page_answered(), *picture(some, FINISHED)]).body(THUMB) is None
+    empty = opened(browser, [*page_answered(), *picture(FINISHED)])
     assert empty.body(THUMB) == Fetched(b"", 200)

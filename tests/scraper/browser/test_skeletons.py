@@ -14,8 +14,8 @@ from support.drawing import draw_jpeg
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Output
 from scraper.commands.scrape import scrape
-from scraper.engines.engine import Found
-from scraper.gallery.origin import NOT_FOUND, Answer, Call, Origin, serving
+from scraper.engines.engine import SearchResult
+from scraper.gallery.origin import NOT_FOUND, Answer, Origin, Request, serving
 from scraper.http.previews import fetch, judge
 from scraper.reader import Fetched
 from scraper.settings import ScrapeSettings
@@ -43,14 +43,14 @@ def _page(request: pytest.FixtureRequest, shared_data: Path) -> tuple[str, str]:
 
 @contextmanager
 def served(html: str) -> Iterator[Origin]:
-    """Serve a page, and a picture of its own at each thumbnail's address."""
+    """Serve a page, and a picture of its own at each thumbnail's URL."""
 
-    def respond(call: Call) -> Answer:
-        number = THUMB.fullmatch(call.path)
+    def respond(request: Request) -> Answer:
+        number = THUMB.fullmatch(request.path)
         if number:
-            size = int(call.query["w"]), int(call.query["h"])
+            size = int(request.query["w"]), int(request.query["h"])
             return Answer(drawn(int(number[1]), size), "image/jpeg")
-        return Answer(html.encode(), HTML) if call.path == "/search" else NOT_FOUND
+        return Answer(html.encode(), HTML) if request.path == "/search" else NOT_FOUND
 
     with serving(Origin(0, respond)) as origin:
         yield origin
@@ -86,19 +86,18 @@ def thumbnails_of_related(html: str) -> set[str]:
     return {match[0] for chunk in chunks if (match := THUMB.search(chunk))}
 
 
-def asked(origin: Origin, src: str) -> Fetched:
+def served_by(origin: Origin, src: str) -> Fetched:
     """Fetch a thumbnail that the page left to us."""
     parts = urlsplit(src)
-    answer = origin.respond(
-        Call(parts.path, dict(p.split("=") for p in parts.query.split("&")), "")
-    )
+    query = dict(pair.split("=") for pair in parts.query.split("&"))
+    answer = origin.respond(Request(src, parts.path, query))
     return Fetched(answer.data, answer.status)
 
 
-def assert_whole(found: tuple[Found, ...], count: int, visit: Any, origin: Origin) -> None:  # noqa: ANN401  a Visit
+def assert_whole(found: tuple[SearchResult, ...], count: int, visit: Any, origin: Origin) -> None:  # noqa: ANN401  a Visit
     assert len({f.result_id for f in found}) == len(found) == count
     for one in found:
-        fetched = fetch(one.src, (visit.body, lambda src: asked(origin, src)))
+        fetched = fetch(one.src, (visit.body, lambda src: served_by(origin, src)))
         assert fetched.data is not None, one
         assert judge(fetched.data).header is not None, one
 
@@ -111,10 +110,10 @@ def test_each_result_of_a_real_page_is_read_and_no_related_picture(
         seen = visit(f"{origin.url}/search?q=beach")
         assert seen.last is not None
         assert (seen.last.strategy, seen.last.last_resort) == (WINNERS[vintage], False)
-        assert_whole(seen.found, RESULTS[vintage], seen, origin)
+        assert_whole(seen.results, RESULTS[vintage], seen, origin)
     related = thumbnails_of_related(html)
     assert len(related) == RELATED
-    assert not related & {urlsplit(f.src).path for f in seen.found}
+    assert not related & {urlsplit(f.src).path for f in seen.results}
 
 
 @pytest.mark.slow
@@ -124,7 +123,7 @@ def test_names_in_other_words_change_nothing(page: tuple[str, str], visit: Visit
         seen = visit(f"{origin.url}/search?q=beach")
         assert seen.last is not None
         assert seen.last.strategy == WINNERS[vintage]
-        assert_whole(seen.found, RESULTS[vintage], seen, origin)
+        assert_whole(seen.results, RESULTS[vintage], seen, origin)
 
 
 @pytest.mark.slow
@@ -134,7 +133,7 @@ def test_structure_alone_finds_the_same_results(page: tuple[str, str], visit: Vi
         seen = visit(f"{origin.url}/search?q=beach")
         assert seen.last is not None
         assert (seen.last.strategy, seen.last.last_resort) == ("structure alone", True)
-        assert_whole(seen.found, RESULTS[vintage], seen, origin)
+        assert_whole(seen.results, RESULTS[vintage], seen, origin)
 
 
 @pytest.mark.slow
@@ -151,7 +150,7 @@ def test_a_scrape_of_a_real_page_keeps_every_preview(page: tuple[str, str], tmp_
             variants=False,
         )
         scrape(settings=settings, output=Output(quiet=True))
-        requests = [r.path for r in origin.requests if THUMB.match(r.path)]
+        requests = [r.target for r in origin.requests if THUMB.match(r.target)]
     with Manifest(tmp_path / "set" / "manifest.db") as manifest:
         rows = manifest.query("SELECT status, count(*) FROM sightings GROUP BY status")
     assert sum(count for _, count in rows) == RESULTS[vintage]

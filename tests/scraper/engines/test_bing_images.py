@@ -10,7 +10,7 @@ import pytest
 from support.drawing import draw_jpeg
 
 from scraper.engines.bing_images import BING_IMAGES
-from scraper.gallery.origin import NOT_FOUND, Answer, Call, Origin, serving
+from scraper.gallery.origin import NOT_FOUND, Answer, Origin, Request, serving
 from scraper.settings import SearchOptions
 
 SHOWN, LATER = 30, 12
@@ -55,15 +55,15 @@ def item(n: int, *, late: bool = True) -> str:
     return ITEM.format(n=n, record=html.escape(json.dumps(record(n))), source=source)
 
 
-def respond(call: Call) -> Answer:
-    if call.path == "/images/search":
+def respond(request: Request) -> Answer:
+    if request.path == "/images/search":
         page = PAGE.format(items="".join(map(item, range(SHOWN))))
         return Answer(page.encode(), "text/html; charset=utf-8")
-    if call.path == "/images/async":
+    if request.path == "/images/async":
         later = "".join(item(n, late=False) for n in range(SHOWN - 2, SHOWN + LATER))
         return Answer(later.encode(), "text/html; charset=utf-8")
-    if call.path == "/th":
-        return Answer(draw_jpeg(len(call.query["id"]), (234, 180)), "image/jpeg")
+    if request.path == "/th":
+        return Answer(draw_jpeg(len(request.query["id"]), (234, 180)), "image/jpeg")
     return NOT_FOUND
 
 
@@ -78,9 +78,9 @@ def test_every_item_is_read_with_what_its_record_says(bing: Origin, visit: Visit
     seen = visit(f"{bing.url}/images/search?q=beach", BING_IMAGES)
     assert (seen.state, seen.reason) == ("results", "end of results")
     assert seen.last.strategy == "record in m"
-    found = {one.result_id: one for one in seen.found}
+    found = {one.result_id: one for one in seen.results}
     assert set(found) == {f"{n:040X}" for n in range(SHOWN + LATER)}
-    assert len(seen.found) == len(found)
+    assert len(seen.results) == len(found)
     for n in (0, 20, SHOWN + 3):
         one = found[f"{n:040X}"]
         assert one.page_url == f"https://site.example/{n}"
@@ -94,25 +94,27 @@ def test_an_item_whose_picture_never_comes_has_the_address_of_its_record(
     bing: Origin, visit: Visitor
 ) -> None:
     blank = item(40).replace("data-src", "data-later")
-    bing.respond = lambda call: (
+    bing.respond = lambda request: (
         Answer(f"<form><input name=q></form><ul>{item(1)}{blank}</ul>".encode(), "text/html")
-        if call.path == "/images/search"
-        else respond(call)
+        if request.path == "/images/search"
+        else respond(request)
     )
-    found = {one.page_url: one.src for one in visit(f"{bing.url}/images/search", BING_IMAGES).found}
+    found = {
+        one.page_url: one.src for one in visit(f"{bing.url}/images/search", BING_IMAGES).results
+    }
     assert found["https://site.example/40"] == f"{bing.url}/th?id=OIP.40&pid=15.1"
 
 
 @pytest.mark.browser
 def test_a_record_that_is_no_json_costs_only_itself(bing: Origin, visit: Visitor) -> None:
     broken = item(7).replace('m="{', 'm="{,')
-    bing.respond = lambda call: (
+    bing.respond = lambda request: (
         Answer(f"<ul>{item(1)}{broken}{item(2)}</ul>".encode(), "text/html")
-        if call.path == "/images/search"
-        else respond(call)
+        if request.path == "/images/search"
+        else respond(request)
     )
     seen = visit(f"{bing.url}/images/search", BING_IMAGES)
-    assert [one.page_url for one in seen.found] == [
+    assert [one.page_url for one in seen.results] == [
         "https://site.example/1",
         "https://site.example/2",
     ]
@@ -122,9 +124,9 @@ def test_filters_are_joined_in_one_parameter() -> None:
     asked = SearchOptions(
         size="large", type="photo", colour="red", age="week", licence="public-domain", safe=True,
         country="de", language="de",
-    ).asked()  # fmt: skip
+    ).requested()  # fmt: skip
     BING_IMAGES.check(asked)
-    sent = parse_qs(urlsplit(BING_IMAGES.address("beach at night", asked)).query)
+    sent = parse_qs(urlsplit(BING_IMAGES.search_url("beach at night", asked)).query)
     assert sent["q"] == ["beach at night"]
     assert sorted(sent["qft"][0].split("+filterui:")) == [
         "", "age-lt10080", "color2-FGcls_RED", "imagesize-large", "license-L1", "photo-photo",

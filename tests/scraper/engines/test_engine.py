@@ -46,7 +46,7 @@ def test_an_address_gives_back_its_query_and_its_options(
     query: str, asked: Mapping[str, str]
 ) -> None:
     ENGINE.check(asked)
-    found = parameters(ENGINE.address(query, asked))
+    found = parameters(ENGINE.search_url(query, asked))
     words = query + (" is:photo" if "kind" in asked else "")
     assert found["q"] == [words]
     assert found["lang"] == [asked.get("language", "en")]
@@ -60,7 +60,7 @@ def test_an_address_gives_back_its_query_and_its_options(
 @given(st.text(), ASKED)
 def test_a_templates_own_parameters_survive(query: str, asked: Mapping[str, str]) -> None:
     template = "http://127.0.0.1:8099/s?a=1&a=2&b=%C3%A9+x&q={query}&c=%26#part"
-    url = ENGINE.address(query, asked, template)
+    url = ENGINE.search_url(query, asked, template)
     found = parameters(url)
     assert (found["a"], found["b"], found["c"]) == (["1", "2"], ["é x"], ["&"])
     assert urlsplit(url).netloc == "127.0.0.1:8099"
@@ -70,7 +70,7 @@ def test_a_templates_own_parameters_survive(query: str, asked: Mapping[str, str]
 @given(st.text(min_size=1))
 @example("a b/c?d+e")
 def test_a_query_may_stand_in_the_path(query: str) -> None:
-    path = urlsplit(ENGINE.address(query, template="http://h.example/s/{query}/all")).path
+    path = urlsplit(ENGINE.search_url(query, template="http://h.example/s/{query}/all")).path
     assert unquote(path.removeprefix("/s/").removesuffix("/all")) == query
 
 
@@ -99,7 +99,7 @@ def test_a_value_that_an_engine_lacks_is_refused_with_those_it_has() -> None:
 
 
 def test_a_value_that_is_what_the_engine_does_anyway_changes_nothing() -> None:
-    assert ENGINE.address("x", {"size": "any"}) == ENGINE.address("x")
+    assert ENGINE.search_url("x", {"size": "any"}) == ENGINE.search_url("x")
 
 
 @pytest.mark.parametrize(("name", "option"), VALUES, ids=str)
@@ -110,7 +110,7 @@ def test_every_value_of_every_engine_is_sent_in_its_parameter(name: str, option:
         asked = {option: "xx" if value == "*" else value}
         engine.check(asked)
         sent = described.sent(asked[option])
-        found = parameters(engine.address("a b", asked))
+        found = parameters(engine.search_url("a b", asked))
         if described.parameter:
             assert sent in found[described.parameter]
         elif sent:
@@ -121,8 +121,8 @@ def test_every_value_of_every_engine_is_sent_in_its_parameter(name: str, option:
 def test_every_engine_can_be_asked_for_each_of_its_variants(name: str) -> None:
     engine = ENGINES[name]
     assert engine.terms
-    addresses = [engine.address("beach")]
+    addresses = [engine.search_url("beach")]
     for variant in engine.variants:
         engine.check(variant)
-        addresses.append(engine.address("beach", variant))
+        addresses.append(engine.search_url("beach", variant))
     assert len(set(addresses)) == len(addresses)

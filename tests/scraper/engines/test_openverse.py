@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from sceneset.errors import SettingsError
 from scraper.engines.api import UnknownAnswer, read_answer
-from scraper.engines.engine import Found
+from scraper.engines.engine import SearchResult
 from scraper.engines.openverse import OPENVERSE
 
-URL = OPENVERSE.address("golden hour")
+URL = OPENVERSE.search_url("golden hour")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -55,8 +55,8 @@ def answer(*images: Any, page: int = 1, pages: int = 12) -> dict[str, Any]:  # n
 
 def test_a_record_becomes_a_result_with_its_licence_and_its_creator() -> None:
     page = read_answer(OPENVERSE, answer(image(7)), URL)
-    assert page.found == (
-        Found(
+    assert page.results == (
+        SearchResult(
             result_id="4bc43a04-ef46-4544-a0c1-000000000007",
             page_url="https://www.flickr.com/photos/me/7",
             title="Beach no. 7",
@@ -74,7 +74,7 @@ def test_what_a_record_leaves_out_is_empty_and_its_credit_is_put_together() -> N
     bare = image(
         1, creator=None, attribution=None, license="pdm", license_version=None, license_url=None
     )
-    found = read_answer(OPENVERSE, answer(bare), URL).found[0]
+    found = read_answer(OPENVERSE, answer(bare), URL).results[0]
     assert (found.creator, found.licence, found.licence_url) == ("", "Public Domain Mark", "")
     assert found.attribution == (
         '"Beach no. 1", Public Domain Mark, https://www.flickr.com/photos/me/1'
@@ -88,7 +88,7 @@ def test_the_first_address_stays_within_what_is_given_without_a_key() -> None:
 
 @pytest.mark.parametrize("template", [None, "http://127.0.0.1:9/v1/images/?q={query}&page_size=5"])
 def test_pages_follow_on_the_same_address_up_to_the_limit(template: str | None) -> None:
-    url: str | None = OPENVERSE.address("beach", {"size": "large"}, template)
+    url: str | None = OPENVERSE.search_url("beach", {"size": "large"}, template)
     start = urlsplit(str(url))
     for number in range(1, 13):
         assert url is not None
@@ -104,7 +104,7 @@ def test_pages_follow_on_the_same_address_up_to_the_limit(template: str | None) 
 
 def test_the_last_page_has_no_next() -> None:
     assert read_answer(OPENVERSE, answer(image(1), page=3, pages=3), URL).following is None
-    assert read_answer(OPENVERSE, answer(pages=0), URL).found == ()
+    assert read_answer(OPENVERSE, answer(pages=0), URL).results == ()
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_an_answer_that_is_made_otherwise_is_told(broken: object) -> None:
 
 def test_a_result_without_a_preview_is_left_out_among_others() -> None:
     page = read_answer(OPENVERSE, answer(image(1, thumbnail=None), image(2)), URL)
-    assert [found.title for found in page.found] == ["Beach no. 2"]
+    assert [found.title for found in page.results] == ["Beach no. 2"]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_result_without_a_preview_is_left_out_among_others() -> None:
 )
 def test_only_addresses_of_the_web_are_kept(address: object) -> None:
     record = image(1, foreign_landing_url=address, license_url=address)
-    found = read_answer(OPENVERSE, answer(record), URL).found[0]
+    found = read_answer(OPENVERSE, answer(record), URL).results[0]
     assert (found.page_url, found.licence_url) == ("", "")
 
 
@@ -159,11 +159,11 @@ def test_any_record_whatsoever_is_read_or_told(
 ) -> None:
     broken = {"results": records, "page": page, "page_count": pages}
     try:
-        results = read_answer(OPENVERSE, broken, URL).found
+        results = read_answer(OPENVERSE, broken, URL).results
     except UnknownAnswer:
         return
     for found in results:
-        for field in fields(Found):
+        for field in fields(SearchResult):
             text = getattr(found, field.name)
             assert text.encode("utf-8").decode() == text
             assert "\0" not in text
@@ -171,7 +171,7 @@ def test_any_record_whatsoever_is_read_or_told(
 
 
 def test_lone_surrogates_do_not_pass() -> None:
-    found = read_answer(OPENVERSE, answer(image(1, title="a\ud800b\0c")), URL).found[0]
+    found = read_answer(OPENVERSE, answer(image(1, title="a\ud800b\0c")), URL).results[0]
     assert found.title == "a?bc"
 
 
@@ -183,6 +183,6 @@ def test_what_it_lacks_is_refused(asked: dict[str, str]) -> None:
 
 def test_options_are_sent_as_documented() -> None:
     asked = {"size": "small", "type": "photo", "licence": "public-domain", "safe": "off"}
-    sent = parse_qs(urlsplit(OPENVERSE.address("x", asked)).query)
+    sent = parse_qs(urlsplit(OPENVERSE.search_url("x", asked)).query)
     wanted = {"size": "small", "category": "photograph", "license": "cc0,pdm", "mature": "true"}
     assert {name: sent[name][0] for name in wanted} == wanted

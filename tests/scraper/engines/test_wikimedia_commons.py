@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from sceneset.errors import SettingsError
 from scraper.engines.api import Busy, UnknownAnswer, read_answer, without_markup
-from scraper.engines.engine import Found
+from scraper.engines.engine import SearchResult
 from scraper.engines.wikimedia_commons import WIKIMEDIA_COMMONS
 
-URL = WIKIMEDIA_COMMONS.address("golden hour")
+URL = WIKIMEDIA_COMMONS.search_url("golden hour")
 FILES = "https://upload.wikimedia.org/wikipedia/commons"
 ARTIST = '<a href="//commons.wikimedia.org/wiki/User:Ann" title="User:Ann">Ann &amp; Bob</a>'
 JSON = st.recursive(
@@ -55,8 +55,8 @@ def answer(*files: dict[str, Any], offset: int | None = None) -> dict[str, Any]:
 
 def test_a_file_becomes_a_result_with_its_licence_and_its_creator() -> None:
     page = read_answer(WIKIMEDIA_COMMONS, answer(file(7)), URL)
-    assert page.found == (
-        Found(
+    assert page.results == (
+        SearchResult(
             result_id="7",
             page_url="https://commons.wikimedia.org/wiki/File:Beach_7.jpg",
             title="File:Beach 7.jpg",
@@ -73,20 +73,20 @@ def test_a_file_becomes_a_result_with_its_licence_and_its_creator() -> None:
 
 def test_a_credit_that_the_creator_asks_for_is_kept() -> None:
     asked = file(1, Attribution="<p>Photo: <b>Ann</b></p>")
-    found = read_answer(WIKIMEDIA_COMMONS, answer(asked), URL).found[0]
+    found = read_answer(WIKIMEDIA_COMMONS, answer(asked), URL).results[0]
     assert found.attribution == "Photo: Ann"
 
 
 def test_a_file_that_says_no_licence_is_of_an_unknown_one() -> None:
     bare = file(1)
     del bare["imageinfo"][0]["extmetadata"]
-    found = read_answer(WIKIMEDIA_COMMONS, answer(bare), URL).found[0]
+    found = read_answer(WIKIMEDIA_COMMONS, answer(bare), URL).results[0]
     assert (found.licence, found.licence_url, found.creator) == ("unknown", "", "")
 
 
 def test_results_come_in_the_order_of_the_search_not_of_the_pages() -> None:
     page = read_answer(WIKIMEDIA_COMMONS, answer(file(5, 3), file(6, 1), file(9, 2)), URL)
-    assert [found.result_id for found in page.found] == ["6", "9", "5"]
+    assert [found.result_id for found in page.results] == ["6", "9", "5"]
 
 
 def test_the_first_address_asks_for_previews_with_their_licences() -> None:
@@ -101,7 +101,7 @@ def test_the_first_address_asks_for_previews_with_their_licences() -> None:
     "template", [None, "http://127.0.0.1:9/w/api.php?generator=search&gsrsearch={query}"]
 )
 def test_the_next_answer_is_asked_for_at_the_same_address(template: str | None) -> None:
-    url = WIKIMEDIA_COMMONS.address("beach", {"size": "large"}, template)
+    url = WIKIMEDIA_COMMONS.search_url("beach", {"size": "large"}, template)
     for offset in (50, 100):
         following = read_answer(WIKIMEDIA_COMMONS, answer(file(1), offset=offset), url).following
         assert following is not None
@@ -114,7 +114,7 @@ def test_the_next_answer_is_asked_for_at_the_same_address(template: str | None) 
 
 
 def test_a_search_that_finds_nothing_leaves_its_results_out() -> None:
-    assert read_answer(WIKIMEDIA_COMMONS, {"batchcomplete": True}, URL).found == ()
+    assert read_answer(WIKIMEDIA_COMMONS, {"batchcomplete": True}, URL).results == ()
 
 
 def test_a_lagging_server_asks_for_patience() -> None:
@@ -188,10 +188,10 @@ def test_endless_markup_takes_no_time() -> None:
 
 def test_options_become_words_of_the_search() -> None:
     asked = {"size": "large", "type": "photo", "licence": "public-domain"}
-    sent = parse_qs(urlsplit(WIKIMEDIA_COMMONS.address("a b", asked)).query)["gsrsearch"][0]
+    sent = parse_qs(urlsplit(WIKIMEDIA_COMMONS.search_url("a b", asked)).query)["gsrsearch"][0]
     assert sent == ("a b fileres:>1000 filemime:image/jpeg haslicense:unrestricted filetype:bitmap")
-    free = WIKIMEDIA_COMMONS.address("a b", {"licence": "commercial"})
-    assert free == WIKIMEDIA_COMMONS.address("a b")
+    free = WIKIMEDIA_COMMONS.search_url("a b", {"licence": "commercial"})
+    assert free == WIKIMEDIA_COMMONS.search_url("a b")
 
 
 @pytest.mark.parametrize("asked", [{"colour": "red"}, {"safe": "on"}, {"age": "day"}])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sceneset.class_list import SceneClass
-from scraper.gallery.catalogue import Catalogue, drawn_shelves, folder_shelves, plan_class
+from scraper.gallery.catalogue import Catalogue, drawn_classes, folder_classes, plan_class
 
 
 def _letters(name: str) -> tuple[bytes, ...]:
@@ -16,8 +16,8 @@ def _letters(name: str) -> tuple[bytes, ...]:
 @pytest.fixture(name="drawn")
 def _drawn() -> Catalogue:
     classes = [SceneClass("Car", ("car", "motor car")), SceneClass("Text document", ("text",))]
-    shelves = drawn_shelves(classes, _letters, per_class=8, share=0.25, seed=0)
-    return Catalogue(shelves)
+    classes = drawn_classes(classes, _letters, per_class=8, share=0.25, seed=0)
+    return Catalogue(classes)
 
 
 @settings(deadline=None)
@@ -45,7 +45,7 @@ def test_a_class_alone_shares_no_picture() -> None:
 
 
 def test_a_class_is_found_by_name_and_by_its_queries_in_any_case(drawn: Catalogue) -> None:
-    assert drawn.find("  CAR ") == drawn.find("Motor  Car") == drawn.shelves["Car"].results
+    assert drawn.find("  CAR ") == drawn.find("Motor  Car") == drawn.classes["Car"].results
 
 
 def test_a_wider_query_gives_an_overlapping_part_in_another_order(drawn: Catalogue) -> None:
@@ -59,7 +59,7 @@ def test_a_wider_query_gives_an_overlapping_part_in_another_order(drawn: Catalog
 
 def test_the_longest_class_name_in_a_query_decides() -> None:
     classes = [SceneClass("Car", ("Car",)), SceneClass("Car race", ("Car race",))]
-    catalogue = Catalogue(drawn_shelves(classes, _letters, per_class=8, share=0, seed=0))
+    catalogue = Catalogue(drawn_classes(classes, _letters, per_class=8, share=0, seed=0))
     assert {result.class_name for result in catalogue.find("old car race")} == {"Car race"}
     assert {result.class_name for result in catalogue.find("old car")} == {"Car"}
 
@@ -70,22 +70,22 @@ def test_other_words_find_nothing(drawn: Catalogue, query: str) -> None:
 
 
 def test_every_result_has_an_id_of_its_own(drawn: Catalogue) -> None:
-    results = [result for shelf in drawn.shelves.values() for result in shelf.results]
+    results = [result for served in drawn.classes.values() for result in served.results]
     for ids in (
         {r.docid for r in results},
         {r.thumb_id for r in results},
         {r.page for r in results},
     ):
         assert len(ids) == len(results)
-    assert drawn.by_thumb(results[3].thumb_id) == results[3]
-    assert drawn.by_thumb("unknown") is None
+    assert drawn.by_thumb[results[3].thumb_id] == results[3]
+    assert "unknown" not in drawn.by_thumb
 
 
 def test_exact_copies_have_the_bytes_of_the_result_they_are_of() -> None:
     classes = [SceneClass("A", ("A",)), SceneClass("B", ("B",))]
-    shelves = drawn_shelves(classes, _letters, per_class=40, share=0.25, seed=1)
-    catalogue = Catalogue(shelves)
-    by_docid = {r.docid: r for shelf in shelves for r in shelf.results}
+    classes = drawn_classes(classes, _letters, per_class=40, share=0.25, seed=1)
+    catalogue = Catalogue(classes)
+    by_docid = {r.docid: r for served in classes for r in served.results}
     copies = [r for r in by_docid.values() if r.kind in {"exact", "two_classes"}]
     assert len(copies) == 6
     for copy in copies:
@@ -103,9 +103,9 @@ def test_folders_are_classes_and_files_are_served_as_they_are(tmp_path: Path) ->
     (folder / "a é.png").write_bytes(b"first")
     (folder / ".hidden").write_bytes(b"never")
     (tmp_path / "loose.txt").write_text("no class")
-    catalogue = Catalogue(folder_shelves(tmp_path))
+    catalogue = Catalogue(folder_classes(tmp_path))
     results = catalogue.find("CAF\u00c9")
     assert [catalogue.read(result) for result in results] == [b"first", b"second"]
     assert [result.title for result in results] == ["a é", "b"]
     assert {result.kind for result in results} == {"original"}
-    assert list(catalogue.shelves) == ["Caf\u00e9"]
+    assert list(catalogue.classes) == ["Caf\u00e9"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from scraper.gallery.drawing import SIZES, Studio, draw, draw_class, phashes
+from scraper.gallery.drawing import SIZES, draw, draw_class, originals_of, phashes
 from scraper.gallery.scenes import SCENES
 
 
@@ -60,6 +60,6 @@ def test_the_hashes_are_those_of_imagehash() -> None:
     assert (own[1] != imagehash.phash(ImageOps.mirror(image)).hash.ravel()).sum() <= 2
 
 
-def test_a_studio_draws_a_class_once() -> None:
-    studio = Studio(seed=0, count=2)
-    assert studio.originals("Lake") is studio.originals("Lake")
+def test_a_class_is_drawn_once() -> None:
+    originals = originals_of(seed=0, count=2)
+    assert originals("Lake") is originals("Lake")

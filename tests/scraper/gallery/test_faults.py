@@ -5,11 +5,12 @@ from PIL import Image
 from support.drawing import draw_jpeg
 
 from scraper.gallery.behaviours import Behaviour, mixed
-from scraper.gallery.catalogue import Catalogue, Result, Shelf
-from scraper.gallery.faults import BAD, Preview, Previews, verdict
+from scraper.gallery.catalogue import Catalogue, ServedClass, ServedResult
+from scraper.gallery.faults import BAD, Fault, Previews, verdict
+from scraper.gallery.origin import Answer
 
 COUNT = 48
-WHOLE = {"none", "wrong type", "png", "webp", "gif", "twin"}
+WHOLE = {"none", "wrong type", "png", "webp", "gif", "copy"}
 REASONS = {
     "cut": ("rejected", "truncated"),
     "empty": ("rejected", "truncated"),
@@ -19,18 +20,23 @@ REASONS = {
 PICTURES = [draw_jpeg(number, (120, 90), 60) for number in range(COUNT)]
 
 
-def _previews(*names: Behaviour) -> tuple[list[Result], Previews]:
+def _previews(*names: Behaviour) -> tuple[list[ServedResult], Previews]:
     results = tuple(
-        Result("A", n, f"doc{n}", f"thumb{n}", f"https://a.example/{n}", "a.example", "title")
+        ServedResult("A", n, f"doc{n}", f"thumb{n}", f"https://a.example/{n}", "a.example", "title")
         for n in range(COUNT)
     )
-    catalogue = Catalogue([Shelf("A", ("A",), results, PICTURES.__getitem__)])
+    catalogue = Catalogue([ServedClass("A", ("A",), results, PICTURES.__getitem__)])
     return list(results), Previews(catalogue, mixed("2026", names))
 
 
-def _served(*names: Behaviour) -> list[Preview]:
+def _served(*names: Behaviour) -> list[Answer]:
     results, previews = _previews(*names)
-    return [previews.of(result) for result in results]
+    return [previews.answer(result) for result in results]
+
+
+def _faults(*names: Behaviour) -> list[Fault]:
+    results, previews = _previews(*names)
+    return [previews.fault(result) for result in results]
 
 
 def _format(data: bytes) -> str | None:
@@ -38,65 +44,65 @@ def _format(data: bytes) -> str | None:
 
 
 def test_without_behaviours_every_preview_is_as_it_was() -> None:
-    for preview, data in zip(_served(), PICTURES, strict=True):
-        assert (preview.data, preview.fault) == (data, "none")
-        answer = preview.answer
+    assert set(_faults()) == {"none"}
+    for answer, data in zip(_served(), PICTURES, strict=True):
+        assert answer.data == data
         assert (answer.status, answer.wait_s, answer.drips) == (200, 0, False)
         assert answer.media_type == "image/jpeg"
 
 
 def test_bad_bytes_hold_every_fault_and_mostly_good_ones() -> None:
-    faults = [preview.fault for preview in _served("bad-bytes")]
+    faults = _faults("bad-bytes")
     assert set(BAD) == set(faults) - {"none"}
     assert faults.count("none") > COUNT / 2
 
 
 def test_every_fault_has_the_verdict_that_its_making_calls_for() -> None:
-    for preview in _served("bad-bytes"):
-        expected = ("kept", "") if preview.fault in WHOLE else REASONS[preview.fault]
-        assert verdict(preview, set()) == expected, preview.fault
+    for answer, fault in zip(_served("bad-bytes"), _faults("bad-bytes"), strict=True):
+        expected = ("kept", "") if fault in WHOLE else REASONS[fault]
+        assert verdict(answer, set()) == expected, fault
 
 
 def test_a_wrong_type_has_the_right_bytes_and_formats_are_what_they_say() -> None:
-    for number, preview in enumerate(_served("bad-bytes")):
-        if preview.fault == "wrong type":
-            assert preview.data == PICTURES[number]
-            assert preview.answer.media_type == "text/plain"
-        if preview.fault in {"png", "webp", "gif"}:
-            assert _format(preview.data) == preview.fault.upper()
-            assert preview.answer.media_type == f"image/{preview.fault}"
-            assert len(preview.data) > 500
+    faults = _faults("bad-bytes")
+    for answer, fault, picture in zip(_served("bad-bytes"), faults, PICTURES, strict=True):
+        if fault == "wrong type":
+            assert answer.data == picture
+            assert answer.media_type == "text/plain"
+        if fault in {"png", "webp", "gif"}:
+            assert _format(answer.data) == fault.upper()
+            assert answer.media_type == f"image/{fault}"
+            assert len(answer.data) > 500
 
 
 def test_what_only_an_answer_can_show_is_never_inline() -> None:
     results, previews = _previews("bad-bytes", "dripping")
     for result in results:
-        preview = previews.of(result)
-        if preview.answer.drips:
+        if previews.answer(result).drips:
             assert previews.earliest(result) == "deferred"
-        elif preview.fault in {"wrong type", "missing", "html"}:
+        elif previews.fault(result) in {"wrong type", "missing", "html"}:
             assert previews.earliest(result) == "plain"
 
 
-def test_twins_have_the_bytes_of_another_result_and_are_duplicates() -> None:
+def test_copies_have_the_bytes_of_another_result_and_are_duplicates() -> None:
     held: set[bytes] = set()
     verdicts = [verdict(preview, held) for preview in _served("duplicates-across-batches")]
-    twins = [number for number, told in enumerate(verdicts) if told == ("duplicate", "")]
-    assert twins == [10, 21, 32, 43]
-    for number in twins:
+    copies = [number for number, told in enumerate(verdicts) if told == ("duplicate", "")]
+    assert copies == [10, 21, 32, 43]
+    for number in copies:
         assert _served("duplicates-across-batches")[number].data == PICTURES[number - 3]
 
 
 def test_slow_previews_wait_between_50_and_800_ms_and_the_same_each_time() -> None:
-    waits = [preview.answer.wait_s for preview in _served("slow-previews")]
-    assert waits == [preview.answer.wait_s for preview in _served("slow-previews")]
+    waits = [preview.wait_s for preview in _served("slow-previews")]
+    assert waits == [preview.wait_s for preview in _served("slow-previews")]
     assert all(wait is not None and 0.05 <= wait <= 0.8 for wait in waits)
     assert len(set(waits)) == COUNT
 
 
 def test_one_preview_in_forty_drips_and_counts_as_timed_out() -> None:
     served = _served("dripping")
-    assert [n for n, preview in enumerate(served) if preview.answer.drips] == [33]
+    assert [n for n, preview in enumerate(served) if preview.drips] == [33]
     assert verdict(served[33], set()) == ("failed", "timeout")
 
 
@@ -109,7 +115,7 @@ def test_one_preview_in_forty_drips_and_counts_as_timed_out() -> None:
     ],
 )
 def test_what_is_no_useful_picture_is_rejected_with_its_reason(data: bytes, reason: str) -> None:
-    results = (Result("A", 0, "d", "t", "https://a.example/0", "a.example", "title"),)
-    catalogue = Catalogue([Shelf("A", ("A",), results, lambda _: data)])
-    preview = Previews(catalogue, mixed("2026", ())).of(results[0])
+    results = (ServedResult("A", 0, "d", "t", "https://a.example/0", "a.example", "title"),)
+    catalogue = Catalogue([ServedClass("A", ("A",), results, lambda _: data)])
+    preview = Previews(catalogue, mixed("2026", ())).answer(results[0])
     assert verdict(preview, set()) == ("rejected", reason)

@@ -5,11 +5,13 @@ import re
 
 import pytest
 
-from scraper.gallery.catalogue import Result
+from scraper.gallery.behaviours import Mix
+from scraper.gallery.catalogue import Catalogue, ServedResult
+from scraper.gallery.faults import Previews, Start
 from scraper.gallery.page import (
-    COLUMNS,
-    END_TEXT,
-    Batch,
+    LAYOUTS,
+    TEXTS,
+    PageBatch,
     View,
     empty_page,
     later_batch,
@@ -18,23 +20,35 @@ from scraper.gallery.page import (
 )
 
 ITEM = re.compile(r'data-docid="([^"]+)" data-ref-docid="([^"]+)" data-lpage="([^"]+)"')
+COLUMNS, END_TEXT = LAYOUTS["2026"].columns, TEXTS["en"]["end"]
 OPTIONS = {"automatic": 2, "delay_ms": 0}
 JPEG = b"\xff\xd8\xff"
 
 
-def _results(count: int, title: str = "A title") -> list[Result]:
+def _results(count: int, title: str = "A title") -> list[ServedResult]:
     return [
-        Result("Beach", n, f"doc{n}", f"thumb{n}", f"https://a.example/{n}", "a.example", title)
+        ServedResult(
+            "Beach", n, f"doc{n}", f"thumb{n}", f"https://a.example/{n}", "a.example", title
+        )
         for n in range(count)
     ]
 
 
-def _read(result: Result) -> bytes:
-    return b"" if result.position == 1 else JPEG + f"picture {result.position}".encode()
+class PlayedPreviews(Previews):
+    """Previews that can all be had at once."""
+
+    def read(self, result: ServedResult) -> bytes:
+        return b"" if result.position == 1 else JPEG + f"picture {result.position}".encode()
+
+    def earliest(self, result: ServedResult) -> Start:
+        return "inline"
+
+
+PREVIEWS = PlayedPreviews(Catalogue([]), Mix())
 
 
 def _page(count: int = 100, eid: str = "page-load-1", title: str = "A title") -> str:
-    batch = Batch(0, _results(count, title), _read)
+    batch = PageBatch(0, _results(count, title), PREVIEWS)
     return results_page("beach", batch, 250, View(eid, "http://127.0.0.1:1"), OPTIONS)
 
 
@@ -69,7 +83,7 @@ def test_inline_bytes_are_whole_behind_their_escapes() -> None:
     for data, rank in scripts:
         assert "=" not in data
         body = data.partition(",")[2].replace(r"\x3d", "=")
-        assert base64.b64decode(body, validate=True) == _read(_results(100)[int(rank)])
+        assert base64.b64decode(body, validate=True) == PREVIEWS.read(_results(100)[int(rank)])
 
 
 def test_the_maps_hold_an_address_for_every_thumbnail_that_waits() -> None:
@@ -115,7 +129,7 @@ def test_titles_and_queries_are_escaped(title: str) -> None:
 
 def test_a_later_batch_goes_on_counting_with_the_class_names_of_its_page() -> None:
     view = View("page-load-1", "http://127.0.0.1:1")
-    batch = later_batch(Batch(100, _results(5), _read), view)
+    batch = later_batch(PageBatch(100, _results(5), PREVIEWS), view)
     assert len(batch["items"]) == 5
     assert list(batch["ldi"]) == [f"dimg_page-load-1_{rank}" for rank in range(100, 105)]
     assert view.names["wrapper"] in batch["items"][0]
@@ -141,10 +155,10 @@ DEFAULT_DIGESTS = {
 def test_the_bytes_of_the_default_gallery_never_change() -> None:
     view = View("page-load-1", "http://127.0.0.1:1")
     options = {"automatic": 2, "delay_ms": 300}
-    first = Batch(0, _results(100, "A title é"), _read)
+    first = PageBatch(0, _results(100, "A title é"), PREVIEWS)
     served = {
         "page": results_page("beach", first, 250, view, options),
-        "batch": json.dumps(later_batch(Batch(100, _results(5, "A title é"), _read), view)),
+        "batch": json.dumps(later_batch(PageBatch(100, _results(5, "A title é"), PREVIEWS), view)),
         "empty": empty_page("nothing", view),
         "start": start_page(["Beach", "Cat"], view),
     }

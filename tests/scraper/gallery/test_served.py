@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from support.gallery import BATCH, COUNT, END, TBNID, Serve, ids, more, search, truth_ids, whole
 
+from scraper.gallery.page import OTHER_LANGUAGES, TEXTS
 from scraper.gallery.server import Gallery
-from scraper.gallery.texts import FOREIGN, TEXTS
 
 
 @pytest.mark.parametrize("vintage", ["2024", "2026"])
@@ -47,7 +47,7 @@ def test_renamed_pages_keep_attributes_and_lose_every_known_name(serve: Serve) -
     assert sorted(ids(html)) == sorted(map(str, truth_ids(gallery)))
     assert not any(name in html for name in ("dTDiAc", "qQjpJ", "oHxHid", "a79Lwf", "More results"))
     labels = re.findall(r'aria-label="([^"]+)" role="button"', html)
-    assert labels in [[TEXTS[lang].more, TEXTS[lang].again] for lang in FOREIGN]
+    assert labels in [[TEXTS[lang]["more"], TEXTS[lang]["again"]] for lang in OTHER_LANGUAGES]
     names = re.findall(r'jsname="(\w+)" aria-label', html)
     assert names != re.findall(r'jsname="(\w+)" aria-label', search(gallery))
     assert all(f"[jsname={name}]" in html for name in names)
@@ -116,12 +116,12 @@ def test_japanese_pages_have_japanese_words_and_emoji_titles(serve: Serve) -> No
     gallery = serve("japanese")
     html = search(gallery)
     assert 'lang="ja"' in html
-    assert TEXTS["ja"].more in html
+    assert TEXTS["ja"]["more"] in html
     assert "More results" not in html
     titles = [str(record["title"]) for record in gallery.truth()["Lake"][:BATCH]]
     assert all(f'alt="{title}"' in html for title in titles)
     assert any("📷" in title for title in titles)
-    assert TEXTS["ja"].nothing[1] in search(gallery, "unknown")
+    assert TEXTS["ja"]["nothing"][1] in search(gallery, "unknown")
 
 
 def test_the_end_text_stands_unseen_in_a_page_that_has_more(serve: Serve) -> None:

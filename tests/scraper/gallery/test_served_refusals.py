@@ -6,8 +6,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from support.gallery import BATCH, Serve, Visitor, ids, search
 
+from scraper.gallery.page import OTHER_LANGUAGES, TEXTS
 from scraper.gallery.server import Gallery
-from scraper.gallery.texts import FOREIGN, TEXTS
 
 
 def test_nobody_finds_anything_where_there_are_no_results(serve: Serve) -> None:
@@ -71,7 +71,7 @@ def test_consent_is_asked_on_another_origin_and_counted(
     assert urlsplit(place).netloc not in {
         urlsplit(o.url).netloc for o in (gallery.pages, gallery.thumbs)
     }
-    assert any(TEXTS[lang].consent_title in html for lang in FOREIGN)
+    assert any(TEXTS[lang]["consent_title"] in html for lang in OTHER_LANGUAGES)
     actions = re.findall(r'<form action="([^"]+)" method="POST">', html)
     assert len(actions) == 2
     assert all(urlsplit(action).path == "/save" for action in actions)

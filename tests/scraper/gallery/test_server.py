@@ -94,7 +94,7 @@ def test_the_truth_is_served_and_written(gallery: Gallery, tmp_path: Path) -> No
 def test_requests_are_counted(gallery: Gallery) -> None:
     before = len(gallery.requests)
     _search(gallery, "a beach nobody knows")
-    assert [request.path for request in gallery.requests[before:]] == [
+    assert [request.target for request in gallery.requests[before:]] == [
         "/search?q=a+beach+nobody+knows"
     ]
 

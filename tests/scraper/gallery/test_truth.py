@@ -4,42 +4,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scraper.gallery.behaviours import Behaviour, mixed
-from scraper.gallery.catalogue import Result
-from scraper.gallery.truth import dealt, hangs, reachable
+from scraper.gallery.catalogue import ServedResult
+from scraper.gallery.server import hangs, in_page_order, reachable
 
 
-def _results(count: int) -> list[Result]:
+def _results(count: int) -> list[ServedResult]:
     return [
-        Result("A", n, f"d{n}", f"t{n}", f"https://a.example/{n}", "a.example", "title")
+        ServedResult("A", n, f"d{n}", f"t{n}", f"https://a.example/{n}", "a.example", "title")
         for n in range(count)
     ]
 
 
-def _dealt(count: int, batch: int, *names: Behaviour) -> tuple[Result, ...]:
-    return dealt(_results(count), mixed("2026", names), batch)
+def _ordered(count: int, batch: int, *names: Behaviour) -> tuple[ServedResult, ...]:
+    return in_page_order(_results(count), mixed("2026", names), batch)
 
 
-def test_a_polite_deck_is_the_results_in_rank_order() -> None:
-    assert list(_dealt(50, 20)) == _results(50)
+def test_a_polite_page_is_the_results_in_rank_order() -> None:
+    assert list(_ordered(50, 20)) == _results(50)
 
 
 def test_few_are_37() -> None:
-    assert list(_dealt(120, 20, "few")) == _results(37)
-    assert list(_dealt(5, 20, "few")) == _results(5)
+    assert list(_ordered(120, 20, "few")) == _results(37)
+    assert list(_ordered(5, 20, "few")) == _results(5)
 
 
 @given(st.integers(0, 150), st.integers(1, 60))
 def test_repeats_stand_in_later_batches_only_and_lose_nothing(count: int, batch: int) -> None:
-    deck = _dealt(count, batch, "duplicates-across-batches")
-    assert list(deck[:batch]) == _results(count)[:batch]
-    assert set(deck) == set(_results(count))
-    assert max(Counter(deck).values(), default=0) >= (2 if count > batch else 0)
+    order = _ordered(count, batch, "duplicates-across-batches")
+    assert list(order[:batch]) == _results(count)[:batch]
+    assert set(order) == set(_results(count))
+    assert max(Counter(order).values(), default=0) >= (2 if count > batch else 0)
     seen = reachable(_results(count), mixed("2026", ["duplicates-across-batches"]), batch)
     assert Counter(seen) == Counter(_results(count))
 
 
 def test_a_query_without_results_has_none() -> None:
-    assert _dealt(50, 20, "no-results") == _dealt(50, 20, "soft-block") == ()
+    assert _ordered(50, 20, "no-results") == _ordered(50, 20, "soft-block") == ()
 
 
 def test_a_stalled_gallery_never_shows_what_stands_behind_the_second_batch() -> None:

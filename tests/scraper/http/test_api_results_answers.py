@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from support.api_results import URL, page, reader_of
 
 from scraper.engines.wikimedia_commons import WIKIMEDIA_COMMONS
-from scraper.http.client import Answer, NoAnswer
+from scraper.http.client import HttpResponse, NoAnswer
 from scraper.reader import TryLater, Unreachable
 
 
@@ -15,13 +15,15 @@ def test_an_honest_answer_without_results_is_no_block() -> None:
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refusal_is_a_block(status: int) -> None:
-    reader, _, _ = reader_of(Answer(status, b'{"detail": "no"}'))
+    reader, _, _ = reader_of(HttpResponse(status, b'{"detail": "no"}'))
     assert reader.open(URL) == "blocked"
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_server_is_tried_later_when_it_says(status: int) -> None:
-    reader, _, _ = reader_of(Answer(status, b"", "17"), Answer(status, b"", None), page(1, 1, "a"))
+    reader, _, _ = reader_of(
+        HttpResponse(status, b"", "17"), HttpResponse(status, b"", None), page(1, 1, "a")
+    )
     with pytest.raises(TryLater) as asked:
         reader.open(URL)
     assert asked.value.seconds == 17
@@ -32,7 +34,7 @@ def test_a_busy_server_is_tried_later_when_it_says(status: int) -> None:
 
 
 def test_who_is_asked_for_patience_again_and_again_is_blocked() -> None:
-    reader, _, _ = reader_of(Answer(429, b"", "1"))
+    reader, _, _ = reader_of(HttpResponse(429, b"", "1"))
     for _ in range(2):
         with pytest.raises(TryLater):
             reader.open(URL)
@@ -40,7 +42,7 @@ def test_who_is_asked_for_patience_again_and_again_is_blocked() -> None:
 
 
 def test_patience_is_counted_anew_after_an_answer() -> None:
-    busy = Answer(429, b"", "1")
+    busy = HttpResponse(429, b"", "1")
     reader, _, _ = reader_of(busy, busy, page(1, 1, "a"), busy, busy)
     for _ in range(2):
         with pytest.raises(TryLater):
@@ -52,17 +54,18 @@ def test_patience_is_counted_anew_after_an_answer() -> None:
 
 
 def test_a_lagging_wiki_is_tried_later() -> None:
-    lag = Answer(200, b'{"error": {"code": "maxlag", "lag": 7}}', "5")
+    lag = HttpResponse(200, b'{"error": {"code": "maxlag", "lag": 7}}', "5")
     reader, _, _ = reader_of(lag, engine=WIKIMEDIA_COMMONS)
     with pytest.raises(TryLater) as asked:
-        reader.open(WIKIMEDIA_COMMONS.address("beach"))
+        reader.open(WIKIMEDIA_COMMONS.search_url("beach"))
     assert asked.value.seconds == 5
 
 
 @pytest.mark.parametrize(
-    "answer", [NoAnswer("nothing there", "http_error"), Answer(500, b""), Answer(502, b"<html>")]
+    "answer",
+    [NoAnswer("nothing there", "http_error"), HttpResponse(500, b""), HttpResponse(502, b"<html>")],
 )
-def test_a_server_that_fails_is_unreachable(answer: Answer | NoAnswer) -> None:
+def test_a_server_that_fails_is_unreachable(answer: HttpResponse | NoAnswer) -> None:
     reader, _, _ = reader_of(answer)
     with pytest.raises(Unreachable):
         reader.open(URL)
@@ -71,15 +74,17 @@ def test_a_server_that_fails_is_unreachable(answer: Answer | NoAnswer) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(200, b"<html>"),
-        Answer(200, b'{"results": [{"id": "a"}]}'),
-        Answer(200, b"[" * 100_000),
-        Answer(200, b'{"results": \xff}'),
-        Answer(404, b"gone"),
-        Answer(302, b""),
+        HttpResponse(200, b"<html>"),
+        HttpResponse(200, b'{"results": [{"id": "a"}]}'),
+        HttpResponse(200, b"[" * 100_000),
+        HttpResponse(200, b'{"results": \xff}'),
+        HttpResponse(404, b"gone"),
+        HttpResponse(302, b""),
     ],
 )
-def test_an_answer_that_is_made_otherwise_is_kept_for_whoever_mends_it(answer: Answer) -> None:
+def test_an_answer_that_is_made_otherwise_is_kept_for_whoever_mends_it(
+    answer: HttpResponse,
+) -> None:
     reader, _, _ = reader_of(answer)
     assert reader.open(URL) == "layout unknown"
     assert reader.snapshot() == (answer.data.decode("utf-8", "replace"), b"")
@@ -89,7 +94,7 @@ def test_a_reader_starts_afresh_with_every_address() -> None:
     reader, _, _ = reader_of(page(1, 1, "a"))
     for _ in range(2):
         reader.open(URL)
-        assert [found.result_id for found in reader.stretch().found] == ["a"]
+        assert [r.result_id for r in reader.next_batch().results] == ["a"]
 
 
 def test_it_has_no_bytes_and_closes_its_client() -> None:
@@ -104,10 +109,10 @@ def test_it_has_no_bytes_and_closes_its_client() -> None:
 def test_any_answer_whatsoever_raises_only_what_is_documented(
     status: int, data: bytes, retry: str | None
 ) -> None:
-    reader, _, _ = reader_of(Answer(status, data, retry))
+    reader, _, _ = reader_of(HttpResponse(status, data, retry))
     try:
         state = reader.open(URL)
     except (TryLater, Unreachable):
         return
     assert state in {"blocked", "layout unknown"}
-    assert reader.stretch().found == ()
+    assert reader.next_batch().results == ()

@@ -5,28 +5,33 @@ import pytest
 from support.api_results import ENGINE, harvested, page
 
 from scraper.gallery.origin import Answer as Served
-from scraper.gallery.origin import Call, Origin, serving
-from scraper.http.api_results import ApiReader, HttpClient, user_agent
-from scraper.http.client import Limits
+from scraper.gallery.origin import Origin, Request, serving
+from scraper.http.api_results import ApiReader, user_agent
+from scraper.http.client import BoundedSession, Limits
+from scraper.http.ssrf import Guard
 from scraper.reader import Unreachable
 
 
-def served(respond: Callable[[Call], Served]) -> Origin:
+def session(user_agent: str, limits: Limits | None = None) -> BoundedSession:
+    return BoundedSession(user_agent, "gzip", Guard(allow_private=True), limits)
+
+
+def served(respond: Callable[[Request], Served]) -> Origin:
     return Origin(0, respond)
 
 
 def test_it_reads_a_real_server_with_a_name_it_can_be_known_by() -> None:
-    def respond(call: Call) -> Served:
-        number = int(call.query.get("page", "1"))
-        return Served(page(number, 2, f"{call.query['q']}{number}").data, "application/json")
+    def respond(request: Request) -> Served:
+        number = int(request.query.get("page", "1"))
+        return Served(page(number, 2, f"{request.query['q']}{number}").data, "application/json")
 
     with serving(served(respond)) as origin:
-        client = HttpClient(user_agent("me@example.org"), allow_private=True)
-        reader = ApiReader(ENGINE, client, wait=lambda: None, nap=lambda _: None)
-        url = ENGINE.address("a b", template=origin.url + "/?q={query}")
+        client = session(user_agent("me@example.org"))
+        reader = ApiReader(ENGINE, client, wait=lambda: None, sleep=lambda _: None)
+        url = ENGINE.search_url("a b", template=origin.url + "/?q={query}")
         assert reader.open(url) == "results"
         assert harvested(reader) == ("end of results", ["a b1", "a b2"])
-        assert [request.path for request in origin.requests] == ["/?q=a+b", "/?q=a+b&page=2"]
+        assert [request.target for request in origin.requests] == ["/?q=a+b", "/?q=a+b&page=2"]
         reader.close()
 
 
@@ -40,8 +45,8 @@ def test_it_reads_a_real_server_with_a_name_it_can_be_known_by() -> None:
 )
 def test_a_real_server_that_is_too_slow_is_unreachable(answer: Served) -> None:
     with serving(served(lambda _call: answer)) as origin:
-        client = HttpClient("test", allow_private=True, limits=Limits(read_s=0.8, whole_s=0.5))
-        reader = ApiReader(ENGINE, client, wait=lambda: None, nap=lambda _: None)
+        client = session("test", Limits(read_s=0.8, whole_s=0.5))
+        reader = ApiReader(ENGINE, client, wait=lambda: None, sleep=lambda _: None)
         with pytest.raises(Unreachable, match=r"too long|too slow"):
             reader.open(origin.url)
         reader.close()
@@ -50,16 +55,16 @@ def test_a_real_server_that_is_too_slow_is_unreachable(answer: Served) -> None:
 def test_an_answer_beyond_the_limit_is_no_json() -> None:
     body = json.dumps({"results": ["x" * 5000]}).encode()
     with serving(served(lambda _call: Served(body, "application/json"))) as origin:
-        client = HttpClient("test", allow_private=True, limits=Limits(max_bytes=1000))
-        reader = ApiReader(ENGINE, client, wait=lambda: None, nap=lambda _: None)
+        client = session("test", Limits(max_bytes=1000))
+        reader = ApiReader(ENGINE, client, wait=lambda: None, sleep=lambda _: None)
         assert reader.open(origin.url) == "layout unknown"
         assert len(reader.snapshot()[0]) == 1001
         reader.close()
 
 
 def test_nothing_answers_at_a_closed_port() -> None:
-    client = HttpClient("test", allow_private=True)
-    reader = ApiReader(ENGINE, client, wait=lambda: None, nap=lambda _: None)
+    client = session("test")
+    reader = ApiReader(ENGINE, client, wait=lambda: None, sleep=lambda _: None)
     with pytest.raises(Unreachable):
         reader.open("http://127.0.0.1:1/?q=x")
     reader.close()

@@ -4,15 +4,15 @@ import pytest
 from support.api_results import URL, harvested, page, reader_of
 
 from scraper.engines.wikimedia_commons import WIKIMEDIA_COMMONS
-from scraper.http.client import Answer, NoAnswer
-from scraper.reader import Refused
+from scraper.http.client import HttpResponse, NoAnswer
+from scraper.reader import AccessDenied
 
 
 def test_all_pages_are_read_one_after_another_at_the_pace() -> None:
     reader, client, waits = reader_of(page(1, 3, "a", "b"), page(2, 3, "c"), page(3, 3, "d"))
     assert reader.open(URL) == "results"
     assert harvested(reader) == ("end of results", ["a", "b", "c", "d"])
-    assert client.asked == [URL, URL + "&page=2", URL + "&page=3"]
+    assert client.requested == [URL, URL + "&page=2", URL + "&page=3"]
     assert waits.pauses == 2
 
 
@@ -20,43 +20,45 @@ def test_no_page_is_asked_for_when_enough_is_there() -> None:
     reader, client, _ = reader_of(page(1, 9, "a", "b"), page(2, 9, "c"))
     reader.open(URL)
     assert harvested(reader, wanted=2) == ("target reached", ["a", "b"])
-    assert len(client.asked) == 1
+    assert len(client.requested) == 1
 
 
 def test_a_page_that_fails_in_between_is_tried_again() -> None:
-    busy = Answer(429, b"", "7")
+    busy = HttpResponse(429, b"", "7")
     gone = NoAnswer("slow", "timeout")
     reader, client, waits = reader_of(page(1, 2, "a"), busy, gone, page(2, 2, "b"))
     reader.open(URL)
     assert harvested(reader) == ("end of results", ["a", "b"])
-    assert client.asked[1:] == [URL + "&page=2"] * 3
-    assert (waits.pauses, waits.naps) == (3, [7])
+    assert client.requested[1:] == [URL + "&page=2"] * 3
+    assert (waits.pauses, waits.sleeps) == (3, [7])
 
 
 @pytest.mark.parametrize(
     "answer",
-    [Answer(200, b"{"), NoAnswer("x", "timeout")],
+    [HttpResponse(200, b"{"), NoAnswer("x", "timeout")],
 )
 def test_a_page_that_fails_for_good_is_a_stall_and_keeps_what_there_is(
-    answer: Answer | NoAnswer,
+    answer: HttpResponse | NoAnswer,
 ) -> None:
     reader, client, waits = reader_of(page(1, 2, "a"), answer)
     reader.open(URL)
     assert harvested(reader) == ("stalled", ["a"])
-    assert len(client.asked) < 8
-    assert max(waits.naps, default=0) <= 60
+    assert len(client.requested) < 8
+    assert max(waits.sleeps, default=0) <= 60
 
 
-@pytest.mark.parametrize("answer", [Answer(429, b"", "99999"), Answer(403, b""), Answer(401, b"")])
-def test_a_refusal_in_the_middle_is_raised_after_what_there_is(answer: Answer) -> None:
+@pytest.mark.parametrize(
+    "answer", [HttpResponse(429, b"", "99999"), HttpResponse(403, b""), HttpResponse(401, b"")]
+)
+def test_a_refusal_in_the_middle_is_raised_after_what_there_is(answer: HttpResponse) -> None:
     reader, client, waits = reader_of(page(1, 2, "a"), answer)
     reader.open(URL)
-    assert [found.result_id for found in reader.stretch().found] == ["a"]
-    with pytest.raises(Refused):
+    assert [r.result_id for r in reader.next_batch().results] == ["a"]
+    with pytest.raises(AccessDenied):
         for _ in range(4):
-            reader.stretch()
-    assert len(client.asked) <= 4
-    assert max(waits.naps, default=0) <= 60
+            reader.next_batch()
+    assert len(client.requested) <= 4
+    assert max(waits.sleeps, default=0) <= 60
 
 
 def test_results_that_come_again_are_reported_once() -> None:
@@ -69,7 +71,7 @@ def test_an_api_that_never_ends_is_given_up() -> None:
     reader, client, _ = reader_of(page(1, 12, "a"))
     reader.open(URL)
     assert harvested(reader)[1] == ["a"]
-    assert len(client.asked) < 40
+    assert len(client.requested) < 40
 
 
 def test_an_answer_that_names_itself_as_the_next_is_the_last() -> None:
@@ -78,16 +80,18 @@ def test_an_answer_that_names_itself_as_the_next_is_the_last() -> None:
         "query": {"pages": [{"pageid": 1, "imageinfo": [info]}]},
         "continue": {"gsroffset": 50},
     }
-    reader, client, _ = reader_of(Answer(200, json.dumps(body).encode()), engine=WIKIMEDIA_COMMONS)
-    reader.open(WIKIMEDIA_COMMONS.address("beach"))
+    reader, client, _ = reader_of(
+        HttpResponse(200, json.dumps(body).encode()), engine=WIKIMEDIA_COMMONS
+    )
+    reader.open(WIKIMEDIA_COMMONS.search_url("beach"))
     assert harvested(reader) == ("end of results", ["1"])
-    assert len(client.asked) == 2
+    assert len(client.requested) == 2
 
 
 def test_after_the_end_there_is_nothing() -> None:
     reader, client, _ = reader_of(page(1, 1, "a"))
     reader.open(URL)
-    assert reader.stretch().found
-    last = reader.stretch()
-    assert (last.found, last.end_shown, last.at_bottom) == ((), True, True)
-    assert len(client.asked) == 1
+    assert reader.next_batch().results
+    last = reader.next_batch()
+    assert (last.results, last.end_shown, last.at_bottom) == ((), True, True)
+    assert len(client.requested) == 1

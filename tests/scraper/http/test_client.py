@@ -6,8 +6,8 @@ from time import monotonic, sleep
 import pytest
 from support.downloads import QUICK, answering, drips, fetch, pours, says
 
-from scraper.http.client import Limits
-from scraper.http.previews import Downloader, judge
+from scraper.http.client import Downloader, Limits
+from scraper.http.previews import judge
 from scraper.reader import Fetched
 
 

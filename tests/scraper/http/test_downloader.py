@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.downloads import QUICK, answering, fetch, pours, says
 
-from scraper.http.previews import Downloader
+from scraper.http.client import Downloader
 from scraper.reader import Fetched
 
 
@@ -41,12 +41,12 @@ def test_a_connection_is_used_again() -> None:
 
 
 def test_a_status_that_is_no_picture_is_told() -> None:
-    with answering(says(b"gone", "404 Not Found")) as (url, _):
+    with answering(says(b"gone", "404 Not SearchResult")) as (url, _):
         assert fetch(url) == Fetched(None, 404, "http_error")
 
 
 def test_three_redirects_are_followed_and_no_fourth() -> None:
-    again = says(b"", "302 Found", "Location: /next")
+    again = says(b"", "302 SearchResult", "Location: /next")
     with answering(again, again, again, says(b"there")) as (url, asked):
         assert fetch(url).data == b"there"
         assert len(asked) == 4
@@ -56,7 +56,7 @@ def test_three_redirects_are_followed_and_no_fourth() -> None:
 
 
 def test_the_body_of_a_redirect_is_not_read() -> None:
-    head = b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 200000000\r\n\r\n"
+    head = b"HTTP/1.1 302 SearchResult\r\nLocation: /next\r\nContent-Length: 200000000\r\n\r\n"
     with answering(pours(head, b"x" * 1000, 200_000), says(b"there")) as (url, _):
         began = monotonic()
         assert fetch(url).data == b"there"
@@ -69,7 +69,10 @@ def test_the_body_of_a_redirect_is_not_read() -> None:
      "http://[", "http://a b/", "http://127.0.0.1:99999/", "\x01"],
 )  # fmt: skip
 def test_a_redirect_to_something_else_is_not_followed(target: str) -> None:
-    with answering(says(b"", "302 Found", f"Location: {target}"), says(b"", "404 No")) as (url, _):
+    with answering(says(b"", "302 SearchResult", f"Location: {target}"), says(b"", "404 No")) as (
+        url,
+        _,
+    ):
         answer = fetch(url)
     assert answer.data is None
     assert answer.reason == "http_error"

@@ -4,7 +4,7 @@ from collections import deque
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scraper.http.rate_limit import Pace, backoff, next_wait
+from scraper.http.rate_limit import RateLimiter, backoff, next_wait
 
 
 def test_the_first_page_waits_for_nothing() -> None:
@@ -34,9 +34,9 @@ def test_no_window_of_a_minute_is_ever_too_full(
     def sleep(seconds: float) -> None:
         time[0] += seconds
 
-    pace = Pace(pause, per_minute, lambda: time[0], sleep, random.Random(1))
+    pace = RateLimiter(pause, per_minute, lambda: time[0], sleep, random.Random(1))
     for seconds in work:
-        pace.before_load()
+        pace.acquire()
         loads.append(time[0])
         time[0] += seconds
     for first, later in zip(loads, loads[per_minute:], strict=False):

@@ -27,7 +27,7 @@ def lost_after(readers: int) -> Callable[[], PlayedReader]:
     def make() -> PlayedReader:
         reader = PlayedReader({AT + "Beach": names(0, 3), AT + "Night": names(3, 3)})
         if len(made) < readers:
-            reader.during_stretch = die
+            reader.during_batch = die
         made.append(reader)
         return reader
 
@@ -62,7 +62,7 @@ def test_several_browsers_take_classes_from_one_queue_at_the_same_time(tmp_path:
     pages = {AT + name: names(10 * n, 4) for n, name in enumerate("ABCD")}
 
     def make() -> PlayedReader:
-        return PlayedReader(pages, during_stretch=lambda: together.wait() and None)  # type: ignore[arg-type]
+        return PlayedReader(pages, during_batch=lambda: together.wait() and None)  # type: ignore[arg-type]
 
     played = Stage(tmp_path / "set", PlayedLauncher(make))
     results = played.scrape(*((name, (name,)) for name in "ABCD"), browsers=2)
@@ -98,9 +98,9 @@ def test_a_block_elsewhere_does_not_drop_what_a_page_has_shown(tmp_path: Path) -
     halted: list[Stage] = []
 
     def block() -> None:
-        halted[0].halt.meet("blocked")
+        halted[0].breaker.record("blocked")
 
-    reader = PlayedReader({AT + "Beach": names(0, 3)}, during_stretch=block)
+    reader = PlayedReader({AT + "Beach": names(0, 3)}, during_batch=block)
     played = Stage(tmp_path / "set", PlayedLauncher(lambda: reader))
     halted.append(played)
     assert played.scrape(("Beach", ("Beach",)))["Beach"].added == 3

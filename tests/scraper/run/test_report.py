@@ -10,9 +10,8 @@ from support.runs import PlayedLauncher, PlayedReader, Stage
 
 from sceneset.dataset import Dataset
 from sceneset.manifest.store import Manifest
-from scraper.engines.engine import Found
-from scraper.run.outcome import scrape_outcome
-from scraper.run.report import keep_page, write_report
+from scraper.engines.engine import SearchResult
+from scraper.run.report import keep_page, scrape_outcome, write_report
 
 EVIL = '"><script>alert(1)</script>'
 
@@ -20,10 +19,10 @@ EVIL = '"><script>alert(1)</script>'
 class EvilReader(PlayedReader):
     """Give titles and sites that want to be markup."""
 
-    def stretch(self):  # type: ignore[no-untyped-def]  # noqa: ANN201
-        stretch = super().stretch()
-        evil = [Found(f.result_id, f.page_url, EVIL, EVIL, f.src) for f in stretch.found]
-        return stretch.__class__(tuple(evil), (), True, False, False, True, "played")
+    def next_batch(self):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        batch = super().next_batch()
+        evil = [SearchResult(f.result_id, f.page_url, EVIL, EVIL, f.src) for f in batch.results]
+        return batch.__class__(tuple(evil), (), True, False, False, True, "played")
 
 
 def written(tmp_path: Path) -> tuple[str, dict[str, object]]:

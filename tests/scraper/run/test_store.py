@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -6,12 +7,12 @@ from support.drawing import draw_jpeg
 
 from sceneset.class_list import SceneClass
 from sceneset.dataset import Dataset
-from sceneset.manifest.store import Manifest, now
-from scraper.engines.engine import Found
+from sceneset.manifest.store import Manifest
+from scraper.engines.engine import SearchResult
 from scraper.reader import BrowserLost, Fetched
-from scraper.run.store import ClassStore, Refused
+from scraper.run.store import ClassStore, Tombstones
 
-NOTHING_REFUSED = Refused(frozenset(), frozenset(), frozenset())
+NO_TOMBSTONES = Tombstones(frozenset(), frozenset(), frozenset())
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def manifest(tmp_path: Path) -> Iterator[Manifest]:
 
 
 def store(manifest: Manifest, root: Path, wanted: int = 10, **more: object) -> ClassStore:
-    values: dict[str, object] = {"attempts": 2, "refused": NOTHING_REFUSED} | more
+    values: dict[str, object] = {"attempts": 2, "tombstones": NO_TOMBSTONES} | more
     return ClassStore(
         dataset=Dataset(root),
         manifest=manifest,
@@ -31,14 +32,15 @@ def store(manifest: Manifest, root: Path, wanted: int = 10, **more: object) -> C
         class_id=1,
         run_id=1,
         target=wanted,
-        now=now,
         **values,  # type: ignore[arg-type]
     )
 
 
-def results(number: int, start: int = 0) -> list[Found]:
+def results(number: int, start: int = 0) -> list[SearchResult]:
     return [
-        Found(f"r{i}", f"https://site{i}.example/page", f"title {i}", "", f"https://t.example/{i}")
+        SearchResult(
+            f"r{i}", f"https://site{i}.example/page", f"title {i}", "", f"https://t.example/{i}"
+        )
         for i in range(start, start + number)
     ]
 
@@ -108,10 +110,10 @@ def test_a_failed_result_is_tried_again_while_attempts_last(
 
 
 def test_what_was_forgotten_never_comes_back(manifest: Manifest, tmp_path: Path) -> None:
-    refused = Refused.of(
+    tombstones = Tombstones.of(
         [(None, "site0.example", None), (None, None, "https://site1.example/page")]
     )
-    store(manifest, tmp_path, refused=refused).keep(results(3), bytes_of)
+    store(manifest, tmp_path, tombstones=tombstones).keep(results(3), bytes_of)
     assert statuses(manifest) == {
         "r0": "rejected:forgotten",
         "r1": "rejected:forgotten",
@@ -190,9 +192,10 @@ def test_a_lost_file_is_put_back_by_the_next_run(
     assert len(statuses(manifest)) == 3
 
 
-def test_a_request_to_stop_is_heard_within_a_stretch(manifest: Manifest, tmp_path: Path) -> None:
-    asked = iter([False, False, True])
-    assert store(manifest, tmp_path).keep(results(9), bytes_of, lambda: next(asked)) == 2
+def test_a_request_to_stop_is_heard_within_a_batch(manifest: Manifest, tmp_path: Path) -> None:
+    requests = iter([False, False, True])
+    until_request = takewhile(lambda _: not next(requests), results(9))
+    assert store(manifest, tmp_path).keep(until_request, bytes_of) == 2
 
 
 @pytest.mark.parametrize(
@@ -214,11 +217,11 @@ def test_a_forgotten_site_is_refused_with_its_subdomains(
     *,
     refused: bool,
 ) -> None:
-    forgotten = Refused.of([(None, "a.example", None)])
-    assert forgotten.refuses("0" * 64, page, site) == refused
+    forgotten = Tombstones.of([(None, "a.example", None)])
+    assert forgotten.cover("0" * 64, page, site) == refused
 
 
 def test_a_forgotten_page_is_refused_however_it_is_spelt() -> None:
-    forgotten = Refused.of([(None, None, "http://A.example/p/")])
-    assert forgotten.refuses("0" * 64, "https://a.example:443/p#top")
-    assert not forgotten.refuses("0" * 64, "https://a.example/p?page=2")
+    forgotten = Tombstones.of([(None, None, "http://A.example/p/")])
+    assert forgotten.cover("0" * 64, "https://a.example:443/p#top")
+    assert not forgotten.cover("0" * 64, "https://a.example/p?page=2")

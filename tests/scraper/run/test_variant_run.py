@@ -121,7 +121,7 @@ def test_ranks_go_on_over_variants_and_start_anew_with_a_new_browser(tmp_path: P
                 if next(steps) == 1:
                     raise BrowserLost("tab crashed")
 
-            reader.during_stretch = die
+            reader.during_batch = die
         return reader
 
     Stage(tmp_path / "set", PlayedLauncher(make), WITH_VARIANTS).scrape(

@@ -15,7 +15,7 @@ from support.runs import (
     stage,
 )
 
-from scraper.reader import Fetched, Refused, TryLater, Unreachable
+from scraper.reader import AccessDenied, Fetched, TryLater, Unreachable
 
 
 def test_a_search_that_gave_all_it_has_is_not_loaded_again(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_patience_is_given_as_asked_and_the_class_goes_on(tmp_path: Path) -> Non
     played = stage(tmp_path, {AT + "Beach": [TryLater(7), TryLater(0), names(0, 2)]})
     result = played.scrape(("Beach", ("Beach",)))["Beach"]
     assert (result.reason, result.added) == ("end of results", 2)
-    assert [nap for nap in played.naps if nap] == [7, 2]
+    assert [seconds for seconds in played.sleeps if seconds] == [7, 2]
 
 
 @pytest.mark.parametrize("asked", [3600.0, 1.0])
@@ -74,7 +74,7 @@ def test_too_long_a_wait_or_too_many_are_a_block(tmp_path: Path, asked: float) -
     results = played.scrape(("Beach", ("Beach",)), ("Night", ("Night",)))
     assert [result.reason for result in results.values()] == ["blocked", "blocked"]
     assert f"{asked:g} s" in results["Beach"].trouble
-    assert sum(played.naps) < 3
+    assert sum(played.sleeps) < 3
     assert AT + "Night" not in opened(played)
 
 
@@ -92,7 +92,7 @@ def test_a_request_to_stop_ends_the_class_and_those_after_it(tmp_path: Path) -> 
     def ask() -> None:
         played.request.signal_number = 15
 
-    played.launcher.make().during_stretch = ask
+    played.launcher.make().during_batch = ask
     results = played.scrape(("Beach", ("Beach",)), ("Night", ("Night",)))
     assert [r.reason for r in results.values()] == ["interrupted", "interrupted"]
 
@@ -117,7 +117,7 @@ def test_previews_that_are_refused_three_times_in_a_row_are_a_block(tmp_path: Pa
     played = Stage(tmp_path / "set", launcher)
     result = played.scrape(("Beach", ("Beach",)), ("Night", ("Night",)))
     assert [r.reason for r in result.values()] == ["blocked", "blocked"]
-    assert len(launcher.download.asked) == 3
+    assert len(launcher.download.requested) == 3
     assert "previews are refused" in result["Beach"].trouble
 
 
@@ -129,9 +129,9 @@ def test_a_source_that_refuses_in_the_middle_is_a_block_and_what_is_there_stays(
 
     def refuse() -> None:
         if next(steps) == 2:
-            raise Refused("HTTP status 403")
+            raise AccessDenied("HTTP status 403")
 
-    reader.during_stretch = refuse
+    reader.during_batch = refuse
     played = Stage(tmp_path / "set", PlayedLauncher(lambda: reader))
     result = played.scrape(("Beach", ("Beach",)))["Beach"]
     assert (result.reason, result.added) == ("blocked", 6)
@@ -141,7 +141,7 @@ def test_a_source_that_refuses_in_the_middle_is_a_block_and_what_is_there_stays(
 def test_waiting_does_not_outlast_the_time_for_a_query(tmp_path: Path) -> None:
     played = stage(tmp_path, {AT + "Beach": TryLater(50)})
     assert played.scrape(("Beach", ("Beach",)), max_seconds=20)["Beach"].reason == "blocked"
-    assert sum(played.naps) < 3
+    assert sum(played.sleeps) < 3
 
 
 def test_previews_that_nobody_answers_any_more_end_the_class_as_unreachable(tmp_path: Path) -> None:
@@ -151,4 +151,4 @@ def test_previews_that_nobody_answers_any_more_end_the_class_as_unreachable(tmp_
     )
     result = Stage(tmp_path / "set", launcher).scrape(("Beach", ("Beach",)))["Beach"]
     assert result.reason == "unreachable"
-    assert len(launcher.download.asked) == 10
+    assert len(launcher.download.requested) == 10

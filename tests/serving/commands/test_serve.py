@@ -84,10 +84,10 @@ def test_a_server_reloads_on_sighup_and_answers_what_is_in_flight_when_it_ends(
             while chunk := connection.recv(65536):
                 found += chunk
         assert b'[{"label":"vert"' in found
-        said, _ = process.communicate(timeout=20)
+        printed, _ = process.communicate(timeout=20)
         lines = log.read_text()
     assert process.returncode == 0, lines
-    assert json.loads(said)["version"] == "2"
+    assert json.loads(printed)["version"] == "2"
     assert f"curl --data-binary @photo.jpg http://127.0.0.1:{port}/v1/classify" in lines
     assert "serving 3 classes" in lines
     assert "POST /v1/classify 200" in lines
@@ -107,10 +107,10 @@ def test_uvicorn_is_told_what_is_missing(
     with pytest.raises(SystemExit) as caught:
         _ = serving.app.app
     assert caught.value.code == 2
-    said = capsys.readouterr().err
-    assert "no bundle at" in said
-    assert "SCENESET_MODEL=DIR" in said
-    assert "--" not in said
+    printed = capsys.readouterr().err
+    assert "no bundle at" in printed
+    assert "SCENESET_MODEL=DIR" in printed
+    assert "--" not in printed
 
 
 @pytest.fixture
@@ -119,11 +119,11 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]
 
     def run(*words: object) -> tuple[int, str]:
         code = cli.main(["serve", *map(str, words)])
-        said = capsys.readouterr().err
-        first, second = said.splitlines()
+        printed = capsys.readouterr().err
+        first, second = printed.splitlines()
         assert first.startswith("sceneset serve: ")
         assert second.startswith("  try: ")
-        return code, said
+        return code, printed
 
     return run
 
@@ -136,24 +136,24 @@ def test_a_missing_model_and_a_file_that_is_no_model_are_exit_2(
 ) -> None:
     (tmp_path / "model.keras").write_bytes(b"x")
     assert refused("--model", tmp_path / "none")[0] == 2
-    code, said = refused(tmp_path / "model.keras")
-    assert (code, "is no bundle" in said, "sceneset convert" in said) == (2, True, True)
-    code, said = refused(model, "--api-key-file", tmp_path / "none")
-    assert (code, "no key file" in said) == (2, True)
+    code, printed = refused(tmp_path / "model.keras")
+    assert (code, "is no bundle" in printed, "sceneset convert" in printed) == (2, True, True)
+    code, printed = refused(model, "--api-key-file", tmp_path / "none")
+    assert (code, "no key file" in printed) == (2, True)
 
 
 @pytest.mark.parametrize("words", [("--fit", "crop"), ("--scale", "0..1")])
 def test_what_only_a_lone_file_needs_is_refused_for_a_bundle(
     refused: Refused, model: Path, words: tuple[str, str]
 ) -> None:
-    code, said = refused(model, *words, *NOWHERE)
-    assert (code, " ".join(words) in said, f"leave {words[0]} out" in said) == (2, True, True)
+    code, printed = refused(model, *words, *NOWHERE)
+    assert (code, " ".join(words) in printed, f"leave {words[0]} out" in printed) == (2, True, True)
 
 
 @pytest.mark.parametrize("other", ["other", "models/scenes"])
 def test_two_models_are_refused_by_both_names(refused: Refused, model: Path, other: str) -> None:
-    code, said = refused(model, "--model", other, *NOWHERE)
-    assert (code, str(model) in said, f"--model {other}" in said) == (2, True, True)
+    code, printed = refused(model, "--model", other, *NOWHERE)
+    assert (code, str(model) in printed, f"--model {other}" in printed) == (2, True, True)
 
 
 def test_class_names_that_do_not_fit_are_exit_2(
@@ -167,31 +167,31 @@ def test_class_names_that_do_not_fit_are_exit_2(
     ):
         names.write_text(text)
         for what in (lone, model):
-            code, said = refused(what, "--class-names", names)
-            assert (code, words in said) == (2, True)
+            code, printed = refused(what, "--class-names", names)
+            assert (code, words in printed) == (2, True)
 
 
 def test_a_taken_port_is_exit_2(refused: Refused, model: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        code, said = refused("--model", model, "--port", taken.getsockname()[1])
-    assert (code, "is in use" in said) == (2, True)
+        code, printed = refused("--model", model, "--port", taken.getsockname()[1])
+    assert (code, "is in use" in printed) == (2, True)
     for host in ("no.such.host.invalid", "a..b", "192.0.2.1"):
-        code, said = refused("--model", model, "--host", host)
-        assert (code, "is no address of this machine" in said) == (2, True)
+        code, printed = refused("--model", model, "--host", host)
+        assert (code, "is no address of this machine" in printed) == (2, True)
 
 
 def test_a_bundle_that_is_altered_or_half_copied_is_exit_5(refused: Refused, model: Path) -> None:
     path = model / "1" / "model.tflite"
     data = path.read_bytes()
     path.write_bytes(data[:900] + bytes([data[900] ^ 1]) + data[901:])
-    code, said = refused(model)
-    assert (code, "model.tflite is not the file that was exported" in said) == (5, True)
+    code, printed = refused(model)
+    assert (code, "model.tflite is not the file that was exported" in printed) == (5, True)
     path.write_bytes(data)
     (model / "1" / "class_names.json").unlink()
-    code, said = refused("--model", model)
-    assert (code, "class_names.json is missing" in said) == (5, True)
+    code, printed = refused("--model", model)
+    assert (code, "class_names.json is missing" in printed) == (5, True)
 
 
 def test_a_bundle_without_its_model_is_exit_5(refused: Refused, model: Path) -> None:
@@ -200,8 +200,8 @@ def test_a_bundle_without_its_model_is_exit_5(refused: Refused, model: Path) -> 
     del record["files"]["model.tflite"]
     path.write_text(json.dumps(record))
     (model / "1" / "model.tflite").unlink()
-    code, said = refused(model)
-    assert (code, "model.tflite cannot be read" in said) == (5, True)
+    code, printed = refused(model)
+    assert (code, "model.tflite cannot be read" in printed) == (5, True)
 
 
 @pytest.mark.parametrize(

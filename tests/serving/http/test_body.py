@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.served_model import RED, Client
 
-from serving.http.body import Room
-from serving.http.errors import RefusalError
+from serving.http.body import MemoryBudget
+from serving.http.errors import HTTPError
 from serving.settings import ServeSettings
 
 PNG = {"Content-Type": "image/png"}
@@ -23,18 +23,19 @@ HEAD = b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n
 def test_bodies_together_never_pass_the_limit_but_for_one_that_is_alone(
     steps: list[tuple[int, int]],
 ) -> None:
-    room = Room(8)
+    budget = MemoryBudget(8)
     with ExitStack() as open_:
-        shares = [open_.enter_context(room.share()) for _ in range(4)]
+        reservations = [open_.enter_context(budget.reserve()) for _ in range(4)]
         for number, size in steps:
-            share, others = shares[number], room.held - shares[number].size
-            if others and room.held + size > 8:
-                with pytest.raises(RefusalError, match="try again"):
-                    share.grow(size)
+            reservation = reservations[number]
+            others = budget.used - reservation.size
+            if others and budget.used + size > 8:
+                with pytest.raises(HTTPError, match="try again"):
+                    reservation.grow(size)
             else:
-                share.grow(size)
-            assert room.held == sum(one.size for one in shares)
-    assert room.held == 0
+                reservation.grow(size)
+            assert budget.used == sum(one.size for one in reservations)
+    assert budget.used == 0
 
 
 def test_a_body_that_finds_no_room_is_503_and_later_taken(
@@ -46,11 +47,11 @@ def test_a_body_that_finds_no_room_is_503_and_later_taken(
             other.sendall(HEAD)
             assert client.post("/v1/classify", RED, PNG).status == 200
             other.sendall(bytes(900_000))
-            wait_until(lambda: client.service.room.held == 900_000)
+            wait_until(lambda: client.service.memory.used == 900_000)
             full = client.post("/v1/classify", RED, PNG)
             assert (full.status, full.headers["retry-after"]) == (503, "1")
             assert client.get("/healthz").status == 200
-        wait_until(lambda: client.service.room.held == 0)
+        wait_until(lambda: client.service.memory.used == 0)
         assert client.post("/v1/classify", RED, PNG).status == 200
 
 

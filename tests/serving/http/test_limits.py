@@ -1,4 +1,4 @@
-"""Keys, origins, deadlines, a full queue, slow clients: what the server lets through."""
+"""APIKeys, origins, deadlines, a full queue, slow clients: what the server lets through."""
 
 import socket
 import threading
@@ -128,10 +128,10 @@ def test_a_full_queue_is_503_with_retry_after_while_health_is_200(
     with serve(replace(base, queue=1)) as client:
         gate = threading.Event()
         engine = client.service.model.engine
-        client.service.keeper.current = replace(client.service.model, engine=Held(engine, gate))
+        client.service.reloader.current = replace(client.service.model, engine=Held(engine, gate))
         first = threading.Thread(target=client.post, args=("/v1/classify", RED, PNG))
         first.start()
-        while not client.service.desk.pending:
+        while not client.service.queue.pending:
             time.sleep(0.005)
         for path, body in (("/v1/classify", RED), ("/classify", [b64(RED)])):
             full = client.post(path, body, PNG)
@@ -161,7 +161,7 @@ class Held:
 def test_a_late_answer_is_504(serve: Serve, base: ServeSettings) -> None:
     with serve(replace(base, deadline=0.1)) as client:
         gate = threading.Event()
-        client.service.keeper.current = replace(
+        client.service.reloader.current = replace(
             client.service.model, engine=Held(client.service.model.engine, gate)
         )
         assert client.post("/v1/classify", RED, PNG).status == 504

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 from support.served_model import FORM, RED, Client, b64, form
 
-from serving.http.errors import RefusalError
-from serving.http.origins import check_host, check_origin, is_loopback
+from serving.http.errors import HTTPError
+from serving.http.middleware import check_host, check_origin, is_loopback
 from serving.settings import ServeSettings
 
 Serve = Callable[[ServeSettings], AbstractContextManager[Client]]
@@ -24,7 +24,7 @@ EVIL = "https://evil.example"
 def origin_passes(headers: Mapping[str, str], *trusted: str, method: str = "POST") -> bool:
     try:
         check_origin(method, Headers(dict(headers)), trusted)
-    except RefusalError:
+    except HTTPError:
         return False
     return True
 
@@ -32,7 +32,7 @@ def origin_passes(headers: Mapping[str, str], *trusted: str, method: str = "POST
 def host_passes(host: str, bound: str = "127.0.0.1", *trusted: str) -> bool:
     try:
         check_host(host, bound, trusted)
-    except RefusalError:
+    except HTTPError:
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""Requests that the server's end does not wait for."""
+"""Requests that the server's stop does not wait for."""
 
 import asyncio
 import http.client
@@ -10,8 +10,8 @@ from pathlib import Path
 from starlette.types import Message, Receive, Scope, Send
 
 from serving.app import create_app
-from serving.http.middleware import Front, Metrics
-from serving.http.server import Server, end, listen
+from serving.http.middleware import Metrics, RequestMiddleware
+from serving.http.server import Server, listen
 from serving.settings import ServeSettings
 
 SCOPE = {"type": "http", "method": "POST", "path": "/", "headers": []}
@@ -34,15 +34,15 @@ def test_a_second_signal_ends_a_stuck_request_with_503() -> None:
             sent.append(message)
 
         server = Server(stuck, ServeSettings(), lambda: None)
-        front = Front(stuck, Metrics(), frozenset())
-        task = asyncio.ensure_future(front(dict(SCOPE), nothing, send))
+        middleware = RequestMiddleware(stuck, Metrics(), frozenset())
+        task = asyncio.ensure_future(middleware(dict(SCOPE), nothing, send))
         server.server_state.tasks.add(task)
         await asyncio.sleep(0)
-        end(server)
+        server.stop()
         await asyncio.sleep(0)
         assert not sent
         assert not task.done()
-        end(server)
+        server.stop()
         await asyncio.wait_for(task, 5)
         return sent
 
@@ -64,7 +64,7 @@ def test_a_request_on_an_open_connection_is_answered_while_the_server_ends_and_t
         client = http.client.HTTPConnection(*listener.getsockname(), timeout=10)
         client.request("GET", "/healthz")
         assert client.getresponse().read()
-        end(server)
+        server.stop()
         wait_until_closed(listener.getsockname())
         client.request("GET", "/readyz")
         answer = client.getresponse()
@@ -74,7 +74,7 @@ def test_a_request_on_an_open_connection_is_answered_while_the_server_ends_and_t
 
 
 def wait_until_closed(address: tuple[str, int]) -> None:
-    """Return once no new connection is taken: the server has begun to end."""
+    """Return once no new connection is taken: the server has begun to stop."""
     while True:
         with socket.socket() as probe:
             if probe.connect_ex(address):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.served_model import Client
 
-from serving.http.server import MOST_HEAD
+from serving.http.server import MAX_HEAD
 from serving.settings import ServeSettings
 
 Serve = Callable[[ServeSettings], AbstractContextManager[Client]]
@@ -51,7 +51,7 @@ def test_headers_that_begin_in_the_packet_of_another_request_have_a_clock(hasty:
 @pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nHost: x\r\nX-API-Key: "])
 def test_headers_of_more_than_64_kb_are_431(client: Client, start: bytes) -> None:
     with socket.create_connection(("127.0.0.1", client.port), 4) as connection:
-        connection.sendall(start + b"x" * (MOST_HEAD - 500))
+        connection.sendall(start + b"x" * (MAX_HEAD - 500))
         time.sleep(0.05)  # so that the server has read all when it closes
         connection.sendall(b"y" * 1000)
         assert rest(connection).startswith(b"HTTP/1.1 431")

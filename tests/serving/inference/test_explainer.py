@@ -15,9 +15,8 @@ from sceneset.bundle.reader import open_bundle
 from sceneset.checksums import hash_files
 from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, UsageError
 from sceneset.images import fit, to_array
-from serving.commands.classify import classify, overlay_paths
+from serving.commands.classify import Source, classify, overlay_paths
 from serving.inference.explainer import Explainer
-from serving.input.sources import Source
 from serving.settings import ClassifySettings
 
 RED, BLUE = (240, 20, 20), (20, 20, 240)
@@ -143,7 +142,7 @@ def test_a_bundle_without_what_explains_says_so(model: Path) -> None:
     (folder / "head.npz").unlink()
     resign(folder)
     with pytest.raises(MissingInputError, match=r"has no head\.npz"):
-        Explainer(open_bundle(model))
+        Explainer(open_bundle(model)).load()
 
 
 def test_a_head_that_does_not_fit_is_damaged(model: Path) -> None:
@@ -151,8 +150,8 @@ def test_a_head_that_does_not_fit_is_damaged(model: Path) -> None:
     np.savez(folder / "head.npz", kernel_0=np.eye(4), bias_0=np.zeros(4))
     resign(folder)
     with pytest.raises(DamagedDataError, match="do not fit"):
-        Explainer(open_bundle(model))
+        Explainer(open_bundle(model)).load()
     (folder / "head.npz").write_bytes(b"no archive")
     resign(folder)
     with pytest.raises(DamagedDataError, match="cannot be read"):
-        Explainer(open_bundle(model))
+        Explainer(open_bundle(model)).load()

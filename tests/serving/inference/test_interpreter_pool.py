@@ -1,4 +1,4 @@
-"""Lone jobs have the network of several threads, jobs at once one each, and all get an answer."""
+"""Lone jobs have the interpreter of several threads, jobs at once one each; all get an answer."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -17,23 +17,31 @@ from support.served_model import RED, Client, b64
 
 from sceneset.bundle.reader import open_bundle
 from serving.inference.engine import Engine
-from serving.inference.interpreter_pool import QUIET_S, Crew, Watch, swap_due, wide_threads
+from serving.inference.interpreter_pool import (
+    QUIET_S,
+    InterpreterPool,
+    PoolState,
+    swap_due,
+    threads_for_one_job,
+)
 from serving.inference.queue import available_cores
 
 
 @pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(4) as pool:
-        yield pool
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as threads:
+        yield threads
 
 
-def test_a_lone_job_has_the_wide_network_and_others_a_narrow_one() -> None:
+def test_a_lone_job_has_the_multi_threaded_interpreter_and_others_a_single_threaded_one() -> None:
     scene = Scene(workers=3)
     assert sorted(scene.loads.loaded) == [1, 1, 3]
     assert [scene.ask(alone=alone) for alone in (True, False, True)] == [3, 1, 3]
 
 
-def test_a_job_that_is_not_alone_brings_a_narrow_network_for_the_wide_one() -> None:
+def test_a_job_that_is_not_alone_brings_a_single_threaded_interpreter_for_the_multi_threaded_one() -> (
+    None
+):
     scene = Scene()
     assert scene.ask(alone=False) == 1
     assert scene.ask(alone=False) == 1  # and asks for nothing more meanwhile
@@ -43,7 +51,7 @@ def test_a_job_that_is_not_alone_brings_a_narrow_network_for_the_wide_one() -> N
     assert scene.background() == 0
 
 
-def test_the_wide_network_comes_back_after_a_while_of_lone_jobs() -> None:
+def test_the_multi_threaded_interpreter_comes_back_after_a_while_of_lone_jobs() -> None:
     scene = Scene()
     scene.ask(alone=False)
     scene.background()
@@ -58,38 +66,40 @@ def test_the_wide_network_comes_back_after_a_while_of_lone_jobs() -> None:
     assert (scene.ask(alone=True), scene.loads.alive, scene.loads.most) == (2, 2, 3)
 
 
-def test_a_network_at_work_leaves_after_its_run_and_takes_no_other(
-    pool: ThreadPoolExecutor,
+def test_an_interpreter_at_work_leaves_after_its_run_and_takes_no_other(
+    threads: ThreadPoolExecutor,
 ) -> None:
     scene = Scene()
-    wide, first = hold(scene.crew, pool, alone=True)
-    narrow, second = hold(scene.crew, pool, alone=False)
-    assert (wide.threads, narrow.threads) == (2, 1)
-    swap = pool.submit(scene.background)
-    third = pool.submit(scene.crew.run, ONE, alone=False)
-    assert third.result(LIMIT_S)[1] == 1  # of the one that came in, as both others are held
+    multi, first = hold(scene.pool, threads, alone=True)
+    single, second = hold(scene.pool, threads, alone=False)
+    assert (multi.threads, single.threads) == (2, 1)
+    swap = threads.submit(scene.background)
+    third = threads.submit(scene.pool.run, ONE, alone=False)
+    assert third.result(LIMIT_S)[0][1] == 1  # of the one that came in, as both others are held
     assert not swap.done()
-    wide.gate.set()
+    multi.gate.set()
     assert swap.result(LIMIT_S) == 1
     assert scene.ask(alone=True) == 1
-    narrow.gate.set()
+    single.gate.set()
     first.result(LIMIT_S)
     second.result(LIMIT_S)
 
 
-def test_a_job_waits_for_whichever_network_comes_free_first(pool: ThreadPoolExecutor) -> None:
+def test_a_job_waits_for_whichever_interpreter_comes_free_first(
+    threads: ThreadPoolExecutor,
+) -> None:
     for released in (0, 1):
         scene = Scene()
-        held = [hold(scene.crew, pool, alone=alone) for alone in (True, False)]
-        third = pool.submit(scene.crew.run, ONE, alone=bool(released))
+        held = [hold(scene.pool, threads, alone=alone) for alone in (True, False)]
+        third = threads.submit(scene.pool.run, ONE, alone=bool(released))
         held[released][0].gate.set()
-        assert third.result(LIMIT_S)[1] == held[released][0].threads
+        assert third.result(LIMIT_S)[0][1] == held[released][0].threads
         held[1 - released][0].gate.set()
         for _, answer in held:
             answer.result(LIMIT_S)
 
 
-def test_a_network_that_cannot_be_loaded_is_said_once_and_the_crew_stays(
+def test_an_interpreter_that_cannot_be_loaded_is_logged_once_and_the_pool_stays(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scene = Scene()
@@ -101,12 +111,12 @@ def test_a_network_that_cannot_be_loaded_is_said_once_and_the_crew_stays(
     assert caplog.messages == ["the networks in service stay as they are: no room"]
 
 
-def test_a_crew_that_is_replaced_swaps_no_more_and_goes_out_of_memory(
+def test_a_pool_that_is_replaced_swaps_no_more_and_goes_out_of_memory(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scene = Scene()
     scene.ask(alone=False)
-    scene.crew.retire()
+    scene.pool.retire()
     assert scene.background() == 1
     assert scene.ask(alone=True) == 2
     assert len(scene.loads.loaded) == 2
@@ -114,7 +124,7 @@ def test_a_crew_that_is_replaced_swaps_no_more_and_goes_out_of_memory(
     other.ask(alone=False)
     gc.disable()  # nothing but its last holder lets go of it
     try:
-        del other.crew
+        del other.pool
         assert other.loads.alive == 0
     finally:
         gc.enable()
@@ -123,44 +133,51 @@ def test_a_crew_that_is_replaced_swaps_no_more_and_goes_out_of_memory(
     assert not caplog.messages
 
 
-def test_without_a_background_or_a_second_thread_all_are_narrow() -> None:
-    for workers, threads, later in ((2, 2, None), (1, 2, [].append), (2, 1, [].append)):
+def test_without_a_background_or_a_second_thread_all_are_single_threaded() -> None:
+    for workers, threads, background in ((2, 2, None), (1, 2, [].append), (2, 1, [].append)):
         loads = Loads()
-        crew = Crew(loads, workers, threads=threads, later=later)
-        assert [crew.run(ONE, alone=alone)[1] for alone in (True, False)] == [1, 1]
+        pool = InterpreterPool(loads, workers, threads=threads, background=background)
+        assert [pool.run(ONE, alone=alone)[0][1] for alone in (True, False)] == [1, 1]
         assert loads.loaded == [1] * workers
-    assert [wide_threads(*given) for given in ((8, 8), (2, 8), (8, 2), (1, 8))] == [4, 2, 2, 1]
+    assert [threads_for_one_job(*given) for given in ((8, 8), (2, 8), (8, 2), (1, 8))] == [
+        4,
+        2,
+        2,
+        1,
+    ]
 
 
-def test_a_background_that_has_ended_leaves_the_crew_at_work() -> None:
+def test_a_background_that_has_ended_leaves_the_pool_at_work() -> None:
     background = ThreadPoolExecutor(1)
     background.shutdown()
-    crew = Crew(Loads(), 2, threads=2, later=background.submit)
-    assert [crew.run(ONE, alone=alone)[1] for alone in (False, True)] == [1, 2]
+    pool = InterpreterPool(Loads(), 2, threads=2, background=background.submit)
+    assert [pool.run(ONE, alone=alone)[0][1] for alone in (False, True)] == [1, 2]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 2 * QUIET_S))))
-def test_a_crew_is_wide_only_when_no_two_jobs_met_for_a_while(
+def test_a_pool_is_multi_threaded_only_when_no_two_jobs_met_for_a_while(
     jobs: list[tuple[bool, float]],
 ) -> None:
-    watch, now = Watch(wide=True, free_to_swap=True, busy_at=0.0), 0.0
+    state, now = PoolState(multi=True, may_swap=True, busy_at=0.0), 0.0
     for alone, pause in jobs:
         now += pause
-        watch = Watch(watch.wide, watch.free_to_swap, watch.busy_at if alone else now)
-        due = swap_due(watch, now, alone=alone)
-        assert swap_due(Watch(watch.wide, False, watch.busy_at), now, alone=alone) is None
-        watch = Watch(due == "wide" if due else watch.wide, True, watch.busy_at)
-        assert alone or not watch.wide
-        assert due != "wide" or now - watch.busy_at >= QUIET_S
+        state = PoolState(state.multi, state.may_swap, state.busy_at if alone else now)
+        due = swap_due(state, now, alone=alone)
+        assert swap_due(PoolState(state.multi, False, state.busy_at), now, alone=alone) is None
+        state = PoolState(due == "multi" if due else state.multi, True, state.busy_at)
+        assert alone or not state.multi
+        assert due != "multi" or now - state.busy_at >= QUIET_S
 
 
-def test_every_thread_gets_its_own_answer_while_networks_are_swapped() -> None:
+def test_every_thread_gets_its_own_answer_while_interpreters_are_swapped() -> None:
     loads, ticks = Loads(), iter(range(10**9))
     with ThreadPoolExecutor(1) as background, ThreadPoolExecutor(6) as threads:
-        crew = Crew(loads, 3, threads=3, later=background.submit, clock=lambda: float(next(ticks)))
+        pool = InterpreterPool(
+            loads, 3, threads=3, background=background.submit, clock=lambda: float(next(ticks))
+        )
 
         def ask(number: int) -> float:
-            return float(crew.run(ONE * number, alone=number // 40 % 2 == 0)[0])
+            return float(pool.run(ONE * number, alone=number // 40 % 2 == 0)[0][0])
 
         for first in range(40, 480, 40):  # forty jobs at once, then forty lone ones, and so on
             numbers = range(first, first + 40)
@@ -174,7 +191,7 @@ def test_an_engine_swaps_also_when_its_bundle_is_gone(
     model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bundle, waiting = open_bundle(model), list[Callable[[], None]]()
-    engine = Engine(bundle, workers=2, later=waiting.append)
+    engine = Engine(bundle, workers=2, background=waiting.append)
     plain = Engine(bundle, workers=2)
     bundle.path("model.tflite").unlink()
     pixels, swaps = np.full((32, 32, 3), 99, np.uint8), 0
@@ -187,7 +204,7 @@ def test_an_engine_swaps_also_when_its_bundle_is_gone(
     assert not caplog.messages  # which a load that fails leaves
 
 
-class Asked:
+class Requested:
     """An engine that notes who is alone, and answers each request when all of it is here."""
 
     class_names = ("red", "green", "blue")
@@ -209,11 +226,11 @@ class Asked:
 def test_a_job_is_alone_when_no_other_waits_or_is_at_work(
     client: Client, pictures: int, alone: list[bool]
 ) -> None:
-    keeper, engine = client.service.keeper, Asked(pictures)
-    before = keeper.current
-    keeper.current = replace(before, engine=engine)
+    reloader, engine = client.service.reloader, Requested(pictures)
+    before = reloader.current
+    reloader.current = replace(before, engine=engine)
     try:
         assert client.post("/v1/classify", {"images": [b64(RED)] * pictures}).status == 200
     finally:
-        keeper.current = before
+        reloader.current = before
     assert engine.alone == alone

@@ -13,9 +13,8 @@ import pytest
 from support import MODELS
 
 from sceneset.bundle.reader import open_bundle
-from serving.inference.engine import Engine
-from serving.inference.interpreter_pool import load_interpreter
-from serving.inference.memory import mapped_copy, spans
+from serving.inference.engine import Engine, LiteRTInterpreter
+from serving.inference.memory import drop_pages, path_of, spans, unnamed_copy
 
 SIZE = 1 << 20
 MODEL = MODELS / "mean_colour.tflite"
@@ -37,9 +36,10 @@ def resident(name: str) -> int:
 def test_bytes_that_have_a_copy_are_not_held_beside_it() -> None:
     tracemalloc.start()
     try:
-        with mapped_copy(os.urandom(SIZE)) as copy:
-            assert copy is not None
-            assert tracemalloc.get_traced_memory()[0] < SIZE
+        copy = unnamed_copy(os.urandom(SIZE))
+        assert copy is not None
+        assert tracemalloc.get_traced_memory()[0] < SIZE
+        copy.close()
     finally:
         tracemalloc.stop()
 
@@ -47,14 +47,15 @@ def test_bytes_that_have_a_copy_are_not_held_beside_it() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_pages_that_were_read_leave_the_process_and_come_back_with_what_they_held() -> None:
     data = os.urandom(SIZE)
-    with mapped_copy(data) as copy:
-        assert copy is not None
-        name = str(Path(copy).readlink())
-        with Path(copy).open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)
+    copy = unnamed_copy(data)
+    assert copy is not None
+    with copy, Path(path_of(copy)).open("rb") as file:
+        name = str(Path(path_of(copy)).readlink())
+        mapped = mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)
         assert mapped[:] == data
         assert resident(name) == SIZE // 1024
-    assert resident(name) == 0
+        drop_pages(copy)
+        assert resident(name) == 0
     assert mapped[:] == data
     mapped.close()
 
@@ -82,16 +83,14 @@ def test_without_a_file_of_its_own_a_model_is_run_from_its_bytes() -> None:
     def refuse() -> IO[bytes]:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with mapped_copy(MODEL.read_bytes(), refuse) as copy:
-        assert copy is None
-    assert load_interpreter(MODEL, MODEL.read_bytes()).get_input_details()[0]["shape"][1] == 32
+    assert unnamed_copy(MODEL.read_bytes(), refuse) is None
+    assert LiteRTInterpreter(MODEL, MODEL.read_bytes()).shapes()[0][1] == 32
 
 
 def test_a_copy_that_found_too_little_room_leaves_it_to_others_at_once() -> None:
     out, into = os.pipe()
     os.set_blocking(into, False)  # it takes 64 kB and no more
     file: IO[bytes] = os.fdopen(into, "wb", 0)
-    with mapped_copy(b"x" * SIZE, lambda: file) as copy:
-        assert copy is None
-        assert file.closed
+    assert unnamed_copy(b"x" * SIZE, lambda: file) is None
+    assert file.closed
     os.close(out)

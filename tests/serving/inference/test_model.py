@@ -13,7 +13,7 @@ from sceneset.bundle.reader import find_bundle, open_bundle
 from sceneset.errors import MissingInputError, SettingsError
 from serving.commands.classify import classify
 from serving.inference.model import find_served
-from serving.inference.reload import Keeper
+from serving.inference.reload import Reloader
 from serving.settings import ClassifySettings, ServeSettings
 
 WriteBundle = Callable[..., Path]
@@ -34,7 +34,7 @@ def test_current_counts_and_without_it_the_highest_number(
 def test_a_link_to_what_is_not_there_is_named_and_no_other_version_stands_in(
     model: Path, write_bundle: WriteBundle, *, half_copied: bool
 ) -> None:
-    keeper = Keeper(ServeSettings(model=model), 1)
+    reloader = Reloader(ServeSettings(model=model), 1)
     write_bundle(model / "7", ["a", "b", "c"])
     (model / "current").unlink()
     (model / "current").symlink_to("3")
@@ -47,8 +47,8 @@ def test_a_link_to_what_is_not_there_is_named_and_no_other_version_stands_in(
         find_bundle(model)
     assert "--model" in caught.value.cure
     assert find_bundle(model / "7") == model / "7"
-    assert not keeper.is_stale()
-    assert (keeper.current.version, keeper.problem_kind) == ("1", "missing")
+    assert not reloader.is_stale()
+    assert (reloader.current.version, reloader.problem_kind) == ("1", "missing")
 
 
 def test_classify_takes_a_lone_file_with_class_names(model: Path, tmp_path: Path) -> None:

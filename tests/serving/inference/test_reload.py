@@ -20,7 +20,7 @@ from sceneset.bundle.reader import BUNDLE_NAME
 from sceneset.errors import MissingInputError
 from serving.inference.engine import Engine
 from serving.inference.model import find_served
-from serving.inference.reload import Keeper
+from serving.inference.reload import Reloader
 from serving.settings import ServeSettings
 
 Serve = Callable[[ServeSettings], AbstractContextManager[Client]]
@@ -84,8 +84,8 @@ def test_a_broken_or_half_copied_version_leaves_the_old_one_and_says_why(
         whole = (model / "2" / "model.tflite").read_bytes()
         (model / "2" / "model.tflite").write_bytes(whole[:700])
         point(model, "2")
-        wait(lambda: client.service.keeper.problem)
-        assert "model.tflite is not the file that was exported" in client.service.keeper.problem
+        wait(lambda: client.service.reloader.problem)
+        assert "model.tflite is not the file that was exported" in client.service.reloader.problem
         assert client.get("/readyz").json["reload_problem"] == "damaged"
         assert client.post("/v1/classify?top=1", RED, PNG).json[0]["label"] == "red"
         (model / "2" / "model.tflite").write_bytes(whole)
@@ -97,15 +97,15 @@ def test_a_broken_or_half_copied_version_leaves_the_old_one_and_says_why(
 def test_a_reload_that_fails_keeps_the_old_model(
     model: Path, write_bundle: WriteBundle, damage: str
 ) -> None:
-    keeper = Keeper(ServeSettings(model=model), 1)
+    reloader = Reloader(ServeSettings(model=model), 1)
     if damage == "names":
         write_bundle(model / "2", ["only", "two"])
         point(model, "2")
     else:
         shutil.rmtree(model)
-    assert not keeper.reload()
-    assert keeper.current.version == "1"
-    assert ("2 classes" if damage == "names" else "no bundle at") in keeper.problem
+    assert not reloader.reload()
+    assert reloader.current.version == "1"
+    assert ("2 classes" if damage == "names" else "no bundle at") in reloader.problem
 
 
 def test_what_is_served_is_the_link_else_the_highest_number(
@@ -124,42 +124,43 @@ def test_what_is_served_is_the_link_else_the_highest_number(
 
 
 def test_nothing_new_is_no_reload(model: Path) -> None:
-    keeper = Keeper(ServeSettings(model=model), 1)
-    assert not keeper.is_stale()
-    assert keeper.reloads == 0
+    reloader = Reloader(ServeSettings(model=model), 1)
+    assert not reloader.is_stale()
+    assert reloader.current.version == "1"
 
 
 def test_what_was_wrong_is_forgotten_when_the_folder_is_as_it_was(
     model: Path, write_bundle: WriteBundle
 ) -> None:
-    keeper = Keeper(ServeSettings(model=model), 1)
+    reloader = Reloader(ServeSettings(model=model), 1)
     write_bundle(model / "2", ["only", "two"])
     point(model, "2")
-    assert keeper.is_stale()
-    assert not keeper.reload()
+    assert reloader.is_stale()
+    assert not reloader.reload()
     point(model, "1")
-    assert not keeper.is_stale()
-    assert (keeper.problem, keeper.problem_kind, keeper.reloads) == ("", None, 0)
+    assert not reloader.is_stale()
+    assert (reloader.problem, reloader.problem_kind) == ("", None)
+    assert reloader.current.version == "1"
     model.rename(model.with_name("away"))
-    assert not keeper.is_stale()
-    assert keeper.problem_kind == "missing"
+    assert not reloader.is_stale()
+    assert reloader.problem_kind == "missing"
     model.with_name("away").rename(model)
-    assert not keeper.is_stale()
-    assert keeper.problem_kind is None
+    assert not reloader.is_stale()
+    assert reloader.problem_kind is None
 
 
 def test_each_problem_is_logged_once_also_when_it_follows_another(
     model: Path, write_bundle: WriteBundle, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keeper = Keeper(ServeSettings(model=model), 1)
+    reloader = Reloader(ServeSettings(model=model), 1)
     write_bundle(model / "2", ["only", "two"])
     point(model, "2")
-    assert keeper.is_stale()
-    assert not keeper.reload()
+    assert reloader.is_stale()
+    assert not reloader.reload()
     point(model, "9")
-    assert not keeper.is_stale()
-    assert not keeper.is_stale()
-    assert ["2 classes" in said for said in caplog.messages] == [True, False]
+    assert not reloader.is_stale()
+    assert not reloader.is_stale()
+    assert ["2 classes" in message for message in caplog.messages] == [True, False]
     assert "names 9, where there is no bundle" in caplog.messages[1]
 
 
@@ -176,41 +177,41 @@ def test_a_request_is_answered_by_the_version_that_it_was_checked_against(
             first = client.service.model
             write_bundle(model / "2", ["rouge", "vert", "bleu"])
             point(model, "2")
-            assert client.service.keeper.reload()
+            assert client.service.reloader.reload()
             counted = Counting(first.engine)
-            client.service.keeper.current = replace(client.service.model, engine=counted)
+            client.service.reloader.current = replace(client.service.model, engine=counted)
             connection.sendall(encoded[9:])
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")
-        assert counted.asked == 0
+        assert counted.requested == 0
         assert client.post("/v1/models/colours/versions/1:predict", encoded).status == 404
 
 
 def test_a_model_that_was_replaced_goes_out_of_memory_though_it_had_asked_for_a_swap(
     model: Path,
 ) -> None:
-    keeper = Keeper(ServeSettings(model=model), 2)
-    old = weakref.ref(keeper.current.engine)
+    reloader = Reloader(ServeSettings(model=model), 2)
+    old = weakref.ref(reloader.current.engine)
     held = threading.Event()
-    keeper.thread.submit(held.wait, 20)
-    keeper.current.engine.infer(np.zeros((32, 32, 3), np.uint8))  # not alone
-    assert keeper.reload()
+    reloader.thread.submit(held.wait, 20)
+    reloader.current.engine.infer(np.zeros((32, 32, 3), np.uint8))  # not alone
+    assert reloader.reload()
     held.set()
-    keeper.thread.shutdown()
+    reloader.thread.shutdown()
     assert old() is None
-    assert keeper.current.engine.infer(np.zeros((32, 32, 3), np.uint8)).shape == (3,)
+    assert reloader.current.engine.infer(np.zeros((32, 32, 3), np.uint8)).shape == (3,)
 
 
 class Counting:
     """An engine that counts what it is asked."""
 
-    asked = 0
+    requested = 0
     class_names = ("rouge", "vert", "bleu")
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def prepare(self, data: bytes) -> object:
-        self.asked += 1
+        self.requested += 1
         return self._engine.prepare(data)
 
     def infer(self, pixels: Any, *, alone: bool) -> object:  # noqa: ANN401  an array

@@ -32,12 +32,12 @@ def test_a_chosen_picture_is_named_with_six_requests_and_no_other_host(
     )
     assert widths[0] > 0.9 > widths[1] >= widths[2]
     log = page.log()
-    asked = [
+    requested = [
         m["params"]["request"]["url"] for m in log if m["method"] == "Network.requestWillBeSent"
     ]
-    asked = [url for url in asked if not url.startswith("blob:")]
-    assert len(asked) <= 6, asked
-    assert {urlsplit(url).netloc for url in asked} == {f"127.0.0.1:{client.port}"}
+    requested = [url for url in requested if not url.startswith("blob:")]
+    assert len(requested) <= 6, requested
+    assert {urlsplit(url).netloc for url in requested} == {f"127.0.0.1:{client.port}"}
     shouts = [m for m in log if m["method"] in ("Log.entryAdded", "Runtime.exceptionThrown")]
     assert shouts == []
 

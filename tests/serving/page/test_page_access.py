@@ -83,8 +83,8 @@ def test_the_heat_map_comes_and_goes_by_keyboard_and_says_what_it_shows(
     page.open(client)
     page.choose(tmp_path / "halves.png")
     page.wait(".labels li", 3)
-    asked = "return performance.getEntriesByType('resource').filter((e) => e.name.includes('explain')).length"
-    assert page.run(asked) == 0
+    requests = "return performance.getEntriesByType('resource').filter((e) => e.name.includes('explain')).length"
+    assert page.run(requests) == 0
     page.run("document.querySelector('.heat').focus()")
     for shown in (True, False, True):
         page.press("Enter", 13, "\r")
@@ -96,7 +96,7 @@ def test_the_heat_map_comes_and_goes_by_keyboard_and_says_what_it_shows(
     )
     assert page.run("return document.querySelector('.map').naturalWidth") == 60
     assert page.find("[role=status]").text == "The map shows where red is seen."
-    assert page.run(asked) == 1
+    assert page.run(requests) == 1
     shouts = [m for m in page.log() if m["method"] in ("Log.entryAdded", "Runtime.exceptionThrown")]
     assert shouts == []
 

@@ -119,8 +119,8 @@ def test_too_many_pictures_and_bodies_over_the_limit_are_413(client: Client) -> 
     many = client.post("/classify", [b64(RED)] * 9)
     assert (many.status, "8 pictures" in many.json["detail"]) == (413, True)
     head = b"POST /v1/classify HTTP/1.1\r\nHost: x\r\n"
-    told = client.raw(head + b"Content-Length: 300000000\r\n\r\n", b"\r\n\r\n")
-    assert told.startswith(b"HTTP/1.1 413")
+    answer = client.raw(head + b"Content-Length: 300000000\r\n\r\n", b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413")
     chunk = b"20000\r\n" + bytes(0x20000) + b"\r\n"
     head += b"Transfer-Encoding: chunked\r\n\r\n"
     assert client.raw(head + chunk * 17, b"\r\n\r\n").startswith(b"HTTP/1.1 413")

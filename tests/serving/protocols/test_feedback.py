@@ -10,7 +10,7 @@ import pytest
 from support.served_model import FORM, RED, Client, b64, form
 
 from sceneset.errors import MissingInputError, SettingsError
-from serving.http.errors import RefusalError
+from serving.http.errors import HTTPError
 from serving.protocols.feedback import FeedbackFile
 from serving.settings import ServeSettings
 
@@ -26,14 +26,14 @@ def test_a_remark_is_one_line_with_the_pictures_hash(
         assert client.get("/v1/model").json["feedback"] is True
         assert client.post("/v1/feedback?label=blue", RED, PNG).json == {"noted": True}
         assert client.post("/v1/feedback?label=blue", RED, PNG).status == 200
-        told = form({"file": ("a.png", RED)})
-        assert client.post("/v1/feedback?label=blue", told, FORM).json == {"noted": True}
+        sent = form({"file": ("a.png", RED)})
+        assert client.post("/v1/feedback?label=blue", sent, FORM).json == {"noted": True}
         assert client.post("/v1/feedback?label=blue", {"image": b64(RED)}).json == {"noted": True}
         assert client.post("/v1/feedback?label=blue", [b64(RED)] * 2).status == 400
         assert client.post("/v1/feedback?label=blue", {"image": "?"}).status == 400
         assert client.post("/v1/feedback?label=pink", RED, PNG).status == 400
-        unsaid = client.post("/v1/feedback", RED, PNG)
-        assert (unsaid.status, unsaid.json["detail"]) == (400, "Missing parameter 'label'")
+        unlabelled = client.post("/v1/feedback", RED, PNG)
+        assert (unlabelled.status, unlabelled.json["detail"]) == (400, "Missing parameter 'label'")
         assert client.post("/v1/feedback?label=blue", b"junk", PNG).status == 400
         lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line["label"] for line in lines] == ["blue"] * 4
@@ -50,7 +50,7 @@ def test_a_full_file_takes_no_more_and_stays_whole(tmp_path: Path) -> None:
     path = tmp_path / "f.jsonl"
     file = FeedbackFile(path, largest=40)
     file.add({"label": "a" * 10})
-    with pytest.raises(RefusalError) as caught:
+    with pytest.raises(HTTPError) as caught:
         file.add({"label": "b" * 20})
     assert caught.value.status == 503
     assert path.read_text() == '{"label": "aaaaaaaaaa"}\n'

@@ -110,10 +110,10 @@ def test_every_answer_of_several_has_its_map_and_a_bad_picture_its_error(client:
 def test_asking_for_a_map_changes_no_label_and_a_class_can_be_chosen(client: Client) -> None:
     plain = client.post("/v1/classify", RED, PNG).json
     assert client.post("/v1/classify?explain=0", RED, PNG).json == plain
-    told = client.post("/v1/classify?explain=1&label=BLUE", RED, PNG).json
-    assert told["labels"] == plain
-    assert told["explain"]["label"] == "blue"
-    assert map_of(told["explain"]).max() == 0  # nothing in a red picture speaks for blue
+    answer = client.post("/v1/classify?explain=1&label=BLUE", RED, PNG).json
+    assert answer["labels"] == plain
+    assert answer["explain"]["label"] == "blue"
+    assert map_of(answer["explain"]).max() == 0  # nothing in a red picture speaks for blue
 
 
 @pytest.mark.parametrize(
@@ -183,18 +183,18 @@ def test_nothing_is_loaded_before_a_map_is_asked_for_and_reloads_start_anew(
         write_bundle(model / "2", ["rouge", "vert", "bleu"])
         (model / "link").symlink_to("2")
         (model / "link").rename(model / "current")
-        assert client.service.keeper.reload()
+        assert client.service.reloader.reload()
         shutil.rmtree(model / "1")
         assert client.service.model.explainer._loaded is None
-        told = client.post("/v1/classify?explain=1&label=rouge", RED, PNG).json
-        assert told["explain"]["label"] == "rouge"
+        answer = client.post("/v1/classify?explain=1&label=rouge", RED, PNG).json
+        assert answer["explain"]["label"] == "rouge"
         assert client.post("/v1/explain?label=red", RED, PNG).status == 400
 
 
 def test_maps_wait_in_the_same_queue_and_have_the_same_deadline(serve: Serve, model: Path) -> None:
     with serve(ServeSettings(model=model, workers=1, watch=0, queue=1, deadline=0.4)) as client:
         gate = threading.Event()
-        client.service.model.explainer.get = lambda _loading: gate.wait(10)
+        client.service.model.explainer.load_in = lambda _thread: gate.wait(10)
         late: list[int] = []
 
         def ask() -> None:
@@ -202,7 +202,7 @@ def test_maps_wait_in_the_same_queue_and_have_the_same_deadline(serve: Serve, mo
 
         asking = threading.Thread(target=ask)
         asking.start()
-        while not client.service.desk.pending:
+        while not client.service.queue.pending:
             os.sched_yield()
         full = client.post("/v1/classify?explain=1", RED, PNG)
         assert (full.status, full.headers["retry-after"]) == (503, "1")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from curate.forget.manifest import ForgettingManifest, Target
+from curate.forget.manifest import Target, erase, find_matches
 from sceneset.class_list import SceneClass
 from sceneset.manifest.rows import ImageRow, SightingRow, SuspectRow
 from sceneset.manifest.store import Manifest, now
@@ -65,10 +65,10 @@ def test_a_picture_or_a_class_that_is_gone_is_not_put_up(manifest_path: Path) ->
 def test_what_is_forgotten_is_no_longer_up_for_review(manifest_path: Path) -> None:
     store_doubts(manifest_path, 1, [DOUBT, replace(DOUBT, sha256="bb")])
     target = Target(None, None, "aa" * 32)
-    with ForgettingManifest(manifest_path) as manifest:
-        found = replace(manifest.find(target), sha256s=frozenset({"aa"}))
+    with Manifest(manifest_path) as manifest:
+        matches = replace(find_matches(manifest, target), sha256s=frozenset({"aa"}))
         manifest.query("UPDATE sightings SET sha256 = NULL WHERE sha256 = 'aa'")
-        manifest.forget(target, found, "asked", concerned=[])
+        erase(manifest, target, matches, "requested", version_ids=[])
     assert [row.sha256 for row in stored(manifest_path)] == ["bb"]
 
 

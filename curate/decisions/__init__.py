@@ -1,1 +1,0 @@
-"""Decide which pictures are kept, under which class."""

@@ -1,1 +1,0 @@
-"""Describe the routes as OpenAPI and as a page."""

@@ -1,0 +1,254 @@
+"""Read what requests carry, strictly: JSON, base64, data URIs, tensors, pictures by their first bytes."""
+
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sceneset.images import MAX_PIXELS, Header, PictureError, read_header
+from serving.http.errors import HTTPError, bad_format
+
+Object = dict[str, Any]
+_WHITESPACE = b" \t\r\n\v\f"
+_DATA_URI = re.compile(rb"data:(?P<type>[\w.+-]+/[\w.+-]+);base64,", re.IGNORECASE)
+_LONGEST_PREFIX = 64
+_WHOLE_NUMBER = re.compile(r"0*[1-9][0-9]{0,8}", re.ASCII)
+JPEG_PNG = frozenset({b"image/jpeg", b"image/jpg", b"image/png"})
+JPEG_PNG_WEBP = JPEG_PNG | {b"image/webp"}
+
+
+def parse_json(body: bytes) -> Any:  # noqa: ANN401  any JSON value
+    """Return the JSON value of a UTF-8 body, with or without a byte order mark.
+
+    Of a key given twice the last value counts. Raises HTTPError (400) for no body, other
+    encodings, NaN and Infinity, nesting beyond Python's limit, and numbers of thousands of digits.
+    """
+    if not body:
+        raise HTTPError(400, "bad_json", "The body is empty; send JSON")
+    try:
+        text = body.decode("utf-8-sig")
+        return json.loads(text, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise HTTPError(400, "bad_json", "The body is not UTF-8") from error
+    except RecursionError as error:
+        raise HTTPError(400, "bad_json", "The body is nested too deeply") from error
+    except ValueError as error:
+        raise HTTPError(400, "bad_json", "The body is not valid JSON") from error
+
+
+def decode_base64(value: object, types: frozenset[bytes] = JPEG_PNG) -> bytes:
+    """Return the bytes of base64 text or of a data URI of one of `types`; never empty.
+
+    ASCII whitespace, as in lines of 76 columns, is dropped; nothing else is forgiven. Raises
+    HTTPError (400).
+    """
+    if not isinstance(value, str):
+        raise HTTPError(400, "not_base64", "It is not a base64 string")
+    try:
+        encoded = value.encode("ascii")
+    except UnicodeEncodeError as error:
+        raise HTTPError(400, "not_base64", "It has characters outside ASCII") from error
+    encoded = _without_prefix(encoded, types).translate(None, _WHITESPACE)
+    try:
+        data = binascii.a2b_base64(encoded, strict_mode=True)
+    except binascii.Error as error:
+        raise HTTPError(400, "not_base64", "It is not valid base64") from error
+    if not data:
+        raise HTTPError(400, "not_base64", "It is empty")
+    return data
+
+
+def as_object(value: Any, field: str) -> Object:  # noqa: ANN401  any JSON value
+    """Return a JSON object as it is. Raises HTTPError (400) for any other value."""
+    if not isinstance(value, dict):
+        raise bad_format(f"{field} must be a JSON object")
+    return value
+
+
+def as_list(value: Any, field: str) -> list[Any]:  # noqa: ANN401  any JSON value
+    """Return a JSON list as it is. Raises HTTPError (400) for any other value."""
+    if not isinstance(value, list):
+        raise bad_format(f"{field} must be a list")
+    return value
+
+
+def parse_whole_number(text: str | None, default: int, most: int, field: str) -> int:
+    """Return a number from 1 to `most` given as text, or the default when it is not given.
+
+    A number above `most` counts as `most`. Raises HTTPError (400).
+    """
+    if text is None:
+        return default
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise bad_format(f"{field} must be a whole number from 1")
+    return min(int(text), most)
+
+
+def parse_switch(text: str | None, field: str) -> bool:
+    """Return a switch of the query, off when it is not given. Raises HTTPError (400)."""
+    if text in {None, "0", "false"}:
+        return False
+    if text in {"", "1", "true"}:
+        return True
+    raise bad_format(f"{field} must be 1 or 0")
+
+
+def _without_prefix(encoded: bytes, types: frozenset[bytes]) -> bytes:
+    start = encoded[:_LONGEST_PREFIX].lstrip(_WHITESPACE)
+    if start[:5].lower() != b"data:":
+        return encoded
+    match = _DATA_URI.match(start)
+    if match is None:
+        raise HTTPError(400, "not_base64", "It is a data URI without a base64 picture")
+    kind = match["type"].lower()
+    if kind not in types:
+        if kind.startswith(b"image/"):
+            raise HTTPError(400, "unsupported_format", "The data URI names another format")
+        raise HTTPError(400, "not_base64", "It is a data URI of something else than a picture")
+    return encoded[encoded.index(b",") + 1 :]
+
+
+def _refuse_constant(_word: str) -> NoReturn:
+    raise ValueError
+
+
+CHANNELS = 3
+_DEEPEST = 8  # a row of pixels has 4 dimensions; more brackets than this are no tensor
+
+
+def parse_pixels(value: object, size: int, most: int) -> NDArray[np.float32]:
+    """Return nested lists of numbers as float32[N, size, size, 3], N at most `most`.
+
+    One picture may come without its first dimension. Raises HTTPError (400, 413).
+    """
+    array = _numbers(value, most * size * size * CHANNELS)
+    if array.shape == (size, size, CHANNELS):
+        array = array[np.newaxis]
+    if array.ndim != CHANNELS + 1 or array.shape[1:] != (size, size, CHANNELS):
+        raise _wrong_shape(size)
+    return array
+
+
+def parse_flat_pixels(value: object, shape: list[int], size: int, most: int) -> NDArray[np.float32]:
+    """Return a flat or nested list of numbers as the shape it comes with.
+
+    Raises HTTPError (400, 413).
+    """
+    array = _numbers(value, most * size * size * CHANNELS)
+    if shape[1:] != [size, size, CHANNELS] or array.size != shape[0] * size * size * CHANNELS:
+        raise _wrong_shape(size)
+    return array.reshape(shape)
+
+
+def _numbers(value: object, most: int) -> NDArray[np.float32]:
+    if not isinstance(value, list):
+        raise bad_format("The tensor is not a list")
+    _check_leaves(value, most)
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "iuf":
+            raise bad_format("The tensor holds other values than numbers")
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise bad_format("The tensor's rows differ in length") from error
+    except MemoryError as error:
+        raise HTTPError(413, "too_many", "The tensor is too large") from error
+    if not np.isfinite(array).all():
+        raise bad_format("The tensor holds numbers beyond float32")
+    return array
+
+
+def _check_leaves(value: list[object], most: int) -> None:
+    """Refuse anything but lists of numbers, and more than `most` of them, before numpy sees it.
+
+    numpy gives every element the room of the longest text among them. Raises HTTPError.
+    """
+    level: list[list[object]] = [value]
+    for _ in range(_DEEPEST):
+        if sum(map(len, level)) > most:
+            raise HTTPError(413, "too_many", "The tensor holds more than a request may")
+        deeper: list[list[object]] = []
+        for row in level:
+            kinds = set(map(type, row))
+            if kinds == {list}:
+                deeper += [part for part in row if isinstance(part, list)]
+            elif list in kinds:
+                raise bad_format("The tensor's rows differ in length")
+            elif kinds - {int, float, bool}:
+                raise bad_format("The tensor holds other values than numbers")
+        if not deeper:
+            return
+        level = deeper
+    raise bad_format("The tensor is nested too deeply")
+
+
+def _wrong_shape(size: int) -> HTTPError:
+    return bad_format(f"The tensor's shape is not [N, {size}, {size}, 3]")
+
+
+PHOTO_FORMATS = frozenset({"JPEG", "MPO", "PNG"})
+# First bytes of files that people send by mistake; everything else is no picture at all.
+_OTHER_FILES = (
+    b"%PDF", b"%!PS", b"\xc5\xd0\xd3\xc6", b"PK\x03\x04", b"8BPS", b"\x00\x00\x01\x00",
+    b"\x00\x00\x00\x0cjP", b"<svg", b"<?xml", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"\xff\x0a",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The formats, media types of data URIs and Pillow modes that a contract takes.
+
+    No modes means every one.
+    """
+
+    formats: frozenset[str]
+    media_types: frozenset[bytes]
+    modes: frozenset[str] = frozenset()
+    max_pixels: int = MAX_PIXELS
+
+
+DOCUMENTED = Accepted(PHOTO_FORMATS, JPEG_PNG, frozenset({"RGB", "RGBA", "CMYK"}))
+EVERY_MODE = Accepted(PHOTO_FORMATS, JPEG_PNG)
+WITH_WEBP = Accepted(PHOTO_FORMATS | {"WEBP"}, JPEG_PNG_WEBP)
+
+
+def check_picture(data: bytes, accepted: Accepted) -> Header:
+    """Return a picture's header, read without decoding a pixel. Raises HTTPError (400, 413)."""
+    try:
+        header = read_header(data)
+    except PictureError as error:
+        if data.startswith(_OTHER_FILES) or data[4:8] == b"ftyp":
+            raise _unsupported_format(accepted) from error
+        raise to_http_error(error) from error
+    if header.format not in accepted.formats:
+        raise _unsupported_format(accepted)
+    if header.width * header.height > accepted.max_pixels:
+        raise HTTPError(413, "too_large", _too_many_pixels(accepted.max_pixels))
+    if accepted.modes and header.mode not in accepted.modes:
+        raise HTTPError(
+            400, "unsupported_mode", "Unsupported color mode. Accepted: RGB, RGBA and CMYK"
+        )
+    return header
+
+
+def to_http_error(error: PictureError) -> HTTPError:
+    """Translate what the decoder says, without its words: they may hold what was sent."""
+    if error.reason == "too_large":
+        return HTTPError(413, "too_large", _too_many_pixels(MAX_PIXELS))
+    if error.reason == "truncated":
+        return HTTPError(400, "truncated", "The picture is damaged or not complete")
+    return HTTPError(400, "not_a_picture", "The bytes are not a picture")
+
+
+def _too_many_pixels(limit: int) -> str:
+    return f"The picture is too large; the limit is {limit / 1e6:g} megapixels and 20 MB"
+
+
+def _unsupported_format(accepted: Accepted) -> HTTPError:
+    names = "JPEG, PNG or WEBP" if "WEBP" in accepted.formats else "JPEG or PNG"
+    return HTTPError(400, "unsupported_format", f"The format is not supported; send {names}")

@@ -1,1 +1,0 @@
-"""Read what requests and command lines name."""
