@@ -184,7 +184,7 @@ def _run(
         metrics=measure(answers.probabilities, answers.labels, version.class_names),
         evaluation=evaluation,
         unreadable=[str(Path(p).relative_to(version.folder)) for p in answers.unreadable],
-        doubts=tuple(measured.doubts),
+        doubts=tuple(measured.label_issues),
         suspects_note=_suspects_note(setup, measured),
         untaught=version.classes_without("train"),
         unmeasured=version.classes_without("test"),

@@ -1,6 +1,6 @@
 """State what `train` and `evaluate` can be told, with the defaults."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,18 +29,18 @@ DEFAULT_EXPORTS = "keras,saved_model,litert,fp16,int8"
 ONNX_PACKAGES = ("tf2onnx", "onnxruntime")
 
 
-def parse_exports(text: str) -> tuple[str, ...]:
+def parse_exports(text: str, kinds: Sequence[str] = tuple(FILES)) -> tuple[str, ...]:
     """Return the kinds that a list of words names, in their fixed order; `all` names every one.
 
     Raises SettingsError for an unknown word, MissingExtraError when onnx is asked for by name and
     a package for it is missing.
     """
     words = {word.strip() for word in text.split(",") if word.strip()}
-    unknown = sorted(words - {*FILES, "all"})
+    unknown = sorted(words - {*kinds, "all"})
     if unknown:
         raise SettingsError(
             f"--export {unknown[0]!r} is no kind of export",
-            cure=f"name any of {', '.join(FILES)}, or all",
+            cure=f"name any of {', '.join(kinds)}, or all",
         )
     lacking = missing_packages()
     if "onnx" in words and lacking:
@@ -48,8 +48,8 @@ def parse_exports(text: str) -> tuple[str, ...]:
             f"--export onnx needs the package {lacking[0]}, which is not installed",
             cure="pip install -e '.[onnx]'",
         )
-    wanted = words | set(ALWAYS) | (set(FILES) if "all" in words else set())
-    return tuple(kind for kind in FILES if kind in wanted)
+    wanted = words | set(ALWAYS) | (set(kinds) if "all" in words else set())
+    return tuple(kind for kind in kinds if kind in wanted)
 
 
 def missing_packages() -> list[str]:

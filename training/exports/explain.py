@@ -1,5 +1,6 @@
 """Find what Grad-CAM needs inside an exported model: last feature map, pooled values, head."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneset.bundle.gradcam import Dense, heat_map, read_head
 from training.models.backend import load_backend
+from training.models.inference import Pictures, forward_all
 from training.settings import HEAD_FILE
 
 HEAD_NAME = "head"
-Dense = tuple[NDArray[np.float32], NDArray[np.float32]]
+BATCH = 32
+# The kernel float32[in, out] and the bias float32[out] of a dense layer.
+Weights = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Anatomy:
     feature_map: Any
     pooled: Any
     probabilities: Any
-    head: tuple[Dense, ...]
+    head: tuple[Weights, ...]
 
 
 def anatomy(model: Any) -> Anatomy:  # noqa: ANN401  Keras has no types
@@ -42,32 +47,79 @@ def anatomy(model: Any) -> Anatomy:  # noqa: ANN401  Keras has no types
     return Anatomy(last.input, before.output, model.output, dense_layers(model))
 
 
-def dense_layers(model: Any) -> tuple[Dense, ...]:  # noqa: ANN401
+def dense_layers(model: Any) -> tuple[Weights, ...]:  # noqa: ANN401
     """Return the head's kernels float32[in, out] and biases float32[out], first to last.
 
     All but the last end in a relu; dropout does nothing at inference. Raises TypeError for any
     other head, which the explanation could not follow.
     """
     layers = load_backend().keras.layers
-    found = []
-    for layer in model.get_layer(HEAD_NAME).layers:
-        if isinstance(layer, layers.Dense):
-            found.append((layer, tuple(np.asarray(w, np.float32) for w in layer.get_weights())))
-        elif not isinstance(layer, layers.Dropout | layers.InputLayer):
+    head = model.get_layer(HEAD_NAME).layers
+    dense = [layer for layer in head if isinstance(layer, layers.Dense)]
+    for layer in head:
+        if not isinstance(layer, layers.Dense | layers.Dropout | layers.InputLayer):
             raise TypeError(f"the head holds {layer.name}, which is neither dense nor dropout")
-    kinds = [layer.activation.__name__ for layer, _ in found]
-    if kinds != ["relu"] * (len(kinds) - 1) + ["linear"]:
-        raise TypeError(f"the head's activations are {kinds}")
-    return tuple((weights[0], weights[1]) for _, weights in found)
+    activations = [layer.activation.__name__ for layer in dense]
+    if activations != ["relu"] * (len(dense) - 1) + ["linear"]:
+        raise TypeError(f"the head's activations are {activations}")
+    return tuple(layer_weights(layer) for layer in dense)
 
 
-def write_head(folder: Path, head: tuple[Dense, ...]) -> Path:
+def layer_weights(layer: Any) -> Weights:  # noqa: ANN401
+    """Return a dense layer's kernel and its bias, zeros where it has none."""
+    kernel, *bias = (np.asarray(array, np.float32) for array in layer.get_weights())
+    return kernel, bias[0] if bias else np.zeros(kernel.shape[1], np.float32)
+
+
+def write_head(folder: Path, head: tuple[Weights, ...]) -> Path:
     """Write head.npz: kernel_0, bias_0, kernel_1 and so on, float32."""
     arrays = {
         f"{name}_{place}": array
-        for place, dense in enumerate(head)
-        for name, array in zip(("kernel", "bias"), dense, strict=True)
+        for place, weights in enumerate(head)
+        for name, array in zip(("kernel", "bias"), weights, strict=True)
     }
     path = folder / HEAD_FILE
     np.savez(path, allow_pickle=False, **arrays)
     return path
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A class, its probability and where it was seen: heat float32[h, w] in 0..1."""
+
+    label: int
+    probability: float
+    heat: NDArray[np.float32]
+
+
+class KerasExplainer:
+    """An exported Keras model that explains its answers by Grad-CAM."""
+
+    def __init__(self, model: Any) -> None:  # noqa: ANN401
+        """Take a model in the layout of the exports. Raises TypeError for another layout."""
+        parts = anatomy(model)
+        inside = load_backend().keras.Model(model.input, [parts.feature_map, parts.pooled])
+        self._run = forward_all(inside)
+        last = len(parts.head) - 1
+        self._head = [
+            Dense(kernel.astype(np.float64), bias.astype(np.float64), relu=place < last)
+            for place, (kernel, bias) in enumerate(parts.head)
+        ]
+
+    def explain(
+        self, pictures: Pictures, labels: Sequence[int | None] | None = None
+    ) -> list[Explanation]:
+        """Explain uint8[N, size, size, 3]: the class asked for, or the top one where it is None.
+
+        The maps have the size of the model's last feature map, 5 x 5 for 160 px.
+        """
+        requested = [None] * len(pictures) if labels is None else labels
+        explanations = []
+        for start in range(0, len(pictures), BATCH):
+            part = slice(start, start + BATCH)
+            maps, pooled = self._run(pictures[part])
+            for features, values, label in zip(maps, pooled, requested[part], strict=True):
+                reading = read_head(values, self._head, label)
+                heat = heat_map(features, reading.weights)
+                explanations.append(Explanation(reading.label, reading.probability, heat))
+        return explanations

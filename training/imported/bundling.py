@@ -1,29 +1,99 @@
-"""Make a bundle of a model from elsewhere: read how it works, write it, prove it."""
+"""Make a bundle of an imported model: inspect it, adapt it, write it, prove it."""
 
 import fcntl
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
+
+import numpy as np
+from cyclopts import Parameter
+from numpy.typing import NDArray
+from PIL import Image
 
 from sceneset.atomic import PART_PREFIX, new_folder
 from sceneset.class_names import check_count
-from sceneset.errors import CannotWriteError, SettingsError, UsageError
-from sceneset.images import Fit
+from sceneset.errors import CannotWriteError, SceneSetError, SettingsError, UsageError
+from sceneset.images import Fit, encode_png
 from sceneset.manifest.store import now
-from training.exports.exporter import write_class_names, write_preprocess, write_record
-from training.exports.formats import Export
-from training.imported.adopting import Reading, adopt, own_answers, softmax
-from training.imported.opening import Foreign, first_line
-from training.imported.reading import OutputName, ScalingName, read_output, read_scaling, read_size
-from training.imported.writing import Proof, Target, draw_pictures, write_all
+from sceneset.progress import Bars
+from training.data.version import Example, Version
+from training.evaluation.calibration import softmax
+from training.exports.exporter import (
+    KERAS_NAME,
+    ExportJob,
+    export_all,
+    write_class_names,
+    write_keras,
+    write_preprocess,
+    write_record,
+)
+from training.exports.proof import Export, compare, require_exact, size_of
+from training.exports.saved_model import PIXELS
+from training.imported.adapting import GraphModel, ModelSpec, adapt, in_batches, own_answers
+from training.imported.inspecting import (
+    OutputName,
+    ScalingName,
+    read_output,
+    read_scaling,
+    read_size,
+)
+from training.imported.opening import ImportedModel, first_line
 from training.loop.resources import is_exhausted
 from training.models.backend import versions
+from training.settings import FILES, parse_exports
+
+KINDS = ("keras", "saved_model", "litert", "onnx")
+DEFAULT_EXPORTS = "keras,saved_model,litert"
+# Pictures that prove the exports.
+PICTURES = 16
+# Weights from which a conversion spares memory rather than time.
+LARGE = 30_000_000
+_COARSE = (1, 2, 5, 16)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ConvertSettings:
+    """Which bundle to make, and what its model does not say of itself."""
+
+    class_names: Path
+    """Class names in the order of the model's outputs: .txt of lines, .json list, or .csv with the
+    header `keys` or `category,label`."""
+    out: Path
+    """The bundle's folder; it must not be there yet. As models/NAME/1 it is version 1 of a model."""
+    size: int | None = None
+    """Side of the square that the model takes, in px; needed only where the model takes any."""
+    scaling: ScalingName | None = None
+    """What the model takes for the values 0 to 255: `none` or `0..255` as they are, `0..1`, `tf` or
+    `-1..1`, `torch` (0..1 minus ImageNet's means, over deviations), `caffe` (blue, green, red minus
+    means). By default what the Rescaling and Normalization layers before the first other weights
+    say; where they leave it open it is asked for."""
+    outputs: OutputName | None = None
+    """What the model gives: `probabilities`, or `logits`, which get a softmax. By default whether its
+    answers to drawn pictures sum to 1."""
+    fit: Fit = "crop"
+    """How a picture becomes square before the model sees it."""
+    export: str = DEFAULT_EXPORTS
+    """Formats of the bundle: keras and litert (always written, the latter with what explains an
+    answer where the model allows it), saved_model, onnx."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        if self.size is not None and not 1 <= self.size <= 4096:  # noqa: PLR2004  px
+            raise SettingsError(f"--size is {self.size}", cure="give --size from 1 to 4096")
+        parse_exports(self.export, KINDS)
+
+    @property
+    def exports(self) -> tuple[str, ...]:
+        """Return the kinds of exports to write, in their fixed order."""
+        return parse_exports(self.export, KINDS)
 
 
 def check_out(out: Path) -> None:
@@ -98,27 +168,10 @@ def _try(folder: Path, out: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is stated of a model and of its bundle; None is found out.
-
-    `names_from` is the file of the class names, for the words of an error.
-    """
-
-    out: Path
-    class_names: tuple[str, ...]
-    names_from: Path
-    fit: Fit
-    exports: tuple[str, ...]
-    size: int | None = None
-    scaling: ScalingName | None = None
-    outputs: OutputName | None = None
-
-
-@dataclass(frozen=True)
-class Made:
+class ImportedBundle:
     """A bundle that was made: how the model was read, why so, and what became of each export."""
 
-    reading: Reading
+    spec: ModelSpec
     why: Mapping[str, str]
     exports: tuple[Export, ...]
 
@@ -139,50 +192,123 @@ def memory_told() -> Iterator[None]:
 
 @memory_told()
 def make_bundle(
-    foreign: Foreign, wish: Wish, facts: dict[str, Any], say: Callable[[str], None]
-) -> Made:
+    model: ImportedModel,
+    settings: ConvertSettings,
+    class_names: tuple[str, ...],
+    facts: Mapping[str, object],
+    say: Callable[[str], None],
+) -> ImportedBundle:
     """Write a bundle of a model; `facts` go into its record. OUT appears whole or not at all.
 
     Raises SettingsError for a model that is no classifier of square RGB pictures or whose class
     names do not fit, DamagedDataError when an export answers otherwise than the model.
     """
-    size = read_size(foreign, wish.size)
-    scaling, scaling_why = read_scaling(foreign, wish.scaling)
+    size = read_size(model, settings.size)
+    scaling, scaling_why = read_scaling(model, settings.scaling)
     say(f"pictures of {size} px in {scaling}: {scaling_why}")
     pictures = draw_pictures(size)
-    reading = Reading(size, scaling, "logits")
-    rows = own_answers(foreign, reading, pictures)
-    check_count(wish.class_names, _classes(foreign, rows), wish.names_from)
-    output, output_why = read_output(foreign, wish.outputs, rows)
+    rows: NDArray[Any] = own_answers(model, scaling, pictures)
+    check_count(class_names, _count_classes(model, rows), settings.class_names)
+    output, output_why = read_output(model, settings.outputs, rows)
     say(f"answers are {output}: {output_why}")
-    reading = replace(reading, output=output)
-    proof = Proof(pictures, softmax(rows) if output == "logits" else rows)
-    name = bundle_name(wish.out)
-    with bundle_folder(wish.out) as part:
-        target = Target(part, name, wish.class_names, wish.fit, proof)
-        exports = write_all(target, adopt(foreign, reading), wish.exports)
-        write_class_names(part, wish.class_names)
-        write_preprocess(part, size, wish.fit)
-        write_record(part, {**_facts(name, wish, reading, exports), **facts})
-    return Made(reading, {"scaling": scaling_why, "outputs": output_why}, tuple(exports))
+    spec = ModelSpec(size, scaling, output)
+    answers = softmax(rows) if output == "logits" else rows
+    adapted, anatomy = adapt(model, spec)
+    name = bundle_name(settings.out)
+    with bundle_folder(settings.out) as part:
+        with TemporaryDirectory(dir=part) as drawn:
+            version = drawn_version(Path(drawn), pictures, class_names, settings.fit)
+            job = ExportJob(
+                part, adapted, anatomy, version, Bars(None), name, version.splits["test"], answers,
+                imported=True, converting=_told, large=LARGE,
+            )  # fmt: skip
+            exports = write_exports(job, pictures, settings.exports)
+        write_class_names(part, class_names)
+        write_preprocess(part, size, settings.fit)
+        record = {
+            "name": name,
+            "created_at": now(),
+            "classes": len(class_names),
+            "exports": {one.name: one.as_json() for one in exports},
+            "versions": versions(),
+            "read": {"scaling": scaling, "outputs": output},
+        }
+        write_record(part, {**record, **facts})
+    return ImportedBundle(spec, {"scaling": scaling_why, "outputs": output_why}, tuple(exports))
 
 
-def _classes(foreign: Foreign, rows: Any) -> int:  # noqa: ANN401  an array of any shape
+def draw_pictures(size: int, count: int = PICTURES) -> NDArray[np.uint8]:
+    """Draw uint8[count, size, size, 3]: colour fields from one shade to fine noise, always the same."""
+    rng = np.random.default_rng(0)
+    drawn = []
+    for place in range(count):
+        side = _COARSE[place % len(_COARSE)]
+        field = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
+        image = Image.fromarray(field).resize((size, size), Image.Resampling.BICUBIC)
+        drawn.append(np.asarray(image))
+    return np.stack(drawn)
+
+
+def drawn_version(
+    folder: Path, pictures: NDArray[np.uint8], class_names: tuple[str, ...], fit: Fit
+) -> Version:
+    """Write pictures uint8[N, size, size, 3] to a folder; return them as the test split of a version."""
+    examples = [Example(folder / f"{number}.png", 0) for number in range(len(pictures))]
+    for example, picture in zip(examples, pictures, strict=True):
+        example.path.write_bytes(encode_png(Image.fromarray(picture)))
+    return Version(
+        id="drawn",
+        folder=folder,
+        class_names=class_names,
+        size=pictures.shape[1],
+        fit=fit,
+        splits={"train": (), "val": (), "test": tuple(examples)},
+    )
+
+
+def write_exports(
+    job: ExportJob, pictures: NDArray[np.uint8], kinds: tuple[str, ...]
+) -> list[Export]:
+    """Write and prove these kinds of exports once the adapted model answers as the imported one.
+
+    Raises DamagedDataError when one answers otherwise, SettingsError for a model that a format
+    cannot hold.
+    """
+    answers = in_batches(partial(job.model, training=False), pictures.astype(np.float32))
+    parity = compare(np.asarray(job.reference), answers)
+    require_exact(f"{KERAS_NAME} ({PIXELS})", parity, imported=True)
+    keras, onnx = Export(KERAS_NAME, "keras"), Export(FILES["onnx"], "onnx")
+    if not isinstance(job.model, GraphModel):
+        with keras.timed():
+            keras.bytes = size_of(write_keras(job.folder, job.model))
+        return [keras, *export_all(job, kinds)]
+    keras.left_out = "a SavedModel is a graph, which Keras cannot load as layers"
+    onnx.left_out = "a SavedModel cannot be written as ONNX here: convert its .keras file"
+    exports = [keras, *export_all(job, [kind for kind in kinds if kind != "onnx"])]
+    return [*exports, onnx] if "onnx" in kinds else exports
+
+
+def _count_classes(model: ImportedModel, rows: NDArray[Any]) -> int:
     """Return the number of outputs of answers that are to be float32[N, classes]."""
     if rows.ndim != 2 or rows.shape[1] < 2:  # noqa: PLR2004  pictures, classes
         raise SettingsError(
-            f"{foreign.path} gives {list(rows.shape[1:])} for a picture, not a value for each class",
+            f"{model.path} gives {list(rows.shape[1:])} for a picture, not a value for each class",
             cure="convert a classifier: one row of two outputs or more for each picture",
         )
     return int(rows.shape[1])
 
 
-def _facts(name: str, wish: Wish, reading: Reading, exports: Sequence[Export]) -> dict[str, object]:
-    return {
-        "name": name,
-        "created_at": now(),
-        "classes": len(wish.class_names),
-        "exports": {one.name: one.as_json() for one in exports},
-        "versions": versions(),
-        "read": {"scaling": reading.scaling, "outputs": reading.output},
-    }
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Tell what a converter cannot do as an error that a user can mend."""
+    try:
+        yield
+    except (SceneSetError, OSError):
+        raise
+    except Exception as error:
+        if is_exhausted(error):
+            raise
+        raise SettingsError(
+            f"the model cannot be written as {name}: {first_line(error)}",
+            cure="use layers that every runtime has, and float32: half precision often is the cause",
+        ) from error

@@ -15,7 +15,8 @@ from support.weights import IGNORE_COPIES
 from sceneset.bundle.reader import Bundle, open_bundle
 from sceneset.errors import DamagedDataError, MissingInputError, SceneSetError, UsageError
 from sceneset.progress import Output
-from training.commands.convert import ConvertSettings, convert
+from training.commands.convert import convert
+from training.imported.bundling import ConvertSettings
 from training.imported.opening import check_kind
 from training.models.backend import load_backend
 

@@ -11,8 +11,7 @@ from support.training_exports import SIZE, exported_network
 from sceneset.bundle.reader import Bundle
 from serving.inference.explainer import Explainer
 from training.exports.explain import anatomy, dense_layers, write_head
-from training.exports.litert import convert_float, trace
-from training.exports.tflite_metadata import explain_file
+from training.exports.litert import convert_float, explain_file, trace
 from training.models.backend import load_backend
 
 pytestmark = [

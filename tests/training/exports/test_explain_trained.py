@@ -16,8 +16,8 @@ from sceneset.versions.published import PublishedPicture, version_id
 from training.commands.train import train
 from training.data.version import Example
 from training.evaluation.predict import answer
+from training.exports.explain import KerasExplainer
 from training.models.inference import load_model
-from training.report.examples import Explainer
 from training.settings import TrainSettings
 
 pytestmark = [
@@ -93,7 +93,7 @@ def test_the_mass_of_the_map_lies_on_the_side_of_the_object(tmp_path: Path) -> N
     right_answers = answers.probabilities.argmax(axis=1) == answers.labels
     assert right_answers.mean() > 0.8
     pictures = np.stack([np.asarray(Image.open(example.path)) for example in examples])
-    explained = Explainer(model).explain(pictures)
+    explained = KerasExplainer(model).explain(pictures)
     masses = []
     for one, at_right, known in zip(explained, sides.values(), right_answers, strict=True):
         half = one.heat.shape[1] // 2
