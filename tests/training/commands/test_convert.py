@@ -1,6 +1,8 @@
 """Models from elsewhere become bundles that answer as they did, or are refused in two lines."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,21 @@ from training.models.backend import load_backend
 pytestmark = [pytest.mark.train, IGNORE_COPIES]
 QUIET = Output(quiet=True)
 Convert = Callable[..., dict[str, Any]]
+WITHOUT_EXTRAS = """
+import sys
+for name in ("tensorflow", "keras", "flatbuffers", "ai_edge_litert", "h5py", "jinja2", "sklearn"):
+    sys.modules[name] = None
+from sceneset.cli import main
+sys.exit(any(main([command, "--help"]) for command in ("train", "evaluate", "convert", "places365")))
+"""
+
+
+def test_help_of_the_training_commands_needs_no_optional_package() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRAS], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "--scaling" in run.stdout
 
 
 @pytest.fixture
