@@ -54,6 +54,11 @@ def parse_exports(text: str, kinds: Sequence[str] = (*FILES, "all")) -> tuple[st
     return tuple(kind for kind in FILES if kind in wanted)
 
 
+def flag(name: str) -> str:
+    """Return a setting's name as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
 def missing_packages() -> list[str]:
     """Return what an ONNX export needs and is not installed."""
     return [name for name in ONNX_PACKAGES if find_spec(name) is None]
@@ -218,11 +223,19 @@ class TrainSettings:
         """Return the kinds of exports to write, in their fixed order."""
         return parse_exports(self.export)
 
+    @property
+    def recipe_name(self) -> str:
+        """Return the recipe that runs: without pretrained weights always `scratch`.
+
+        Known before weights are looked for: only `--weights none` and the backbone small have none.
+        """
+        bare = self.weights == "none" or self.backbone == "small"
+        return "scratch" if bare else self.recipe
+
     def _check(self, name: str, fits: Callable[[float], bool], wanted: str) -> None:
         value = getattr(self, name)
         if value is not None and not fits(value):
-            flag = "--" + name.replace("_", "-")
-            raise SettingsError(f"{flag} is {value}", cure=f"give {flag} {wanted}")
+            raise SettingsError(f"{flag(name)} is {value}", cure=f"give {flag(name)} {wanted}")
 
 
 @Parameter(name="*")

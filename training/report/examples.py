@@ -12,7 +12,7 @@ from PIL import Image
 from sceneset.bundle.gradcam import Dense, blend, heat_map, over_picture, read_head
 from sceneset.images import Fit, PictureError, decode, encode_jpeg, load_square, to_array
 from training.data.version import Version
-from training.evaluation.label_issues import Doubt
+from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import Metrics
 from training.evaluation.predict import Answers
 from training.exports.explain import anatomy
@@ -208,7 +208,7 @@ def samples(version: Version, album: Album) -> list[tuple[str, list[str]]]:
     return found
 
 
-def doubted(doubts: Sequence[Doubt], album: Album) -> dict[str, list[tuple[Doubt, str]]]:
+def doubted(doubts: Sequence[LabelIssue], album: Album) -> dict[str, list[tuple[LabelIssue, str]]]:
     """Return the first doubted labels and outliers with their small pictures."""
     return {
         kind: [

@@ -12,7 +12,7 @@ import numpy as np
 
 from sceneset.atomic import write_file
 from training.data.version import Sources, Version
-from training.evaluation.label_issues import Doubt
+from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import ReliabilityBin
 from training.evaluation.predict import Answers
 from training.exports.formats import listed
@@ -187,7 +187,7 @@ class Measured:
 
     model: Any
     answers: Answers
-    doubts: Sequence[Doubt]
+    label_issues: Sequence[LabelIssue]
     looked: bool
     sources: Sources
 
@@ -200,7 +200,7 @@ def write_pages(
         "sources": measured.sources,
         "files": listed(run["exports"], setup.settings.exports),
         "suspects_looked": measured.looked,
-        "doubted_labels": sum(one.kind == "label" for one in measured.doubts),
+        "doubted_labels": sum(one.kind == "label" for one in measured.label_issues),
     }
     shown = _shown(folder / "report", setup.version, measured)
     page = render("report.html", facts | shown | {"run": _settings(setup, trained, run)})
@@ -260,9 +260,10 @@ def _shown(page: Path, version: Version, measured: Measured) -> dict[str, Any]:
         ],
         "cells": cells(answers, version.class_names, album) if small else [],
         "samples": samples(version, album),
-        "doubts": doubted(measured.doubts, album),
+        "doubts": doubted(measured.label_issues, album),
         "doubted": {
-            kind: sum(one.kind == kind for one in measured.doubts) for kind in ("label", "outlier")
+            kind: sum(one.kind == kind for one in measured.label_issues)
+            for kind in ("label", "outlier")
         },
     }
 
@@ -307,7 +308,7 @@ def _settings(setup: Setup, trained: Trained, run: Mapping[str, Any]) -> dict[st
             },
             **{
                 name.replace("_", " "): value
-                for name, value in trained.plan.as_json().items()
+                for name, value in vars(trained.plan).items()
                 if name in OWN[trained.recipe]
             },
         },

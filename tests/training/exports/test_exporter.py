@@ -14,7 +14,7 @@ from support.training_exports import exported_network
 from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError, MissingExtraError, SettingsError
 from sceneset.progress import Bars
-from training.data.version import load_pictures, read_version
+from training.data.version import picture_batches, read_version
 from training.exports.exporter import Source, export_all
 from training.exports.formats import Export
 from training.exports.onnx import write_onnx
@@ -46,7 +46,9 @@ def exports(source: Source) -> dict[str, Export]:
 
 @pytest.fixture(scope="module")
 def pictures(source: Source) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return load_pictures([one.path for one in source.examples], source.version.size)
+    return np.concatenate(
+        list(picture_batches([one.path for one in source.examples], source.version.size))
+    )
 
 
 def test_float_exports_answer_as_the_model_on_every_test_picture(
