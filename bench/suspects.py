@@ -88,9 +88,9 @@ def trial(
     """Return the figures of one seed."""
     classes, every = int(labels.max()) + 1, np.arange(len(labels))
     began = perf_counter()
-    found = label_issues.opinion(rows, labels, groups, classes)
+    found = label_issues.judge_labels(rows, labels, groups, classes)
     listed = np.zeros(len(labels), bool)
-    listed[[s.row for s in label_issues.suspects(found, labels) if s.kind == "label"]] = True
+    listed[[s.row for s in label_issues.rank_issues(found, labels) if s.kind == "label"]] = True
     seconds = perf_counter() - began
     short = label_issues.strongest_directions(rows)
     votes, _ = label_issues.neighbour_votes(short, labels, groups, classes)

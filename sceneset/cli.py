@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sceneset.errors import InterruptedRunError, SceneSetError, UsageError, mendable
+from sceneset.errors import InterruptedRunError, SceneSetError, UsageError, translate_error
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -120,7 +120,7 @@ def _answer(words: list[str]) -> int:
     except Exception as error:
         if os.environ.get("SCENESET_DEBUG"):
             raise
-        return _print_error(mendable(error) or _bug(error), name, words)
+        return _print_error(translate_error(error) or _bug(error), name, words)
     return outcome.exit_code
 
 

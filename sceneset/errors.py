@@ -14,7 +14,12 @@ SceneSetError                     1
 """
 
 import errno
+import os
+import signal
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 OK = 0
 PARTIAL = 3
@@ -57,6 +62,9 @@ _CANNOT_WRITE = {
     errno.EEXIST,
     errno.ELOOP,
 }
+# What native code says of the disk in words only
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES)
+_OUT_OF_MEMORY = {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}
 _SQLITE_CANNOT_WRITE = ("full", "readonly", "read-only", "unable to open", "disk i/o error")
 
 
@@ -68,8 +76,8 @@ class SceneSetError(Exception):
     def __init__(self, problem: str, *, cure: str) -> None:
         """Keep `problem` (what is wrong, with the value) and `cure` (what to do)."""
         super().__init__(problem)
-        self.problem = _one_line(problem)
-        self.cure = _one_line(cure)
+        self.problem = _escape_controls(problem)
+        self.cure = _escape_controls(cure)
 
 
 class UsageError(SceneSetError):
@@ -128,7 +136,7 @@ class InterruptedRunError(SceneSetError):
         self.exit_code = 128 + signal_number
 
 
-def _one_line(text: str) -> str:
+def _escape_controls(text: str) -> str:
     """Return text with its control characters written out, as those of a file's name may be."""
     if text.isprintable():
         return text
@@ -136,7 +144,7 @@ def _one_line(text: str) -> str:
     return "".join(repr(sign)[1:-1] if sign < " " or sign == "\x7f" else sign for sign in written)
 
 
-def mendable(error: BaseException) -> SceneSetError | None:
+def translate_error(error: BaseException) -> SceneSetError | None:
     """Translate a library's or the system's error into one with a cure, or None if it is a bug."""
     if isinstance(error, SceneSetError):
         return error
@@ -178,3 +186,85 @@ def _cannot_write(problem: str) -> CannotWriteError:
     return CannotWriteError(
         problem, cure="free space or choose a folder you may write to, then run the same command"
     )
+
+
+def first_line(error: BaseException, text: str | None = None, *, limit: int = 200) -> str:
+    """Return the first line of an error's text, `str(error)` by default; without any, its class."""
+    lines = (str(error) if text is None else text).strip().splitlines()
+    return lines[0][:limit] if lines else type(error).__name__
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether memory ran out: Python's own error, or a library's by its name."""
+    return not _OUT_OF_MEMORY.isdisjoint(kind.__name__ for kind in type(error).__mro__)
+
+
+def disk_errno(text: str) -> int | None:
+    """Return the errno of the disk error that a text speaks of, or None."""
+    lower = text.lower()
+    for code in _DISK:
+        if os.strerror(code).lower() in lower or f"errno = {code}," in lower:
+            return code
+    return None
+
+
+@contextmanager
+def memory_errors(cure: str) -> Iterator[None]:
+    """Raise SettingsError with a cure when the block runs out of memory."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise SettingsError(f"memory ran out: {first_line(error)}", cure=cure) from error
+
+
+@contextmanager
+def disk_errors(folder: Path | None = None) -> Iterator[None]:
+    """Raise OSError when the block fails for the disk, even if a library says so in words only.
+
+    The error names the folder where it names no file.
+    """
+    filename = None if folder is None else str(folder)
+    try:
+        yield
+    except SceneSetError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            error.filename = filename if error.filename is None else error.filename
+            raise
+        code = disk_errno(str(error))
+        if code is None:
+            raise
+        raise OSError(code, os.strerror(code), filename) from error
+
+
+@contextmanager
+def library_errors(
+    problem: str, *, cure: str, describe: Callable[[Exception], str] = first_line
+) -> Iterator[None]:
+    """Raise SettingsError for what a library raises in the block.
+
+    Errors of this package, of the disk and of memory pass.
+    """
+    try:
+        yield
+    except (SceneSetError, OSError):
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise SettingsError(f"{problem}: {describe(error)}", cure=cure) from error
+
+
+@contextmanager
+def interrupts(cure: str) -> Iterator[None]:
+    """Raise InterruptedRunError with a cure when a signal ends the block."""
+    try:
+        yield
+    except (KeyboardInterrupt, InterruptedRunError) as error:
+        code = getattr(error, "exit_code", 128 + signal.SIGINT)
+        interrupted = InterruptedRunError(code - 128)
+        interrupted.cure = cure
+        raise interrupted from error

@@ -103,6 +103,11 @@ def decode(data: bytes, *, at_least: int | None = None) -> Image.Image:
             raise PictureError("truncated", str(error) or type(error).__name__) from error
 
 
+def fit_of(word: str) -> Fit:
+    """Return a word for how pictures are made square as a type; `crop` for an unknown one."""
+    return "pad" if word == "pad" else "stretch" if word == "stretch" else "crop"
+
+
 def fit(image: Image.Image, size: int, how: Fit = "crop") -> Image.Image:
     """Resize an RGB picture to size x size px, bicubic with antialiasing.
 

@@ -1,17 +1,18 @@
 """Fill a bundle's folder: models, measurements by the exported file, report, card, record."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sceneset.bundle.gradcam import softmax
 from sceneset.manifest.store import now
-from training.data.checks import altered
-from training.data.version import count_sources
-from training.evaluation.calibration import Temperature, choose_temperature, softmax
+from training.data.version import altered, count_sources
+from training.evaluation.calibration import Temperature, choose_temperature
 from training.evaluation.evaluation import Evaluation, evaluate_answers
-from training.evaluation.label_issues import Doubt, Suspect, opinion, suspects
+from training.evaluation.label_issues import LabelIssue, find_label_issues
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predict import answer, mirrored_headline
 from training.evaluation.tags import TagRule, fit_rule
@@ -31,31 +32,19 @@ from training.recipes.context import SEEN, Setup, Trained
 from training.report.pages import Measured, write_pages
 
 
-def find_doubts(setup: Setup, trained: Trained) -> list[Doubt]:
-    """Judge training and validation pictures by their embeddings; [] where there are none.
+def look_for_label_issues(setup: Setup, trained: Trained) -> list[LabelIssue] | None:
+    """Judge training and validation pictures by their embeddings; None where there are none.
 
     The features of a network that was trained on these labels would agree with them, so only those
     of a frozen backbone count.
     """
-    rows = trained.features
-    if rows is None or not setup.settings.suspects:
-        return []
+    if trained.features is None or not setup.settings.suspects:
+        return None
     version = setup.version
     examples = (*version.splits["train"], *version.splits["val"])
-    labels = np.array([example.label for example in examples], np.int64)
-    names = [example.group or f"{place}" for place, example in enumerate(examples)]
-    groups = np.unique(names, return_inverse=True)[1].astype(np.int64)
     with setup.watch.step("suspects"):
-        embeddings = rows.take(np.arange(len(examples)))
-        found = suspects(opinion(embeddings, labels, groups, len(version.class_names)), labels)
-
-    def doubt(one: Suspect) -> Doubt:
-        example = examples[one.row]
-        other = None if one.other is None else version.class_names[one.other]
-        name = version.class_names[example.label]
-        return Doubt(example.path, example.sha256, name, one.kind, round(one.score, 4), other)
-
-    return [doubt(one) for one in found]
+        embeddings = trained.features.take(np.arange(len(examples)))
+        return find_label_issues(examples, embeddings, version.class_names)
 
 
 def assess(
@@ -66,7 +55,7 @@ def assess(
     Those that cannot be read, or were altered since they were published, are left out and named.
     """
     version, settings = setup.version, setup.settings
-    doubts = find_doubts(setup, trained)
+    issues = look_for_label_issues(setup, trained)
     with setup.watch.step("measure"):
         model = load_model(keras_file)
         # Hours may have passed since the check at the start.
@@ -76,12 +65,11 @@ def assess(
         answers = answer(model, test, version.size, version.fit, bar)
         answers = replace(answers, unreadable=gone | answers.unreadable)
         rule = tag_rule(setup, trained, temperature.chosen)
-        found = evaluate_answers(answers, temperature.chosen, rule, seed=settings.seed)
-    calibration = replace(found.calibration, fit=temperature)
-    looked = settings.suspects and trained.features is not None
+        evaluation = evaluate_answers(answers, temperature.chosen, rule, seed=settings.seed)
+    calibration = replace(evaluation.calibration, fit=temperature)
     sources = count_sources(settings.dataset / "manifest.db", version)
-    measured = Measured(model, answers, doubts, looked, sources)
-    return measured, replace(found, calibration=calibration)
+    measured = Measured(model, answers, issues or [], issues is not None, sources)
+    return measured, replace(evaluation, calibration=calibration)
 
 
 def tag_rule(setup: Setup, trained: Trained, temperature: float) -> TagRule:
@@ -114,7 +102,7 @@ class Run:
     untaught: list[str]
     unmeasured: list[str]
     exports: dict[str, dict[str, object]] = field(default_factory=dict)
-    doubts: tuple[Doubt, ...] = ()
+    label_issues: Sequence[LabelIssue] | None = None
     suspects_note: str = ""
 
     @property
@@ -184,7 +172,7 @@ def _run(
         metrics=measure(answers.probabilities, answers.labels, version.class_names),
         evaluation=evaluation,
         unreadable=[str(Path(p).relative_to(version.folder)) for p in answers.unreadable],
-        doubts=tuple(measured.label_issues),
+        label_issues=measured.label_issues if measured.looked else None,
         suspects_note=_suspects_note(setup, measured),
         untaught=version.classes_without("train"),
         unmeasured=version.classes_without("test"),
@@ -226,25 +214,24 @@ def _weights_name(setup: Setup) -> str:
 
 
 def _metrics_json(setup: Setup, trained: Trained, run: Run) -> dict[str, object]:
-    plan = trained.plan
     record = asdict(run)
     record |= record.pop("evaluation")
-    record["suspects"] = [one.as_json() for one in run.doubts]
-    del record["doubts"]
+    del record["label_issues"]
+    record["suspects"] = [one.as_json() for one in run.label_issues or ()]
     return {
         **record,
         "settings": {
             key: value.name if isinstance(value, Path) else value
             for key, value in (asdict(setup.settings) | {"weights": run.weights}).items()
         },
-        "weights_sha256": setup.weights_sha256() or None,
+        "weights_sha256": setup.weights_sha256 or None,
         "started_from": setup.start.as_json(setup.version.id) if setup.start else None,
         "epochs": trained.kept_phase.epochs,
         "epochs_run": trained.kept_phase.epochs_run,
         "epoch_kept": trained.kept_phase.epoch_kept,
         "batch_size": trained.kept_phase.batch_size,
         "phases": [asdict(one) for one in trained.phases],
-        "plan": plan.as_json(),
+        "plan": asdict(trained.plan),
         **trained.facts,
         "curves": trained.epochs.curves,
         "seconds": setup.watch.seconds,

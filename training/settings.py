@@ -29,18 +29,20 @@ DEFAULT_EXPORTS = "keras,saved_model,litert,fp16,int8"
 ONNX_PACKAGES = ("tf2onnx", "onnxruntime")
 
 
-def parse_exports(text: str, kinds: Sequence[str] = tuple(FILES)) -> tuple[str, ...]:
+def parse_exports(text: str, kinds: Sequence[str] = (*FILES, "all")) -> tuple[str, ...]:
     """Return the kinds that a list of words names, in their fixed order; `all` names every one.
+
+    `keras` and `litert` are always among them.
 
     Raises SettingsError for an unknown word, MissingExtraError when onnx is asked for by name and
     a package for it is missing.
     """
     words = {word.strip() for word in text.split(",") if word.strip()}
-    unknown = sorted(words - {*kinds, "all"})
+    unknown = sorted(words.difference(kinds))
     if unknown:
         raise SettingsError(
             f"--export {unknown[0]!r} is no kind of export",
-            cure=f"name any of {', '.join(kinds)}, or all",
+            cure=f"name any of {', '.join(kinds).replace(', all', ', or all')}",
         )
     lacking = missing_packages()
     if "onnx" in words and lacking:
@@ -48,8 +50,13 @@ def parse_exports(text: str, kinds: Sequence[str] = tuple(FILES)) -> tuple[str, 
             f"--export onnx needs the package {lacking[0]}, which is not installed",
             cure="pip install -e '.[onnx]'",
         )
-    wanted = words | set(ALWAYS) | (set(kinds) if "all" in words else set())
-    return tuple(kind for kind in kinds if kind in wanted)
+    wanted = words | set(ALWAYS) | (set(FILES) if "all" in words else set())
+    return tuple(kind for kind in FILES if kind in wanted)
+
+
+def flag(name: str) -> str:
+    """Return a setting's name as it is typed."""
+    return "--" + name.replace("_", "-")
 
 
 def missing_packages() -> list[str]:
@@ -216,11 +223,19 @@ class TrainSettings:
         """Return the kinds of exports to write, in their fixed order."""
         return parse_exports(self.export)
 
+    @property
+    def recipe_name(self) -> str:
+        """Return the recipe that runs: without pretrained weights always `scratch`.
+
+        Known before weights are looked for: only `--weights none` and the backbone small have none.
+        """
+        bare = self.weights == "none" or self.backbone == "small"
+        return "scratch" if bare else self.recipe
+
     def _check(self, name: str, fits: Callable[[float], bool], wanted: str) -> None:
         value = getattr(self, name)
         if value is not None and not fits(value):
-            flag = "--" + name.replace("_", "-")
-            raise SettingsError(f"{flag} is {value}", cure=f"give {flag} {wanted}")
+            raise SettingsError(f"{flag(name)} is {value}", cure=f"give {flag(name)} {wanted}")
 
 
 @Parameter(name="*")

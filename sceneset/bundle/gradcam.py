@@ -7,7 +7,7 @@ Selvaraju et al. 2017, arXiv:1610.02391.
 
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from PIL import Image
 from sceneset.images import Fit, centre_box
 
 Floats = NDArray[np.float64]
+Real = TypeVar("Real", np.float32, np.float64)
 
 
 class Dense(NamedTuple):
@@ -48,12 +49,11 @@ def read_head(
         passed.append(values > 0 if layer.relu else np.ones(len(values), bool))
         values = values * passed[-1]
     chosen = int(values.argmax()) if label is None else label
-    shares = np.exp(values - values.max())
     slope = -_shares_of_others(values, chosen)
     slope[chosen] = 1.0
     for layer, open_ in zip(reversed(head), reversed(passed), strict=True):
         slope = layer.kernel @ (slope * open_)
-    return Reading(chosen, float(shares[chosen] / shares.sum()), slope)
+    return Reading(chosen, float(softmax(values)[chosen]), slope)
 
 
 def heat_map(features: NDArray[np.floating], weights: Floats) -> NDArray[np.float32]:
@@ -66,12 +66,18 @@ def heat_map(features: NDArray[np.floating], weights: Floats) -> NDArray[np.floa
     return np.asarray(summed / most if most > 0 else summed, np.float32)
 
 
+def softmax(logits: NDArray[Real]) -> NDArray[Real]:
+    """Return probabilities float[..., classes] that add up to 1 along the last axis."""
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: NDArray[Real] = shares / shares.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
 def _shares_of_others(values: Floats, label: int) -> Floats:
     """Return the softmax over all classes but one, float64[classes]."""
     others = values.copy()
     others[label] = -np.inf
-    shares = np.exp(others - others.max())
-    return np.asarray(shares / shares.sum())
+    return softmax(others)
 
 
 FAINTEST, STRONGEST = 0.3, 0.65

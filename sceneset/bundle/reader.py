@@ -8,6 +8,7 @@ from typing import Any
 from sceneset.checksums import file_sha256
 from sceneset.class_names import read_class_names
 from sceneset.errors import DamagedDataError, MissingInputError, SettingsError
+from sceneset.images import Fit, fit_of
 
 BUNDLE_NAME = "bundle.json"
 _GRAPH = "saved_model.pb"
@@ -22,7 +23,7 @@ class Bundle:
     folder: Path
     class_names: tuple[str, ...]
     size: int
-    fit: str
+    fit: Fit
     record: dict[str, Any]
 
     def path(self, name: str) -> Path:
@@ -83,7 +84,9 @@ def open_bundle(model: Path) -> Bundle:
         _refuse_added(folder, set(expected))
         preprocess = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
         names = read_class_names(folder / "class_names.json")
-        return Bundle(folder, names, int(preprocess["size"]), str(preprocess["fit"]), record)
+        return Bundle(
+            folder, names, int(preprocess["size"]), fit_of(str(preprocess["fit"])), record
+        )
     except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
         raise _altered(folder, f"its record cannot be read ({error})") from error
     except (MissingInputError, SettingsError) as error:  # of the class names

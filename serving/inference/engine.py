@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneset.bundle.reader import Bundle
-from sceneset.images import Fit, load_square
+from sceneset.images import load_square
 from sceneset.progress import STDERR, without_native_chatter
 from serving.inference.interpreter_pool import (
     Crew,
@@ -104,7 +104,7 @@ class Engine:
         """
         self.class_names = bundle.class_names
         self.size = bundle.size
-        self._fit = fit_of(bundle.fit)
+        self._fit = bundle.fit
         self._scaling = scaling
         path = bundle.path(file or FILES[runtime])
         shape = Shape(bundle.size, len(bundle.class_names))
@@ -242,8 +242,3 @@ def _try_out(path: Path, network: Network, shape: Shape) -> None:
         what = f"not {shape.size} px to {shape.outputs} classes"
         raise misfit(path, f"it maps {takes} to {gives}, {what}")
     network.run(np.zeros((shape.size, shape.size, 3), np.float32))
-
-
-def fit_of(word: str) -> Fit:
-    """Return a bundle's word for how pictures are made square, as a type."""
-    return "pad" if word == "pad" else "stretch" if word == "stretch" else "crop"

@@ -19,7 +19,6 @@ from sceneset.bundle.reader import Bundle
 from sceneset.checksums import file_sha256
 from sceneset.errors import DamagedDataError, MissingInputError
 from sceneset.images import Fit, decode
-from serving.inference.engine import fit_of
 from serving.inference.interpreter_pool import Interpreters
 
 # Sides in px. A map's own cells are few, so its picture need not be large.
@@ -97,7 +96,7 @@ class Explainer:
                     f"the bundle at {bundle.folder} has no {name}, so nothing can be explained",
                     cure="train again; sceneset train writes it",
                 )
-        self._size, self._fit = bundle.size, fit_of(bundle.fit)
+        self._size, self._fit = bundle.size, bundle.fit
         self._model = Interpreters(bundle.path(MODEL_NAME), workers)
         self._head = read_head_file(bundle.path(HEAD_NAME))
         self._check(len(bundle.class_names))

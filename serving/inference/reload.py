@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, mendable
+from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, translate_error
 from serving.inference.memory import give_freed_back
 from serving.inference.model import Fingerprint, ServedModel, find_served, fingerprint, load_served
 from serving.settings import ServeSettings
@@ -77,7 +77,7 @@ class Keeper:
         return changed
 
     def _keep_old(self, error: Exception, *, quietly: bool = False) -> None:
-        known, before = mendable(error), self.problem
+        known, before = translate_error(error), self.problem
         self.problem = known.problem if known else f"{type(error).__name__}: {error}"
         kinds = [kind for of, kind in _KINDS if isinstance(error, of)]
         self.problem_kind = kinds[0] if kinds else "internal"

@@ -1,11 +1,21 @@
 import errno
 import inspect
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from sceneset import errors
-from sceneset.errors import InterruptedRunError, SceneSetError, mendable
+from sceneset.errors import (
+    InterruptedRunError,
+    SceneSetError,
+    SettingsError,
+    disk_errors,
+    first_line,
+    library_errors,
+    memory_errors,
+    translate_error,
+)
 
 TREE = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, SceneSetError)]
 
@@ -40,7 +50,7 @@ def test_exit_codes_are_the_documented_ones() -> None:
     ids=str,
 )
 def test_what_a_user_can_mend_gets_a_cure_and_a_code(error: Exception, code: int) -> None:
-    mended = mendable(error)
+    mended = translate_error(error)
     assert mended is not None
     assert mended.exit_code == code
     assert mended.cure
@@ -59,4 +69,39 @@ def test_a_name_makes_no_line_of_its_own(name: str, written: str) -> None:
     "error", [ValueError("bug"), OSError(errno.ENOENT, "gone"), ModuleNotFoundError(name="mine")]
 )
 def test_a_bug_is_not_dressed_up(error: Exception) -> None:
-    assert mendable(error) is None
+    assert translate_error(error) is None
+
+
+def test_a_full_disk_is_told_with_the_folder_unless_a_file_is_named(tmp_path: Path) -> None:
+    for file, said in ((None, tmp_path), ("x.keras", "x.keras")):
+        error = OSError(errno.ENOSPC, "No space left on device", *([file] if file else []))
+        with pytest.raises(OSError, match="No space") as caught, disk_errors(tmp_path):
+            raise error
+        told = translate_error(caught.value)
+        assert told is not None
+        assert (told.problem, told.exit_code) == (f"No space left on device: {said}", 73)
+
+
+def test_a_librarys_words_about_the_disk_become_an_error_of_the_disk(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space") as caught, disk_errors(tmp_path):
+        raise RuntimeError("file write failed: errno = 28, error message = x")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path))
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(ZeroDivisionError), memory_errors("less"), disk_errors():
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("error", [SettingsError("ours", cure="x"), OSError("x"), MemoryError()])
+def test_only_a_librarys_own_trouble_gets_the_librarys_cure(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, library_errors("no", cure="less"):
+        raise error
+    assert caught.value is error
+    with pytest.raises(SettingsError, match="no: two") as caught, library_errors("no", cure="less"):
+        raise ValueError("two\nlines")
+
+
+def test_the_first_line_of_an_error_without_words_is_its_class() -> None:
+    assert first_line(ValueError(" ")) == "ValueError"
+    assert first_line(ValueError("\none\ntwo")) == "one"

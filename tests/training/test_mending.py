@@ -6,16 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sceneset.errors import DamagedDataError
-from training.commands.train import link_newest
-from training.recipes.original import Batch, own_errors, stream
+from sceneset.errors import (
+    DamagedDataError,
+    InterruptedRunError,
+    SettingsError,
+    interrupts,
+    memory_errors,
+)
+from training.commands.train import RESUME, link_newest, smaller_steps
+from training.loop.history import Labelled, own_errors, stream
+from training.loop.plans import Plan
+from training.models.backend import load_backend
 from training.report.pages import plain
 
 
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_damaged_picture_is_told_as_such_also_from_inside_tensorflow() -> None:
-    def batches() -> Iterator[Batch]:
+    def batches() -> Iterator[Labelled]:
         yield np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, np.int64)
         raise DamagedDataError("a picture is gone", cure="curate again")
 
@@ -41,3 +49,25 @@ def test_a_name_is_neither_markup_nor_html_in_the_model_card() -> None:
     shown = plain("<img src=x onerror=alert(1)> *bold* [link](x)")
     assert not set("<>*[]()") & set(shown)
     assert plain("Text document 🏖") == "Text document 🏖"
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("ours", [True, False])
+def test_out_of_memory_names_the_setting_to_lower(*, ours: bool) -> None:
+    full = load_backend().tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore")
+    cure = smaller_steps(Plan(epochs=1, batch_size=128))
+    with pytest.raises(SettingsError, match="memory ran out") as caught, memory_errors(cure):
+        raise MemoryError if ours else full
+    assert "--batch-size 64" in caught.value.cure
+    assert "\n" not in caught.value.problem
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (InterruptedRunError(15), 143)]
+)
+def test_an_interrupted_training_says_how_to_go_on(error: BaseException, code: int) -> None:
+    with pytest.raises(InterruptedRunError) as caught, interrupts(RESUME):
+        raise error
+    assert caught.value.exit_code == code
+    assert "--resume" in caught.value.cure

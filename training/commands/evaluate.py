@@ -11,13 +11,12 @@ from sceneset.class_list import shown, slug_of
 from sceneset.dataset import open_dataset
 from sceneset.errors import PARTIAL, MissingInputError, UsageError
 from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
-from training.data.checks import check_pictures
-from training.data.version import Example, read_version
-from training.evaluation.evaluation import Evaluation, evaluate_answers, spoken
+from training.data.version import Example, check_pictures, read_version
+from training.evaluation.evaluation import Evaluation, evaluate_answers, format_evaluation
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predict import answer
 from training.evaluation.tags import TagRule
-from training.models.inference import fit_of, load_model
+from training.models.inference import load_model
 from training.settings import EvaluateSettings
 
 _DEFAULTS = EvaluateSettings()
@@ -40,7 +39,7 @@ def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output(
     model = load_model(bundle.path("model.keras"))
     with progress_bars(output) as bars:
         bar = bars.add("measuring", total=len(examples))
-        answers = answer(model, examples, bundle.size, fit_of(bundle.fit), bar)
+        answers = answer(model, examples, bundle.size, bundle.fit, bar)
     metrics = measure(answers.probabilities, answers.labels, bundle.class_names)
     evaluation = evaluate_answers(answers, *_stated(bundle))
     return _outcome(bundle, source, (metrics, evaluation), answers.unreadable, watch.total)
@@ -114,7 +113,7 @@ def _outcome(
         "images": metrics.pictures,
         "metrics": metrics.headline(),
         "nll": metrics.nll,
-        "per_class": metrics.as_json()["per_class"],
+        "per_class": asdict(metrics)["per_class"],
         "confusion": metrics.confusion,
         **asdict(evaluation),
         "unreadable": unreadable,
@@ -122,7 +121,7 @@ def _outcome(
     }
     lines = (
         f"{metrics.pictures} pictures of {source}: {headline(metrics)}",
-        *spoken(evaluation, metrics.top1),
+        *format_evaluation(evaluation, metrics.top1),
     )
     if not unreadable:
         return Outcome(summary, lines)

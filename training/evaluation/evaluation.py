@@ -74,7 +74,7 @@ def _calibration(
     )
 
 
-def spoken(evaluation: Evaluation, top1: float | None) -> list[str]:
+def format_evaluation(evaluation: Evaluation, top1: float | None) -> list[str]:
     """Return the lines for the terminal: interval, calibration, tags, speed."""
     if top1 is None:
         return []
@@ -88,13 +88,13 @@ def spoken(evaluation: Evaluation, top1: float | None) -> list[str]:
             f"ECE {how.ece_before:.3f} before, {how.ece_after:.3f} with"
             f" T = {how.temperature:.2f}{note}"
         )
-    lines.append(_said_of_tags(evaluation.tags))
+    lines.append(_format_tags(evaluation.tags))
     if evaluation.pictures_per_second is not None:
         lines.append(f"{evaluation.pictures_per_second:.0f} pictures a second")
     return lines
 
 
-def _said_of_tags(tags: TagOutcome) -> str:
+def _format_tags(tags: TagOutcome) -> str:
     kinds = (("one tag", tags.one), ("two tags", tags.two), ("Unknown", tags.unknown))
     parts = [
         f"{name} {100 * (kind.share or 0):.1f} %"

@@ -1,7 +1,7 @@
 """Measure probabilities against labels, with bootstrap intervals."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -51,10 +51,6 @@ class Metrics:
     def headline(self) -> dict[str, float | None]:
         """Return the four figures that stand in every summary."""
         return {name: getattr(self, name) for name in ("top1", "top3", "macro_f1", "ece")}
-
-    def as_json(self) -> dict[str, object]:
-        """Return everything as JSON takes it."""
-        return asdict(self)
 
 
 def measure(

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneset.bundle.gradcam import softmax
 from sceneset.images import Fit
 from sceneset.progress import Bar
-from training.data.version import Example, labels_of, picture_batches
-from training.evaluation.calibration import softmax
+from training.data.version import Example, groups_of, labels_of, picture_batches
 from training.evaluation.metrics import measure
 from training.models.inference import forward
 
@@ -31,9 +31,8 @@ class Answers:
 
     @property
     def groups(self) -> NDArray[np.int64]:
-        """Return the leak groups numbered from 0, int[N]; a picture of no known group is its own."""
-        names = [e.group or f"{place}" for place, e in enumerate(self.examples)]
-        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+        """Return the leak groups numbered from 0, int64[N]."""
+        return groups_of(self.examples)
 
     @property
     def labels(self) -> NDArray[np.int64]:

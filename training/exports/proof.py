@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneset.bundle.gradcam import softmax
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import Split
 from sceneset.progress import STDERR, Bar, without_native_chatter
 from training.data.version import Example, Version, picture_batches
-from training.evaluation.calibration import softmax
 from training.exports.explain import Weights
 from training.exports.litert import Calibration
 from training.exports.saved_model import BASE64, BYTES, INPUTS, PIXELS
@@ -66,8 +66,7 @@ def explained_runner(data: bytes, head: Sequence[Weights]) -> Runner:
         for kernel, bias in head[:-1]:
             values = np.maximum(values @ kernel + bias, 0)
         kernel, bias = head[-1]
-        logits: Probabilities = values @ kernel + bias
-        return softmax(logits).astype(np.float32)
+        return softmax(values @ kernel + bias)
 
     return run
 

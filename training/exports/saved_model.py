@@ -1,14 +1,12 @@
 """Write a SavedModel whose signatures take pixels, JPEG or PNG bytes, and base64."""
 
-import errno
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sceneset.errors import InterruptedRunError
+from sceneset.errors import InterruptedRunError, disk_errors
 from sceneset.images import PAD_COLOUR, Fit
 from sceneset.progress import STDERR, STDOUT, without_native_chatter
 from sceneset.signals import stop_on_request
@@ -192,43 +190,22 @@ def _pass(
     return tf.clip_by_value(tf.round(out), 0.0, 255.0)
 
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES)
-
-
 @contextmanager
 def native_work() -> Iterator[None]:
-    """Hold signals until the block ends, keep it quiet, and tell a full disk as OSError.
+    """Hold signals until the block ends, keep it quiet, and turn a full disk into OSError.
 
-    The converters take a signal for an error of their own; TensorFlow and HDF5 tell of the disk in
-    words only.
+    The converters take a signal for an error of their own; TensorFlow and HDF5 speak of the disk in
+    words only, and warn of settings that are meant.
     """
-    with stop_on_request() as stop, without_native_chatter(STDOUT, STDERR), _unwarned():
-        try:
-            yield
-        except Exception as error:
-            code = disk_trouble(str(error))
-            if code is None:
-                raise
-            raise OSError(code, os.strerror(code)) from error
+    with (
+        stop_on_request() as stop,
+        without_native_chatter(STDOUT, STDERR),
+        warnings.catch_warnings(action="ignore"),
+        disk_errors(),
+    ):
+        yield
     if stop.signal_number is not None:
         raise InterruptedRunError(stop.signal_number)
-
-
-@contextmanager
-def _unwarned() -> Iterator[None]:
-    """Ignore warnings: the converters warn of settings that are meant."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def disk_trouble(text: str) -> int | None:
-    """Return the errno of the disk that an error's words speak of, or None."""
-    said = text.lower()
-    for code in _DISK:
-        if os.strerror(code).lower() in said or f"errno = {code}," in said:
-            return code
-    return None
 
 
 # TensorFlow Serving loads a folder of numbered versions.

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training.exports.saved_model import disk_trouble
+from sceneset.errors import disk_errno, first_line
 from training.models.backend import load_backend
 
 
@@ -28,8 +28,8 @@ def write_logs(
             try:
                 _write(folder / part, values)
             except load_backend().tf.errors.OpError as error:
-                code = disk_trouble(str(error)) or errno.EACCES
-                raise OSError(code, _first_line(error), str(folder / part)) from error
+                code = disk_errno(str(error)) or errno.EACCES
+                raise OSError(code, first_line(error), str(folder / part)) from error
 
 
 def _write(folder: Path, values: Sequence[tuple[str, float, int]]) -> None:
@@ -43,7 +43,3 @@ def _write(folder: Path, values: Sequence[tuple[str, float, int]]) -> None:
             tensor = tf.constant(value, tf.float32)
             tf.summary.write(name, tensor, step=step, metadata=about.SerializeToString())
     writer.close()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneset.errors import SceneSetError, SettingsError
+from sceneset.errors import library_errors
 from training.exports.explain import Anatomy, Weights, layer_weights
 from training.imported.inspecting import OutputName, ScalingName
-from training.imported.opening import ImportedModel, first_line
-from training.loop.resources import is_exhausted
+from training.imported.opening import ImportedModel, describe_error
 from training.models.backbones.backbone import Scaling, scale
 from training.models.backend import load_backend
 
@@ -100,17 +99,12 @@ def own_answers(model: ImportedModel, scaling: ScalingName, pictures: NDArray[np
         values = scaled(values, data_format="channels_last", mode=mode)
     elif mode == "0..1":
         values = values / np.float32(255)
-    try:
+    with library_errors(
+        f"{model.path} does not take pictures of {pictures.shape[1]} px",
+        cure="give the --size that it was trained at",
+        describe=describe_error,
+    ):
         return in_batches(model.run, values)
-    except (SceneSetError, OSError):
-        raise
-    except Exception as error:  # whatever layers raise that are given another size
-        if is_exhausted(error):
-            raise
-        raise SettingsError(
-            f"{model.path} does not take pictures of {pictures.shape[1]} px: {first_line(error)}",
-            cure="give the --size that it was trained at",
-        ) from error
 
 
 def in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:

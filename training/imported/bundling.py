@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,13 +18,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneset.atomic import PART_PREFIX, new_folder
+from sceneset.bundle.gradcam import softmax
 from sceneset.class_names import check_count
-from sceneset.errors import CannotWriteError, SceneSetError, SettingsError, UsageError
+from sceneset.errors import (
+    CannotWriteError,
+    SettingsError,
+    UsageError,
+    library_errors,
+    memory_errors,
+)
 from sceneset.images import Fit, encode_png
 from sceneset.manifest.store import now
 from sceneset.progress import Bars
 from training.data.version import Example, Version
-from training.evaluation.calibration import softmax
 from training.exports.exporter import (
     KERAS_NAME,
     ExportJob,
@@ -44,8 +50,7 @@ from training.imported.inspecting import (
     read_scaling,
     read_size,
 )
-from training.imported.opening import ImportedModel, first_line
-from training.loop.resources import is_exhausted
+from training.imported.opening import ImportedModel, describe_error
 from training.models.backend import versions
 from training.settings import FILES, parse_exports
 
@@ -176,21 +181,7 @@ class ImportedBundle:
     exports: tuple[Export, ...]
 
 
-@contextmanager
-def memory_told() -> Iterator[None]:
-    """Raise SettingsError when the block runs out of memory."""
-    try:
-        yield
-    except Exception as error:
-        if not is_exhausted(error):
-            raise
-        raise SettingsError(
-            f"memory ran out: {first_line(error)}",
-            cure="end other programs, name fewer formats with --export, or use a larger machine",
-        ) from error
-
-
-@memory_told()
+@memory_errors("end other programs, name fewer formats with --export, or use a larger machine")
 def make_bundle(
     model: ImportedModel,
     settings: ConvertSettings,
@@ -220,7 +211,7 @@ def make_bundle(
             version = drawn_version(Path(drawn), pictures, class_names, settings.fit)
             job = ExportJob(
                 part, adapted, anatomy, version, Bars(None), name, version.splits["test"], answers,
-                imported=True, converting=_told, large=LARGE,
+                imported=True, converting=_library_errors, large=LARGE,
             )  # fmt: skip
             exports = write_exports(job, pictures, settings.exports)
         write_class_names(part, class_names)
@@ -298,17 +289,10 @@ def _count_classes(model: ImportedModel, rows: NDArray[Any]) -> int:
     return int(rows.shape[1])
 
 
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Tell what a converter cannot do as an error that a user can mend."""
-    try:
-        yield
-    except (SceneSetError, OSError):
-        raise
-    except Exception as error:
-        if is_exhausted(error):
-            raise
-        raise SettingsError(
-            f"the model cannot be written as {name}: {first_line(error)}",
-            cure="use layers that every runtime has, and float32: half precision often is the cause",
-        ) from error
+def _library_errors(name: str) -> AbstractContextManager[None]:
+    """Turn what a converter cannot do into an error with a cure."""
+    return library_errors(
+        f"the model cannot be written as {name}",
+        cure="use layers that every runtime has, and float32: half precision often is the cause",
+        describe=describe_error,
+    )

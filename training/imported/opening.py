@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sceneset.errors import DamagedDataError, InterruptedRunError, MissingInputError, SettingsError
+from sceneset.errors import (
+    DamagedDataError,
+    InterruptedRunError,
+    MissingInputError,
+    SettingsError,
+    first_line,
+)
 from training.exports.saved_model import native_work
 from training.models.backend import load_backend
 
@@ -96,12 +102,11 @@ def newest_graph(path: Path) -> Path:
     return max(numbered, key=lambda folder: int(folder.name))
 
 
-def first_line(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return the first line of an error's words, or its kind; of a converter's, what went wrong."""
-    text = re.sub(r"\x1b\[\d+m|Exception encountered when calling .*", "", str(error)).strip()
+    text = re.sub(r"\x1b\[\d+m|Exception encountered when calling .*", "", str(error))
     converters = re.search(r"error: (.+)", text)
-    lines = [converters[1]] if converters else text.splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    return first_line(error, converters[1] if converters else text, limit=300)
 
 
 def _check_h5(path: Path) -> None:
@@ -135,14 +140,14 @@ def _load(path: Path) -> Any:  # noqa: ANN401  Keras has no types
     except InterruptedRunError:
         raise
     except (zipfile.BadZipFile, OSError, EOFError, KeyError) as error:
-        raise _damaged(path, first_line(error)) from error
+        raise _damaged(path, describe_error(error)) from error
     except Exception as error:  # an imported file makes Keras raise whatever it likes
         code = _CODE.search(str(error))
         if "Lambda" in str(error) or code:
             name = next(filter(None, code.groups())) if code else "Lambda"
             raise _holds_code(path, name) from error
         raise SettingsError(
-            f"Keras cannot load {path}: {first_line(error)}",
+            f"Keras cannot load {path}: {describe_error(error)}",
             cure="save it anew with a present Keras: model.save('model.keras')",
         ) from error
 
@@ -178,7 +183,7 @@ def _open_graph(path: Path) -> ImportedModel:
     except InterruptedRunError:
         raise
     except Exception as error:  # TensorFlow raises what it likes about a damaged graph
-        raise _damaged(path, first_line(error)) from error
+        raise _damaged(path, describe_error(error)) from error
     key = _signature_name(path, list(loaded.signatures))
     signature = loaded.signatures[key]
     inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneset.errors import MissingExtraError
-from sceneset.images import Fit
 from sceneset.progress import STDERR, STDOUT, without_native_chatter
 from training.models.backend import load_backend
 
@@ -86,11 +85,6 @@ def forward(model: Any) -> Any:  # noqa: ANN401  Keras has no types
 def load_model(path: Path) -> Any:  # noqa: ANN401  Keras has no types
     """Load an exported model.keras; code inside the file is refused (Keras' safe mode)."""
     return load_backend().keras.saving.load_model(path, compile=False, safe_mode=True)
-
-
-def fit_of(word: str) -> Fit:
-    """Return a bundle's word for how pictures are made square, as a type."""
-    return "pad" if word == "pad" else "stretch" if word == "stretch" else "crop"
 
 
 def choose_engine(

@@ -130,7 +130,7 @@ def read_start(
     bundle = open_bundle(folder)
     try:
         metrics = json.loads(bundle.path("metrics.json").read_bytes())
-        found, recipe = str(metrics["backbone"]), str(metrics["recipe"])
+        trained, recipe = str(metrics["backbone"]), str(metrics["recipe"])
         temperature = float(metrics["temperature"])
         inherited = bool((metrics.get("started_from") or {}).get("may_know_test_pictures"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -138,10 +138,10 @@ def read_start(
             f"the bundle {bundle.folder} does not say how it was trained ({error})",
             cure="--from another model, or leave it out",
         ) from error
-    if found != backbone:
+    if trained != backbone:
         raise SettingsError(
-            f"--from {folder} is a model of {found}, not of {backbone}",
-            cure=f"--backbone {found}, or --from another model",
+            f"--from {folder} is a model of {trained}, not of {backbone}",
+            cure=f"--backbone {trained}, or --from another model",
         )
     old, new = set(bundle.class_names), set(class_names)
     if not old & new:
@@ -173,8 +173,11 @@ def _silent(_line: str) -> None:
     """Say nothing."""
 
 
-def _no_versions() -> frozenset[str]:
-    return frozenset()
+def starting_sha256(weights: Path | None, start: Start | None) -> str:
+    """Return the SHA-256 of the file of weights that the backbone starts from, or nothing."""
+    if start is not None:
+        return start.sha256
+    return file_sha256(weights) if weights else ""
 
 
 @dataclass(frozen=True)
@@ -188,22 +191,23 @@ class Setup:
     watch: Stopwatch
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     start: Start | None = None
-    versions: Callable[[], frozenset[str]] = _no_versions
+    versions: Callable[[], frozenset[str]] = frozenset
     say: Callable[[str], None] = _silent
-
-    @property
-    def cache(self) -> Path:
-        """Return the folder of what can be computed again."""
-        return self.settings.dataset / "cache"
 
     @property
     def embeddings(self) -> Path:
         """Return the folder of features, feature maps and decoded pictures."""
-        return self.cache / "embeddings"
+        return self.settings.dataset / "cache" / "embeddings"
 
-    def plan(self, recipe: str) -> Plan:
-        """Return a recipe's values."""
-        return make_plan(self.settings, recipe, len(self.version.splits["train"]))
+    @cached_property
+    def plan(self) -> Plan:
+        """Return the recipe's values."""
+        return make_plan(self.settings, len(self.version.splits["train"]))
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 of the file of weights that the backbone starts from, or nothing."""
+        return starting_sha256(self.weights, self.start)
 
     def trunk(self, *, multi_scale: bool) -> Trunk:
         """Build the backbone at the version's size, with the weights to start from."""
@@ -212,12 +216,6 @@ class Setup:
         if self.start is not None:
             self.start.put_base(base)
         return Trunk(base, backbone.scaling, backbone.taps if multi_scale else ())
-
-    def weights_sha256(self) -> str:
-        """Return the SHA-256 of the file of weights that the backbone starts from, or nothing."""
-        if self.start is not None:
-            return self.start.sha256
-        return file_sha256(self.weights) if self.weights else ""
 
     def epochs(self, phase: str, count: int, **options: Any) -> Epochs:  # noqa: ANN401  Epochs' own
         """Return the record of a phase's epochs, with a bar and a place for its checkpoints."""

@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.augment import Chances
 from training.data.embeddings import Engines, Kind, Source, View, embed
 from training.data.memmap import Rows
 from training.loop.head import (
     Examples,
     Floats,
+    absorb_standardization,
     class_weights,
-    fold,
-    mean_and_spread,
+    mean_and_std,
+    restore_standardization,
     train_head,
-    unfold,
 )
 from training.loop.history import Epochs
-from training.loop.plans import CHANCES, Plan
+from training.loop.plans import Plan
 from training.models.classifier import Trunk, build_head, classifier, embedder
 from training.models.inference import choose_engine, forward_all, openvino_engine
 from training.recipes.context import Setup, Trained
@@ -30,7 +29,7 @@ HEAD_VIEWS = 2
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """A head on features, with the standardising folded in, and what it learnt from."""
+    """A head on features, that standardises by itself, and what it learnt from."""
 
     head: Any
     examples: Examples
@@ -46,7 +45,7 @@ class TrainedHead:
 
 def fast(setup: Setup) -> Trained:
     """Embed each picture once with the frozen base, then train the head on that."""
-    plan = setup.plan("fast")
+    plan = setup.plan
     trunk = setup.trunk(multi_scale=True)
     views = make_views(plan)
     made = train_on_embeddings(setup, trunk, plan, views)
@@ -58,26 +57,25 @@ def fast(setup: Setup) -> Trained:
 
 def make_views(plan: Plan) -> list[View]:
     """Return the views of each training picture, the centre first."""
-    chances = Chances(**{name: getattr(plan, name) for name in CHANCES})
-    return [View(number, chances) for number in range(plan.views)]
+    return [View(number, plan.chances) for number in range(plan.views)]
 
 
 def train_on_embeddings(
     setup: Setup, trunk: Trunk, plan: Plan, views: Sequence[View], phase: str = "head"
 ) -> TrainedHead:
-    """Embed in some views, and train a head on that; its standardising is folded in."""
+    """Embed in some views, and train a head on that, which standardises by itself."""
     with setup.watch.step("embed"):
         rows = embeddings(setup, trunk, [(view, "pooled") for view in views])
     examples = make_examples(setup, rows, plan)
     head = _new_head(setup, trunk, plan)
     epochs = setup.epochs(phase, plan.epochs, patience=plan.patience or None)
     with setup.watch.step("train"):
-        scaling = mean_and_spread(rows, len(examples.labels))
+        scaling = mean_and_std(rows, len(examples.labels))
         if setup.start is not None and setup.start.put_head(head, setup.version.class_names):
-            unfold(head, scaling)
+            restore_standardization(head, scaling)
         seed = setup.settings.seed
         train_head(head, examples, scaling, plan=plan, seed=seed, epochs=epochs)
-        fold(head, scaling)
+        absorb_standardization(head, scaling)
     return TrainedHead(head, examples, epochs, scaling)
 
 
@@ -94,7 +92,7 @@ def embeddings(
     source = Source(
         version,
         setup.embeddings,
-        f"{settings.backbone} {setup.weights_sha256()} {read} {chosen}",
+        f"{settings.backbone} {setup.weights_sha256} {read} {chosen}",
         shapes,
     )
 

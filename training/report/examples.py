@@ -11,7 +11,7 @@ from PIL import Image
 from sceneset.bundle.gradcam import blend, over_picture
 from sceneset.images import Fit, PictureError, encode_jpeg, load_square, to_array
 from training.data.version import Version
-from training.evaluation.label_issues import Doubt
+from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import Metrics
 from training.evaluation.predict import Answers
 from training.exports.explain import Explanation, KerasExplainer
@@ -139,7 +139,9 @@ def samples(version: Version, album: Album) -> list[tuple[str, list[str]]]:
     return rows
 
 
-def show_label_issues(issues: Sequence[Doubt], album: Album) -> dict[str, list[tuple[Doubt, str]]]:
+def show_label_issues(
+    issues: Sequence[LabelIssue], album: Album
+) -> dict[str, list[tuple[LabelIssue, str]]]:
     """Return the first labels that may be wrong and outliers with their small pictures."""
     return {
         kind: [

@@ -13,7 +13,7 @@ import numpy as np
 
 from sceneset.atomic import write_file
 from training.data.version import Sources, Version
-from training.evaluation.label_issues import Doubt
+from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import ReliabilityBin
 from training.evaluation.predict import Answers
 from training.exports.explain import KerasExplainer
@@ -250,7 +250,7 @@ class Measured:
 
     model: Any
     answers: Answers
-    label_issues: Sequence[Doubt]
+    label_issues: Sequence[LabelIssue]
     looked: bool
     sources: Sources
 
@@ -369,7 +369,7 @@ def _settings(setup: Setup, trained: Trained, run: Mapping[str, Any]) -> dict[st
             },
             **{
                 name.replace("_", " "): value
-                for name, value in trained.plan.as_json().items()
+                for name, value in vars(trained.plan).items()
                 if name in OWN[trained.recipe]
             },
         },

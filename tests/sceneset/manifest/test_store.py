@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sceneset.class_list import SceneClass
-from sceneset.errors import ClassListError, DamagedDataError, mendable
+from sceneset.errors import ClassListError, DamagedDataError, translate_error
 from sceneset.manifest.rows import ImageRow, SightingRow
 from sceneset.manifest.store import Manifest, now
 
@@ -107,7 +107,7 @@ def test_a_file_that_is_no_database_is_damaged_data(tmp_path: Path) -> None:
     (tmp_path / "manifest.db").write_bytes(b"not a database" * 100)
     with pytest.raises(sqlite3.DatabaseError) as trouble:
         Manifest(tmp_path / "manifest.db")
-    error = mendable(trouble.value)
+    error = translate_error(trouble.value)
     assert error is not None
     assert error.exit_code == 5
 
@@ -116,7 +116,7 @@ def test_a_full_disk_in_the_middle_is_a_full_disk_and_not_damage(manifest: Manif
     manifest.query("PRAGMA max_page_count = 30")
     with pytest.raises(sqlite3.OperationalError) as trouble, manifest.transaction():
         manifest.insert([image(f"{n:064}") for n in range(5000)])
-    error = mendable(trouble.value)
+    error = translate_error(trouble.value)
     assert error is not None
     assert error.exit_code == 73
     assert manifest.images() == []

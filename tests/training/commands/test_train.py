@@ -27,7 +27,7 @@ from training.models.backend import load_backend
 from training.models.classifier import build_head, classifier
 from training.recipes.context import Setup, val_logits
 from training.recipes.fast import fast
-from training.recipes.original import train_from_files
+from training.recipes.from_pictures import train_from_files
 from training.settings import EvaluateSettings, TrainSettings
 
 # Keras 3.15 under numpy 2 warns of itself whenever it reads a variable.

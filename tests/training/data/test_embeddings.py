@@ -13,7 +13,7 @@ from sceneset.progress import Bars
 from training.data.augment import Chances
 from training.data.embeddings import Engines, Kind, Source, View, embed
 from training.data.memmap import FILE, NAMES, Rows
-from training.data.version import load_pictures, read_version
+from training.data.version import picture_batches, read_version
 
 CHANCES = Chances(flip=0.5, crop=1.0)
 VIEWS = [View(number, CHANCES) for number in range(3)]
@@ -63,7 +63,9 @@ def test_each_view_of_each_picture_is_embedded_once_and_then_read(
         centre, mirrored, drawn_view = run(made, POOLED, train, exact)
     assert (train.seen, exact.seen) == (3 * 180, 36)
     version = made.version
-    pictures = load_pictures(version.paths("train") + version.paths("val"), 32)
+    pictures = np.concatenate(
+        list(picture_batches(version.paths("train") + version.paths("val"), 32))
+    )
     assert np.allclose(centre.take(np.arange(216)), mean_colour(pictures)[0])
     assert np.allclose(mirrored.take([5, 3]), centre.take([5, 3]), atol=1e-3)
     assert not np.allclose(drawn_view.take([5, 3]), centre.take([5, 3]), atol=1)
@@ -73,7 +75,7 @@ def test_feature_maps_are_kept_beside_as_halves(drawn: Path, tmp_path: Path) -> 
     made = source(drawn, tmp_path / "e")
     (maps,) = run(made, [(VIEWS[1], "map")], mean_colour, mean_colour)
     assert (maps.dtype, maps.shape) == (np.float16, (180, 32, 1, 3))
-    (picture,) = load_pictures(made.version.paths("train")[7:8], 32)
+    (picture,) = np.concatenate(list(picture_batches(made.version.paths("train")[7:8], 32)))
     assert np.array_equal(maps.take([7])[0], picture[:, -1:].astype(np.float16))
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.evaluation.calibration import softmax
+from sceneset.bundle.gradcam import softmax
 from training.evaluation.metrics import (
     intervals,
     measure,

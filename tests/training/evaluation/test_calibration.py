@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sceneset.bundle.gradcam import softmax
 from training.evaluation.calibration import (
     COLDEST,
     HOTTEST,
     choose_temperature,
     fit_temperature,
-    softmax,
     without_temperature,
 )
 from training.evaluation.metrics import cross_entropy

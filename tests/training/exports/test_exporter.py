@@ -14,7 +14,7 @@ from support.training_exports import exported_network
 from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError, MissingExtraError, SettingsError
 from sceneset.progress import Bars
-from training.data.version import load_pictures, read_version
+from training.data.version import picture_batches, read_version
 from training.exports.explain import anatomy
 from training.exports.exporter import ExportJob, export_all
 from training.exports.onnx import write_onnx
@@ -54,7 +54,8 @@ def exports(job: ExportJob) -> dict[str, Export]:
 
 @pytest.fixture(scope="module")
 def pictures(job: ExportJob) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return load_pictures([one.path for one in job.examples], job.version.size)
+    paths = [one.path for one in job.examples]
+    return np.concatenate(list(picture_batches(paths, job.version.size)))
 
 
 def test_float_exports_answer_as_the_model_on_every_test_picture(

@@ -10,7 +10,7 @@ from support.training_exports import exported_network
 from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError
 from sceneset.progress import Bars
-from training.data.version import Version, load_pictures, read_version
+from training.data.version import Version, picture_batches, read_version
 from training.evaluation.predict import mirrored_headline
 from training.exports.explain import anatomy
 from training.exports.exporter import ExportJob, export_all
@@ -49,7 +49,9 @@ def test_pictures_that_were_lost_are_set_aside_with_their_places(version: Versio
     found, read = run_all({"a": colours}, version, examples, bar)
     kept = [examples[place].path for place in read]
     assert read == [0, 2, 3, 5]
-    assert np.array_equal(found["a"], colours(load_pictures(kept, version.size)))
+    assert np.array_equal(
+        found["a"], colours(np.concatenate(list(picture_batches(kept, version.size))))
+    )
     files, opened = read_files(examples)
     assert opened == [0, 2, 3, 4, 5]
     assert files[3] == b"no picture"
@@ -80,7 +82,9 @@ def test_exports_are_proved_and_judged_on_the_pictures_that_are_left(
     version: Version, tmp_path: Path
 ) -> None:
     model, lines = exported_network(), list[str]()
-    answers = forward(model)(load_pictures(version.paths("test"), version.size))
+    answers = forward(model)(
+        np.concatenate(list(picture_batches(version.paths("test"), version.size)))
+    )
     job = ExportJob(
         tmp_path, model, anatomy(model), version, Bars(None), "drawn", proof_examples(version),
         answers, lines.append,
@@ -110,7 +114,9 @@ def test_no_file_of_fewer_bits_is_kept_without_a_picture_to_judge_by(
 
 def test_the_mirrored_figures_are_those_of_the_pictures_that_are_left(version: Version) -> None:
     model, examples = exported_network(), version.splits["test"]
-    rows = forward(model)(load_pictures(version.paths("test"), version.size)).astype(np.float64)
+    rows = forward(model)(
+        np.concatenate(list(picture_batches(version.paths("test"), version.size)))
+    ).astype(np.float64)
 
     def measured(places: list[int]) -> dict[str, float | None]:
         chosen, bar = [examples[place] for place in places], Bars(None).add("x", total=6)

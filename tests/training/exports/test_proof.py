@@ -5,9 +5,9 @@ import errno
 import numpy as np
 import pytest
 
-from sceneset.errors import DamagedDataError
+from sceneset.errors import DamagedDataError, disk_errno
 from training.exports.proof import compare, half_gate, int8_gate, require_exact
-from training.exports.saved_model import disk_trouble, native_work
+from training.exports.saved_model import native_work
 
 SURE = np.array([[0.9, 0.1], [0.2, 0.8]])
 
@@ -71,7 +71,7 @@ def test_half_precision_may_always_lose_one_picture() -> None:
     ],
 )
 def test_a_writers_words_about_the_disk_are_understood(words: str, code: int | None) -> None:
-    assert disk_trouble(words) == code
+    assert disk_errno(words) == code
     expected = RuntimeError if code is None else OSError
     with pytest.raises(expected) as caught, native_work():
         raise RuntimeError(words)

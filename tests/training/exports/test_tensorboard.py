@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from sceneset.errors import mendable
+from sceneset.errors import translate_error
 from training.exports.tensorboard import write_logs
 from training.models.backend import load_backend
 
@@ -32,7 +32,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Pat
     (tmp_path / "logs").write_text("mine")
     with pytest.raises(OSError, match="logs") as caught:
         write_logs(tmp_path / "logs", [{"loss": 1.0}], {})
-    error = mendable(caught.value)
+    error = translate_error(caught.value)
     assert error is not None
     assert error.exit_code == 73
 

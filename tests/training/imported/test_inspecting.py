@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from support.imported import SIZE, small_network
 from support.weights import IGNORE_COPIES
 
-from sceneset.errors import InterruptedRunError, SettingsError
+from sceneset.errors import InterruptedRunError, SettingsError, memory_errors
 from training.imported.adapting import own_answers
-from training.imported.bundling import memory_told
 from training.imported.inspecting import OutputName, expected_range, read_output, read_scaling
 from training.imported.opening import ImportedModel, open_imported
 from training.models.backend import load_backend
@@ -162,5 +161,5 @@ def test_only_a_layers_own_trouble_is_told_as_the_size(
         raise error
 
     pictures = np.zeros((1, SIZE, SIZE, 3), np.uint8)
-    with pytest.raises(raised, match=words), memory_told():
+    with pytest.raises(raised, match=words), memory_errors(""):
         own_answers(imported(run), "0..255", pictures)

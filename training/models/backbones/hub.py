@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sceneset.atomic import new_folder
-from sceneset.errors import MissingInputError, SettingsError
+from sceneset.errors import MissingInputError, SettingsError, first_line
 from training.models.backbones.backbone import Backbone
 from training.models.backbones.weight_files import keras_home, load_keras_file, unreachable
 from training.models.backend import load_backend
@@ -96,7 +96,7 @@ def _build(name: str, size: int) -> Any:  # noqa: ANN401  Keras has no types
         out = _feature_map(inner(_scaled(image, converter)))
     except (ValueError, TypeError, OSError) as error:
         raise SettingsError(
-            f"{name} cannot be a backbone for pictures of {size} px: {_first_line(error)}",
+            f"{name} cannot be a backbone for pictures of {size} px: {first_line(error)}",
             cure="name a preset of an image classifier, or curate at the size it was made for",
         ) from error
     return keras.Model(image, out, name=path_name(name).replace(".", "-"))
@@ -127,8 +127,3 @@ def _keras_hub() -> Any:  # noqa: ANN401
     import keras_hub  # noqa: PLC0415  an extra, and seconds to import
 
     return keras_hub
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sceneset.errors import DamagedDataError, MissingInputError, SettingsError
+from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, first_line
 from training.models.backbones.backbone import Backbone, Pretrained
 from training.models.backbones.hub import PREFIXES, find_preset
 from training.models.backbones.table import BACKBONES
@@ -110,8 +110,7 @@ def _has(row: Backbone, kind: str) -> bool:
 
 
 def _do_not_fit(backbone: str, weights: Path, error: Exception) -> DamagedDataError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return DamagedDataError(
-        f"the weights {weights} do not fit {backbone}: {first[:200]}",
+        f"the weights {weights} do not fit {backbone}: {first_line(error)}",
         cure=f"remove the file if it is a broken download; else {_CURE}",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sceneset.errors import MissingExtraError, SettingsError, mendable
+from sceneset.errors import MissingExtraError, SettingsError, translate_error
 from training.models.backbones import BACKBONES, find_weights, imagenet_available
 from training.models.backbones.weight_files import download, has_digest, is_intact, unreachable
 
@@ -116,6 +116,6 @@ def test_from_scratch_and_a_file_of_ones_own_need_no_download(name: str, tmp_pat
 
 
 def test_a_missing_extra_is_named_with_what_to_install() -> None:
-    error = mendable(ModuleNotFoundError("No module named 'keras_hub'", name="keras_hub"))
+    error = translate_error(ModuleNotFoundError("No module named 'keras_hub'", name="keras_hub"))
     assert isinstance(error, MissingExtraError)
     assert error.cure == "pip install -e '.[hub]'"
