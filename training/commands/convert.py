@@ -115,25 +115,20 @@ def _bundle(
     channels: str = "",
 ) -> Outcome:
     """Make the bundle; `channels` says in which order a first dense layer reads them, and why."""
-    bundle = make_bundle(model, settings, names, facts, output.say)
-    spec, out = bundle.spec, settings.out
-    summary = {
-        "bundle": str(out),
-        "classes": len(names),
-        "size": spec.size,
-        "scaling": spec.scaling,
-        "outputs": spec.output,
-        "found_by": {**bundle.why, **({"channels": channels} if channels else {})},
-        "exports": {one.name: one.as_json() for one in bundle.exports},
-        "seconds": {"total": watch.total},
+    summary = make_bundle(model, settings, names, facts, output.say)
+    found_by = summary["found_by"]
+    left_out = {
+        name: one["left_out"] for name, one in summary["exports"].items() if "left_out" in one
     }
     lines = (
-        f"bundle: {out}",
-        f"{len(names)} classes, {spec.size} px",
-        f"takes {spec.scaling}: {bundle.why['scaling']}",
-        f"gives {spec.output}: {bundle.why['outputs']}",
+        f"bundle: {settings.out}",
+        f"{len(names)} classes, {summary['size']} px",
+        f"takes {summary['scaling']}: {found_by['scaling']}",
+        f"gives {summary['outputs']}: {found_by['outputs']}",
         *([channels] if channels else []),
-        *(f"left out {one.name}: {one.left_out}" for one in bundle.exports if one.left_out),
-        f"serve it: sceneset serve --model {out}",
+        *(f"left out {name}: {why}" for name, why in left_out.items()),
+        f"serve it: sceneset serve --model {settings.out}",
     )
-    return Outcome(summary, lines)
+    if channels:
+        found_by["channels"] = channels
+    return Outcome({**summary, "seconds": {"total": watch.total}}, lines)

@@ -14,9 +14,6 @@ from training.models.inference import Pictures, forward_all
 from training.settings import HEAD_FILE
 
 HEAD_NAME = "head"
-BATCH = 32
-# The kernel float32[in, out] and the bias float32[out] of a dense layer.
-Weights = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class Anatomy:
     feature_map: Any
     pooled: Any
     probabilities: Any
-    head: tuple[Weights, ...]
+    head: tuple[Dense, ...]
 
 
 def anatomy(model: Any) -> Anatomy:  # noqa: ANN401  Keras has no types
@@ -47,7 +44,7 @@ def anatomy(model: Any) -> Anatomy:  # noqa: ANN401  Keras has no types
     return Anatomy(last.input, before.output, model.output, dense_layers(model))
 
 
-def dense_layers(model: Any) -> tuple[Weights, ...]:  # noqa: ANN401
+def dense_layers(model: Any) -> tuple[Dense, ...]:  # noqa: ANN401
     """Return the head's kernels float32[in, out] and biases float32[out], first to last.
 
     All but the last end in a relu; dropout does nothing at inference. Raises TypeError for any
@@ -62,21 +59,22 @@ def dense_layers(model: Any) -> tuple[Weights, ...]:  # noqa: ANN401
     activations = [layer.activation.__name__ for layer in dense]
     if activations != ["relu"] * (len(dense) - 1) + ["linear"]:
         raise TypeError(f"the head's activations are {activations}")
-    return tuple(layer_weights(layer) for layer in dense)
+    return tuple(read_dense(layer) for layer in dense)
 
 
-def layer_weights(layer: Any) -> Weights:  # noqa: ANN401
+def read_dense(layer: Any) -> Dense:  # noqa: ANN401
     """Return a dense layer's kernel and its bias, zeros where it has none."""
-    kernel, *bias = (np.asarray(array, np.float32) for array in layer.get_weights())
-    return kernel, bias[0] if bias else np.zeros(kernel.shape[1], np.float32)
+    kernel, *bias = layer.get_weights()
+    bias_or_zeros = bias[0] if bias else np.zeros(kernel.shape[1], np.float32)
+    return Dense(kernel, bias_or_zeros, relu=layer.activation.__name__ == "relu")
 
 
-def write_head(folder: Path, head: tuple[Weights, ...]) -> Path:
+def write_head(folder: Path, head: tuple[Dense, ...]) -> Path:
     """Write head.npz: kernel_0, bias_0, kernel_1 and so on, float32."""
     arrays = {
-        f"{name}_{place}": array
-        for place, weights in enumerate(head)
-        for name, array in zip(("kernel", "bias"), weights, strict=True)
+        f"{name}_{place}": np.asarray(getattr(layer, name), np.float32)
+        for place, layer in enumerate(head)
+        for name in ("kernel", "bias")
     }
     path = folder / HEAD_FILE
     np.savez(path, allow_pickle=False, **arrays)
@@ -100,11 +98,7 @@ class KerasExplainer:
         parts = anatomy(model)
         inside = load_backend().keras.Model(model.input, [parts.feature_map, parts.pooled])
         self._run = forward_all(inside)
-        last = len(parts.head) - 1
-        self._head = [
-            Dense(kernel.astype(np.float64), bias.astype(np.float64), relu=place < last)
-            for place, (kernel, bias) in enumerate(parts.head)
-        ]
+        self._head = parts.head
 
     def explain(
         self, pictures: Pictures, labels: Sequence[int | None] | None = None
@@ -113,13 +107,13 @@ class KerasExplainer:
 
         The maps have the size of the model's last feature map, 5 x 5 for 160 px.
         """
-        requested = [None] * len(pictures) if labels is None else labels
+        if not len(pictures):
+            return []
+        maps, pooled = self._run(pictures)
+        requested = labels or [None] * len(pictures)
         explanations = []
-        for start in range(0, len(pictures), BATCH):
-            part = slice(start, start + BATCH)
-            maps, pooled = self._run(pictures[part])
-            for features, values, label in zip(maps, pooled, requested[part], strict=True):
-                reading = read_head(values, self._head, label)
-                heat = heat_map(features, reading.weights)
-                explanations.append(Explanation(reading.label, reading.probability, heat))
+        for features, values, label in zip(maps, pooled, requested, strict=True):
+            reading = read_head(values, self._head, label)
+            heat = heat_map(features, reading.weights)
+            explanations.append(Explanation(reading.label, reading.probability, heat))
         return explanations

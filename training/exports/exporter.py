@@ -11,9 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sceneset.atomic import write_file
 from sceneset.bundle.reader import BUNDLE_NAME, FORMAT
 from sceneset.checksums import file_sha256, hash_files
@@ -25,8 +22,7 @@ from training.evaluation.predict import Answers
 from training.exports import proof
 from training.exports.explain import Anatomy, anatomy, write_head
 from training.exports.litert import (
-    Packer,
-    classifier_packer,
+    classifier_file,
     convert_float,
     convert_half,
     convert_int8,
@@ -39,7 +35,6 @@ from training.exports.proof import (
     FEWEST,
     Export,
     FilesRunner,
-    Gate,
     Probabilities,
     Rows,
     Runner,
@@ -73,10 +68,6 @@ _WRITTEN = ("litert", "saved_model", "onnx", "fp16", "int8")
 SPLIT_WORDS: Mapping[Split, str] = {"train": "training", "val": "validation", "test": "test"}
 
 
-def _silent(_line: str) -> None:
-    """Say nothing."""
-
-
 @dataclass(frozen=True)
 class ExportJob:
     """What is exported where: `model` maps pictures float32[N, size, size, 3] to probabilities.
@@ -95,15 +86,15 @@ class ExportJob:
     name: str
     examples: tuple[Example, ...]
     reference: Probabilities | None = None
-    say: Callable[[str], None] = _silent
+    say: Callable[[str], None] = lambda _line: None
     imported: bool = False
     converting: Callable[[str], AbstractContextManager[object]] = nullcontext
     large: float = math.inf
 
-    @property
-    def pack(self) -> Packer:
-        """Return what makes a LiteRT file of a converted graph."""
-        return classifier_packer(self.name, self.version.size, self.version.class_names)
+    def pack(self, converted: bytes, position: int) -> bytes:
+        """Return the LiteRT file of a converted graph and its probabilities' position."""
+        version = self.version
+        return classifier_file(converted, position, self.name, version.size, version.class_names)
 
     def convert(self, outputs: list[Any] | None) -> bytes:
         """Convert the graph from pictures to these tensors, or to the answer, in float32."""
@@ -133,15 +124,6 @@ class FloatExport:
     files: Mapping[str, FilesRunner] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class SmallExport:
-    """An export of fewer bits that is not written yet, and the gate it has to pass."""
-
-    export: Export
-    gate: Callable[[Probabilities, Probabilities, NDArray[np.int64]], Gate]
-    data: bytes
-
-
 def export_all(job: ExportJob, kinds: Sequence[str]) -> list[Export]:
     """Write these kinds of exports but model.keras, in their order; return what became of each.
 
@@ -151,10 +133,9 @@ def export_all(job: ExportJob, kinds: Sequence[str]) -> list[Export]:
     writers = {"litert": _litert, "saved_model": _saved_model, "onnx": _onnx}
     floats = [one for kind in kinds if kind in writers for one in writers[kind](job)]
     _prove_few(*_prove_every(job, floats), floats)
-    makers = {"fp16": _half, "int8": _int8}
-    small = [makers[kind](job) for kind in kinds if kind in makers]
-    _judge(job, [one for one in small if one.data])
-    exports = [one.export for one in floats] + [one.export for one in small]
+    small = [_shrink(job, kind) for kind in kinds if kind in ("fp16", "int8")]
+    _judge(job, {export: data for export, data in small if data})
+    exports = [*(one.export for one in floats), *(export for export, _ in small)]
     return [one for one in exports if one.left_out or (job.folder / one.name).exists()]
 
 
@@ -250,50 +231,43 @@ def _leave_out_explanation(job: ExportJob, export: Export, largest: float) -> No
         (job.folder / name).unlink()
 
 
-def _half(job: ExportJob) -> SmallExport:
-    """Make model_fp16.tflite."""
-    export = Export(FILES["fp16"], "fp16")
-    with export.timed():
-        graph = trace(job.model, [job.model.output])
-        return SmallExport(export, half_gate, job.pack(convert_half(graph), 0))
-
-
-def _int8(job: ExportJob) -> SmallExport:
-    """Make model_int8.tflite, unless there are too few pictures to judge it."""
-    export, judged = Export(FILES["int8"], "int8"), len(job.version.splits["val"])
-    if judged < FEWEST:
+def _shrink(job: ExportJob, kind: str) -> tuple[Export, bytes]:
+    """Make an export of fewer bits, which is not written yet; b"" says that it is left out."""
+    export, judged = Export(FILES[kind], kind), len(job.version.splits["val"])
+    if kind == "int8" and judged < FEWEST:
         export.left_out = f"{judged} validation pictures cannot show half a point; {FEWEST} can"
-        return SmallExport(export, int8_gate, b"")
+        return export, b""
     with export.timed():
         graph = trace(job.model, [job.model.output])
+        if kind == "fp16":
+            return export, job.pack(convert_half(graph), 0)
         calibration = proof.calibration_pictures(job.version)
-        return SmallExport(export, int8_gate, job.pack(convert_int8(graph, calibration), 0))
+        return export, job.pack(convert_int8(graph, calibration), 0)
 
 
-def _judge(job: ExportJob, exports: Sequence[SmallExport]) -> None:
+def _judge(job: ExportJob, files: Mapping[Export, bytes]) -> None:
     """Measure files of fewer bits, never on test pictures; write those that lose little enough."""
-    if not exports:
+    if not files:
         return
     split, examples = proof.judged_examples(job.version)
-    runners = {one.export.name: litert_runner(one.data) for one in exports}
+    runners = {export.name: litert_runner(data) for export, data in files.items()}
     runners[""] = forward(job.model)
     answers, read = job.run(runners, examples, "judging fewer bits")
-    labels = labels_of(examples)[read]
-    for one in exports:
-        export, rows = one.export, answers[one.export.name]
-        export.parity["judged"] = compare(answers[""], rows)
-        gate = replace(one.gate(answers[""], rows, labels), split=split)
-        export.gate = gate
+    reference, labels = answers[""], labels_of(examples)[read]
+    for export, data in files.items():
+        export.parity["judged"] = compare(reference, answers[export.name])
+        judge = half_gate if export.kind == "fp16" else int8_gate
+        gate = export.gate = replace(judge(reference, answers[export.name], labels), split=split)
+        pictures = f"{gate.pictures} {SPLIT_WORDS[split]} pictures"
         if gate.passed:
-            write_file(job.folder / export.name, one.data)
-            export.bytes = len(one.data)
+            write_file(job.folder / export.name, data)
+            export.bytes = len(data)
         elif not examples:
             export.left_out = "there is neither a validation nor a training picture to judge by"
         elif gate.allowed is None:
-            export.left_out = f"{gate.pictures} {SPLIT_WORDS[split]} pictures cannot judge it"
+            export.left_out = f"{pictures} cannot judge it"
         else:
-            words = f"{gate.pictures} {SPLIT_WORDS[split]} pictures are lost"
-            export.left_out = f"{gate.lost} of {words}"
+            export.left_out = f"{gate.lost} of {pictures} are lost"
 
 
 def write_exports(

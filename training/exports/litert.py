@@ -16,7 +16,6 @@ from training.models.backend import load_backend
 Calibration = Callable[[], Iterator[list[NDArray[np.float32]]]]
 # The outputs of the graph that is converted, in its order.
 FEATURE_MAP, POOLED, PROBABILITIES = "feature_map", "pooled", "probabilities"
-Packer = Callable[[bytes, int], bytes]
 IDENTIFIER = b"TFL3"
 SIGNATURE = "serving_default"
 LABELS_FILE = "labels.txt"
@@ -110,18 +109,16 @@ def _convert(converter: Any) -> bytes:  # noqa: ANN401
         return bytes(converter.convert())
 
 
-def classifier_packer(name: str, size: int, class_names: tuple[str, ...]) -> Packer:
-    """Return what makes a classifier's file of a converted graph and its probabilities' position."""
-    metadata = classifier_metadata(name, f"{len(class_names)} classes, {size} px, RGB", size)
-
-    def pack(converted: bytes, position: int) -> bytes:
-        model = read_model(converted)
-        soften_in_float(model)
-        keep_outputs(model, {position: PROBABILITIES})
-        add_metadata(model, metadata)
-        return append_labels(write_model(model), class_names)
-
-    return pack
+def classifier_file(
+    converted: bytes, position: int, name: str, size: int, class_names: tuple[str, ...]
+) -> bytes:
+    """Return a classifier's file of a converted graph and its probabilities' position."""
+    model = read_model(converted)
+    soften_in_float(model)
+    keep_outputs(model, {position: PROBABILITIES})
+    description = f"{len(class_names)} classes, {size} px, RGB"
+    add_metadata(model, classifier_metadata(name, description, size))
+    return append_labels(write_model(model), class_names)
 
 
 def explain_file(converted: bytes) -> bytes:
@@ -209,9 +206,10 @@ def soften_in_float(model: Any) -> None:  # noqa: ANN401
 
 def add_metadata(model: Any, metadata: bytes) -> None:  # noqa: ANN401
     """Put a metadata flatbuffer into the model, where readers of TFLite metadata look for it."""
-    model.buffers.append(_buffer(metadata))
-    entry = _schema().MetadataT()
-    entry.name, entry.buffer = METADATA_NAME, len(model.buffers) - 1
+    buffer, entry = _schema().BufferT(), _schema().MetadataT()
+    buffer.data = np.frombuffer(metadata, np.uint8)
+    entry.name, entry.buffer = METADATA_NAME, len(model.buffers)
+    model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
 
 
@@ -257,12 +255,6 @@ def _entry(graph: Any, tensor: int, name: str) -> Any:  # noqa: ANN401
     return entry
 
 
-def _buffer(data: bytes) -> Any:  # noqa: ANN401
-    buffer = _schema().BufferT()
-    buffer.data = np.frombuffer(data, np.uint8)
-    return buffer
-
-
 def _code(model: Any, operator: Any) -> int:  # noqa: ANN401
     code = model.operatorCodes[operator.opcodeIndex]
     # Files that old readers open hold the number in the first field alone.
@@ -283,12 +275,21 @@ def classifier_metadata(name: str, description: str, size: int) -> bytes:
         None,
         feature,
         None,
-        _table(build, _floats(build, 1.0), _floats(build, 0.0)),
+        _pair(build, 1.0, 0.0),
         _vector(build, [labels]),
     )
     graph = _table(build, None, None, _vector(build, [image]), _vector(build, [answer]))
-    fields: list[Field] = [text(name), text(description), None, _vector(build, [graph])]
-    model = _table(build, *fields, None, None, None, text(PARSER_VERSION))
+    model = _table(
+        build,
+        text(name),
+        text(description),
+        None,
+        _vector(build, [graph]),
+        None,
+        None,
+        None,
+        text(PARSER_VERSION),
+    )
     build.Finish(model, METADATA_IDENTIFIER)
     return bytes(build.Output())
 
@@ -297,8 +298,7 @@ def _image(build: Any, size: int) -> int:  # noqa: ANN401
     """Describe the input; its scaling stands inside the model, so mean 0 and deviation 1."""
     sides = _table(build, ("Uint32", size), ("Uint32", size))
     content = _table(build, _byte(_IMAGE), _table(build, _byte(_RGB), sides))
-    scaling = _table(build, _floats(build, 0.0), _floats(build, 1.0))
-    unit = _table(build, _byte(_NORMALIZATION), scaling)
+    unit = _table(build, _byte(_NORMALIZATION), _pair(build, 0.0, 1.0))
     return _table(
         build,
         build.CreateString("image"),
@@ -306,7 +306,7 @@ def _image(build: Any, size: int) -> int:  # noqa: ANN401
         None,
         content,
         _vector(build, [unit]),
-        _table(build, _floats(build, 255.0), _floats(build, 0.0)),
+        _pair(build, 255.0, 0.0),
     )
 
 
@@ -323,15 +323,13 @@ def _byte(value: int) -> tuple[str, int]:
     return "Uint8", value
 
 
-def _vector(build: Any, places: Sequence[int]) -> int:  # noqa: ANN401
-    build.StartVector(_OFFSET, len(places), _OFFSET)
-    for place in reversed(places):
-        build.PrependUOffsetTRelative(place)
-    return int(build.EndVector())
-
-
-def _floats(build: Any, *values: float) -> int:  # noqa: ANN401
+def _vector(build: Any, values: Sequence[float], kind: str = "UOffsetTRelative") -> int:  # noqa: ANN401
     build.StartVector(_OFFSET, len(values), _OFFSET)
     for value in reversed(values):
-        build.PrependFloat32(value)
+        getattr(build, f"Prepend{kind}")(value)
     return int(build.EndVector())
+
+
+def _pair(build: Any, *values: float) -> int:  # noqa: ANN401
+    """Write a table of vectors of one number: a mean and a deviation, or a maximum and a minimum."""
+    return _table(build, *[_vector(build, [value], "Float32") for value in values])

@@ -13,12 +13,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneset.bundle.gradcam import softmax
+from sceneset.bundle.gradcam import Dense, softmax
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import Split
 from sceneset.progress import STDERR, Bar, without_native_chatter
 from training.data.version import Example, Version, picture_batches
-from training.exports.explain import Weights
 from training.exports.litert import Calibration
 from training.exports.saved_model import BASE64, BYTES, INPUTS, PIXELS
 from training.models.backend import load_backend
@@ -57,16 +56,16 @@ def litert_runner(data: bytes) -> Runner:
     return lambda pictures: outputs(pictures)[0]
 
 
-def explained_runner(data: bytes, head: Sequence[Weights]) -> Runner:
+def explained_runner(data: bytes, head: Sequence[Dense]) -> Runner:
     """Return uint8[N, size, size, 3] -> probabilities from explain.tflite and the head's layers."""
     outputs = litert_outputs(data)
 
     def run(pictures: Pictures) -> Rows:
-        values = outputs(pictures)[1]
-        for kernel, bias in head[:-1]:
-            values = np.maximum(values @ kernel + bias, 0)
-        kernel, bias = head[-1]
-        return softmax(values @ kernel + bias)
+        values: NDArray[Any] = outputs(pictures)[1]
+        for layer in head:
+            values = values @ layer.kernel + layer.bias
+            values = np.maximum(values, 0) if layer.relu else values
+        return softmax(values)
 
     return run
 

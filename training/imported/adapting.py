@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneset.bundle.gradcam import Dense
 from sceneset.errors import library_errors
-from training.exports.explain import Anatomy, Weights, layer_weights
+from training.exports.explain import Anatomy, read_dense
 from training.imported.inspecting import OutputName, ScalingName
 from training.imported.opening import ImportedModel, describe_error
 from training.models.backbones.backbone import Scaling, scale
@@ -26,15 +27,6 @@ _LAYERS: dict[ScalingName, Scaling] = {
     "torch": "torch",
     "caffe": "caffe",
 }
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """How a model takes and gives: the side of its square in px, its range, its output."""
-
-    size: int
-    scaling: ScalingName
-    output: OutputName
 
 
 @dataclass(frozen=True)
@@ -54,24 +46,26 @@ class GraphModel:
         return self.run(image)
 
 
-def adapt(model: ImportedModel, spec: ModelSpec) -> tuple[Any, Anatomy | None]:
-    """Put the scaling before a model and, after logits, a softmax behind it.
+def adapt(
+    model: ImportedModel, size: int, scaling: ScalingName, output: OutputName
+) -> tuple[Any, Anatomy | None]:
+    """Put the scaling before a model of squares of `size` px and, after logits, a softmax behind it.
 
     Returns a Keras model, or a `GraphModel` of a SavedModel, from pictures in 0..255 to
     probabilities; and what Grad-CAM needs of it, None where nothing can be explained.
     """
     if model.network is None:
-        return _adapted_graph(model, spec), None
+        return _adapt_graph(model, size, scaling, output), None
     keras = load_backend().keras
     steps = _steps(model.network)
-    pool, head = _tail(steps, spec.output) or (None, ())
+    pool, head = _tail(steps, output) or (None, ())
     maps = [] if pool is None else [pool.given, pool.answer]
     # Named anew: its own name may be one that is used outside.
     inside = keras.Model(steps[0].given, [*maps, steps[-1].answer], name="network")
-    image = keras.Input((spec.size, spec.size, 3), name="image")
-    outputs = inside(scaled_pictures(image, spec.scaling), training=False)
+    image = keras.Input((size, size, 3), name="image")
+    outputs = inside(scaled_pictures(image, scaling), training=False)
     *seen, answer = outputs if isinstance(outputs, list | tuple) else [outputs]
-    if spec.output == "logits":
+    if output == "logits":
         answer = keras.layers.Softmax(name="probabilities", dtype="float32")(answer)
     elif answer.dtype != "float32":
         answer = keras.layers.Identity(name="probabilities", dtype="float32")(answer)
@@ -120,14 +114,16 @@ def in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:
     return np.concatenate([np.asarray(one, np.float32) for one in rows])
 
 
-def _adapted_graph(model: ImportedModel, spec: ModelSpec) -> GraphModel:
+def _adapt_graph(
+    model: ImportedModel, size: int, scaling: ScalingName, output: OutputName
+) -> GraphModel:
     keras, tf = load_backend().keras, load_backend().tf
-    image = keras.Input((spec.size, spec.size, 3), name="image")
-    scaler = keras.Model(image, scaled_pictures(image, spec.scaling))
+    image = keras.Input((size, size, 3), name="image")
+    scaler = keras.Model(image, scaled_pictures(image, scaling))
 
     def run(pictures: Any) -> Any:  # noqa: ANN401
         answer = tf.cast(model.run(scaler(pictures, training=False)), tf.float32)
-        return tf.nn.softmax(answer) if spec.output == "logits" else answer
+        return tf.nn.softmax(answer) if output == "logits" else answer
 
     # Writers ask Keras' variables for the one of TensorFlow inside; these are that already.
     held = [SimpleNamespace(value=one) for one in model.variables]
@@ -157,7 +153,7 @@ def _steps(network: Any) -> list[Step]:  # noqa: ANN401
     return steps
 
 
-def _tail(steps: list[Step], output: OutputName) -> tuple[Step, tuple[Weights, ...]] | None:
+def _tail(steps: list[Step], output: OutputName) -> tuple[Step, tuple[Dense, ...]] | None:
     """Return the global average before the last dense layers, and those layers' weights.
 
     None unless nothing but dropout stands between, relu follows all but the last, and a softmax or
@@ -182,7 +178,7 @@ def _tail(steps: list[Step], output: OutputName) -> tuple[Step, tuple[Weights, .
     last = "linear" if closed or output == "logits" else "softmax"
     if ends != ["relu"] * (len(dense) - 1) + [last]:
         return None
-    return pool, tuple(layer_weights(one) for one in dense)
+    return pool, tuple(read_dense(one) for one in dense)
 
 
 def _is_softmax(layer: Any) -> bool:  # noqa: ANN401

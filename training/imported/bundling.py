@@ -2,12 +2,12 @@
 
 import fcntl
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from glob import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
@@ -31,6 +31,7 @@ from sceneset.images import Fit, encode_png
 from sceneset.manifest.store import now
 from sceneset.progress import Bars
 from training.data.version import Example, Version
+from training.exports.explain import Anatomy
 from training.exports.exporter import (
     KERAS_NAME,
     ExportJob,
@@ -42,7 +43,7 @@ from training.exports.exporter import (
 )
 from training.exports.proof import Export, compare, require_exact, size_of
 from training.exports.saved_model import PIXELS
-from training.imported.adapting import GraphModel, ModelSpec, adapt, in_batches, own_answers
+from training.imported.adapting import GraphModel, adapt, in_batches, own_answers
 from training.imported.inspecting import (
     OutputName,
     ScalingName,
@@ -129,31 +130,17 @@ def bundle_name(out: Path) -> str:
 @contextmanager
 def bundle_folder(out: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `out`; first remove what killed runs left of it."""
-    for part in _leftovers(out):
-        shutil.rmtree(part, ignore_errors=True)
-    with new_folder(out) as part, _held(part):
+    for part in out.absolute().parent.glob(f"{PART_PREFIX}{escape(out.name)}-{'?' * 8}"):
+        with suppress(OSError), _locked(part):  # a run that lives holds its own
+            shutil.rmtree(part, ignore_errors=True)
+    with new_folder(out) as part, _locked(part):
         yield part
 
 
-def _leftovers(out: Path) -> list[Path]:
-    """Return the temporary folders of this very bundle that no living run holds."""
-    wanted = re.compile(re.escape(f"{PART_PREFIX}{out.name}-") + r"[a-z0-9_]{8}")
-    parts = out.absolute().parent.glob(f"{PART_PREFIX}*")
-    return [one for one in parts if wanted.fullmatch(one.name) and one.is_dir() and _is_free(one)]
-
-
-def _is_free(folder: Path) -> bool:
-    try:
-        with _held(folder):
-            return not folder.is_symlink()
-    except OSError:
-        return False
-
-
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     """Lock a folder, as long as this process lives at most. Raises OSError when it is held."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -172,15 +159,6 @@ def _try(folder: Path, out: Path) -> None:
         ) from error
 
 
-@dataclass(frozen=True)
-class ImportedBundle:
-    """A bundle that was made: how the model was read, why so, and what became of each export."""
-
-    spec: ModelSpec
-    why: Mapping[str, str]
-    exports: tuple[Export, ...]
-
-
 @memory_errors("end other programs, name fewer formats with --export, or use a larger machine")
 def make_bundle(
     model: ImportedModel,
@@ -188,44 +166,47 @@ def make_bundle(
     class_names: tuple[str, ...],
     facts: Mapping[str, object],
     say: Callable[[str], None],
-) -> ImportedBundle:
-    """Write a bundle of a model; `facts` go into its record. OUT appears whole or not at all.
+) -> dict[str, Any]:
+    """Write a bundle of a model, and return what its command prints about it.
 
-    Raises SettingsError for a model that is no classifier of square RGB pictures or whose class
-    names do not fit, DamagedDataError when an export answers otherwise than the model.
+    `facts` go into its record. OUT appears whole or not at all. Raises SettingsError for a model
+    that is no classifier of square RGB pictures or whose class names do not fit, DamagedDataError
+    when an export answers otherwise than the model.
     """
     size = read_size(model, settings.size)
     scaling, scaling_why = read_scaling(model, settings.scaling)
     say(f"pictures of {size} px in {scaling}: {scaling_why}")
     pictures = draw_pictures(size)
-    rows: NDArray[Any] = own_answers(model, scaling, pictures)
-    check_count(class_names, _count_classes(model, rows), settings.class_names)
-    output, output_why = read_output(model, settings.outputs, rows)
+    answers = own_answers(model, scaling, pictures)
+    check_count(class_names, _count_classes(model, answers), settings.class_names)
+    output, output_why = read_output(model, settings.outputs, answers)
     say(f"answers are {output}: {output_why}")
-    spec = ModelSpec(size, scaling, output)
-    answers = softmax(rows) if output == "logits" else rows
-    adapted, anatomy = adapt(model, spec)
-    name = bundle_name(settings.out)
+    adapted = adapt(model, size, scaling, output)
+    reading = {"scaling": scaling, "outputs": output}
     with bundle_folder(settings.out) as part:
-        with TemporaryDirectory(dir=part) as drawn:
-            version = drawn_version(Path(drawn), pictures, class_names, settings.fit)
-            job = ExportJob(
-                part, adapted, anatomy, version, Bars(None), name, version.splits["test"], answers,
-                imported=True, converting=_library_errors, large=LARGE,
-            )  # fmt: skip
-            exports = write_exports(job, pictures, settings.exports)
+        exports = export_imported(
+            part, adapted, settings, class_names, pictures=pictures,
+            reference=softmax(answers) if output == "logits" else answers,
+        )  # fmt: skip
         write_class_names(part, class_names)
         write_preprocess(part, size, settings.fit)
         record = {
-            "name": name,
+            "name": bundle_name(settings.out),
             "created_at": now(),
             "classes": len(class_names),
-            "exports": {one.name: one.as_json() for one in exports},
+            "exports": exports,
             "versions": versions(),
-            "read": {"scaling": scaling, "outputs": output},
+            "read": reading,
         }
         write_record(part, {**record, **facts})
-    return ImportedBundle(spec, {"scaling": scaling_why, "outputs": output_why}, tuple(exports))
+    return {
+        "bundle": str(settings.out),
+        "classes": len(class_names),
+        "size": size,
+        **reading,
+        "found_by": {"scaling": scaling_why, "outputs": output_why},
+        "exports": exports,
+    }
 
 
 def draw_pictures(size: int, count: int = PICTURES) -> NDArray[np.uint8]:
@@ -257,26 +238,44 @@ def drawn_version(
     )
 
 
-def write_exports(
-    job: ExportJob, pictures: NDArray[np.uint8], kinds: tuple[str, ...]
-) -> list[Export]:
-    """Write and prove these kinds of exports once the adapted model answers as the imported one.
+def export_imported(
+    folder: Path,
+    adapted: tuple[Any, Anatomy | None],
+    settings: ConvertSettings,
+    class_names: tuple[str, ...],
+    *,
+    pictures: NDArray[np.uint8],
+    reference: NDArray[Any],
+) -> dict[str, dict[str, object]]:
+    """Write and prove the exports once the adapted model answers as the imported one.
 
-    Raises DamagedDataError when one answers otherwise, SettingsError for a model that a format
-    cannot hold.
+    Returns what bundle.json says of each. `reference` are the imported model's probabilities
+    float[N, classes] of the drawn `pictures` uint8[N, size, size, 3]. Raises DamagedDataError when
+    an export answers otherwise, SettingsError for a model that a format cannot hold.
     """
-    answers = in_batches(partial(job.model, training=False), pictures.astype(np.float32))
-    parity = compare(np.asarray(job.reference), answers)
-    require_exact(f"{KERAS_NAME} ({PIXELS})", parity, imported=True)
-    keras, onnx = Export(KERAS_NAME, "keras"), Export(FILES["onnx"], "onnx")
-    if not isinstance(job.model, GraphModel):
+    model, anatomy = adapted
+    answers = in_batches(partial(model, training=False), pictures.astype(np.float32))
+    require_exact(f"{KERAS_NAME} ({PIXELS})", compare(reference, answers), imported=True)
+    keras, kinds = Export(KERAS_NAME, "keras"), list(settings.exports)
+    others: list[Export] = []
+    if not isinstance(model, GraphModel):
         with keras.timed():
-            keras.bytes = size_of(write_keras(job.folder, job.model))
-        return [keras, *export_all(job, kinds)]
-    keras.left_out = "a SavedModel is a graph, which Keras cannot load as layers"
-    onnx.left_out = "a SavedModel cannot be written as ONNX here: convert its .keras file"
-    exports = [keras, *export_all(job, [kind for kind in kinds if kind != "onnx"])]
-    return [*exports, onnx] if "onnx" in kinds else exports
+            keras.bytes = size_of(write_keras(folder, model))
+    else:
+        keras.left_out = "a SavedModel is a graph, which Keras cannot load as layers"
+        if "onnx" in kinds:
+            kinds.remove("onnx")
+            why = "a SavedModel cannot be written as ONNX here: convert its .keras file"
+            others.append(Export(FILES["onnx"], "onnx", left_out=why))
+    with TemporaryDirectory(dir=folder) as drawn:
+        version = drawn_version(Path(drawn), pictures, class_names, settings.fit)
+        job = ExportJob(
+            folder, model, anatomy, version, Bars(None), bundle_name(settings.out),
+            version.splits["test"], reference,
+            imported=True, converting=_library_errors, large=LARGE,
+        )  # fmt: skip
+        exports = [keras, *export_all(job, kinds), *others]
+    return {one.name: one.as_json() for one in exports}
 
 
 def _count_classes(model: ImportedModel, rows: NDArray[Any]) -> int:

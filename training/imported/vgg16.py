@@ -222,29 +222,15 @@ _WEIGHTS = "https://github.com/GKalliatakis/Keras-VGG16-places365/releases/downl
 _LISTS = "https://raw.githubusercontent.com/CSAILVision/places365/master"
 
 
-class Published(NamedTuple):
-    """Where the weights of one network and its categories are published."""
-
-    weights: str
-    categories: str
-
-
-_PUBLISHED = {
-    "places": Published(
-        f"{_WEIGHTS}/vgg16-places365_weights_tf_dim_ordering_tf_kernels.h5",
-        f"{_LISTS}/categories_places365.txt",
-    ),
-    "hybrid": Published(
-        f"{_WEIGHTS}/vgg16-hybrid1365_weights_tf_dim_ordering_tf_kernels.h5",
-        f"{_LISTS}/categories_hybrid1365.txt",
-    ),
-}
-_BY_CLASSES = {365: "places", 1365: "hybrid"}
+# What their files are called, by the option's word and by their classes.
+_PUBLISHED = {"places": "places365", "hybrid": "hybrid1365"}
+_BY_CLASSES = {365: "places365", 1365: "hybrid1365"}
+_FILE = "vgg16-{}_weights_tf_dim_ordering_tf_kernels.h5"
 
 
 def is_published(path: Path) -> bool:
     """Say whether a file has the name of a published one, downloaded here or elsewhere."""
-    return any(path.name == one.weights.rpartition("/")[2] for one in _PUBLISHED.values())
+    return path.name in map(_FILE.format, _PUBLISHED.values())
 
 
 def find_file(weights: str, fetch: Fetch) -> Path:
@@ -253,7 +239,8 @@ def find_file(weights: str, fetch: Fetch) -> Path:
     Raises SettingsError for what is no file, MissingInputError when it cannot be downloaded.
     """
     if weights in _PUBLISHED:
-        return _downloaded(_PUBLISHED[weights].weights, fetch, "weights", "--weights PATH")
+        url = f"{_WEIGHTS}/{_FILE.format(_PUBLISHED[weights])}"
+        return _download_once(url, fetch, "weights", "--weights PATH")
     path = Path(weights)
     if not path.is_file():
         raise SettingsError(
@@ -272,8 +259,8 @@ def find_list(classes: int, fetch: Fetch) -> Path:
             f"the weights have {classes} classes, and the published lists have 365 and 1365",
             cure="--class-names FILE: one name per class, in the order of the outputs",
         )
-    url = _PUBLISHED[_BY_CLASSES[classes]].categories
-    return _downloaded(url, fetch, "category list", "--class-names FILE")
+    url = f"{_LISTS}/categories_{_BY_CLASSES[classes]}.txt"
+    return _download_once(url, fetch, "category list", "--class-names FILE")
 
 
 def read_list(path: Path, classes: int) -> tuple[str, ...]:
@@ -302,7 +289,7 @@ def _stale(path: Path, why: str) -> DamagedDataError:
     )
 
 
-def _downloaded(url: str, fetch: Fetch, what: str, instead: str) -> Path:
+def _download_once(url: str, fetch: Fetch, what: str, instead: str) -> Path:
     path = keras_home() / "models" / url.rpartition("/")[2]
     if is_intact(path, None):
         return path

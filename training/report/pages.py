@@ -3,9 +3,11 @@
 import base64
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -65,16 +67,11 @@ def render(name: str, facts: Mapping[str, Any]) -> str:
     )
     environment.filters["percent"] = percent
     environment.filters["plain"] = plain
-    hashes = inline_hashes((TEMPLATES / name).read_text(encoding="utf-8"))
-    return environment.get_template(name).render(facts, hashes=hashes)
-
-
-def inline_hashes(page: str) -> dict[str, str]:
-    """Return the SHA-256 of a page's style and script as its Content-Security-Policy names them."""
-    return {
+    hashes = {
         kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        for kind, text in _INLINE.findall(page)
+        for kind, text in _INLINE.findall((TEMPLATES / name).read_text(encoding="utf-8"))
     }
+    return environment.get_template(name).render(facts, hashes=hashes)
 
 
 def plain(text: str) -> str:
@@ -171,12 +168,13 @@ def reliability_bars(bins: Sequence[ReliabilityBin]) -> list[Bar]:
 
 def stacked(counts: Mapping[str, int], most: int) -> list[tuple[str, Bar]]:
     """Return one bar per split side by side; `most` pictures fill the whole width of 160 px."""
-    bars, left = [], 0.0
-    for split, count in counts.items():
-        width = STACK * count / max(1, most)
-        bars.append((split, Bar(left, 0, width, 10, f"{split}: {count}")))
-        left += width
-    return bars
+    widths = [STACK * count / max(1, most) for count in counts.values()]
+    return [
+        (split, Bar(left, 0, width, 10, f"{split}: {count}"))
+        for (split, count), left, width in zip(
+            counts.items(), accumulate(widths, initial=0.0), widths, strict=False
+        )
+    ]
 
 
 @dataclass(frozen=True)
@@ -340,14 +338,18 @@ def origin(settings: TrainSettings, weights: Path | None) -> Backbone | None:
 
 def class_rows(version: Version) -> dict[str, dict[str, Any]]:
     """Return class -> its pictures by split and their bars, all on one scale."""
-    counts: dict[str, dict[str, int]] = {
-        name: dict.fromkeys(map(str, version.splits), 0) for name in version.class_names
+    counts = Counter(
+        (example.label, split) for split in version.splits for example in version.splits[split]
+    )
+    most = max(Counter(label for label, _ in counts.elements()).values(), default=1)
+    rows = [
+        {str(split): counts[label, split] for split in version.splits}
+        for label in range(len(version.class_names))
+    ]
+    return {
+        name: {"counts": row, "bars": stacked(row, most)}
+        for name, row in zip(version.class_names, rows, strict=True)
     }
-    for split, examples in version.splits.items():
-        for example in examples:
-            counts[version.class_names[example.label]][split] += 1
-    most = max((sum(one.values()) for one in counts.values()), default=1)
-    return {name: {"counts": one, "bars": stacked(one, most)} for name, one in counts.items()}
 
 
 def shade(count: int, whole: int) -> int:

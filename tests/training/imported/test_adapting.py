@@ -9,13 +9,12 @@ from support.weights import IGNORE_COPIES
 
 from sceneset.progress import Bars
 from training.exports.exporter import ExportJob, export_all
-from training.imported.adapting import ModelSpec, adapt, own_answers
+from training.imported.adapting import adapt, own_answers
 from training.imported.bundling import draw_pictures, drawn_version
 from training.imported.opening import open_imported
 from training.models.backend import load_backend
 
 pytestmark = [pytest.mark.train, IGNORE_COPIES]
-SPEC = ModelSpec(SIZE, "0..255", "probabilities")
 
 
 @pytest.mark.parametrize("takes", ["plain", "named"])
@@ -44,7 +43,7 @@ def test_a_large_model_has_the_same_exports_and_leaves_nothing_else(tmp_path: Pa
         folder = tmp_path / str(large)
         folder.mkdir()
         job = ExportJob(
-            folder, *adapt(imported, SPEC), version, Bars(None), "mine", version.splits["test"],
+            folder, *adapt(imported, SIZE, "0..255", "probabilities"), version, Bars(None), "mine", version.splits["test"],
             answers, imported=True, large=large,
         )  # fmt: skip
         exports = export_all(job, ("litert",))
