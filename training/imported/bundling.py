@@ -184,12 +184,10 @@ def make_bundle(
     adapted = adapt(model, size, scaling, output)
     reading = {"scaling": scaling, "outputs": output}
     with bundle_folder(settings.out) as part:
-        exports = export_imported(
+        exports = write_files(
             part, adapted, settings, class_names, pictures=pictures,
             reference=softmax(answers) if output == "logits" else answers,
         )  # fmt: skip
-        write_class_names(part, class_names)
-        write_preprocess(part, size, settings.fit)
         record = {
             "name": bundle_name(settings.out),
             "created_at": now(),
@@ -238,7 +236,7 @@ def drawn_version(
     )
 
 
-def export_imported(
+def write_files(
     folder: Path,
     adapted: tuple[Any, Anatomy | None],
     settings: ConvertSettings,
@@ -247,7 +245,7 @@ def export_imported(
     pictures: NDArray[np.uint8],
     reference: NDArray[Any],
 ) -> dict[str, dict[str, object]]:
-    """Write and prove the exports once the adapted model answers as the imported one.
+    """Write every file but the record; exports, once the adapted model answers as the imported one.
 
     Returns what bundle.json says of each. `reference` are the imported model's probabilities
     float[N, classes] of the drawn `pictures` uint8[N, size, size, 3]. Raises DamagedDataError when
@@ -275,6 +273,8 @@ def export_imported(
             imported=True, converting=_library_errors, large=LARGE,
         )  # fmt: skip
         exports = [keras, *export_all(job, kinds), *others]
+    write_class_names(folder, class_names)
+    write_preprocess(folder, pictures.shape[1], settings.fit)
     return {one.name: one.as_json() for one in exports}
 
 
