@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.models.backbones.backbone import Scaling, scale
+from training.models.backbones import Scaling, scale
 from training.models.backend import load_backend
 
 HIDDEN = (256, 256)
