@@ -26,8 +26,7 @@ def load_backend() -> Backend:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with without_native_chatter(STDOUT, STDERR), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with without_native_chatter(STDOUT, STDERR), warnings.catch_warnings(action="ignore"):
         import tensorflow as tf  # noqa: PLC0415  seconds to import
     import keras  # noqa: PLC0415
 
