@@ -181,11 +181,11 @@ def _run(
 
 
 def _mirrored(model: Any, setup: Setup, measured: Measured) -> dict[str, object]:  # noqa: ANN401  Keras has no types
-    """Measure the average over test pictures and their mirror images, when that is asked for."""
+    """Measure the average over test pictures and their mirror images, when that is requested."""
     answers, version = measured.answers, setup.version
     if not (setup.settings.mirrored_test and answers.examples):
         return {}
-    found = mirrored_headline(
+    headline = mirrored_headline(
         model,
         answers.probabilities,
         answers.examples,
@@ -194,7 +194,7 @@ def _mirrored(model: Any, setup: Setup, measured: Measured) -> dict[str, object]
         fit=version.fit,
         bar=setup.bars.add("mirrored", total=len(answers.examples)),
     )
-    return {"mirrored_average": found}
+    return {"mirrored_average": headline}
 
 
 def _weights_name(setup: Setup) -> str:

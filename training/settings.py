@@ -1,4 +1,4 @@
-"""State what `train` and `evaluate` can be told, with the defaults."""
+"""Declare the settings of `train` and `evaluate`, with their defaults."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def parse_exports(text: str, kinds: Sequence[str] = (*FILES, "all")) -> tuple[st
 
     `keras` and `litert` are always among them.
 
-    Raises SettingsError for an unknown word, MissingExtraError when onnx is asked for by name and
+    Raises SettingsError for an unknown word, MissingExtraError when onnx is requested by name and
     a package for it is missing.
     """
     words = {word.strip() for word in text.split(",") if word.strip()}
@@ -68,7 +68,7 @@ DEFAULT_MODEL = Path("models/scenes")
 RecipeName = Literal["fast", "best", "original"]
 ClassWeights = Literal["none", "root", "balanced"]
 
-# Names of settings, what their values must be, and how that is said
+# Names of settings, what their values must be, and the words for it
 _LIMITS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (
         ("epochs", "batch_size", "hidden", "views", "fine_tune_epochs", "fine_tune_batch"),

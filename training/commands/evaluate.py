@@ -54,9 +54,9 @@ def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output(
 def _stated(bundle: Bundle) -> tuple[float, TagRule]:
     """Return the temperature and the tag rule that a bundle names; 1 and the usual rule if none."""
     try:
-        told = json.loads(bundle.path("metrics.json").read_bytes())
-        rule = told.get("tags", {}).get("rule", {})
-        return float(told.get("temperature", 1)), TagRule(**rule)
+        facts = json.loads(bundle.path("metrics.json").read_bytes())
+        rule = facts.get("tags", {}).get("rule", {})
+        return float(facts.get("temperature", 1)), TagRule(**rule)
     except (OSError, ValueError, TypeError, AttributeError):
         return 1.0, TagRule()
 

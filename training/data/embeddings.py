@@ -96,7 +96,7 @@ def embed(
     """Return the features of each view and kind, computed where they are not kept already.
 
     A killed run's batches are gone on with. Features of versions that are no more are removed;
-    `versions` is asked with the lock held, so that none is missed that another run reads.
+    `versions` is called with the lock held, so that none is missed that another run reads.
     """
     rows = [source.stored(*one) for one in wanted]
     if any(one is None for one in rows):

@@ -30,7 +30,7 @@ _remove = partial(shutil.rmtree, ignore_errors=True)
 
 
 class Rows:
-    """Rows of a .npy file, read when they are asked for, so that they never fill the memory.
+    """Rows of a .npy file, read when they are taken, so that they never fill the memory.
 
     They stay readable when the file is removed meanwhile.
     """

@@ -12,7 +12,7 @@ ECE_BINS = 15
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """One class: its test pictures (support) and the shares found; None where undefined."""
+    """One class: its test pictures (support) and its shares; None where undefined."""
 
     precision: float | None
     recall: float | None

@@ -150,7 +150,7 @@ class Learner:
             "first": self._first,
             "second": self._second,
             "averages": self._averages,
-            "beside": self._non_trainable,
+            "beside": self._non_trainable,  # so named in checkpoints of interrupted runs
         }
 
     def _step(self, inputs: Any, labels: Any, weights: Any, mix: Any, how: Any) -> Any:  # noqa: ANN401

@@ -37,7 +37,7 @@ def load_backend() -> Backend:
 
 def versions() -> dict[str, str]:
     """Return the versions of everything that shapes a trained model."""
-    import numpy as np  # noqa: PLC0415  beside the others
+    import numpy as np  # noqa: PLC0415
     import PIL  # noqa: PLC0415
 
     backend = load_backend()

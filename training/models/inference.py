@@ -15,7 +15,7 @@ from sceneset.progress import STDERR, STDOUT, without_native_chatter
 from training.models.backend import load_backend
 
 Pictures = NDArray[np.uint8]
-# uint8[N, size, size, 3] -> pooled float32[N, features] and, when asked for, float32 feature maps
+# uint8[N, size, size, 3] -> pooled float32[N, features] and, when requested, float32 feature maps
 Compute = Callable[[Pictures], Sequence[NDArray[np.float32]]]
 CHUNK = 8
 THREADS = 2
@@ -30,9 +30,8 @@ def forward_all(model: Any) -> Callable[[Pictures], list[NDArray[np.float32]]]: 
 
     Up to FROZEN_WEIGHTS weights become constants, so that TensorFlow folds batch normalisation into
     the kernels; a CHUNK of pictures stays in the processor's cache, and two threads leave no core
-    waiting. Together twice as fast as one call for 32, and four times as fast as Keras' `predict`.
-    Never XLA, which makes the convolutions four times slower on a CPU. Later changes of the
-    weights are not seen.
+    waiting. Never XLA, whose convolutions are slow on a CPU. Later changes of the weights are not
+    seen.
     """
     tf, run = load_backend().tf, _calculation(model)
     shape = (None, *model.input.shape[1:])
@@ -103,10 +102,10 @@ def choose_engine(
 
 
 def openvino_engine(model: Any) -> Compute:  # noqa: ANN401
-    """Compile for OpenVINO in bfloat16: three times TensorFlow's rate on CPUs that know bfloat16.
+    """Compile for OpenVINO in bfloat16, for CPUs that know it.
 
-    Features differ from float32 by 3 to 10 % of their length. A head trained on them scores the
-    same; figures are never taken from them.
+    A head trained on its features scores the same as on those of float32; figures are never taken
+    from them.
     """
     import openvino as ov  # noqa: PLC0415  an extra
 

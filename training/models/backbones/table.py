@@ -197,7 +197,7 @@ _ROWS = (
 
 
 class _Table(Mapping[str, Backbone]):
-    """The backbones by name; `hf:` and `hub:` name any image preset of KerasHub beside them."""
+    """The backbones by name; `hf:` and `hub:` name any image preset of KerasHub too."""
 
     def __init__(self, rows: tuple[Backbone, ...]) -> None:
         self._rows = {row.name: row for row in rows}
@@ -257,7 +257,7 @@ def imagenet_available(
 ) -> str | None:
     """Return None when the ImageNet weights for a picture size can be had, else why not.
 
-    Cheap: looks for the file below `home` (Keras' own folder), then asks the download address,
+    Cheap: looks for the file below `home` (Keras' own folder), then asks for its URL,
     for 5 s at most.
     """
     pretrained = BACKBONES[backbone].pretrained

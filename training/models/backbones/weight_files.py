@@ -90,7 +90,7 @@ class Layer(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What a file holds of a layer: arrays that are read when they are asked for."""
+    """What a file holds of a layer: arrays that are read when they are used."""
 
     name: str
     arrays: Sequence[Any]
