@@ -76,7 +76,7 @@ def _file(row: Backbone) -> str:
     if row.pretrained is None:
         return ""
     sizes = ", ".join(map(str, row.pretrained.sizes))
-    address = row.pretrained.address.replace("{size}", "SIZE")
+    address = row.pretrained.url.replace("{size}", "SIZE")
     size = f" (SIZE: {sizes}; 224 for all others)" if len(row.pretrained.sizes) > 1 else ""
     return f"| {row.name} | <{address}>{size} |\n"
 

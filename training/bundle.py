@@ -158,6 +158,7 @@ def _run(
 ) -> Run:
     version, settings = setup.version, setup.settings
     answers, calibration = measured.answers, evaluation.calibration
+    saw_labels = setup.start is not None and setup.start.saw_labels
     return Run(
         name=f"{settings.out.name} {number}",
         created_at=now(),
@@ -173,24 +174,18 @@ def _run(
         evaluation=evaluation,
         unreadable=[str(Path(p).relative_to(version.folder)) for p in answers.unreadable],
         label_issues=measured.label_issues if measured.looked else None,
-        suspects_note=_suspects_note(setup, measured),
+        suspects_note=SEEN if saw_labels and measured.looked else "",
         untaught=version.classes_without("train"),
         unmeasured=version.classes_without("test"),
     )
 
 
-def _suspects_note(setup: Setup, measured: Measured) -> str:
-    """Say it when the embeddings that judged the labels come from a network that saw labels."""
-    seen = setup.start is not None and setup.start.saw_labels
-    return SEEN if seen and measured.looked else ""
-
-
 def _mirrored(model: Any, setup: Setup, measured: Measured) -> dict[str, object]:  # noqa: ANN401  Keras has no types
-    """Measure the average over test pictures and their mirror images, when that is asked for."""
+    """Measure the average over test pictures and their mirror images, when that is requested."""
     answers, version = measured.answers, setup.version
     if not (setup.settings.mirrored_test and answers.examples):
         return {}
-    found = mirrored_headline(
+    headline = mirrored_headline(
         model,
         answers.probabilities,
         answers.examples,
@@ -199,7 +194,7 @@ def _mirrored(model: Any, setup: Setup, measured: Measured) -> dict[str, object]
         fit=version.fit,
         bar=setup.bars.add("mirrored", total=len(answers.examples)),
     )
-    return {"mirrored_average": found}
+    return {"mirrored_average": headline}
 
 
 def _weights_name(setup: Setup) -> str:

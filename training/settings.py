@@ -1,4 +1,4 @@
-"""State what `train` and `evaluate` can be told, with the defaults."""
+"""Declare the settings of `train` and `evaluate`, with their defaults."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def parse_exports(text: str, kinds: Sequence[str] = (*FILES, "all")) -> tuple[st
 
     `keras` and `litert` are always among them.
 
-    Raises SettingsError for an unknown word, MissingExtraError when onnx is asked for by name and
+    Raises SettingsError for an unknown word, MissingExtraError when onnx is requested by name and
     a package for it is missing.
     """
     words = {word.strip() for word in text.split(",") if word.strip()}
@@ -68,21 +68,45 @@ DEFAULT_MODEL = Path("models/scenes")
 RecipeName = Literal["fast", "best", "original"]
 ClassWeights = Literal["none", "root", "balanced"]
 
-_AT_LEAST_ONE = ("epochs", "batch_size", "hidden", "views", "fine_tune_epochs", "fine_tune_batch")
-_SHARES = ("flip", "crop", "colour", "rotation", "erase", "mixup")
-_BELOW_ONE = (
-    "dropout",
-    "input_dropout",
-    "label_smoothing",
-    "fine_tune_smoothing",
-    "fine_tune_dropout",
-    "fine_tune_input_dropout",
-    "average",
-    "warmup",
-    "fine_tune_warmup",
+# Names of settings, what their values must be, and the words for it
+_LIMITS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
+    (
+        ("epochs", "batch_size", "hidden", "views", "fine_tune_epochs", "fine_tune_batch"),
+        lambda value: value >= 1,
+        "1 or more",
+    ),
+    (
+        ("flip", "crop", "colour", "rotation", "erase", "mixup"),
+        lambda value: 0 <= value <= 1,
+        "a value from 0 to 1",
+    ),
+    (
+        (
+            "dropout",
+            "input_dropout",
+            "label_smoothing",
+            "fine_tune_smoothing",
+            "fine_tune_dropout",
+            "fine_tune_input_dropout",
+            "average",
+            "warmup",
+            "fine_tune_warmup",
+        ),
+        lambda value: 0 <= value < 1,
+        "a value from 0 to below 1",
+    ),
+    (
+        ("weight_decay", "fine_tune_decay", "fewest_per_class", "patience"),
+        lambda value: 0 <= value < float("inf"),
+        "0 or more",
+    ),
+    (
+        ("learning_rate", "fine_tune_rate"),
+        lambda value: 0 < value < 1,
+        "a value between 0 and 1, such as 0.001",
+    ),
+    (("seed",), lambda value: 0 <= value < 2**32, "a value from 0 to 4294967295"),
 )
-_NOT_NEGATIVE = ("weight_decay", "fine_tune_decay", "fewest_per_class", "patience")
-_RATES = ("learning_rate", "fine_tune_rate")
 
 
 @Parameter(name="*")
@@ -200,17 +224,13 @@ class TrainSettings:
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         check_name(self.backbone)
-        for name in _AT_LEAST_ONE:
-            self._check(name, lambda value: value >= 1, "1 or more")
-        for name in _SHARES:
-            self._check(name, lambda value: 0 <= value <= 1, "a value from 0 to 1")
-        for name in _BELOW_ONE:
-            self._check(name, lambda value: 0 <= value < 1, "a value from 0 to below 1")
-        for name in _NOT_NEGATIVE:
-            self._check(name, lambda value: 0 <= value < float("inf"), "0 or more")
-        for name in _RATES:
-            self._check(name, lambda value: 0 < value < 1, "a value between 0 and 1, such as 0.001")
-        self._check("seed", lambda value: 0 <= value < 2**32, "a value from 0 to 4294967295")
+        for names, is_valid, wanted in _LIMITS:
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and not is_valid(value):
+                    raise SettingsError(
+                        f"{flag(name)} is {value}", cure=f"give {flag(name)} {wanted}"
+                    )
         parse_exports(self.export)
         if self.from_bundle is not None and self.weights != "imagenet":
             raise SettingsError(
@@ -231,11 +251,6 @@ class TrainSettings:
         """
         bare = self.weights == "none" or self.backbone == "small"
         return "scratch" if bare else self.recipe
-
-    def _check(self, name: str, fits: Callable[[float], bool], wanted: str) -> None:
-        value = getattr(self, name)
-        if value is not None and not fits(value):
-            raise SettingsError(f"{flag(name)} is {value}", cure=f"give {flag(name)} {wanted}")
 
 
 @Parameter(name="*")

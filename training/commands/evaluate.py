@@ -11,7 +11,7 @@ from sceneset.class_list import shown, slug_of
 from sceneset.dataset import open_dataset
 from sceneset.errors import PARTIAL, MissingInputError, UsageError
 from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
-from training.data.version import Example, check_pictures, read_version
+from training.data.version import Example, Version, check_pictures, read_version
 from training.evaluation.evaluation import Evaluation, evaluate_answers, format_evaluation
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predict import answer
@@ -26,12 +26,18 @@ def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output(
     """Measure a bundle on a split of the published version, or on a folder of class folders."""
     watch = Stopwatch()
     bundle = open_bundle(settings.model)
-    examples, source = _examples(settings, bundle)
+    if settings.folder is not None:
+        version, source = None, str(settings.folder)
+        examples = folder_examples(settings.folder, bundle.class_names)
+    else:
+        version = read_version(open_dataset(settings.dataset))
+        source = f"the {settings.split} split of {settings.dataset}"
+        examples = split_examples(version, settings, bundle.class_names)
     if not examples:
         raise MissingInputError(
             f"no picture to measure on in {source}", cure="name another --split or --folder"
         )
-    if settings.folder is None and not _is_own_split(settings, bundle):
+    if version is not None and bundle.record.get("dataset_version") != version.id:
         output.say(
             "the data set has changed since: its split may hold pictures the model trained on"
         )
@@ -48,17 +54,11 @@ def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output(
 def _stated(bundle: Bundle) -> tuple[float, TagRule]:
     """Return the temperature and the tag rule that a bundle names; 1 and the usual rule if none."""
     try:
-        told = json.loads(bundle.path("metrics.json").read_bytes())
-        rule = told.get("tags", {}).get("rule", {})
-        return float(told.get("temperature", 1)), TagRule(**rule)
+        facts = json.loads(bundle.path("metrics.json").read_bytes())
+        rule = facts.get("tags", {}).get("rule", {})
+        return float(facts.get("temperature", 1)), TagRule(**rule)
     except (OSError, ValueError, TypeError, AttributeError):
         return 1.0, TagRule()
-
-
-def _is_own_split(settings: EvaluateSettings, bundle: Bundle) -> bool:
-    """Say whether the data set's version is the one that the bundle was trained on."""
-    version = read_version(open_dataset(settings.dataset))
-    return bool(bundle.record.get("dataset_version") == version.id)
 
 
 def folder_examples(folder: Path, names: Sequence[str]) -> list[Example]:
@@ -84,30 +84,32 @@ def folder_examples(folder: Path, names: Sequence[str]) -> list[Example]:
     return examples
 
 
-def _examples(settings: EvaluateSettings, bundle: Bundle) -> tuple[list[Example], str]:
-    if settings.folder is not None:
-        return folder_examples(settings.folder, bundle.class_names), str(settings.folder)
-    version = read_version(open_dataset(settings.dataset))
-    label_of = {name: label for label, name in enumerate(bundle.class_names)}
-    found = version.splits[settings.split]
-    strange = sorted({version.class_names[e.label] for e in found} - set(label_of))
-    if strange:
+def split_examples(
+    version: Version, settings: EvaluateSettings, names: Sequence[str]
+) -> list[Example]:
+    """Return the examples of a split with the labels of a model's classes.
+
+    Raises UsageError naming classes that the model does not know.
+    """
+    label_of = {name: label for label, name in enumerate(names)}
+    examples = version.splits[settings.split]
+    unknown = sorted({version.class_names[one.label] for one in examples} - set(label_of))
+    if unknown:
         raise UsageError(
-            f"the model does not know {_few(strange)} of {settings.dataset}",
+            f"the model does not know {_few(unknown)} of {settings.dataset}",
             cure="name the data set it was trained on, or train again",
         )
-    examples = [replace(e, label=label_of[version.class_names[e.label]]) for e in found]
-    return examples, f"the {settings.split} split of {settings.dataset}"
+    return [replace(one, label=label_of[version.class_names[one.label]]) for one in examples]
 
 
 def _outcome(
     bundle: Bundle,
     source: str,
-    found: tuple[Metrics, Evaluation],
+    measured: tuple[Metrics, Evaluation],
     unreadable: dict[str, str],
     seconds: float,
 ) -> Outcome:
-    metrics, evaluation = found
+    metrics, evaluation = measured
     summary = {
         "bundle": str(bundle.folder),
         "images": metrics.pictures,
@@ -139,8 +141,8 @@ def headline(metrics: Metrics) -> str:
     """Say the figures in one line."""
     if not metrics.pictures:
         return "no test pictures, so nothing is measured"
-    said = {"top-1": metrics.top1, "top-3": metrics.top3, "macro-F1": metrics.macro_f1}
-    shares = ", ".join(f"{name} {100 * (value or 0):.1f} %" for name, value in said.items())
+    figures = {"top-1": metrics.top1, "top-3": metrics.top3, "macro-F1": metrics.macro_f1}
+    shares = ", ".join(f"{name} {100 * (value or 0):.1f} %" for name, value in figures.items())
     return f"{shares}, ECE {metrics.ece:.3f}"
 
 

@@ -1,6 +1,5 @@
 """Embed each picture once, in several views, and keep the embeddings on disk."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from sceneset.dataset import run_lock
 from sceneset.progress import Bar
 from training.data.augment import Chances, random_view
-from training.data.memmap import MAPS, Filling, Rows, open_rows, prune
+from training.data.memmap import MAPS, Filling, Rows, open_rows, prune, row_folder
 from training.data.version import Version, picture_batches
 from training.models.inference import Compute, Pictures
 
@@ -72,13 +71,9 @@ class Source:
 
     def folder(self, view: View, kind: Kind) -> Path:
         """Return the folder of one view's features of one kind."""
-        version = self.version
-        said = (
-            f"{version.id} {version.pixels} {version.size} {version.fit} {self.key} {view} {kind}"
-        )
-        return self.cache / f"{version.id[:16]}-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+        return row_folder(self.cache, self.version, f"{self.key} {view} {kind}")
 
-    def found(self, view: View, kind: Kind) -> Rows | None:
+    def stored(self, view: View, kind: Kind) -> Rows | None:
         """Return a view's features when they are kept already."""
         shape = (self.rows(view), *self.shapes[kind])
         return open_rows(self.folder(view, kind), shape, DTYPES[kind])
@@ -101,17 +96,17 @@ def embed(
     """Return the features of each view and kind, computed where they are not kept already.
 
     A killed run's batches are gone on with. Features of versions that are no more are removed;
-    `versions` is asked with the lock held, so that none is missed that another run reads.
+    `versions` is called with the lock held, so that none is missed that another run reads.
     """
-    rows = [source.found(*one) for one in wanted]
+    rows = [source.stored(*one) for one in wanted]
     if any(one is None for one in rows):
         with run_lock(source.cache, "embedding"):
             prune(source.cache, versions())
-            missing = [one for one in wanted if source.found(*one) is None]
+            missing = [one for one in wanted if source.stored(*one) is None]
             if missing:
                 _fill(source, missing, engines(), bar)
             # Opened rows stay readable; without the lock another run may remove the maps first.
-            rows = [source.found(*one) for one in wanted]
+            rows = [source.stored(*one) for one in wanted]
     if any(one is None for one in rows):
         raise OSError(f"{source.cache} does not hold what was written to it")
     return [one for one in rows if one is not None]

@@ -27,7 +27,7 @@ BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One picture file, its label and, when known, the picture's SHA-256 as found and leak group.
+    """One picture file, its label and, when known, the SHA-256 of the picture as scraped and its leak group.
 
     `checksum` is the SHA-256 of the file itself, as it was published.
     """
@@ -179,7 +179,7 @@ def groups_of(examples: Sequence[Example]) -> NDArray[np.int64]:
     return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
-def refuse(path: Path, error: Exception) -> None:
+def raise_damaged(path: Path, error: Exception) -> None:
     """Raise DamagedDataError: a published picture is missing or is no picture."""
     raise DamagedDataError(
         f"the published picture {path} cannot be read: {error}",
@@ -193,11 +193,11 @@ def picture_batches(
     fit: Fit = "crop",
     *,
     batch: int = BATCH,
-    broken: Callable[[Path, Exception], None] = refuse,
+    broken: Callable[[Path, Exception], None] = raise_damaged,
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield uint8[<= batch, size, size, 3], decoded by two threads ahead of the reader.
 
-    `broken` is told of each file that is missing or no picture; the others go on if it returns.
+    `broken` is called with each file that is missing or no picture; the others go on if it returns.
     """
     held: list[NDArray[np.uint8]] = []
 

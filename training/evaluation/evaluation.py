@@ -34,7 +34,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is measured beside the metrics themselves.
+    """What is measured in addition to the metrics.
 
     `intervals` are 95 % bootstrap intervals by figure; `pictures_per_second` counts from files to
     answers, in batches of 32.
@@ -50,27 +50,29 @@ def evaluate_answers(
     answers: Answers, temperature: float, rule: TagRule, *, seed: int = 0
 ) -> Evaluation:
     """Measure answers of a model whose temperature is already in its probabilities."""
-    found, labels = answers.probabilities, answers.labels
+    probabilities, labels = answers.probabilities, answers.labels
     some = len(labels) > 0 and answers.seconds > 0
     return Evaluation(
-        intervals=intervals(found, labels, answers.groups, seed=seed),
-        calibration=_calibration(found, labels, temperature),
-        tags=tag_outcome(found, labels, rule),
+        intervals=intervals(probabilities, labels, answers.groups, seed=seed),
+        calibration=_calibration(probabilities, labels, temperature),
+        tags=tag_outcome(probabilities, labels, rule),
         pictures_per_second=round(len(labels) / answers.seconds, 1) if some else None,
     )
 
 
 def _calibration(
-    found: NDArray[np.float64], labels: NDArray[np.int64], temperature: float
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], temperature: float
 ) -> Calibration:
-    before = without_temperature(found, temperature) if len(found) else found
+    before = (
+        without_temperature(probabilities, temperature) if len(probabilities) else probabilities
+    )
     some = len(labels) > 0
     return Calibration(
         temperature,
         ece_before=calibration_error(before, labels) if some else None,
-        ece_after=calibration_error(found, labels) if some else None,
+        ece_after=calibration_error(probabilities, labels) if some else None,
         before=reliability(before, labels) if some else [],
-        after=reliability(found, labels) if some else [],
+        after=reliability(probabilities, labels) if some else [],
     )
 
 

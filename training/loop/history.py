@@ -1,7 +1,7 @@
 """Train a network epoch by epoch: record the curves, keep the best epoch, stop early, go on."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,24 +68,27 @@ class Epochs:
         if self._weights:
             model.set_weights(self._weights)
 
-    def state(self) -> State:
-        """Return everything that going on needs to know."""
-        facts = {
+    def save(self, arrays: Mapping[str, Sequence[Any]], **facts: object) -> None:
+        """Save everything that going on needs to know: the arrays and facts of what trains too."""
+        own = {
             "curves": self.curves,
             "kept": self.kept,
             "rank": self._rank,
             "stopped": self.stopped,
         }
-        return State(facts, {"kept": self._weights})
+        self.checkpoint.save(State({**own, **facts}, {"kept": self._weights, **arrays}))
 
-    def take(self, state: State) -> None:
-        """Go on from a state."""
-        self.curves = list(state.facts["curves"])
-        self.kept, self.stopped = state.facts["kept"], state.facts["stopped"]
-        rank = state.facts["rank"]
-        self._rank = None if rank is None else (rank[0], rank[1])
-        self._weights = list(state.arrays["kept"])
-        self.bar.advance(len(self.curves))
+    def resume(self) -> State | None:
+        """Go on from what was saved last, if anything was, and return it."""
+        saved = self.checkpoint.load()
+        if saved is not None:
+            self.curves = list(saved.facts["curves"])
+            self.kept, self.stopped = saved.facts["kept"], saved.facts["stopped"]
+            rank = saved.facts["rank"]
+            self._rank = None if rank is None else (rank[0], rank[1])
+            self._weights = list(saved.arrays["kept"])
+            self.bar.advance(len(self.curves))
+        return saved
 
     def break_off(self, step: int, what: str = "loss") -> None:
         """Note the step, counted from 1, at which the loss was not finite, or the weights after."""
@@ -110,16 +113,14 @@ def compile_classifier(model: Any, learning_rate: float) -> None:  # noqa: ANN40
 def run_epochs(model: Any, data: Mapping[str, Any], epochs: Epochs) -> None:  # noqa: ANN401
     """Fit a compiled model; `data` is what Keras' `fit` takes. Leaves the kept epoch's weights.
 
-    Goes on from the checkpoint of a killed run. `data` must give the batches of the epochs that
-    are left.
+    `data` must give the batches of the epochs that are left.
     """
     keras = load_backend().keras
-    load_checkpoint(model, epochs)
 
     def ended(_epoch: int, logs: Mapping[str, float]) -> None:
         if not epochs.diverged:
             epochs.see(model, logs)
-            _save(model, epochs)
+            epochs.save({"model": [variable.numpy() for variable in _variables(model)]})
 
     def stepped(batch: int, logs: Mapping[str, float]) -> None:
         if not (math.isfinite(logs["loss"]) or epochs.diverged):
@@ -133,24 +134,12 @@ def run_epochs(model: Any, data: Mapping[str, Any], epochs: Epochs) -> None:  # 
     epochs.restore(model)
 
 
-def load_checkpoint(model: Any, epochs: Epochs) -> None:  # noqa: ANN401
-    """Put a compiled model where a killed run's last epoch left it; once is enough."""
-    if epochs.curves:
-        return
-    saved = epochs.checkpoint.load()
-    if saved is None:
-        return
-    epochs.take(saved)
-    for variable, value in zip(_variables(model), saved.arrays["model"], strict=True):
-        variable.assign(value)
-
-
-def _save(model: Any, epochs: Epochs) -> None:  # noqa: ANN401
-    if epochs.checkpoint.path is None:
-        return
-    state = epochs.state()
-    values = [variable.numpy() for variable in _variables(model)]
-    epochs.checkpoint.save(State(state.facts, {**state.arrays, "model": values}))
+def resume_model(model: Any, epochs: Epochs) -> None:  # noqa: ANN401
+    """Put a compiled model where a killed run's last epoch left it."""
+    saved = epochs.resume()
+    if saved is not None:
+        for variable, value in zip(_variables(model), saved.arrays["model"], strict=True):
+            variable.assign(value)
 
 
 def _variables(model: Any) -> list[Any]:  # noqa: ANN401

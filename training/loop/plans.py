@@ -161,7 +161,7 @@ def _users(name: str) -> str:
 
 def _check_views(plan: Plan, recipe: str, requested: Mapping[str, Any]) -> None:
     """Refuse chances of random views where there are none: view 1 is the centre, 2 its mirror."""
-    if "views" not in OWN[recipe] or plan.views > 2:  # noqa: PLR2004  said above
+    if "views" not in OWN[recipe] or plan.views > 2:  # noqa: PLR2004
         return
     for name in CHANCES:
         if name in requested and not (name == "flip" and recipe == "best"):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.augment import mixing
+from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.checkpoint import State
 from training.loop.history import Epochs
 from training.loop.plans import Plan
@@ -111,10 +112,10 @@ class Learner:
             return {}
         logits = np.concatenate([z for z, _ in rows]).astype(np.float64)
         labels = np.concatenate([y for _, y in rows])
-        top = logits.max(axis=1)
-        sums = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-        loss = float(np.mean(sums - logits[np.arange(len(labels)), labels]))
-        return {"val_accuracy": float(np.mean(logits.argmax(axis=1) == labels)), "val_loss": loss}
+        return {
+            "val_accuracy": float(np.mean(logits.argmax(axis=1) == labels)),
+            "val_loss": cross_entropy_of_logits(logits, labels),
+        }
 
     def is_finite(self) -> bool:
         """Say whether all weights are finite; a loss can hide that, as ReLU turns NaN into 0."""
@@ -149,7 +150,7 @@ class Learner:
             "first": self._first,
             "second": self._second,
             "averages": self._averages,
-            "beside": self._non_trainable,
+            "beside": self._non_trainable,  # so named in checkpoints of interrupted runs
         }
 
     def _step(self, inputs: Any, labels: Any, weights: Any, mix: Any, how: Any) -> Any:  # noqa: ANN401
@@ -207,9 +208,8 @@ def fit(task: Task, plan: Plan, epochs: Epochs, *, seed: int, last: float = 0.0)
     draws what an undisturbed one draws.
     """
     learner = Learner(task, plan, seed=seed, last=last)
-    saved = epochs.checkpoint.load()
+    saved = epochs.resume()
     if saved is not None:
-        epochs.take(saved)
         learner.take(saved)
     saved_at = monotonic()
     while len(epochs.curves) < plan.epochs and not epochs.stopped:
@@ -224,15 +224,9 @@ def fit(task: Task, plan: Plan, epochs: Epochs, *, seed: int, last: float = 0.0)
         epochs.see(learner, logs)
         is_last = epochs.stopped or len(epochs.curves) == plan.epochs
         if is_last or monotonic() - saved_at >= epochs.checkpoint.pause:
-            _save(learner, epochs)
+            epochs.save(learner.state(), step=learner.step)
             saved_at = monotonic()
     epochs.restore(learner)
-
-
-def _save(learner: Learner, epochs: Epochs) -> None:
-    state = epochs.state()
-    facts = {**state.facts, "step": learner.step}
-    epochs.checkpoint.save(State(facts, {**state.arrays, **learner.state()}))
 
 
 def head_logits(head: Any, features: Any, seed: Any) -> Any:  # noqa: ANN401

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.models.backbones.backbone import Scaling, scale
+from training.models.backbones import Scaling, scale
 from training.models.backend import load_backend
 
 HIDDEN = (256, 256)
@@ -62,12 +62,11 @@ def embedder(trunk: Trunk, *, cut: str | None = None) -> Any:  # noqa: ANN401
     return load_backend().keras.Model(image, outputs, name="embedder")
 
 
-def classifier(base: Any, head: Any, *, frozen: bool) -> Any:  # noqa: ANN401
-    """Return pictures 0..255 -> logits, float32[N, classes]; `base` is a Trunk or a network.
+def classifier(trunk: Trunk, head: Any, *, frozen: bool) -> Any:  # noqa: ANN401
+    """Return pictures 0..255 -> logits, float32[N, classes].
 
     A frozen base runs in inference mode, batch normalisation included.
     """
-    trunk = as_trunk(base)
     trunk.base.trainable = not frozen
     image, features, _ = _pooled(trunk, frozen=frozen)
     return load_backend().keras.Model(image, head(features), name="classifier")
@@ -76,18 +75,13 @@ def classifier(base: Any, head: Any, *, frozen: bool) -> Any:  # noqa: ANN401
 def exported(logits: Any, temperature: float) -> Any:  # noqa: ANN401
     """Return pictures 0..255 -> probabilities = softmax(logits / temperature).
 
-    The temperature is folded into the last dense layer, in place.
+    The temperature is absorbed by the last dense layer, in place.
     """
     keras = load_backend().keras
     last = logits.get_layer("head").layers[-1]
     last.set_weights([weights / temperature for weights in last.get_weights()])
     probabilities = keras.layers.Softmax(name="probabilities")(logits.output)
     return keras.Model(logits.input, probabilities, name="sceneset")
-
-
-def as_trunk(base: Any) -> Trunk:  # noqa: ANN401
-    """Return a trunk as it is, and a bare network as one that is read at its output alone."""
-    return base if isinstance(base, Trunk) else Trunk(base)
 
 
 def _pooled(trunk: Trunk, *, frozen: bool, more: Sequence[Any] = ()) -> tuple[Any, Any, list[Any]]:

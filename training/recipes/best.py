@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from training.data.embeddings import DTYPES
 from training.evaluation.calibration import fit_temperature
+from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.head import Examples, absorb_standardization, restore_standardization
 from training.loop.history import DivergedError, Epochs
 from training.loop.plans import Plan
@@ -154,7 +155,4 @@ def calibrated_loss(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> f
     Logits float[N, classes], labels int[N]. A few hundred pictures tell networks apart by it where
     their accuracies differ by chance, and the bundle has a temperature anyway.
     """
-    logits = logits / fit_temperature(logits, labels)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
-    return float(losses.mean())
+    return cross_entropy_of_logits(logits / fit_temperature(logits, labels), labels)

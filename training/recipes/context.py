@@ -246,7 +246,7 @@ class Trained:
     `epochs` are those of the training that the network comes from, `head` those of a head that was
     trained alone before, `fine_tune` those of a backbone's training, kept or not.
 
-    `facts` are what metrics.json tells beside the plan. `features` are the rows of the training,
+    `facts` are what metrics.json holds besides the plan. `features` are the rows of the training,
     then the validation pictures by a frozen backbone, float32[N, D], where the recipe has them.
     """
 

@@ -67,11 +67,13 @@ def train_on_embeddings(
     with setup.watch.step("embed"):
         rows = embeddings(setup, trunk, [(view, "pooled") for view in views])
     examples = make_examples(setup, rows, plan)
-    head = _new_head(setup, trunk, plan)
+    class_names = setup.version.class_names
+    dropouts = {"dropout": plan.dropout, "input_dropout": plan.input_dropout}
+    head = build_head(trunk.features, len(class_names), (plan.hidden,), **dropouts)
     epochs = setup.epochs(phase, plan.epochs, patience=plan.patience or None)
     with setup.watch.step("train"):
         scaling = mean_and_std(rows, len(examples.labels))
-        if setup.start is not None and setup.start.put_head(head, setup.version.class_names):
+        if setup.start is not None and setup.start.put_head(head, class_names):
             restore_standardization(head, scaling)
         seed = setup.settings.seed
         train_head(head, examples, scaling, plan=plan, seed=seed, epochs=epochs)
@@ -113,13 +115,3 @@ def make_examples(setup: Setup, rows: Sequence[Rows], plan: Plan) -> Examples:
     labels = version.labels("train")
     weights = class_weights(labels, len(version.class_names), plan.class_weights)
     return Examples(rows, labels, weights, version.labels("val"))
-
-
-def _new_head(setup: Setup, trunk: Trunk, plan: Plan) -> Any:  # noqa: ANN401  Keras has no types
-    return build_head(
-        trunk.features,
-        len(setup.version.class_names),
-        (plan.hidden,),
-        dropout=plan.dropout,
-        input_dropout=plan.input_dropout,
-    )

@@ -15,7 +15,7 @@ from training.loop.history import (
     Epochs,
     Labelled,
     compile_classifier,
-    load_checkpoint,
+    resume_model,
     run_epochs,
     stream,
 )
@@ -105,7 +105,7 @@ def train_from_files(
     25 epochs, batches of 128, Adam 1e-3, no augmentation: train.py of Antony90/ml-photo-api.
     """
     compile_classifier(network, plan.learning_rate)
-    load_checkpoint(network, epochs)
+    resume_model(network, epochs)
     train, val = version.splits["train"], version.splits["val"]
     numbers = count(len(epochs.curves))
     data: dict[str, Any] = {

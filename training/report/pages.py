@@ -22,8 +22,7 @@ from training.exports.explain import KerasExplainer
 from training.exports.exporter import SPLIT_WORDS
 from training.exports.saved_model import PIXELS
 from training.loop.plans import OWN
-from training.models.backbones import BACKBONES
-from training.models.backbones.backbone import Backbone
+from training.models.backbones import BACKBONES, Backbone
 from training.models.backend import versions
 from training.recipes.context import KNOWN, Setup, Trained
 from training.report.examples import (

@@ -147,10 +147,10 @@ def test_what_is_kept_already_is_read_without_the_lock_and_removes_nothing(
 class Contended(Source):
     """Another run removes the features as often as the lock lets it."""
 
-    def found(self, view: View, kind: Kind) -> Rows | None:
+    def stored(self, view: View, kind: Kind) -> Rows | None:
         with suppress(LockedError), run_lock(self.cache, "another"):
             shutil.rmtree(self.folder(view, kind), ignore_errors=True)
-        return super().found(view, kind)
+        return super().stored(view, kind)
 
 
 def test_features_that_another_run_removes_right_after_stay_readable(
@@ -158,7 +158,7 @@ def test_features_that_another_run_removes_right_after_stay_readable(
 ) -> None:
     made = Contended(**vars(source(drawn, tmp_path / "e")))
     (maps,) = run(made, [(VIEWS[1], "map")], mean_colour, mean_colour)
-    assert made.found(VIEWS[1], "map") is None
+    assert made.stored(VIEWS[1], "map") is None
     assert maps.take([7]).any()
 
 
