@@ -19,7 +19,6 @@ from sceneset.manifest.rows import Split
 from sceneset.progress import Bars
 from training.data.version import Example, Version, labels_of
 from training.evaluation.predict import Answers
-from training.exports import proof
 from training.exports.explain import Anatomy, anatomy, write_head
 from training.exports.litert import (
     classifier_file,
@@ -32,6 +31,7 @@ from training.exports.litert import (
 )
 from training.exports.onnx import write_onnx
 from training.exports.proof import (
+    FEW,
     FEWEST,
     Export,
     FilesRunner,
@@ -39,15 +39,21 @@ from training.exports.proof import (
     Rows,
     Runner,
     SavedModel,
+    calibration_pictures,
     compare,
     explained_runner,
     half_gate,
     int8_gate,
+    judged_examples,
     litert_runner,
     load_late,
     onnx_runner,
+    pick_evenly,
     proof_examples,
+    read_files,
     require_exact,
+    require_some,
+    run_all,
     size_of,
 )
 from training.exports.saved_model import (
@@ -108,7 +114,7 @@ class ExportJob:
     ) -> tuple[dict[str, Rows], list[int]]:
         """Return each runner's answers and the places of the examples that could be read."""
         bar = self.bars.add(name, total=len(examples))
-        answers, read = proof.run_all(runners, self.version, examples, bar)
+        answers, read = run_all(runners, self.version, examples, bar)
         if len(read) < len(examples):
             self.say(f"{name}: {len(examples) - len(read)} pictures cannot be read any more")
         return answers, read
@@ -194,7 +200,7 @@ def _prove_every(job: ExportJob, exports: Sequence[FloatExport]) -> tuple[Export
     if job.reference is None:
         runners[""] = forward(job.model)
     answers, read = job.run(runners, job.examples, "proving exports")
-    proof.require_some(read, job.examples)
+    require_some(read, job.examples)
     reference = answers[""] if job.reference is None else job.reference[read]
     for one in exports:
         if one.every is not None:
@@ -205,13 +211,13 @@ def _prove_every(job: ExportJob, exports: Sequence[FloatExport]) -> tuple[Export
 
 def _prove_few(job: ExportJob, every: Probabilities, exports: Sequence[FloatExport]) -> None:
     """Compare on a few pictures what takes whole files, and what explains."""
-    places = proof.pick_evenly(range(len(job.examples)), proof.FILES)
+    places = pick_evenly(range(len(job.examples)), FEW)
     examples, reference = [job.examples[place] for place in places], every[places]
     runners = {one.export.name: one.few for one in exports if one.few is not None}
     answers, read = job.run(runners, examples, "proving the rest")
-    proof.require_some(read, examples)
+    require_some(read, examples)
     reference = reference[read]
-    files, opened = proof.read_files([examples[place] for place in read])
+    files, opened = read_files([examples[place] for place in read])
     for one in exports:
         parities = one.export.parity
         for name, run in one.files.items():
@@ -241,7 +247,7 @@ def _shrink(job: ExportJob, kind: str) -> tuple[Export, bytes]:
         graph = trace(job.model, [job.model.output])
         if kind == "fp16":
             return export, job.pack(convert_half(graph), 0)
-        calibration = proof.calibration_pictures(job.version)
+        calibration = calibration_pictures(job.version)
         return export, job.pack(convert_int8(graph, calibration), 0)
 
 
@@ -249,7 +255,7 @@ def _judge(job: ExportJob, files: Mapping[Export, bytes]) -> None:
     """Measure files of fewer bits, never on test pictures; write those that lose little enough."""
     if not files:
         return
-    split, examples = proof.judged_examples(job.version)
+    split, examples = judged_examples(job.version)
     runners = {export.name: litert_runner(data) for export, data in files.items()}
     runners[""] = forward(job.model)
     answers, read = job.run(runners, examples, "judging fewer bits")

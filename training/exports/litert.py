@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.exports.saved_model import native_work
+from training.exports.saved_model import native_work, save_graphs
 from training.models.backend import load_backend
 
 Calibration = Callable[[], Iterator[list[NDArray[np.float32]]]]
@@ -59,12 +59,10 @@ def convert_large(graph: Any, variables: Sequence[Any], scratch: Path) -> bytes:
     Slower than `convert_float`, and in much less memory: a frozen graph holds the weights many
     times over while it is converted.
     """
-    tf = load_backend().tf
-    holder = tf.Module()
-    holder.held = [variable.value for variable in variables]
+    lite = load_backend().tf.lite
     with TemporaryDirectory(dir=scratch) as folder, native_work():
-        tf.saved_model.save(holder, folder, signatures=graph)
-        converted = bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+        save_graphs(Path(folder), graph, variables)
+        converted = bytes(lite.TFLiteConverter.from_saved_model(folder).convert())
     return order_outputs(converted)  # which are named output_0 and on
 
 

@@ -120,13 +120,13 @@ class SavedModel:
 
 Item = TypeVar("Item")
 # Pictures for the 8-bit scales, for the gate of the 8-bit model, for the signatures of bytes.
-CALIBRATION, JUDGED, FILES = 200, 1000, 32
+CALIBRATION, JUDGED, FEW = 200, 1000, 32
 
 
 def proof_examples(version: Version) -> tuple[Example, ...]:
     """Return every test picture; without one, the validation pictures, else a few of training."""
     splits = version.splits
-    return splits["test"] or splits["val"] or tuple(pick_evenly(splits["train"], FILES))
+    return splits["test"] or splits["val"] or tuple(pick_evenly(splits["train"], FEW))
 
 
 def judged_examples(version: Version) -> tuple[Split, list[Example]]:

@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from sceneset.class_names import check_names, read_class_names
 from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, UsageError
 from training.imported.opening import ImportedModel
-from training.models.backbones.weight_files import download, is_intact, keras_home, unreachable
+from training.models.backbones.weight_files import (
+    download,
+    is_intact,
+    keras_home,
+    stored_layers,
+    unreachable,
+)
 from training.models.backend import load_backend
 
 Channels = Literal["last", "first"]
@@ -87,19 +93,15 @@ def read_layers(path: Path) -> list[Weights]:
     """Read the layers of an .h5 file that hold a kernel and a bias. Raises DamagedDataError."""
     import h5py  # noqa: PLC0415  comes with Keras
 
-    layers = []
     try:
         with h5py.File(path, "r") as file:
-            group = file.get("model_weights", file)
-            for name in map(_text, group.attrs["layer_names"]):
-                arrays = [group[name][_text(one)] for one in group[name].attrs["weight_names"]]
-                if len(arrays) == 2:  # noqa: PLR2004  kernel and bias
-                    layers.append(Weights(name, *(np.asarray(one, np.float32) for one in arrays)))
-                elif arrays:
+            stored = stored_layers(file.get("model_weights", file))
+            for name, arrays in stored:
+                if len(arrays) != 2:  # noqa: PLR2004  kernel and bias
                     raise _misfit(path, f"its layer {name} holds {len(arrays)} arrays")
+            return [Weights(n, *(np.asarray(one, np.float32) for one in a)) for n, a in stored]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise _misfit(path, f"it cannot be read ({error})") from error
-    return layers
 
 
 def check_layers(path: Path, layers: Sequence[Weights]) -> int:
@@ -154,10 +156,6 @@ def channels_last(kernel: NDArray[np.float32], side: int) -> NDArray[np.float32]
     """Return a kernel float32[channels * side * side, N] with its rows for [side, side, channels]."""
     rows = kernel.reshape(-1, side, side, kernel.shape[-1])
     return rows.transpose(1, 2, 0, 3).reshape(kernel.shape)
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _misfit(path: Path, why: str) -> DamagedDataError:

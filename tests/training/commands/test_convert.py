@@ -49,8 +49,8 @@ def run(tmp_path: Path) -> Convert:
     names.write_text("a\nb\nc\n")
 
     def make(path: Path, **options: Any) -> dict[str, Any]:  # noqa: ANN401  any setting
-        told = {"class_names": names, "out": tmp_path / "out", "export": "keras"} | options
-        return dict(convert(path, settings=ConvertSettings(**told), output=QUIET).summary)
+        given = {"class_names": names, "out": tmp_path / "out", "export": "keras"} | options
+        return dict(convert(path, settings=ConvertSettings(**given), output=QUIET).summary)
 
     return make
 
@@ -131,8 +131,8 @@ def test_the_saved_model_of_a_bundle_is_proved_by_each_signature(
     else:
         path = tmp_path / "m"
         small_network().export(path, verbose=False)
-    told = run(path, scaling="none", export="saved_model")["exports"]["saved_model"]["parity"]
-    assert set(told) == {"serving_default", "bytes", "base64"}
+    parity = run(path, scaling="none", export="saved_model")["exports"]["saved_model"]["parity"]
+    assert set(parity) == {"serving_default", "bytes", "base64"}
     assert (tmp_path / "out" / "saved_model" / "1" / "saved_model.pb").is_file()
 
 
@@ -210,8 +210,8 @@ def test_code_in_a_file_is_not_run(run: Convert, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"needs code of its own \((Doubled|Lambda)\)"):
             run(tmp_path / name, scaling="none")
     with h5py.File(tmp_path / "lambda.h5", "r+") as file:
-        told = file.attrs["model_config"].replace('"Lambda"', '"\\u004cambda"')
-        file.attrs["model_config"] = told
+        config = file.attrs["model_config"].replace('"Lambda"', '"\\u004cambda"')
+        file.attrs["model_config"] = config
     with pytest.raises(UsageError, match=r"code of its own \(Lambda\)"):
         check_kind(tmp_path / "lambda.h5")
 

@@ -37,12 +37,12 @@ def test_sizes_are_written_in_thousands() -> None:
 
 
 @pytest.mark.parametrize(
-    ("largest", "told"), [(1.49e-4, "0.0002"), (1e-4, "0.0001"), (9.1e-5, "0.0001"), (1.0, "1")]
+    ("largest", "text"), [(1.49e-4, "0.0002"), (1e-4, "0.0001"), (9.1e-5, "0.0001"), (1.0, "1")]
 )
-def test_at_most_is_never_less_than_what_was_found(largest: float, told: str) -> None:
+def test_at_most_is_never_less_than_what_was_found(largest: float, text: str) -> None:
     found = {**SAME, "largest": largest}
     (one, *_) = export_rows(
         {"model.tflite": {"bytes": 5, "parity": {"serving_default": found}}}, FILES
     )
-    assert one.proof.startswith(f"probabilities at most {told} apart")
+    assert one.proof.startswith(f"probabilities at most {text} apart")
     assert round_up(largest) >= largest

@@ -115,7 +115,7 @@ def load_weights(network: Any, path: Path) -> None:  # noqa: ANN401  Keras has n
     with h5py.File(path, "r") as file:
         group = file.get("model_weights", file)
         if _texts(group, "layer_names"):
-            _fill(network, _stored(group))
+            _fill(network, stored_layers(group))
             return
         if "layers" not in group and "_layer_checkpoint_dependencies" not in group:
             raise ValueError("it holds no layers of Keras")
@@ -195,7 +195,7 @@ def _check_finite(values: Any, name: str) -> None:  # noqa: ANN401
         raise ValueError(f"{name} got no value, or one that is not finite")
 
 
-def _stored(group: Any) -> list[Stored]:  # noqa: ANN401
+def stored_layers(group: Any) -> list[Stored]:  # noqa: ANN401
     """List the layers of the .h5 layout that hold weights, in their order."""
     weights = {name: _texts(group[name], "weight_names") for name in _texts(group, "layer_names")}
     return [
