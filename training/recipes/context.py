@@ -46,7 +46,6 @@ class Start:
     """
 
     bundle: Bundle
-    recipe: str
     temperature: float
     say: Callable[[str], None]
     inherited: bool = False
@@ -130,8 +129,8 @@ def read_start(
     bundle = open_bundle(folder)
     try:
         metrics = json.loads(bundle.path("metrics.json").read_bytes())
-        trained, recipe = str(metrics["backbone"]), str(metrics["recipe"])
-        temperature = float(metrics["temperature"])
+        trained, temperature = str(metrics["backbone"]), float(metrics["temperature"])
+        saw = saw_labels(metrics)
         inherited = bool((metrics.get("started_from") or {}).get("may_know_test_pictures"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedDataError(
@@ -152,7 +151,7 @@ def read_start(
     for word, names in (("new", sorted(new - old)), ("gone", sorted(old - new))):
         if names:
             say(f"{word} since {bundle.folder}: {', '.join(names)}")
-    return Start(bundle, recipe, temperature, say, inherited, saw_labels(metrics))
+    return Start(bundle, temperature, say, inherited, saw)
 
 
 def saw_labels(metrics: Mapping[str, Any]) -> bool:
