@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from sceneset.dataset import DEFAULT_ROOT
 from sceneset.errors import MissingExtraError, SettingsError
 from sceneset.manifest.rows import Split
-from training.models.backbones import check_name
+from training.models.backbones.table import check_name
 from training.models.inference import EngineName
 
 FILES = {

@@ -49,13 +49,21 @@ from training.loop.checkpoint import (
     resume_run,
 )
 from training.loop.plans import Plan, make_plan
-from training.models.backbones import find_weights
+from training.models.backbones.table import find_weights
 from training.models.backend import load_backend, versions
 from training.models.inference import choose_engine
-from training.recipes import RECIPES
+from training.recipes.best import best
 from training.recipes.context import KNOWN, Setup, Start, Trained, read_start, starting_sha256
+from training.recipes.fast import fast
+from training.recipes.from_pictures import original, scratch
 from training.settings import TrainSettings
 
+RECIPES: Mapping[str, Callable[[Setup], Trained]] = {
+    "fast": fast,
+    "best": best,
+    "original": original,
+    "scratch": scratch,
+}
 RESUME = "the same command with --resume goes on from the last epoch"
 _WEIGHTS = "starting weights"
 _ELSEWHERE = {"dataset", "out", "weights", "from_bundle", "resume", "mirrored_test", "engine"}

@@ -1,6 +1,7 @@
 """Embed each picture once, in several views, and keep the embeddings on disk."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -99,7 +100,7 @@ def embed(
     `versions` is called with the lock held, so that none is missed that another run reads.
     """
     rows = [source.stored(*one) for one in wanted]
-    if any(one is None for one in rows):
+    if None in rows:
         with run_lock(source.cache, "embedding"):
             prune(source.cache, versions())
             missing = [one for one in wanted if source.stored(*one) is None]
@@ -107,7 +108,7 @@ def embed(
                 _fill(source, missing, engines(), bar)
             # Opened rows stay readable; without the lock another run may remove the maps first.
             rows = [source.stored(*one) for one in wanted]
-    if any(one is None for one in rows):
+    if None in rows:
         raise OSError(f"{source.cache} does not hold what was written to it")
     return [one for one in rows if one is not None]
 
@@ -118,17 +119,13 @@ def _fill(
     engines: Engines,
     bar: Callable[[int], Bar],
 ) -> None:
-    fillings = {
-        (view, kind): Filling(
-            source.folder(view, kind), (source.rows(view), *source.shapes[kind]), DTYPES[kind]
-        )
-        for view, kind in wanted
-    }
-    try:
+    with ExitStack() as stack:
+        fillings = {}
+        for view, kind in wanted:
+            shape = (source.rows(view), *source.shapes[kind])
+            filling = Filling(source.folder(view, kind), shape, DTYPES[kind])
+            fillings[view, kind] = stack.enter_context(closing(filling))
         _go_through(source, fillings, engines, bar)
-    finally:
-        for filling in fillings.values():
-            filling.close()
 
 
 def _go_through(
@@ -138,21 +135,19 @@ def _go_through(
     bar: Callable[[int], Bar],
 ) -> None:
     version = source.version
-    middle, count = len(version.splits["train"]), max(source.rows(view) for view, _ in fillings)
-    start = min(
-        (f.done for (view, _), f in fillings.items() if f.done < source.rows(view)), default=count
-    )
+    middle, count = len(version.splits["train"]), max(one.count for one in fillings.values())
+    start = min((one.done for one in fillings.values() if one.done < one.count), default=count)
     progress = bar(count)
     progress.advance(start)
-    noted = monotonic()
+    noted_at = monotonic()
     for row, batch in _batches(version, start, count):
         train = row < middle
         _write(row, batch, fillings, engines.train if train else engines.exact, train=train)
         progress.advance(len(batch))
-        if monotonic() - noted > NOTE_SECONDS:
-            for (view, _), filling in fillings.items():
-                filling.note(min(row + len(batch), source.rows(view)))
-            noted = monotonic()
+        if monotonic() - noted_at > NOTE_SECONDS:
+            for filling in fillings.values():
+                filling.note(min(row + len(batch), filling.count))
+            noted_at = monotonic()
     examples = (*version.splits["train"], *version.splits["val"])
     for (view, kind), filling in fillings.items():
         plain = view.number == CENTRE and kind == "pooled"
@@ -174,9 +169,8 @@ def _write(
             continue
         features = compute(view.of(batch, row))
         for place, kind in enumerate(DTYPES):
-            filling = fillings.get((view, kind))
-            if filling is not None:
-                filling.write(row, features[place])
+            if (view, kind) in fillings:
+                fillings[view, kind].write(row, features[place])
 
 
 def _batches(version: Version, start: int, count: int) -> Iterator[tuple[int, Pictures]]:

@@ -14,7 +14,7 @@ from training.exports.explain import Dense
 from training.exports.litert import trace
 from training.imported.opening import Foreign, describe_error
 from training.imported.reading import OutputName, ScalingName
-from training.models.backbones import Scaling, scale
+from training.models.backbones.networks import Scaling, scale
 from training.models.backend import load_backend
 
 Rows = NDArray[np.float32]

@@ -20,7 +20,7 @@ from training.loop.checkpoint import Checkpoints
 from training.loop.head import dense_layers
 from training.loop.history import Epochs
 from training.loop.plans import Plan, make_plan
-from training.models.backbones import BACKBONES, build_base
+from training.models.backbones.table import BACKBONES, build_base
 from training.models.backend import load_backend
 from training.models.classifier import Trunk
 from training.models.inference import forward, load_model

@@ -17,7 +17,8 @@ from training.evaluation.metrics import ReliabilityBin
 from training.evaluation.predict import Answers
 from training.exports.formats import listed
 from training.loop.plans import OWN
-from training.models.backbones import BACKBONES, Backbone
+from training.models.backbones.networks import Backbone
+from training.models.backbones.table import BACKBONES
 from training.models.backend import versions
 from training.recipes.context import KNOWN, Setup, Trained
 from training.report.examples import (
