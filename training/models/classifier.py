@@ -51,6 +51,11 @@ def build_head(
     return keras.Sequential([*layers, keras.layers.Dense(classes)], name="head")
 
 
+def weighted_layers(network: Any) -> list[Any]:  # noqa: ANN401
+    """Return a network's layers that have weights, in order."""
+    return [layer for layer in network.layers if layer.get_weights()]
+
+
 def embedder(trunk: Trunk, *, cut: str | None = None) -> Any:  # noqa: ANN401
     """Return pictures 0..255 -> pooled features float32[N, features]; the base is frozen.
 
