@@ -51,7 +51,7 @@ from training.loop.checkpoint import (
 from training.loop.plans import Plan, make_plan
 from training.models.backbones.table import find_weights
 from training.models.backend import load_backend, versions
-from training.models.inference import choose_engine
+from training.models.inference import choose_runtime
 from training.recipes.best import best
 from training.recipes.context import KNOWN, Setup, Start, Trained, read_start, starting_sha256
 from training.recipes.fast import fast
@@ -78,7 +78,7 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
     with reading_versions(dataset, "train"):
         version = read_version(dataset)
         make_plan(settings, len(version.splits["train"]))
-        choose_engine(settings.engine)
+        choose_runtime(settings.engine)
         check_classes(version)
         with model_folder(settings.out):
             if settings.tensorboard is not None:
@@ -220,7 +220,7 @@ def describe_run(settings: TrainSettings, version: Version, weights: str) -> dic
         "picture size": version.size,
         "picture fit": version.fit,
         _WEIGHTS: weights,
-        "engine": choose_engine(settings.engine),
+        "engine": choose_runtime(settings.engine),
     }
 
 

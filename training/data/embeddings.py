@@ -18,8 +18,8 @@ from training.models.inference import Compute, Pictures
 
 NOTE_SECONDS = 5.0
 CENTRE, MIRRORED = 0, 1
-Kind = Literal["pooled", "map"]
-DTYPES: Mapping[Kind, Any] = {"pooled": np.float32, "map": MAPS}
+FeatureKind = Literal["pooled", "map"]
+DTYPES: Mapping[FeatureKind, Any] = {"pooled": np.float32, "map": MAPS}
 
 
 @dataclass(frozen=True)
@@ -53,34 +53,34 @@ class View:
 
 
 @dataclass(frozen=True)
-class Source:
+class FeatureSource:
     """What is embedded, by what, and where the embeddings are kept.
 
     `key` names everything about the network that decides the features: its name, its weights, the
-    layers read, the engine.
+    layers read, the runtime.
     """
 
     version: Version
     cache: Path
     key: str
-    shapes: Mapping[Kind, tuple[int, ...]]
+    shapes: Mapping[FeatureKind, tuple[int, ...]]
 
     def rows(self, view: View) -> int:
         """Count a view's rows: the centre has training, then validation pictures."""
         splits = self.version.splits
         return len(splits["train"]) + (len(splits["val"]) if view.number == CENTRE else 0)
 
-    def folder(self, view: View, kind: Kind) -> Path:
+    def folder(self, view: View, kind: FeatureKind) -> Path:
         """Return the folder of one view's features of one kind."""
         return row_folder(self.cache, self.version, f"{self.key} {view} {kind}")
 
-    def stored(self, view: View, kind: Kind) -> Rows | None:
+    def stored(self, view: View, kind: FeatureKind) -> Rows | None:
         """Return a view's features when they are kept already."""
         shape = (self.rows(view), *self.shapes[kind])
         return open_rows(self.folder(view, kind), shape, DTYPES[kind])
 
 
-class Engines(NamedTuple):
+class Runtimes(NamedTuple):
     """What computes features: of training pictures, and exactly, of validation pictures."""
 
     train: Compute
@@ -88,9 +88,9 @@ class Engines(NamedTuple):
 
 
 def embed(
-    source: Source,
-    wanted: Sequence[tuple[View, Kind]],
-    engines: Callable[[], Engines],
+    source: FeatureSource,
+    wanted: Sequence[tuple[View, FeatureKind]],
+    runtimes: Callable[[], Runtimes],
     versions: Callable[[], frozenset[str]],
     bar: Callable[[int], Bar],
 ) -> list[Rows]:
@@ -105,7 +105,7 @@ def embed(
             prune(source.cache, versions())
             missing = [one for one in wanted if source.stored(*one) is None]
             if missing:
-                _fill(source, missing, engines(), bar)
+                _fill(source, missing, runtimes(), bar)
             # Opened rows stay readable; without the lock another run may remove the maps first.
             rows = [source.stored(*one) for one in wanted]
     if None in rows:
@@ -114,9 +114,9 @@ def embed(
 
 
 def _fill(
-    source: Source,
-    wanted: Sequence[tuple[View, Kind]],
-    engines: Engines,
+    source: FeatureSource,
+    wanted: Sequence[tuple[View, FeatureKind]],
+    runtimes: Runtimes,
     bar: Callable[[int], Bar],
 ) -> None:
     with ExitStack() as stack:
@@ -125,13 +125,13 @@ def _fill(
             shape = (source.rows(view), *source.shapes[kind])
             filling = Filling(source.folder(view, kind), shape, DTYPES[kind])
             fillings[view, kind] = stack.enter_context(closing(filling))
-        _go_through(source, fillings, engines, bar)
+        _go_through(source, fillings, runtimes, bar)
 
 
 def _go_through(
-    source: Source,
-    fillings: Mapping[tuple[View, Kind], Filling],
-    engines: Engines,
+    source: FeatureSource,
+    fillings: Mapping[tuple[View, FeatureKind], Filling],
+    runtimes: Runtimes,
     bar: Callable[[int], Bar],
 ) -> None:
     version = source.version
@@ -142,7 +142,7 @@ def _go_through(
     noted_at = monotonic()
     for row, batch in _batches(version, start, count):
         train = row < middle
-        _write(row, batch, fillings, engines.train if train else engines.exact, train=train)
+        _write(row, batch, fillings, runtimes.train if train else runtimes.exact, train=train)
         progress.advance(len(batch))
         if monotonic() - noted_at > NOTE_SECONDS:
             for filling in fillings.values():
@@ -158,7 +158,7 @@ def _go_through(
 def _write(
     row: int,
     batch: Pictures,
-    fillings: Mapping[tuple[View, Kind], Filling],
+    fillings: Mapping[tuple[View, FeatureKind], Filling],
     compute: Compute,
     *,
     train: bool,
