@@ -77,6 +77,7 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
     dataset, watch = open_dataset(settings.dataset), Stopwatch()
     with reading_versions(dataset, "train"):
         version = read_version(dataset)
+        # What cannot work is refused before anything is hashed, downloaded or computed.
         make_plan(settings, len(version.splits["train"]))
         choose_runtime(settings.engine)
         check_classes(version)
@@ -116,18 +117,25 @@ def _train(
         with watch.step("import"):
             load_backend().keras.utils.set_random_seed(settings.seed)
         with recorded(dataset, settings) as record, progress_bars(output) as bars:
-            known = partial(_version_ids, dataset)
             setup = Setup(
-                settings, version, weights, bars, watch, checkpoints, start, known, output.say
+                settings=settings,
+                version=version,
+                weights=weights,
+                bars=bars,
+                watch=watch,
+                checkpoints=checkpoints,
+                start=start,
+                versions=partial(_version_ids, dataset),
+                say=output.say,
             )
-            outcome, issues = _publish(setup)
+            outcome, issues = _train_and_publish(setup)
             if issues is not None:
                 store_label_issues(dataset.manifest_path, record["run"], issues)
             record.update(outcome.summary)
     return outcome
 
 
-def _publish(setup: Setup) -> tuple[Outcome, Sequence[LabelIssue] | None]:
+def _train_and_publish(setup: Setup) -> tuple[Outcome, Sequence[LabelIssue] | None]:
     """Run the recipe, publish what it made, then forget its checkpoints.
 
     The label issues are None where none were looked for: those of an earlier run then stay.
