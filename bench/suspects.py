@@ -30,7 +30,7 @@ from sceneset.dataset import open_dataset
 from sceneset.progress import Output
 from training.data.version import Example, picture_batches, read_version
 from training.evaluation import label_issues
-from training.models.backbones import BACKBONES, build_base
+from training.models.backbones.table import BACKBONES, build_base
 from training.models.classifier import Trunk, embedder
 from training.models.inference import forward
 

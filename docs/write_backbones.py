@@ -6,10 +6,8 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
-from training.models.backbones import (  # noqa: E402  the project is put on the path first
-    BACKBONES,
-    Backbone,
-)
+from training.models.backbones.networks import Backbone  # noqa: E402  the project is put on the path first
+from training.models.backbones.table import BACKBONES  # noqa: E402
 
 INTRODUCTION = """# Backbones
 

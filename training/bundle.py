@@ -1,7 +1,7 @@
 """Fill a bundle's folder: models, measurements by the exported file, report, card, record."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +65,10 @@ def assess(
         answers = answer(model, test, version.size, version.fit, bar)
         answers = replace(answers, unreadable=gone | answers.unreadable)
         rule = tag_rule(setup, trained, temperature.chosen)
-        evaluation = evaluate_answers(answers, temperature.chosen, rule, seed=settings.seed)
-    calibration = replace(evaluation.calibration, fit=temperature)
+        chosen = temperature.chosen
+        evaluation = evaluate_answers(answers, chosen, rule, seed=settings.seed, fit=temperature)
     sources = count_sources(settings.dataset / "manifest.db", version)
-    measured = Measured(model, answers, issues or [], issues is not None, sources)
-    return measured, replace(evaluation, calibration=calibration)
+    return Measured(model, answers, issues or [], issues is not None, sources), evaluation
 
 
 def tag_rule(setup: Setup, trained: Trained, temperature: float) -> TagRule:
@@ -101,9 +100,9 @@ class Run:
     unreadable: list[str]
     untaught: list[str]
     unmeasured: list[str]
-    exports: dict[str, dict[str, object]] = field(default_factory=dict)
-    label_issues: Sequence[LabelIssue] | None = None
-    suspects_note: str = ""
+    exports: dict[str, dict[str, object]]
+    label_issues: Sequence[LabelIssue] | None
+    suspects_note: str
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -121,10 +120,18 @@ def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> R
     with watch.step("export"):
         keras_file = write_keras(folder, model)
     measured, evaluation = assess(keras_file, setup, trained, temperature)
-    run = _run(setup, trained, model.count_params(), measured, evaluation, number=number)
+    name = f"{setup.settings.out.name} {number}"
     with watch.step("export"):
-        exports = write_exports(folder, model, setup, measured.answers, name=run.name)
-    run = replace(run, exports={one.name: one.as_json() for one in exports})
+        exports = write_exports(folder, model, setup, measured.answers, name=name)
+    run = _run(
+        setup,
+        trained,
+        measured,
+        evaluation,
+        name=name,
+        parameters=model.count_params(),
+        exports={one.name: one.as_json() for one in exports},
+    )
     write_class_names(folder, version.class_names)
     write_preprocess(folder, version.size, version.fit)
     with watch.step("report"):
@@ -150,17 +157,18 @@ def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> R
 def _run(
     setup: Setup,
     trained: Trained,
-    parameters: int,
     measured: Measured,
     evaluation: Evaluation,
     *,
-    number: int,
+    name: str,
+    parameters: int,
+    exports: dict[str, dict[str, object]],
 ) -> Run:
     version, settings = setup.version, setup.settings
     answers, calibration = measured.answers, evaluation.calibration
     saw_labels = setup.start is not None and setup.start.saw_labels
     return Run(
-        name=f"{settings.out.name} {number}",
+        name=name,
         created_at=now(),
         backbone=settings.backbone,
         weights=_weights_name(setup),
@@ -177,6 +185,7 @@ def _run(
         suspects_note=SEEN if saw_labels and measured.looked else "",
         untaught=version.classes_without("train"),
         unmeasured=version.classes_without("test"),
+        exports=exports,
     )
 
 

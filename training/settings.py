@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from sceneset.dataset import DEFAULT_ROOT
 from sceneset.errors import MissingExtraError, SettingsError
 from sceneset.manifest.rows import Split
-from training.models.backbones import check_name
-from training.models.inference import EngineName
+from training.models.backbones.table import check_name
+from training.models.inference import RuntimeName
 
 FILES = {
     "keras": "model.keras",
@@ -201,7 +201,7 @@ class TrainSettings:
     """Share of the features left out in these, 0.2."""
     fewest_per_class: int | None = None
     """`best` trains the backbone only with so many training pictures per class, 150; 0: always."""
-    engine: EngineName = "auto"
+    engine: RuntimeName = "auto"
     """What embeds the pictures: `openvino` (bfloat16, the extra of that name), `tensorflow`, or the
     faster one that is installed. Validation and test always go through TensorFlow in float32."""
     export: str = DEFAULT_EXPORTS

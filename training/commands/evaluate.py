@@ -19,6 +19,7 @@ from training.evaluation.tags import TagRule
 from training.models.inference import load_model
 from training.settings import EvaluateSettings
 
+MOST_NAMED = 10
 _DEFAULTS = EvaluateSettings()
 
 
@@ -146,6 +147,6 @@ def headline(metrics: Metrics) -> str:
     return f"{shares}, ECE {metrics.ece:.3f}"
 
 
-def _few(names: Sequence[str], most: int = 10) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(shown(name) for name in names[:most]) + more
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(shown(name) for name in names[:MOST_NAMED]) + more

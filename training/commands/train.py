@@ -49,13 +49,21 @@ from training.loop.checkpoint import (
     resume_run,
 )
 from training.loop.plans import Plan, make_plan
-from training.models.backbones import find_weights
+from training.models.backbones.table import find_weights
 from training.models.backend import load_backend, versions
-from training.models.inference import choose_engine
-from training.recipes import RECIPES
+from training.models.inference import choose_runtime
+from training.recipes.best import best
 from training.recipes.context import KNOWN, Setup, Start, Trained, read_start, starting_sha256
+from training.recipes.fast import fast
+from training.recipes.from_pictures import original, scratch
 from training.settings import TrainSettings
 
+RECIPES: Mapping[str, Callable[[Setup], Trained]] = {
+    "fast": fast,
+    "best": best,
+    "original": original,
+    "scratch": scratch,
+}
 RESUME = "the same command with --resume goes on from the last epoch"
 _WEIGHTS = "starting weights"
 _ELSEWHERE = {"dataset", "out", "weights", "from_bundle", "resume", "mirrored_test", "engine"}
@@ -69,8 +77,9 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
     dataset, watch = open_dataset(settings.dataset), Stopwatch()
     with reading_versions(dataset, "train"):
         version = read_version(dataset)
+        # What cannot work is refused before anything is hashed, downloaded or computed.
         make_plan(settings, len(version.splits["train"]))
-        choose_engine(settings.engine)
+        choose_runtime(settings.engine)
         check_classes(version)
         with model_folder(settings.out):
             if settings.tensorboard is not None:
@@ -108,18 +117,25 @@ def _train(
         with watch.step("import"):
             load_backend().keras.utils.set_random_seed(settings.seed)
         with recorded(dataset, settings) as record, progress_bars(output) as bars:
-            known = partial(_version_ids, dataset)
             setup = Setup(
-                settings, version, weights, bars, watch, checkpoints, start, known, output.say
+                settings=settings,
+                version=version,
+                weights=weights,
+                bars=bars,
+                watch=watch,
+                checkpoints=checkpoints,
+                start=start,
+                versions=partial(_version_ids, dataset),
+                say=output.say,
             )
-            outcome, issues = _publish(setup)
+            outcome, issues = _train_and_publish(setup)
             if issues is not None:
                 store_label_issues(dataset.manifest_path, record["run"], issues)
             record.update(outcome.summary)
     return outcome
 
 
-def _publish(setup: Setup) -> tuple[Outcome, Sequence[LabelIssue] | None]:
+def _train_and_publish(setup: Setup) -> tuple[Outcome, Sequence[LabelIssue] | None]:
     """Run the recipe, publish what it made, then forget its checkpoints.
 
     The label issues are None where none were looked for: those of an earlier run then stay.
@@ -212,7 +228,7 @@ def describe_run(settings: TrainSettings, version: Version, weights: str) -> dic
         "picture size": version.size,
         "picture fit": version.fit,
         _WEIGHTS: weights,
-        "engine": choose_engine(settings.engine),
+        "engine": choose_runtime(settings.engine),
     }
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ class Filling:
 
     def __init__(self, folder: Path, shape: tuple[int, ...], dtype: Any) -> None:  # noqa: ANN401  what numpy takes as one
         """Begin, or go on where a killed run with the same shape stopped."""
+        self.count = shape[0]
         self._folder, self._part = folder, folder.parent / f"{PART_PREFIX}{folder.name}"
         self._header = {"shape": list(shape), "dtype": np.dtype(dtype).str}
         self._dtype = np.dtype(dtype)
@@ -183,15 +184,13 @@ def decoded(
         return rows
     with run_lock(cache, "decoding"):
         prune(cache, versions() | {version.id[:16]})
-        filling, progress, row = Filling(folder, shape, np.uint8), bar(len(paths)), 0
-        try:
+        progress, row = bar(len(paths)), 0
+        with closing(Filling(folder, shape, np.uint8)) as filling:
             for batch in picture_batches(paths, version.size, version.fit):
                 filling.write(row, batch)
                 row += len(batch)
                 progress.advance(len(batch))
             filling.finish({"version": version.id}, [])
-        finally:
-            filling.close()
     rows = open_rows(folder, shape, np.uint8)
     if rows is None:
         raise OSError(f"{folder} is not what was written to it")

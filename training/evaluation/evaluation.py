@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from training.evaluation.calibration import Temperature, without_temperature
 from training.evaluation.metrics import (
     Interval,
@@ -29,7 +26,7 @@ class Calibration:
     ece_after: float | None
     before: list[ReliabilityBin]
     after: list[ReliabilityBin]
-    fit: Temperature | None = None
+    fit: Temperature | None
 
 
 @dataclass(frozen=True)
@@ -47,32 +44,34 @@ class Evaluation:
 
 
 def evaluate_answers(
-    answers: Answers, temperature: float, rule: TagRule, *, seed: int = 0
+    answers: Answers,
+    temperature: float,
+    rule: TagRule,
+    *,
+    seed: int = 0,
+    fit: Temperature | None = None,
 ) -> Evaluation:
-    """Measure answers of a model whose temperature is already in its probabilities."""
+    """Measure answers of a model whose temperature is already in its probabilities.
+
+    `fit` says how that temperature was chosen.
+    """
     probabilities, labels = answers.probabilities, answers.labels
-    some = len(labels) > 0 and answers.seconds > 0
+    before = without_temperature(probabilities, temperature) if len(labels) else probabilities
+    some = len(labels) > 0
     return Evaluation(
         intervals=intervals(probabilities, labels, answers.groups, seed=seed),
-        calibration=_calibration(probabilities, labels, temperature),
+        calibration=Calibration(
+            temperature,
+            ece_before=calibration_error(before, labels) if some else None,
+            ece_after=calibration_error(probabilities, labels) if some else None,
+            before=reliability(before, labels) if some else [],
+            after=reliability(probabilities, labels) if some else [],
+            fit=fit,
+        ),
         tags=tag_outcome(probabilities, labels, rule),
-        pictures_per_second=round(len(labels) / answers.seconds, 1) if some else None,
-    )
-
-
-def _calibration(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], temperature: float
-) -> Calibration:
-    before = (
-        without_temperature(probabilities, temperature) if len(probabilities) else probabilities
-    )
-    some = len(labels) > 0
-    return Calibration(
-        temperature,
-        ece_before=calibration_error(before, labels) if some else None,
-        ece_after=calibration_error(probabilities, labels) if some else None,
-        before=reliability(before, labels) if some else [],
-        after=reliability(probabilities, labels) if some else [],
+        pictures_per_second=round(len(labels) / answers.seconds, 1)
+        if some and answers.seconds > 0
+        else None,
     )
 
 

@@ -14,7 +14,7 @@ from sceneset.errors import library_errors
 from training.exports.explain import Anatomy, read_dense
 from training.imported.inspecting import OutputName, ScalingName
 from training.imported.opening import ImportedModel, describe_error
-from training.models.backbones import Scaling, scale
+from training.models.backbones.networks import Scaling, scale
 from training.models.backend import load_backend
 
 Rows = NDArray[np.float32]

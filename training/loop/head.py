@@ -11,6 +11,7 @@ from training.data.memmap import Rows
 from training.loop.history import Epochs
 from training.loop.plans import Plan
 from training.loop.trainer import Batch, Task, fit, head_logits
+from training.models.classifier import weighted_layers
 
 BLOCK = 1024
 STD_FLOOR = 1e-3
@@ -98,7 +99,7 @@ def train_head(
 def absorb_standardization(head: Any, scaling: tuple[Floats, Floats]) -> None:  # noqa: ANN401
     """Let the first dense layer standardise, in place: the head then takes plain features."""
     mean, std = scaling
-    first = dense_layers(head)[0]
+    first = weighted_layers(head)[0]
     kernel, bias = first.get_weights()
     scaled = kernel / std[:, None]
     first.set_weights([scaled, bias - mean.astype(np.float64) @ scaled.astype(np.float64)])
@@ -107,14 +108,9 @@ def absorb_standardization(head: Any, scaling: tuple[Floats, Floats]) -> None:  
 def restore_standardization(head: Any, scaling: tuple[Floats, Floats]) -> None:  # noqa: ANN401
     """Undo `absorb_standardization`, in place: the head then takes standardised features."""
     mean, std = scaling
-    first = dense_layers(head)[0]
+    first = weighted_layers(head)[0]
     kernel, bias = first.get_weights()
     first.set_weights([kernel * std[:, None], bias + mean.astype(np.float64) @ kernel])
-
-
-def dense_layers(head: Any) -> list[Any]:  # noqa: ANN401
-    """Return a head's layers that have weights, in order."""
-    return [layer for layer in head.layers if layer.get_weights()]
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, how: str) -> Floats:

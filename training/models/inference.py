@@ -21,8 +21,8 @@ CHUNK = 8
 THREADS = 2
 FROZEN_WEIGHTS = 50_000_000
 PARALLEL = 8
-EngineName = Literal["auto", "tensorflow", "openvino"]
-Engine = Literal["tensorflow", "openvino"]
+RuntimeName = Literal["auto", "tensorflow", "openvino"]
+Runtime = Literal["tensorflow", "openvino"]
 
 
 def forward_all(model: Any) -> Callable[[Pictures], list[NDArray[np.float32]]]:  # noqa: ANN401  Keras has no types
@@ -82,10 +82,10 @@ def load_model(path: Path) -> Any:  # noqa: ANN401  Keras has no types
     return load_backend().keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
-def choose_engine(
-    requested: EngineName, installed: Callable[[str], object] = importlib.util.find_spec
-) -> Engine:
-    """Return the engine requested; `auto` is OpenVINO where it is installed.
+def choose_runtime(
+    requested: RuntimeName, installed: Callable[[str], object] = importlib.util.find_spec
+) -> Runtime:
+    """Return the runtime requested; `auto` is OpenVINO where it is installed.
 
     Raises MissingExtraError when the one requested is not installed.
     """
@@ -101,7 +101,7 @@ def choose_engine(
     )
 
 
-def openvino_engine(model: Any) -> Compute:  # noqa: ANN401
+def openvino_runtime(model: Any) -> Compute:  # noqa: ANN401
     """Compile for OpenVINO in bfloat16, for CPUs that know it.
 
     A head trained on its features scores the same as on those of float32; figures are never taken

@@ -14,10 +14,9 @@ from training.loop.head import Examples, absorb_standardization, restore_standar
 from training.loop.history import DivergedError, Epochs
 from training.loop.plans import Plan
 from training.loop.trainer import Batch, Task, fit, head_logits
-from training.models.backbones import BACKBONES
+from training.models.backbones.table import BACKBONES
 from training.models.backend import load_backend
-from training.models.classifier import Trunk, classifier
-from training.models.folded_bn import FoldedTail
+from training.models.classifier import FoldedTail, Trunk, classifier
 from training.recipes.context import Setup, Trained, val_logits
 from training.recipes.fast import (
     HEAD_VIEWS,

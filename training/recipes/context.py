@@ -17,12 +17,11 @@ from sceneset.progress import Bar, Bars, Stopwatch
 from training.data.memmap import Rows
 from training.data.version import Version, picture_batches
 from training.loop.checkpoint import Checkpoints
-from training.loop.head import dense_layers
 from training.loop.history import Epochs
 from training.loop.plans import Plan, make_plan
-from training.models.backbones import BACKBONES, build_base
+from training.models.backbones.table import BACKBONES, build_base
 from training.models.backend import load_backend
-from training.models.classifier import Trunk
+from training.models.classifier import Trunk, weighted_layers
 from training.models.inference import forward, load_model
 from training.settings import TrainSettings
 
@@ -46,7 +45,6 @@ class Start:
     """
 
     bundle: Bundle
-    recipe: str
     temperature: float
     say: Callable[[str], None]
     inherited: bool = False
@@ -80,9 +78,9 @@ class Start:
         """Put its backbone's weights into a backbone of the same kind."""
         keras = load_backend().keras
         nested = [layer for layer in self.model.layers if isinstance(layer, keras.Model)]
-        before = next(layer for layer in nested if layer.name != "head").layers
+        before = next(layer for layer in nested if layer.name != "head")
         # A network stops at its last tap; each backbone's last tap is its last layer with weights.
-        pairs = zip(_with_weights(before), _with_weights(base.layers), strict=True)
+        pairs = zip(weighted_layers(before), weighted_layers(base), strict=True)
         try:
             for old, new in pairs:
                 new.set_weights(old.get_weights())
@@ -97,20 +95,17 @@ class Start:
 
         Returns False, after saying so, when the heads are built differently.
         """
-        old = [layer.get_weights() for layer in dense_layers(self.model.get_layer("head"))]
-        new = dense_layers(head)
-        fits = len(old) == len(new) and all(
-            was[0].shape == layer.kernel.shape
-            for was, layer in zip(old[:-1], new[:-1], strict=True)
-        )
-        if not fits or old[-1][0].shape[0] != new[-1].kernel.shape[0]:
+        old = [layer.get_weights() for layer in weighted_layers(self.model.get_layer("head"))]
+        new = weighted_layers(head)
+        drawn = [layer.get_weights() for layer in new]
+        if _shapes_below_classes(old) != _shapes_below_classes(drawn):
             self.say(
                 f"the head of {self.bundle.folder} is built differently: only its backbone is used"
             )
             return False
         for weights, layer in zip(old[:-1], new[:-1], strict=True):
             layer.set_weights(weights)
-        kernel, bias = new[-1].get_weights()
+        kernel, bias = drawn[-1]
         known = {name: place for place, name in enumerate(self.bundle.class_names)}
         for place, name in enumerate(class_names):
             if name in known:
@@ -130,8 +125,8 @@ def read_start(
     bundle = open_bundle(folder)
     try:
         metrics = json.loads(bundle.path("metrics.json").read_bytes())
-        trained, recipe = str(metrics["backbone"]), str(metrics["recipe"])
-        temperature = float(metrics["temperature"])
+        trained, temperature = str(metrics["backbone"]), float(metrics["temperature"])
+        saw = saw_labels(metrics)
         inherited = bool((metrics.get("started_from") or {}).get("may_know_test_pictures"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedDataError(
@@ -152,7 +147,7 @@ def read_start(
     for word, names in (("new", sorted(new - old)), ("gone", sorted(old - new))):
         if names:
             say(f"{word} since {bundle.folder}: {', '.join(names)}")
-    return Start(bundle, recipe, temperature, say, inherited, saw_labels(metrics))
+    return Start(bundle, temperature, say, inherited, saw)
 
 
 def saw_labels(metrics: Mapping[str, Any]) -> bool:
@@ -165,8 +160,9 @@ def saw_labels(metrics: Mapping[str, Any]) -> bool:
     return bool(metrics["recipe"] == "scratch" or metrics.get("fine_tuned") or inherited)
 
 
-def _with_weights(layers: Sequence[Any]) -> list[Any]:
-    return [layer for layer in layers if layer.get_weights()]
+def _shapes_below_classes(weights: Sequence[Any]) -> list[tuple[int, ...]]:
+    """Return the shapes of a head's kernels, without the number of classes."""
+    return [*(one[0].shape for one in weights[:-1]), weights[-1][0].shape[:1]]
 
 
 def _silent(_line: str) -> None:

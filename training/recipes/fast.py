@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.embeddings import Engines, Kind, Source, View, embed
+from training.data.embeddings import FeatureKind, FeatureSource, Runtimes, View, embed
 from training.data.memmap import Rows
 from training.loop.head import (
     Examples,
@@ -21,7 +21,7 @@ from training.loop.head import (
 from training.loop.history import Epochs
 from training.loop.plans import Plan
 from training.models.classifier import Trunk, build_head, classifier, embedder
-from training.models.inference import choose_engine, forward_all, openvino_engine
+from training.models.inference import choose_runtime, forward_all, openvino_runtime
 from training.recipes.context import Setup, Trained
 
 HEAD_VIEWS = 2
@@ -50,7 +50,10 @@ def fast(setup: Setup) -> Trained:
     views = make_views(plan)
     made = train_on_embeddings(setup, trunk, plan, views)
     network = classifier(trunk, made.head, frozen=True)
-    facts = {"engine": choose_engine(setup.settings.engine), "views": [str(view) for view in views]}
+    facts = {
+        "engine": choose_runtime(setup.settings.engine),
+        "views": [str(view) for view in views],
+    }
     features = made.examples.views[0]
     return Trained("fast", plan, network, made.val_logits(), made.epochs, facts, features)
 
@@ -82,31 +85,31 @@ def train_on_embeddings(
 
 
 def embeddings(
-    setup: Setup, trunk: Trunk, wanted: Sequence[tuple[View, Kind]], cut: str | None = None
+    setup: Setup, trunk: Trunk, wanted: Sequence[tuple[View, FeatureKind]], cut: str | None = None
 ) -> list[Rows]:
     """Return what is wanted of the pictures, computed where the cache does not hold it."""
     settings, version = setup.settings, setup.version
-    chosen = choose_engine(settings.engine)
+    chosen = choose_runtime(settings.engine)
     read = ",".join(trunk.taps) or "output"
-    shapes: dict[Kind, tuple[int, ...]] = {"pooled": (trunk.features,)}
+    shapes: dict[FeatureKind, tuple[int, ...]] = {"pooled": (trunk.features,)}
     if cut is not None:
         shapes["map"] = tuple(trunk.base.get_layer(cut).output.shape[1:])
-    source = Source(
+    source = FeatureSource(
         version,
         setup.embeddings,
         f"{settings.backbone} {setup.weights_sha256} {read} {chosen}",
         shapes,
     )
 
-    def engines() -> Engines:
+    def runtimes() -> Runtimes:
         model = embedder(trunk, cut=cut)
         exact = forward_all(model)
-        return Engines(openvino_engine(model) if chosen == "openvino" else exact, exact)
+        return Runtimes(openvino_runtime(model) if chosen == "openvino" else exact, exact)
 
     def versions() -> frozenset[str]:
         return setup.versions() | {version.id[:16]}
 
-    return embed(source, wanted, engines, versions, setup.bar("embedding"))
+    return embed(source, wanted, runtimes, versions, setup.bar("embedding"))
 
 
 def make_examples(setup: Setup, rows: Sequence[Rows], plan: Plan) -> Examples:

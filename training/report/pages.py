@@ -22,7 +22,8 @@ from training.exports.explain import KerasExplainer
 from training.exports.exporter import SPLIT_WORDS
 from training.exports.saved_model import PIXELS
 from training.loop.plans import OWN
-from training.models.backbones import BACKBONES, Backbone
+from training.models.backbones.networks import Backbone
+from training.models.backbones.table import BACKBONES
 from training.models.backend import versions
 from training.recipes.context import KNOWN, Setup, Trained
 from training.report.examples import (

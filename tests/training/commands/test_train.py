@@ -22,7 +22,7 @@ from training.commands.train import recorded, train
 from training.data.version import read_version
 from training.loop.history import Epochs
 from training.loop.plans import Plan
-from training.models.backbones import build_base
+from training.models.backbones.table import build_base
 from training.models.backend import load_backend
 from training.models.classifier import Trunk, build_head, classifier
 from training.recipes.context import Setup, val_logits

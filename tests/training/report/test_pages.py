@@ -22,7 +22,7 @@ from training.evaluation.metrics import measure
 from training.evaluation.predict import answer
 from training.evaluation.tags import TagRule
 from training.loop.plans import Plan
-from training.models.backbones import BACKBONES
+from training.models.backbones.table import BACKBONES
 from training.recipes.context import SEEN, Phase
 from training.report.pages import Measured, origin, write_pages
 from training.settings import TrainSettings

@@ -12,7 +12,8 @@ import pytest
 from support.weights import IGNORE_COPIES
 
 from sceneset.errors import SettingsError
-from training.models.backbones import BACKBONES, Scaling, build_base, scale
+from training.models.backbones.networks import Scaling, scale
+from training.models.backbones.table import BACKBONES, build_base
 from training.models.backend import load_backend
 from training.settings import TrainSettings
 
