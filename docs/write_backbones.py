@@ -6,10 +6,8 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
-from training.models.backbones import (  # noqa: E402  the project is put on the path first
-    BACKBONES,
-    Backbone,
-)
+from training.models.backbones.networks import Backbone  # noqa: E402  the project is put on the path first
+from training.models.backbones.table import BACKBONES  # noqa: E402
 
 INTRODUCTION = """# Backbones
 
@@ -76,7 +74,7 @@ def _file(row: Backbone) -> str:
     if row.pretrained is None:
         return ""
     sizes = ", ".join(map(str, row.pretrained.sizes))
-    address = row.pretrained.address.replace("{size}", "SIZE")
+    address = row.pretrained.url.replace("{size}", "SIZE")
     size = f" (SIZE: {sizes}; 224 for all others)" if len(row.pretrained.sizes) > 1 else ""
     return f"| {row.name} | <{address}>{size} |\n"
 

@@ -48,7 +48,7 @@ COMMANDS = (
         "training.commands.convert:convert",
         "Make a bundle of a model that was trained elsewhere.",
     ),
-    ("places365", "training.commands.places365:places365", "Make a bundle of VGG16 for Places365."),
+    ("places365", "training.commands.convert:places365", "Make a bundle of VGG16 for Places365."),
     (
         "export",
         "curate.commands.export:export",

@@ -66,7 +66,7 @@ def _curate(settings: DemoSettings, output: Output) -> Outcome:
 
 
 def _train(settings: DemoSettings, output: Output) -> Outcome:
-    from training.models.backbones import imagenet_available  # noqa: PLC0415
+    from training.models.backbones.table import imagenet_available  # noqa: PLC0415
 
     why_not = imagenet_available(160)
     if why_not:

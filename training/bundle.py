@@ -1,6 +1,7 @@
 """Fill a bundle's folder: models, measurements by the exported file, report, card, record."""
 
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,10 @@ import numpy as np
 from sceneset.bundle.gradcam import softmax
 from sceneset.bundle.tag_rule import TagRule
 from sceneset.manifest.store import now
-from training.data.checks import altered
-from training.data.version import count_sources
+from training.data.version import altered, count_sources
 from training.evaluation.calibration import Temperature, choose_temperature
 from training.evaluation.evaluation import Evaluation, evaluate_answers
-from training.evaluation.label_issues import Doubt, Suspect, opinion, suspects
+from training.evaluation.label_issues import LabelIssue, find_label_issues
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predict import answer, mirrored_headline
 from training.evaluation.tags import fit_rule
@@ -33,31 +33,19 @@ from training.recipes.context import SEEN, Setup, Trained
 from training.report.pages import Measured, write_pages
 
 
-def find_doubts(setup: Setup, trained: Trained) -> list[Doubt]:
-    """Judge training and validation pictures by their embeddings; [] where there are none.
+def look_for_label_issues(setup: Setup, trained: Trained) -> list[LabelIssue] | None:
+    """Judge training and validation pictures by their embeddings; None where there are none.
 
     The features of a network that was trained on these labels would agree with them, so only those
     of a frozen backbone count.
     """
-    rows = trained.features
-    if rows is None or not setup.settings.suspects:
-        return []
+    if trained.features is None or not setup.settings.suspects:
+        return None
     version = setup.version
     examples = (*version.splits["train"], *version.splits["val"])
-    labels = np.array([example.label for example in examples], np.int64)
-    names = [example.group or f"{place}" for place, example in enumerate(examples)]
-    groups = np.unique(names, return_inverse=True)[1].astype(np.int64)
     with setup.watch.step("suspects"):
-        embeddings = rows.take(np.arange(len(examples)))
-        found = suspects(opinion(embeddings, labels, groups, len(version.class_names)), labels)
-
-    def doubt(one: Suspect) -> Doubt:
-        example = examples[one.row]
-        other = None if one.other is None else version.class_names[one.other]
-        name = version.class_names[example.label]
-        return Doubt(example.path, example.sha256, name, one.kind, round(one.score, 4), other)
-
-    return [doubt(one) for one in found]
+        embeddings = trained.features.take(np.arange(len(examples)))
+        return find_label_issues(examples, embeddings, version.class_names)
 
 
 def assess(
@@ -68,7 +56,7 @@ def assess(
     Those that cannot be read, or were altered since they were published, are left out and named.
     """
     version, settings = setup.version, setup.settings
-    doubts = find_doubts(setup, trained)
+    issues = look_for_label_issues(setup, trained)
     with setup.watch.step("measure"):
         model = load_model(keras_file)
         # Hours may have passed since the check at the start.
@@ -78,12 +66,10 @@ def assess(
         answers = answer(model, test, version.size, version.fit, bar)
         answers = replace(answers, unreadable=gone | answers.unreadable)
         rule = tag_rule(setup, trained, temperature.chosen)
-        found = evaluate_answers(answers, temperature.chosen, rule, seed=settings.seed)
-    calibration = replace(found.calibration, fit=temperature)
-    looked = settings.suspects and trained.features is not None
+        chosen = temperature.chosen
+        evaluation = evaluate_answers(answers, chosen, rule, seed=settings.seed, fit=temperature)
     sources = count_sources(settings.dataset / "manifest.db", version)
-    measured = Measured(model, answers, doubts, looked, sources)
-    return measured, replace(found, calibration=calibration)
+    return Measured(model, answers, issues or [], issues is not None, sources), evaluation
 
 
 def tag_rule(setup: Setup, trained: Trained, temperature: float) -> TagRule:
@@ -115,9 +101,9 @@ class Run:
     unreadable: list[str]
     untaught: list[str]
     unmeasured: list[str]
-    exports: dict[str, dict[str, object]] = field(default_factory=dict)
-    doubts: tuple[Doubt, ...] = ()
-    suspects_note: str = ""
+    exports: dict[str, dict[str, object]]
+    label_issues: Sequence[LabelIssue] | None
+    suspects_note: str
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -135,10 +121,18 @@ def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> R
     with watch.step("export"):
         keras_file = write_keras(folder, model)
     measured, evaluation = assess(keras_file, setup, trained, temperature)
-    run = _run(setup, trained, model.count_params(), measured, evaluation, number=number)
+    name = f"{setup.settings.out.name} {number}"
     with watch.step("export"):
-        exports = write_exports(folder, model, setup, measured.answers, name=run.name)
-    run = replace(run, exports={one.name: one.as_json() for one in exports})
+        exports = write_exports(folder, model, setup, measured.answers, name=name)
+    run = _run(
+        setup,
+        trained,
+        measured,
+        evaluation,
+        name=name,
+        parameters=model.count_params(),
+        exports={one.name: one.as_json() for one in exports},
+    )
     write_class_names(folder, version.class_names)
     write_preprocess(folder, version.size, version.fit)
     with watch.step("report"):
@@ -165,16 +159,18 @@ def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> R
 def _run(
     setup: Setup,
     trained: Trained,
-    parameters: int,
     measured: Measured,
     evaluation: Evaluation,
     *,
-    number: int,
+    name: str,
+    parameters: int,
+    exports: dict[str, dict[str, object]],
 ) -> Run:
     version, settings = setup.version, setup.settings
     answers, calibration = measured.answers, evaluation.calibration
+    saw_labels = setup.start is not None and setup.start.saw_labels
     return Run(
-        name=f"{settings.out.name} {number}",
+        name=name,
         created_at=now(),
         backbone=settings.backbone,
         weights=_weights_name(setup),
@@ -187,25 +183,20 @@ def _run(
         metrics=measure(answers.probabilities, answers.labels, version.class_names),
         evaluation=evaluation,
         unreadable=[str(Path(p).relative_to(version.folder)) for p in answers.unreadable],
-        doubts=tuple(measured.doubts),
-        suspects_note=_suspects_note(setup, measured),
+        label_issues=measured.label_issues if measured.looked else None,
+        suspects_note=SEEN if saw_labels and measured.looked else "",
         untaught=version.classes_without("train"),
         unmeasured=version.classes_without("test"),
+        exports=exports,
     )
 
 
-def _suspects_note(setup: Setup, measured: Measured) -> str:
-    """Say it when the embeddings that judged the labels come from a network that saw labels."""
-    seen = setup.start is not None and setup.start.saw_labels
-    return SEEN if seen and measured.looked else ""
-
-
 def _mirrored(model: Any, setup: Setup, measured: Measured) -> dict[str, object]:  # noqa: ANN401  Keras has no types
-    """Measure the average over test pictures and their mirror images, when that is asked for."""
+    """Measure the average over test pictures and their mirror images, when that is requested."""
     answers, version = measured.answers, setup.version
     if not (setup.settings.mirrored_test and answers.examples):
         return {}
-    found = mirrored_headline(
+    headline = mirrored_headline(
         model,
         answers.probabilities,
         answers.examples,
@@ -214,7 +205,7 @@ def _mirrored(model: Any, setup: Setup, measured: Measured) -> dict[str, object]
         fit=version.fit,
         bar=setup.bars.add("mirrored", total=len(answers.examples)),
     )
-    return {"mirrored_average": found}
+    return {"mirrored_average": headline}
 
 
 def _weights_name(setup: Setup) -> str:
@@ -229,25 +220,24 @@ def _weights_name(setup: Setup) -> str:
 
 
 def _metrics_json(setup: Setup, trained: Trained, run: Run) -> dict[str, object]:
-    plan = trained.plan
     record = asdict(run)
     record |= record.pop("evaluation")
-    record["suspects"] = [one.as_json() for one in run.doubts]
-    del record["doubts"]
+    del record["label_issues"]
+    record["suspects"] = [one.as_json() for one in run.label_issues or ()]
     return {
         **record,
         "settings": {
             key: value.name if isinstance(value, Path) else value
             for key, value in (asdict(setup.settings) | {"weights": run.weights}).items()
         },
-        "weights_sha256": setup.weights_sha256() or None,
+        "weights_sha256": setup.weights_sha256 or None,
         "started_from": setup.start.as_json(setup.version.id) if setup.start else None,
         "epochs": trained.kept_phase.epochs,
         "epochs_run": trained.kept_phase.epochs_run,
         "epoch_kept": trained.kept_phase.epoch_kept,
         "batch_size": trained.kept_phase.batch_size,
         "phases": [asdict(one) for one in trained.phases],
-        "plan": plan.as_json(),
+        "plan": asdict(trained.plan),
         **trained.facts,
         "curves": trained.epochs.curves,
         "seconds": setup.watch.seconds,

@@ -1,4 +1,4 @@
-"""State what `train` and `evaluate` can be told, with the defaults."""
+"""Declare the settings of `train` and `evaluate`, with their defaults."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from sceneset.dataset import DEFAULT_ROOT
 from sceneset.errors import MissingExtraError, SettingsError
 from sceneset.manifest.rows import Split
-from training.models.backbones import check_name
-from training.models.inference import EngineName
+from training.models.backbones.table import check_name
+from training.models.inference import RuntimeName
 
 FILES = {
     "keras": "model.keras",
@@ -34,7 +34,7 @@ def parse_exports(text: str, kinds: Sequence[str] = (*FILES, "all")) -> tuple[st
 
     `keras` and `litert` are always among them.
 
-    Raises SettingsError for an unknown word, MissingExtraError when onnx is asked for by name and
+    Raises SettingsError for an unknown word, MissingExtraError when onnx is requested by name and
     a package for it is missing.
     """
     words = {word.strip() for word in text.split(",") if word.strip()}
@@ -54,6 +54,11 @@ def parse_exports(text: str, kinds: Sequence[str] = (*FILES, "all")) -> tuple[st
     return tuple(kind for kind in FILES if kind in wanted)
 
 
+def flag(name: str) -> str:
+    """Return a setting's name as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
 def missing_packages() -> list[str]:
     """Return what an ONNX export needs and is not installed."""
     return [name for name in ONNX_PACKAGES if find_spec(name) is None]
@@ -63,21 +68,45 @@ DEFAULT_MODEL = Path("models/scenes")
 RecipeName = Literal["fast", "best", "original"]
 ClassWeights = Literal["none", "root", "balanced"]
 
-_AT_LEAST_ONE = ("epochs", "batch_size", "hidden", "views", "fine_tune_epochs", "fine_tune_batch")
-_SHARES = ("flip", "crop", "colour", "rotation", "erase", "mixup")
-_BELOW_ONE = (
-    "dropout",
-    "input_dropout",
-    "label_smoothing",
-    "fine_tune_smoothing",
-    "fine_tune_dropout",
-    "fine_tune_input_dropout",
-    "average",
-    "warmup",
-    "fine_tune_warmup",
+# Names of settings, what their values must be, and the words for it
+_LIMITS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
+    (
+        ("epochs", "batch_size", "hidden", "views", "fine_tune_epochs", "fine_tune_batch"),
+        lambda value: value >= 1,
+        "1 or more",
+    ),
+    (
+        ("flip", "crop", "colour", "rotation", "erase", "mixup"),
+        lambda value: 0 <= value <= 1,
+        "a value from 0 to 1",
+    ),
+    (
+        (
+            "dropout",
+            "input_dropout",
+            "label_smoothing",
+            "fine_tune_smoothing",
+            "fine_tune_dropout",
+            "fine_tune_input_dropout",
+            "average",
+            "warmup",
+            "fine_tune_warmup",
+        ),
+        lambda value: 0 <= value < 1,
+        "a value from 0 to below 1",
+    ),
+    (
+        ("weight_decay", "fine_tune_decay", "fewest_per_class", "patience"),
+        lambda value: 0 <= value < float("inf"),
+        "0 or more",
+    ),
+    (
+        ("learning_rate", "fine_tune_rate"),
+        lambda value: 0 < value < 1,
+        "a value between 0 and 1, such as 0.001",
+    ),
+    (("seed",), lambda value: 0 <= value < 2**32, "a value from 0 to 4294967295"),
 )
-_NOT_NEGATIVE = ("weight_decay", "fine_tune_decay", "fewest_per_class", "patience")
-_RATES = ("learning_rate", "fine_tune_rate")
 
 
 @Parameter(name="*")
@@ -172,7 +201,7 @@ class TrainSettings:
     """Share of the features left out in these, 0.2."""
     fewest_per_class: int | None = None
     """`best` trains the backbone only with so many training pictures per class, 150; 0: always."""
-    engine: EngineName = "auto"
+    engine: RuntimeName = "auto"
     """What embeds the pictures: `openvino` (bfloat16, the extra of that name), `tensorflow`, or the
     faster one that is installed. Validation and test always go through TensorFlow in float32."""
     export: str = DEFAULT_EXPORTS
@@ -195,17 +224,13 @@ class TrainSettings:
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         check_name(self.backbone)
-        for name in _AT_LEAST_ONE:
-            self._check(name, lambda value: value >= 1, "1 or more")
-        for name in _SHARES:
-            self._check(name, lambda value: 0 <= value <= 1, "a value from 0 to 1")
-        for name in _BELOW_ONE:
-            self._check(name, lambda value: 0 <= value < 1, "a value from 0 to below 1")
-        for name in _NOT_NEGATIVE:
-            self._check(name, lambda value: 0 <= value < float("inf"), "0 or more")
-        for name in _RATES:
-            self._check(name, lambda value: 0 < value < 1, "a value between 0 and 1, such as 0.001")
-        self._check("seed", lambda value: 0 <= value < 2**32, "a value from 0 to 4294967295")
+        for names, is_valid, wanted in _LIMITS:
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and not is_valid(value):
+                    raise SettingsError(
+                        f"{flag(name)} is {value}", cure=f"give {flag(name)} {wanted}"
+                    )
         parse_exports(self.export)
         if self.from_bundle is not None and self.weights != "imagenet":
             raise SettingsError(
@@ -218,11 +243,14 @@ class TrainSettings:
         """Return the kinds of exports to write, in their fixed order."""
         return parse_exports(self.export)
 
-    def _check(self, name: str, fits: Callable[[float], bool], wanted: str) -> None:
-        value = getattr(self, name)
-        if value is not None and not fits(value):
-            flag = "--" + name.replace("_", "-")
-            raise SettingsError(f"{flag} is {value}", cure=f"give {flag} {wanted}")
+    @property
+    def recipe_name(self) -> str:
+        """Return the recipe that runs: without pretrained weights always `scratch`.
+
+        Known before weights are looked for: only `--weights none` and the backbone small have none.
+        """
+        bare = self.weights == "none" or self.backbone == "small"
+        return "scratch" if bare else self.recipe
 
 
 @Parameter(name="*")

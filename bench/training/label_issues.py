@@ -30,7 +30,7 @@ from sceneset.dataset import Dataset
 from sceneset.progress import Output
 from training.data.version import Example, picture_batches, read_version
 from training.evaluation import label_issues
-from training.models.backbones import BACKBONES, build_base
+from training.models.backbones.table import BACKBONES, build_base
 from training.models.classifier import Trunk, embedder
 from training.models.inference import forward
 
@@ -88,9 +88,9 @@ def measure(
     """Return the figures of one seed."""
     classes, every = int(labels.max()) + 1, np.arange(len(labels))
     began = perf_counter()
-    opinion = label_issues.opinion(rows, labels, groups, classes)
+    opinion = label_issues.judge_labels(rows, labels, groups, classes)
     listed = np.zeros(len(labels), bool)
-    listed[[s.row for s in label_issues.suspects(opinion, labels) if s.kind == "label"]] = True
+    listed[[s.row for s in label_issues.rank_issues(opinion, labels) if s.kind == "label"]] = True
     seconds = perf_counter() - began
     short = label_issues.strongest_directions(rows)
     votes, _ = label_issues.neighbour_votes(short, labels, groups, classes)

@@ -9,13 +9,11 @@ count once, and of their resident sets. Prints one JSON object.
 """
 
 import argparse
-import csv
 import hashlib
 import json
 import os
 import shutil
 import sys
-from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +28,7 @@ from sceneset.class_list import slug_of
 from sceneset.dataset import create_dataset
 from sceneset.manifest.rows import Split
 from sceneset.manifest.store import Manifest
-from sceneset.versions.published import COLUMNS, PublishedPicture, version_id
+from sceneset.versions.published import MANIFEST_NAME, PublishedPicture, manifest_csv, version_id
 
 SIZE = 160
 NOISE = 6.0
@@ -80,8 +78,7 @@ def publish(source: Path, root: Path, count: int) -> Path:
                 relative, label, name, split, digest, digest[:16], SIZE, SIZE, "", "", ""
             )
         )
-    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([COLUMNS, *sorted(map(astuple, rows))])
+    (folder / MANIFEST_NAME).write_bytes(manifest_csv(rows))
     write_checksums(folder)
     record = {"version": version_id(rows), "class_names": names, "size": SIZE}
     (folder / "dataset.json").write_text(json.dumps(record))

@@ -41,7 +41,7 @@ from training.models.inference import forward
 from training.recipes.best import best
 from training.recipes.context import Setup
 from training.recipes.fast import embeddings, fast, make_views
-from training.recipes.registry import original
+from training.recipes.from_pictures import original
 from training.settings import TrainSettings
 
 FOLDERS = {"intel6": "intel6/seg_train", "mixed": "mixed"}
@@ -97,7 +97,7 @@ def measure(recipe: Callable[[Setup], Any], setup: Setup) -> dict[str, Any]:
 def published_head(setup: Setup) -> float:
     """Return the accuracy of the published head, trained by Keras on features computed once."""
     version, trunk = setup.version, setup.trunk(multi_scale=True)
-    (rows,) = embeddings(setup, trunk, [(make_views(setup.plan("fast"))[0], "pooled")])
+    (rows,) = embeddings(setup, trunk, [(make_views(setup.plan)[0], "pooled")])
     middle = len(version.splits["train"])
     features = rows.take(np.arange(len(rows)))[:, -PUBLISHED:]
     head = build_head(PUBLISHED, len(version.class_names))

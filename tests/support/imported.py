@@ -1,4 +1,4 @@
-"""Make models as others leave them, and weights of VGG-16 in the published layout."""
+"""Make models as others save them, and weights of VGG-16 in the published layout."""
 
 from pathlib import Path
 from typing import Any
@@ -30,19 +30,19 @@ def vgg16_layers(classes: int, size: int = 32, *, caffe: bool = False) -> list[t
     rng = np.random.default_rng(0)
     names = [f"{b}_{c}" for b, n in enumerate(_BLOCKS, 1) for c in range(1, n + 1)]
     names = [f"conv{n}" if caffe else f"block{n.replace('_', '_conv')}" for n in names]
-    told: list[tuple[str, Arrays]] = []
+    layers: list[tuple[str, Arrays]] = []
     width = 3
     for name, out in zip(names, [4] * 4 + [6] * 9, strict=True):
         kernel = rng.normal(0, np.sqrt(2 / 9 / width), (3, 3, width, out)).astype(np.float32)
-        told.append((name, [kernel, rng.normal(0, 0.1, out).astype(np.float32)]))
+        layers.append((name, [kernel, rng.normal(0, 0.1, out).astype(np.float32)]))
         width = out
     width *= (size // 32) ** 2
     tops = ("fc6", "fc7", "fc8a") if caffe else ("fc1", "fc2", "predictions")
     for name, out in zip(tops, (8, 8, classes), strict=True):
         kernel = rng.normal(0, 0.1 * np.sqrt(2 / width), (width, out)).astype(np.float32)
-        told.append((name, [kernel, rng.normal(0, 0.1, out).astype(np.float32)]))
+        layers.append((name, [kernel, rng.normal(0, 0.1, out).astype(np.float32)]))
         width = out
-    return told
+    return layers
 
 
 def write_vgg16(path: Path, classes: int, size: int = 32) -> Path:

@@ -1,6 +1,5 @@
 """Publish a small version of drawn pictures: what curate leaves behind for training."""
 
-import csv
 import hashlib
 import io
 import json
@@ -12,9 +11,14 @@ import pytest
 from PIL import Image, ImageDraw
 
 from sceneset.class_list import slug_of
-from sceneset.manifest.rows import SPLITS
+from sceneset.manifest.rows import Split
 from sceneset.manifest.store import Manifest
-from sceneset.versions.published import PublishedPicture, version_id
+from sceneset.versions.published import (
+    MANIFEST_NAME,
+    PublishedPicture,
+    manifest_csv,
+    version_id,
+)
 
 NAMES = ("Disc", "Frame <b>&", "Stripes")
 SIZE = 32
@@ -44,27 +48,20 @@ def draw(kind: int, rng: Random) -> bytes:
 def publish(tmp_path_factory: pytest.TempPathFactory) -> Publish:
     """Return a function that publishes so many pictures per class and split."""
 
-    def make(counts: dict[str, dict[str, int]], names: tuple[str, ...] = NAMES) -> Path:
+    def make(counts: dict[str, dict[Split, int]], names: tuple[str, ...] = NAMES) -> Path:
         root = tmp_path_factory.mktemp("data") / "drawn"
         folder = root / "curated" / "versions" / "1"
         folder.mkdir(parents=True)
         with Manifest(root / "manifest.db"):
             pass
-        rows = [
+        pictures = [
             _save(folder, names, name, split, number)
             for name, by_split in counts.items()
             for split, count in by_split.items()
             for number in range(count)
         ]
-        with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerows([("path", "label", "class", "split", "sha256"), *sorted(rows)])
-        version = version_id(
-            PublishedPicture(path, label, name, split, digest, "", 0, 0, "", "", "")
-            for path, label, name, word, digest in rows
-            for split in SPLITS
-            if split == word
-        )
+        (folder / MANIFEST_NAME).write_bytes(manifest_csv(pictures))
+        version = version_id(pictures)
         record = {"version": version, "class_names": names, "size": SIZE, "counts": counts}
         (folder / "dataset.json").write_text(json.dumps(record))
         (root / "curated" / "current").symlink_to("versions/1")
@@ -74,15 +71,16 @@ def publish(tmp_path_factory: pytest.TempPathFactory) -> Publish:
 
 
 def _save(
-    folder: Path, names: tuple[str, ...], name: str, split: str, number: int
-) -> tuple[str, int, str, str, str]:
+    folder: Path, names: tuple[str, ...], name: str, split: Split, number: int
+) -> PublishedPicture:
     label = names.index(name)
     data = draw(label, Random(f"{name} {split} {number}"))
     digest = hashlib.sha256(data).hexdigest()
     path = folder / split / slug_of(name) / f"{digest[:16]}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-    return path.relative_to(folder).as_posix(), label, name, split, digest
+    relative = path.relative_to(folder).as_posix()
+    return PublishedPicture(relative, label, name, split, digest, "", SIZE, SIZE, "", "", "")
 
 
 @pytest.fixture(scope="session")

@@ -14,16 +14,16 @@ from sceneset.errors import (
     memory_errors,
 )
 from training.commands.train import RESUME, link_newest, smaller_steps
+from training.loop.history import Labelled, own_errors, stream
 from training.loop.plans import Plan
 from training.models.backend import load_backend
-from training.recipes.original import Batch, own_errors, stream
 from training.report.pages import plain
 
 
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_damaged_picture_is_told_as_such_also_from_inside_tensorflow() -> None:
-    def batches() -> Iterator[Batch]:
+    def batches() -> Iterator[Labelled]:
         yield np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, np.int64)
         raise DamagedDataError("a picture is gone", cure="curate again")
 

@@ -1,6 +1,6 @@
-"""Make a bundle of a model that was trained elsewhere."""
+"""Make a bundle of a model that was trained elsewhere: any Keras model, or VGG-16 for Places365."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,46 +8,26 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from sceneset.class_names import read_class_names
-from sceneset.errors import SettingsError
-from sceneset.images import Fit
 from sceneset.progress import Outcome, Output, Stopwatch
-from training.imported.bundling import Made, Wish, check_out, make_bundle
-from training.imported.opening import check_kind, open_foreign
-from training.imported.reading import OutputName, ScalingName
-from training.imported.writing import DEFAULT_EXPORTS, KINDS
+from training.imported.bundling import (
+    DEFAULT_EXPORTS,
+    KINDS,
+    ConvertSettings,
+    check_out,
+    make_bundle,
+)
+from training.imported.opening import ImportedModel, check_kind, open_imported
+from training.imported.vgg16 import (
+    Channels,
+    fetch_file,
+    find_file,
+    find_list,
+    is_published,
+    open_vgg16,
+    read_categories,
+    read_list,
+)
 from training.settings import parse_exports
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class ConvertSettings:
-    """Which bundle to make, and what its model does not say of itself."""
-
-    class_names: Path
-    """Class names in the order of the model's outputs: .txt of lines, .json list, or .csv with the
-    header `keys` or `category,label`."""
-    out: Path
-    """The bundle's folder; it must not be there yet. As models/NAME/1 it is version 1 of a model."""
-    size: int | None = None
-    """Side of the square that the model takes, in px; needed only where the model takes any."""
-    scaling: ScalingName | None = None
-    """What the model takes for the values 0 to 255: `none` or `0..255` as they are, `0..1`, `tf` or
-    `-1..1`, `torch` (0..1 minus ImageNet's means, over deviations), `caffe` (blue, green, red minus
-    means). By default what the Rescaling and Normalization layers before the first other weights
-    say; where they leave it open it is asked for."""
-    outputs: OutputName | None = None
-    """What the model gives: `probabilities`, or `logits`, which get a softmax. By default whether its
-    answers to drawn pictures sum to 1."""
-    fit: Fit = "crop"
-    """How a picture becomes square before the model sees it."""
-    export: str = DEFAULT_EXPORTS
-    """Formats of the bundle: keras and litert (always written, the latter with what explains an
-    answer where the model allows it), saved_model, onnx."""
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
-        if self.size is not None and not 1 <= self.size <= 4096:  # noqa: PLR2004  px
-            raise SettingsError(f"--size is {self.size}", cure="give --size from 1 to 4096")
 
 
 def convert(
@@ -67,46 +47,88 @@ def convert(
     watch = Stopwatch()
     check_kind(file)
     check_out(settings.out)
-    exports = parse_exports(settings.export, KINDS)
     names = read_class_names(settings.class_names)
-    wish = Wish(
-        settings.out,
-        names,
-        settings.class_names,
-        settings.fit,
-        exports,
-        settings.size,
-        settings.scaling,
-        settings.outputs,
+    model = open_imported(file)
+    return _bundle(model, settings, names, {"made_from": file.resolve().name}, output, watch=watch)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PlacesSettings:
+    """Which network to take, and where its bundle goes."""
+
+    weights: str = "places"
+    """`places` (365 categories) or `hybrid` (1,365: those of ImageNet too), downloaded once, which are
+    published under the GPL 3.0; or the path of such a file, .h5 with its top."""
+    out: Path
+    """The bundle's folder; it must not be there yet. As models/NAME/1 it is version 1 of a model."""
+    class_names: Path | None = None
+    """The category list, or any file of class names in the order of the outputs; by default the
+    published list, downloaded once."""
+    channels: Channels | None = None
+    """In which order the first dense layer reads the feature map: channels `last` as TensorFlow, or
+    `first`; by default last for the downloads, and of other files first where the layers have
+    Caffe's names (fc6)."""
+    export: str = DEFAULT_EXPORTS
+    """Formats of the bundle: keras and litert (always written), saved_model, onnx."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        parse_exports(self.export, KINDS)
+
+
+def places365(*, settings: PlacesSettings, output: Output = Output()) -> Outcome:
+    """Make a bundle of VGG16-Places365 or VGG16-Hybrid1365 from its published weights."""
+    watch = Stopwatch()
+    check_out(settings.out)
+    names_file = settings.class_names
+    names = None if names_file is None else read_categories(names_file)
+    path = find_file(settings.weights, fetch_file)
+    model, channels, why = open_vgg16(path, settings.channels, published=is_published(path))
+    if names is None or names_file is None:
+        classes = int(model.gives[1] or 0)
+        names_file = find_list(classes, fetch_file)
+        names = read_list(names_file, classes)
+    order = f"channels {channels}: {why}"
+    output.say(order)
+    # The published network saw whole pictures, stretched to a square.
+    stated = ConvertSettings(
+        class_names=names_file,
+        out=settings.out,
+        scaling="caffe",
+        outputs="probabilities",
+        fit="stretch",
+        export=settings.export,
     )
-    foreign = open_foreign(file)
-    made = make_bundle(foreign, wish, {"made_from": file.resolve().name}, output.say)
-    return told(settings.out, names, made, watch.total)
+    facts = {"made_from": path.name, "channels": channels}
+    return _bundle(model, stated, names, facts, output, watch=watch, channels=order)
 
 
-def told(
-    out: Path, names: tuple[str, ...], made: Made, seconds: float, *, more: Sequence[str] = ()
+def _bundle(
+    model: ImportedModel,
+    settings: ConvertSettings,
+    names: tuple[str, ...],
+    facts: Mapping[str, object],
+    output: Output,
+    *,
+    watch: Stopwatch,
+    channels: str = "",
 ) -> Outcome:
-    """Return the outcome of a bundle that was made; `more` lines say what else was read."""
-    reading = made.reading
-    left_out = {one.name: one.left_out for one in made.exports if one.left_out}
-    summary = {
-        "bundle": str(out),
-        "classes": len(names),
-        "size": reading.size,
-        "scaling": reading.scaling,
-        "outputs": reading.output,
-        "found_by": dict(made.why),
-        "exports": {one.name: one.as_json() for one in made.exports},
-        "seconds": {"total": seconds},
+    """Make the bundle; `channels` says in which order a first dense layer reads them, and why."""
+    summary = make_bundle(model, settings, names, facts, output.say)
+    found_by = summary["found_by"]
+    left_out = {
+        name: one["left_out"] for name, one in summary["exports"].items() if "left_out" in one
     }
     lines = (
-        f"bundle: {out}",
-        f"{len(names)} classes, {reading.size} px",
-        f"takes {reading.scaling}: {made.why['scaling']}",
-        f"gives {reading.output}: {made.why['outputs']}",
-        *more,
+        f"bundle: {settings.out}",
+        f"{len(names)} classes, {summary['size']} px",
+        f"takes {summary['scaling']}: {found_by['scaling']}",
+        f"gives {summary['outputs']}: {found_by['outputs']}",
+        *([channels] if channels else []),
         *(f"left out {name}: {why}" for name, why in left_out.items()),
-        f"serve it: sceneset serve --model {out}",
+        f"serve it: sceneset serve --model {settings.out}",
     )
-    return Outcome(summary, lines)
+    if channels:
+        found_by["channels"] = channels
+    return Outcome({**summary, "seconds": {"total": watch.total}}, lines)

@@ -11,14 +11,14 @@ from sceneset.class_list import shown, slug_of
 from sceneset.dataset import Dataset
 from sceneset.errors import PARTIAL, MissingInputError, UsageError
 from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
-from training.data.checks import check_pictures
-from training.data.version import Example, read_version
-from training.evaluation.evaluation import Evaluation, evaluate_answers, spoken
+from training.data.version import Example, Version, check_pictures, read_version
+from training.evaluation.evaluation import Evaluation, evaluate_answers, format_evaluation
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predict import answer
 from training.models.inference import load_model
 from training.settings import EvaluateSettings
 
+MOST_NAMED = 10
 _DEFAULTS = EvaluateSettings()
 
 
@@ -26,12 +26,18 @@ def evaluate(*, settings: EvaluateSettings = _DEFAULTS, output: Output = Output(
     """Measure a bundle on a split of the published version, or on a folder of class folders."""
     watch = Stopwatch()
     bundle = open_bundle(settings.model)
-    examples, source = _examples(settings, bundle)
+    if settings.folder is not None:
+        version, source = None, str(settings.folder)
+        examples = folder_examples(settings.folder, bundle.class_names)
+    else:
+        version = read_version(Dataset.open(settings.dataset))
+        source = f"the {settings.split} split of {settings.dataset}"
+        examples = split_examples(version, settings, bundle.class_names)
     if not examples:
         raise MissingInputError(
             f"no picture to measure on in {source}", cure="name another --split or --folder"
         )
-    if settings.folder is None and not _is_own_split(settings, bundle):
+    if version is not None and bundle.record.get("dataset_version") != version.id:
         output.say(
             "the data set has changed since: its split may hold pictures the model trained on"
         )
@@ -51,12 +57,6 @@ def _temperature(bundle: Bundle) -> float:
         return float(json.loads(bundle.path("metrics.json").read_bytes()).get("temperature", 1))
     except (OSError, ValueError, TypeError, AttributeError):
         return 1.0
-
-
-def _is_own_split(settings: EvaluateSettings, bundle: Bundle) -> bool:
-    """Say whether the data set's version is the one that the bundle was trained on."""
-    version = read_version(Dataset.open(settings.dataset))
-    return bool(bundle.record.get("dataset_version") == version.id)
 
 
 def folder_examples(folder: Path, names: Sequence[str]) -> list[Example]:
@@ -82,36 +82,38 @@ def folder_examples(folder: Path, names: Sequence[str]) -> list[Example]:
     return examples
 
 
-def _examples(settings: EvaluateSettings, bundle: Bundle) -> tuple[list[Example], str]:
-    if settings.folder is not None:
-        return folder_examples(settings.folder, bundle.class_names), str(settings.folder)
-    version = read_version(Dataset.open(settings.dataset))
-    label_of = {name: label for label, name in enumerate(bundle.class_names)}
-    found = version.splits[settings.split]
-    strange = sorted({version.class_names[e.label] for e in found} - set(label_of))
-    if strange:
+def split_examples(
+    version: Version, settings: EvaluateSettings, names: Sequence[str]
+) -> list[Example]:
+    """Return the examples of a split with the labels of a model's classes.
+
+    Raises UsageError naming classes that the model does not know.
+    """
+    label_of = {name: label for label, name in enumerate(names)}
+    examples = version.splits[settings.split]
+    unknown = sorted({version.class_names[one.label] for one in examples} - set(label_of))
+    if unknown:
         raise UsageError(
-            f"the model does not know {_few(strange)} of {settings.dataset}",
+            f"the model does not know {_few(unknown)} of {settings.dataset}",
             cure="name the data set it was trained on, or train again",
         )
-    examples = [replace(e, label=label_of[version.class_names[e.label]]) for e in found]
-    return examples, f"the {settings.split} split of {settings.dataset}"
+    return [replace(one, label=label_of[version.class_names[one.label]]) for one in examples]
 
 
 def _outcome(
     bundle: Bundle,
     source: str,
-    found: tuple[Metrics, Evaluation],
+    measured: tuple[Metrics, Evaluation],
     unreadable: dict[str, str],
     seconds: float,
 ) -> Outcome:
-    metrics, evaluation = found
+    metrics, evaluation = measured
     summary = {
         "bundle": str(bundle.folder),
         "images": metrics.pictures,
         "metrics": metrics.headline(),
         "nll": metrics.nll,
-        "per_class": metrics.as_json()["per_class"],
+        "per_class": asdict(metrics)["per_class"],
         "confusion": metrics.confusion,
         **asdict(evaluation),
         "unreadable": unreadable,
@@ -119,7 +121,7 @@ def _outcome(
     }
     lines = (
         f"{metrics.pictures} pictures of {source}: {headline(metrics)}",
-        *spoken(evaluation, metrics.top1),
+        *format_evaluation(evaluation, metrics.top1),
     )
     if not unreadable:
         return Outcome(summary, lines)
@@ -137,11 +139,11 @@ def headline(metrics: Metrics) -> str:
     """Say the figures in one line."""
     if not metrics.pictures:
         return "no test pictures, so nothing is measured"
-    said = {"top-1": metrics.top1, "top-3": metrics.top3, "macro-F1": metrics.macro_f1}
-    shares = ", ".join(f"{name} {100 * (value or 0):.1f} %" for name, value in said.items())
+    figures = {"top-1": metrics.top1, "top-3": metrics.top3, "macro-F1": metrics.macro_f1}
+    shares = ", ".join(f"{name} {100 * (value or 0):.1f} %" for name, value in figures.items())
     return f"{shares}, ECE {metrics.ece:.3f}"
 
 
-def _few(names: Sequence[str], most: int = 10) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(shown(name) for name in names[:most]) + more
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(shown(name) for name in names[:MOST_NAMED]) + more

@@ -1,64 +1,232 @@
 """Run a training: from a published version to a published bundle."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from sceneset.atomic import new_folder, swap_link
 from sceneset.bundle.reader import BUNDLE_NAME
 from sceneset.dataset import (
+    LOCK_NAME,
     Dataset,
     prepare_versions,
     reading_versions,
     run_lock,
 )
-from sceneset.errors import OK, PARTIAL, InterruptedRunError, disk_errors, interrupts, memory_errors
+from sceneset.errors import (
+    OK,
+    PARTIAL,
+    CannotWriteError,
+    InterruptedRunError,
+    LockedError,
+    UsageError,
+    disk_errors,
+    interrupts,
+    memory_errors,
+)
 from sceneset.manifest.store import Manifest
-from sceneset.progress import Bars, Outcome, Output, Stopwatch, progress_bars
-from sceneset.versions.published import numbers, read_record, version_number
+from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
+from sceneset.versions.published import numbers, read_record
 from training.bundle import Run, write_bundle
 from training.commands.evaluate import headline
-from training.data.checks import check_classes, check_pictures, leaving_nothing, make_logs, make_out
 from training.data.memmap import remove_maps
-from training.data.version import Version, read_version
-from training.evaluation.evaluation import spoken
-from training.evaluation.label_issues import Doubt, doubts_told, store_doubts
+from training.data.version import Version, check_classes, check_pictures, read_version
+from training.evaluation.evaluation import format_evaluation
+from training.evaluation.label_issues import LabelIssue, format_label_issues, store_label_issues
 from training.exports.tensorboard import write_logs
-from training.loop.checkpoint import Checkpoints, begin, go_on, interrupted, require_same
+from training.loop.checkpoint import (
+    Checkpoints,
+    begin_run,
+    interrupted_run,
+    require_same,
+    resume_run,
+)
 from training.loop.plans import Plan, make_plan
-from training.models.backbones import find_weights
+from training.models.backbones.table import find_weights
 from training.models.backend import load_backend, versions
-from training.models.inference import choose_engine
-from training.recipes.context import KNOWN, Setup, Start, Trained, read_start
-from training.recipes.registry import choose_recipe, recipe_name
+from training.models.inference import choose_runtime
+from training.recipes.best import best
+from training.recipes.context import KNOWN, Setup, Start, Trained, read_start, starting_sha256
+from training.recipes.fast import fast
+from training.recipes.from_pictures import original, scratch
 from training.settings import TrainSettings
 
+RECIPES: Mapping[str, Callable[[Setup], Trained]] = {
+    "fast": fast,
+    "best": best,
+    "original": original,
+    "scratch": scratch,
+}
 RESUME = "the same command with --resume goes on from the last epoch"
 _WEIGHTS = "starting weights"
 _ELSEWHERE = {"dataset", "out", "weights", "from_bundle", "resume", "mirrored_test", "engine"}
 _ELSEWHERE |= {"export", "fit_tags", "suspects", "tensorboard"}
+_DEFAULTS = TrainSettings()
+_DOWNLOADED = ("imagenet", "places")
 
 
-def about(settings: TrainSettings, version: Version, weights: str) -> dict[str, Any]:
+def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
+    """Train a classifier on the newest published version and export it as a bundle."""
+    dataset, watch = Dataset.open(settings.dataset), Stopwatch()
+    with reading_versions(dataset, "train"):
+        version = read_version(dataset)
+        # What cannot work is refused before anything is hashed, downloaded or computed.
+        make_plan(settings, len(version.splits["train"]))
+        choose_runtime(settings.engine)
+        check_classes(version)
+        with model_folder(settings.out):
+            if settings.tensorboard is not None:
+                make_writable(settings.tensorboard, "--tensorboard")
+            if settings.weights not in _DOWNLOADED:
+                find_weights(settings.backbone, settings.weights, version.size)
+            start = _read_start(settings, version, output.say)
+            with run_lock(settings.out, "train"):
+                with watch.step("check"):
+                    check_start(settings, version)
+                return _train(
+                    dataset, version, start, settings=settings, output=output, watch=watch
+                )
+
+
+def _train(
+    dataset: Dataset,
+    version: Version,
+    start: Start | None,
+    *,
+    settings: TrainSettings,
+    output: Output,
+    watch: Stopwatch,
+) -> Outcome:
+    """Find the weights, train and publish; the lock of the model's folder is held."""
+    weights = None if start else find_weights(settings.backbone, settings.weights, version.size)
+    if settings.recipe_name == "scratch" and start is None:
+        output.say("no pretrained weights: the whole network is trained from scratch")
+    pictures = len(version.splits["train"])
+    output.say(f"training on {pictures} pictures of {len(version.class_names)} classes")
+    with interrupts(RESUME):
+        link_newest(settings.out)
+        facts = describe_run(settings, version, starting_sha256(weights, start))
+        checkpoints = choose_checkpoints(settings, facts, output.say)
+        with watch.step("import"):
+            load_backend().keras.utils.set_random_seed(settings.seed)
+        with recorded(dataset, settings) as record, progress_bars(output) as bars:
+            setup = Setup(
+                settings=settings,
+                version=version,
+                weights=weights,
+                bars=bars,
+                watch=watch,
+                checkpoints=checkpoints,
+                start=start,
+                versions=partial(_version_ids, dataset),
+                say=output.say,
+            )
+            outcome, issues = _train_and_publish(setup)
+            if issues is not None:
+                store_label_issues(dataset.manifest_path, record["run"], issues)
+            record.update(outcome.summary)
+    return outcome
+
+
+def _train_and_publish(setup: Setup) -> tuple[Outcome, Sequence[LabelIssue] | None]:
+    """Run the recipe, publish what it made, then forget its checkpoints.
+
+    The label issues are None where none were looked for: those of an earlier run then stay.
+    """
+    settings, out = setup.settings, setup.settings.out
+    with memory_errors(smaller_steps(setup.plan)):
+        trained = RECIPES[settings.recipe_name](setup)
+    number = prepare_versions(out)
+    with disk_errors(out), new_folder(out / str(number)) as part:
+        run = write_bundle(part, setup, trained, number)
+    swap_link(out / "current", str(number))
+    setup.checkpoints.remove()
+    if settings.recipe_name == "best":
+        remove_maps(setup.embeddings)
+    if settings.tensorboard is not None:
+        logs = settings.tensorboard / f"{out.name}-{number}"
+        write_logs(logs, trained.epochs.curves, run.metrics.headline())
+    return _outcome(out / str(number), run, trained, setup.watch), run.label_issues
+
+
+@contextmanager
+def model_folder(out: Path) -> Iterator[None]:
+    """Make the model's folder; after an error remove it if it was made here and nothing is in it.
+
+    Raises UsageError when a file is in the way, or CannotWriteError.
+    """
+    for path in (out, *out.parents):
+        if path.exists() and not path.is_dir():
+            raise UsageError(
+                f"--out {out} cannot be a folder: {path} is a file", cure="name a folder: --out DIR"
+            )
+    is_new = not out.exists()
+    make_writable(out, "--out")
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            _remove_unused(out)
+        raise
+
+
+def make_writable(folder: Path, flag: str) -> None:
+    """Make a folder that an option names, and see that files can be made in it.
+
+    Raises CannotWriteError.
+    """
+    problem = "no folder can be made at"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        problem = "nothing can be written to"
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CannotWriteError(
+            f"{problem} {flag} {folder} ({error.strerror})", cure=f"name another: {flag} DIR"
+        ) from error
+
+
+def _remove_unused(out: Path) -> None:
+    """Remove a folder that holds a lock at most, and no run."""
+    with suppress(LockedError, OSError), run_lock(out, "train"):
+        if {path.name for path in out.iterdir()} == {LOCK_NAME}:
+            (out / LOCK_NAME).unlink()
+            out.rmdir()
+
+
+def _read_start(
+    settings: TrainSettings, version: Version, say: Callable[[str], None]
+) -> Start | None:
+    if settings.from_bundle is None:
+        return None
+    start = read_start(settings.from_bundle, settings.backbone, version.class_names, say)
+    if start.may_know(version.id):
+        say(f"{KNOWN}: the figures may be too good")
+    return start
+
+
+def describe_run(settings: TrainSettings, version: Version, weights: str) -> dict[str, Any]:
     """Return everything that decides a run's result, as JSON gives it back.
 
     The plan's values stand in the place of settings that were left out: a recipe's own may be
     others in another release.
     """
-    plan = make_plan(settings, recipe_name(settings), len(version.splits["train"]))
-    told = {k: v for k, v in asdict(settings).items() if k not in _ELSEWHERE}
-    return told | {
-        **plan.as_json(),
+    plan = make_plan(settings, len(version.splits["train"]))
+    chosen = {name: value for name, value in asdict(settings).items() if name not in _ELSEWHERE}
+    return chosen | {
+        **asdict(plan),
         "data set version": version.id,
         "published pictures": version.pixels,
         "picture size": version.size,
         "picture fit": version.fit,
         _WEIGHTS: weights,
-        "engine": choose_engine(settings.engine),
+        "engine": choose_runtime(settings.engine),
     }
 
 
@@ -68,112 +236,32 @@ def check_start(settings: TrainSettings, version: Version) -> None:
     A run that goes on may lack test pictures: they are left out when it is measured, and its epochs
     are not lost. Raises UsageError or DamagedDataError.
     """
-    before = _gone_on_with(settings)
+    before = _run_to_resume(settings)
     splits = dict(version.splits)
     if before is not None:
         # The weights may have to be downloaded, so they are compared later.
-        told = about(settings, version, before.get(_WEIGHTS, ""))
-        require_same(settings.out, told, before)
+        facts = describe_run(settings, version, before.get(_WEIGHTS, ""))
+        require_same(settings.out, facts, before)
         del splits["test"]
-    check_pictures([example for rows in splits.values() for example in rows])
+    check_pictures([example for examples in splits.values() for example in examples])
 
 
-def choose_checkpoints(setup: Setup) -> Checkpoints:
-    """Go on with the interrupted run when that is asked for and there is one, else begin."""
-    settings = setup.settings
-    told = about(settings, setup.version, setup.weights_sha256())
-    before = _gone_on_with(settings)
+def choose_checkpoints(
+    settings: TrainSettings, facts: Mapping[str, Any], say: Callable[[str], None]
+) -> Checkpoints:
+    """Go on with the interrupted run when that is requested and there is one, else begin."""
+    before = _run_to_resume(settings)
     if before is not None:
-        return go_on(settings.out, told, before)
+        return resume_run(settings.out, facts, before)
     if settings.resume:
-        setup.say(f"nothing was interrupted in {settings.out}: starting anew")
-    elif interrupted(settings.out) is not None:
-        setup.say(f"an interrupted run in {settings.out} is given up; --resume would have gone on")
-    return begin(settings.out, told)
+        say(f"nothing was interrupted in {settings.out}: starting anew")
+    elif interrupted_run(settings.out) is not None:
+        say(f"an interrupted run in {settings.out} is given up; --resume would have gone on")
+    return begin_run(settings.out, facts)
 
 
-def _gone_on_with(settings: TrainSettings) -> Mapping[str, Any] | None:
-    return interrupted(settings.out) if settings.resume else None
-
-
-_DEFAULTS = TrainSettings()
-_DOWNLOADED = ("imagenet", "places")
-
-
-def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
-    """Train a classifier on the newest published version and export it as a bundle."""
-    dataset = Dataset.open(settings.dataset)
-    with reading_versions(dataset, "train"):
-        return _train(dataset, read_version(dataset), settings, output)
-
-
-def _train(dataset: Dataset, version: Version, settings: TrainSettings, output: Output) -> Outcome:
-    watch, name = Stopwatch(), recipe_name(settings)
-    make_plan(settings, name, len(version.splits["train"]))
-    choose_engine(settings.engine)
-    check_classes(version)
-    with leaving_nothing(settings.out, made=make_out(settings.out)):
-        make_logs(settings.tensorboard)
-        if settings.weights not in _DOWNLOADED:
-            find_weights(settings.backbone, settings.weights, version.size)
-        start = _start(settings, version, output)
-        with run_lock(settings.out, "train"):
-            with watch.step("check"):
-                check_start(settings, version)
-            setup = _setup(version, settings, start, watch, output)
-            setup = replace(setup, versions=partial(_version_ids, dataset))
-            with interrupts(RESUME):
-                return _run(dataset, setup, name, output)
-
-
-def _setup(
-    version: Version, settings: TrainSettings, start: Start | None, watch: Stopwatch, output: Output
-) -> Setup:
-    """Look for the weights, which may take a download, and say what is trained."""
-    weights = None if start else find_weights(settings.backbone, settings.weights, version.size)
-    if recipe_name(settings) == "scratch" and start is None:
-        output.say("no pretrained weights: the whole network is trained from scratch")
-    pictures = len(version.splits["train"])
-    output.say(f"training on {pictures} pictures of {len(version.class_names)} classes")
-    return Setup(settings, version, weights, Bars(None), watch, start=start, say=output.say)
-
-
-def _run(dataset: Dataset, setup: Setup, name: str, output: Output) -> Outcome:
-    """Train and publish, keeping the run's states; the lock of the model's folder is held."""
-    settings = setup.settings
-    link_newest(settings.out)
-    setup = replace(setup, checkpoints=choose_checkpoints(setup))
-    with setup.watch.step("import"):
-        load_backend().keras.utils.set_random_seed(settings.seed)
-    with recorded(dataset, settings) as record, progress_bars(output) as bars:
-        outcome, doubts = _trained(replace(setup, bars=bars), name)
-        if doubts is not None:
-            store_doubts(dataset.manifest_path, record["run"], doubts)
-        record.update(outcome.summary)
-    return outcome
-
-
-def _trained(setup: Setup, name: str) -> tuple[Outcome, Sequence[Doubt] | None]:
-    """Run the recipe, publish what it made, then forget its checkpoints.
-
-    The doubts are None where none were looked for: those of an earlier run then stay.
-    """
-    out = setup.settings.out
-    with memory_errors(smaller_steps(setup.plan(name))):
-        trained = choose_recipe(setup.settings)(setup)
-    number = prepare_versions(out)
-    with disk_errors(out), new_folder(out / str(number)) as part:
-        run = write_bundle(part, setup, trained, number)
-    swap_link(out / "current", str(number))
-    setup.checkpoints.remove()
-    if name == "best":
-        remove_maps(setup.embeddings)
-    if setup.settings.tensorboard is not None:
-        logs = setup.settings.tensorboard / f"{out.name}-{number}"
-        write_logs(logs, trained.epochs.curves, run.metrics.headline())
-    looked = setup.settings.suspects and trained.features is not None
-    outcome = _outcome(out / str(number), run, trained, setup.watch)
-    return outcome, run.doubts if looked else None
+def _run_to_resume(settings: TrainSettings) -> Mapping[str, Any] | None:
+    return interrupted_run(settings.out) if settings.resume else None
 
 
 def smaller_steps(plan: Plan) -> str:
@@ -182,16 +270,6 @@ def smaller_steps(plan: Plan) -> str:
     if plan.fine_tune_epochs:
         fewer += f" and --fine-tune-batch {max(1, plan.fine_tune_batch // 2)}"
     return f"{fewer}, or publish smaller pictures: sceneset curate --size"
-
-
-def _start(settings: TrainSettings, version: Version, output: Output) -> Start | None:
-    if settings.from_bundle is None:
-        return None
-    say = output.say
-    start = read_start(settings.from_bundle, settings.backbone, version.class_names, say)
-    if start.may_know(version.id):
-        say(f"{KNOWN}: the figures may be too good")
-    return start
 
 
 def _version_ids(dataset: Dataset) -> frozenset[str]:
@@ -220,15 +298,14 @@ def recorded(dataset: Dataset, settings: TrainSettings) -> Iterator[dict[str, An
 
 def link_newest(out: Path) -> None:
     """Point `current` at the newest bundle, which a run killed at its very end left unlinked."""
-    found = (version_number(path.parent.name) for path in out.glob(f"*/{BUNDLE_NAME}"))
-    bundles = [number for number in found if number is not None]
+    bundles = [n for n in numbers(out) if (out / str(n) / BUNDLE_NAME).is_file()]
     current = out / "current"
-    if bundles and (not current.is_symlink() or current.readlink().name != str(max(bundles))):
-        swap_link(current, str(max(bundles)))
+    if bundles and not (current.is_symlink() and current.readlink().name == str(bundles[-1])):
+        swap_link(current, str(bundles[-1]))
 
 
 def _outcome(bundle: Path, run: Run, trained: Trained, watch: Stopwatch) -> Outcome:
-    metrics, untaught, unmeasured = run.metrics, run.untaught, run.unmeasured
+    metrics, unmeasured = run.metrics, run.unmeasured
     summary: Mapping[str, object] = {
         "bundle": str(bundle),
         "version": int(bundle.name),
@@ -241,9 +318,9 @@ def _outcome(bundle: Path, run: Run, trained: Trained, watch: Stopwatch) -> Outc
         "metrics": metrics.headline(),
         "test_pictures": metrics.pictures,
         **asdict(run.evaluation),
-        "suspects": dict(Counter(one.kind for one in run.doubts)),
+        "suspects": dict(Counter(one.kind for one in run.label_issues or ())),
         "unreadable": run.unreadable,
-        "untaught": untaught,
+        "untaught": run.untaught,
         "unmeasured": unmeasured,
         "exports": run.exports,
         "seconds": {**watch.seconds, "total": watch.total},
@@ -251,8 +328,8 @@ def _outcome(bundle: Path, run: Run, trained: Trained, watch: Stopwatch) -> Outc
     lines = [
         f"bundle: {bundle}",
         f"on {metrics.pictures} test pictures: {headline(metrics)}",
-        *spoken(run.evaluation, metrics.top1),
-        *doubts_told(run.doubts, run.suspects_note),
+        *format_evaluation(run.evaluation, metrics.top1),
+        *format_label_issues(run.label_issues or (), run.suspects_note),
         f"report: {bundle / 'report' / 'index.html'}",
     ]
     if unmeasured and metrics.pictures:

@@ -9,7 +9,7 @@ from PIL import Image
 SMALLEST_CROP = 0.35
 STRONGEST_COLOUR = 0.2
 WIDEST_TURN = 15.0
-# Pixels beside an edge that turning mixes with what lies outside
+# Pixels next to an edge that turning mixes with what lies outside
 MARGIN = 3
 ERASED = (0.02, 0.2)
 MIXED = 0.2
@@ -87,8 +87,7 @@ def _recoloured(view: Picture, rng: np.random.Generator) -> Picture:
     values = mean + (values - mean) * np.float32(hard)
     grey = values.mean(axis=2, keepdims=True)
     values = grey + (values - grey) * np.float32(colourful)
-    found: Picture = np.clip(values, 0, 255).round().astype(np.uint8)
-    return found
+    return np.asarray(np.clip(values, 0, 255).round(), np.uint8)
 
 
 def _erase(view: Picture, rng: np.random.Generator) -> None:

@@ -1,7 +1,7 @@
 """Embed each picture once, in several views, and keep the embeddings on disk."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -12,14 +12,14 @@ import numpy as np
 from sceneset.dataset import run_lock
 from sceneset.progress import Bar
 from training.data.augment import Chances, random_view
-from training.data.memmap import MAPS, Filling, Rows, open_rows, prune
+from training.data.memmap import MAPS, Filling, Rows, open_rows, prune, row_folder
 from training.data.version import Version, picture_batches
 from training.models.inference import Compute, Pictures
 
 NOTE_SECONDS = 5.0
 CENTRE, MIRRORED = 0, 1
-Kind = Literal["pooled", "map"]
-DTYPES: Mapping[Kind, Any] = {"pooled": np.float32, "map": MAPS}
+FeatureKind = Literal["pooled", "map"]
+DTYPES: Mapping[FeatureKind, Any] = {"pooled": np.float32, "map": MAPS}
 
 
 @dataclass(frozen=True)
@@ -53,38 +53,34 @@ class View:
 
 
 @dataclass(frozen=True)
-class Source:
+class FeatureSource:
     """What is embedded, by what, and where the embeddings are kept.
 
     `key` names everything about the network that decides the features: its name, its weights, the
-    layers read, the engine.
+    layers read, the runtime.
     """
 
     version: Version
     cache: Path
     key: str
-    shapes: Mapping[Kind, tuple[int, ...]]
+    shapes: Mapping[FeatureKind, tuple[int, ...]]
 
     def rows(self, view: View) -> int:
         """Count a view's rows: the centre has training, then validation pictures."""
         splits = self.version.splits
         return len(splits["train"]) + (len(splits["val"]) if view.number == CENTRE else 0)
 
-    def folder(self, view: View, kind: Kind) -> Path:
+    def folder(self, view: View, kind: FeatureKind) -> Path:
         """Return the folder of one view's features of one kind."""
-        version = self.version
-        said = (
-            f"{version.id} {version.pixels} {version.size} {version.fit} {self.key} {view} {kind}"
-        )
-        return self.cache / f"{version.id[:16]}-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+        return row_folder(self.cache, self.version, f"{self.key} {view} {kind}")
 
-    def found(self, view: View, kind: Kind) -> Rows | None:
+    def stored(self, view: View, kind: FeatureKind) -> Rows | None:
         """Return a view's features when they are kept already."""
         shape = (self.rows(view), *self.shapes[kind])
         return open_rows(self.folder(view, kind), shape, DTYPES[kind])
 
 
-class Engines(NamedTuple):
+class Runtimes(NamedTuple):
     """What computes features: of training pictures, and exactly, of validation pictures."""
 
     train: Compute
@@ -92,72 +88,66 @@ class Engines(NamedTuple):
 
 
 def embed(
-    source: Source,
-    wanted: Sequence[tuple[View, Kind]],
-    engines: Callable[[], Engines],
+    source: FeatureSource,
+    wanted: Sequence[tuple[View, FeatureKind]],
+    runtimes: Callable[[], Runtimes],
     versions: Callable[[], frozenset[str]],
     bar: Callable[[int], Bar],
 ) -> list[Rows]:
     """Return the features of each view and kind, computed where they are not kept already.
 
     A killed run's batches are gone on with. Features of versions that are no more are removed;
-    `versions` is asked with the lock held, so that none is missed that another run reads.
+    `versions` is called with the lock held, so that none is missed that another run reads.
     """
-    rows = [source.found(*one) for one in wanted]
-    if any(one is None for one in rows):
+    rows = [source.stored(*one) for one in wanted]
+    if None in rows:
         with run_lock(source.cache, "embedding"):
             prune(source.cache, versions())
-            missing = [one for one in wanted if source.found(*one) is None]
+            missing = [one for one in wanted if source.stored(*one) is None]
             if missing:
-                _fill(source, missing, engines(), bar)
+                _fill(source, missing, runtimes(), bar)
             # Opened rows stay readable; without the lock another run may remove the maps first.
-            rows = [source.found(*one) for one in wanted]
-    if any(one is None for one in rows):
+            rows = [source.stored(*one) for one in wanted]
+    if None in rows:
         raise OSError(f"{source.cache} does not hold what was written to it")
     return [one for one in rows if one is not None]
 
 
 def _fill(
-    source: Source,
-    wanted: Sequence[tuple[View, Kind]],
-    engines: Engines,
+    source: FeatureSource,
+    wanted: Sequence[tuple[View, FeatureKind]],
+    runtimes: Runtimes,
     bar: Callable[[int], Bar],
 ) -> None:
-    fillings = {
-        (view, kind): Filling(
-            source.folder(view, kind), (source.rows(view), *source.shapes[kind]), DTYPES[kind]
-        )
-        for view, kind in wanted
-    }
-    try:
-        _go_through(source, fillings, engines, bar)
-    finally:
-        for filling in fillings.values():
-            filling.close()
+    with ExitStack() as stack:
+        fillings = {}
+        for view, kind in wanted:
+            shape = (source.rows(view), *source.shapes[kind])
+            filling = Filling(source.folder(view, kind), shape, DTYPES[kind])
+            fillings[view, kind] = stack.enter_context(closing(filling))
+        _go_through(source, fillings, runtimes, bar)
 
 
 def _go_through(
-    source: Source,
-    fillings: Mapping[tuple[View, Kind], Filling],
-    engines: Engines,
+    source: FeatureSource,
+    fillings: Mapping[tuple[View, FeatureKind], Filling],
+    runtimes: Runtimes,
     bar: Callable[[int], Bar],
 ) -> None:
     version = source.version
-    middle, count = len(version.splits["train"]), max(source.rows(view) for view, _ in fillings)
-    start = min(
-        (f.done for (view, _), f in fillings.items() if f.done < source.rows(view)), default=count
-    )
+    middle, count = len(version.splits["train"]), max(one.count for one in fillings.values())
+    start = min((one.done for one in fillings.values() if one.done < one.count), default=count)
     progress = bar(count)
     progress.advance(start)
-    noted = monotonic()
+    noted_at = monotonic()
     for row, batch in _batches(version, start, count):
         train = row < middle
-        _write(row, batch, fillings, engines.train if train else engines.exact, train=train)
+        _write(row, batch, fillings, runtimes.train if train else runtimes.exact, train=train)
         progress.advance(len(batch))
-        if monotonic() - noted > NOTE_SECONDS:
-            for (view, _), filling in fillings.items():
-                filling.note(min(row + len(batch), source.rows(view)))
-            noted = monotonic()
+        if monotonic() - noted_at > NOTE_SECONDS:
+            for filling in fillings.values():
+                filling.note(min(row + len(batch), filling.count))
+            noted_at = monotonic()
     examples = (*version.splits["train"], *version.splits["val"])
     for (view, kind), filling in fillings.items():
         plain = view.number == CENTRE and kind == "pooled"
@@ -168,7 +158,7 @@ def _go_through(
 def _write(
     row: int,
     batch: Pictures,
-    fillings: Mapping[tuple[View, Kind], Filling],
+    fillings: Mapping[tuple[View, FeatureKind], Filling],
     compute: Compute,
     *,
     train: bool,
@@ -179,9 +169,8 @@ def _write(
             continue
         features = compute(view.of(batch, row))
         for place, kind in enumerate(DTYPES):
-            filling = fillings.get((view, kind))
-            if filling is not None:
-                filling.write(row, features[place])
+            if (view, kind) in fillings:
+                fillings[view, kind].write(row, features[place])
 
 
 def _batches(version: Version, start: int, count: int) -> Iterator[tuple[int, Pictures]]:

@@ -6,7 +6,8 @@ import os
 import shutil
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,11 @@ ABOUT = "about.json"
 _DONE = "done.json"
 _GONE = ".gone-"
 MAPS = np.dtype(np.float16)
+_remove = partial(shutil.rmtree, ignore_errors=True)
 
 
 class Rows:
-    """Rows of a .npy file, read when they are asked for, so that they never fill the memory.
+    """Rows of a .npy file, read when they are taken, so that they never fill the memory.
 
     They stay readable when the file is removed meanwhile.
     """
@@ -50,10 +52,10 @@ class Rows:
 
     def take(self, places: Sequence[int] | NDArray[np.int64]) -> NDArray[Any]:
         """Return some rows, in the order of `places`."""
-        found = np.empty((len(places), *self.shape[1:]), self.dtype)
-        for row, place in zip(found, places, strict=True):
+        rows = np.empty((len(places), *self.shape[1:]), self.dtype)
+        for row, place in zip(rows, places, strict=True):
             os.preadv(self._descriptor, [row], self._offset + int(place) * self._row)
-        return found
+        return rows
 
 
 class Filling:
@@ -61,15 +63,16 @@ class Filling:
 
     def __init__(self, folder: Path, shape: tuple[int, ...], dtype: Any) -> None:  # noqa: ANN401  what numpy takes as one
         """Begin, or go on where a killed run with the same shape stopped."""
+        self.count = shape[0]
         self._folder, self._part = folder, folder.parent / f"{PART_PREFIX}{folder.name}"
-        self._said = {"shape": list(shape), "dtype": np.dtype(dtype).str}
+        self._header = {"shape": list(shape), "dtype": np.dtype(dtype).str}
         self._dtype = np.dtype(dtype)
         self._row = int(np.prod(shape[1:])) * self._dtype.itemsize
-        self.done = _noted(self._part, self._said)
+        self.done = _rows_done(self._part, self._header)
         self._part.mkdir(parents=True, exist_ok=True)
         self._file = (self._part / FILE).open("r+b" if self.done else "w+b")
-        header = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self._file, header)
+        npy_header = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, npy_header)
         self._offset = self._file.tell()
 
     def write(self, start: int, rows: NDArray[Any]) -> None:
@@ -81,7 +84,7 @@ class Filling:
         """Flush, then say that the first rows are done."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        write_file(self._part / _DONE, json.dumps(self._said | {"done": done}).encode())
+        write_file(self._part / _DONE, json.dumps(self._header | {"done": done}).encode())
 
     def finish(self, about: Mapping[str, object], names: Sequence[str]) -> None:
         """Give the folder its name; `names` are the SHA-256 of the rows' pictures."""
@@ -92,7 +95,7 @@ class Filling:
         if names:
             write_file(self._part / NAMES, "".join(f"{name}\n" for name in names).encode("ascii"))
         (self._part / _DONE).unlink(missing_ok=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        _remove(self._folder)
         self._part.rename(self._folder)
         sync(self._folder.parent)
 
@@ -101,30 +104,24 @@ class Filling:
         self._file.close()
 
 
-def open_rows(folder: Path, shape: tuple[int, ...], dtype: Any) -> Rows | None:  # noqa: ANN401  the same
+def open_rows(folder: Path, shape: tuple[int, ...], dtype: Any) -> Rows | None:  # noqa: ANN401
     """Return the rows of a finished folder, or None when there are none of that shape and type."""
     try:
-        found = Rows(folder / FILE)
+        rows = Rows(folder / FILE)
     except (OSError, ValueError, EOFError):
         return None
-    return found if (found.shape, found.dtype) == (shape, np.dtype(dtype)) else None
+    return rows if (rows.shape, rows.dtype) == (shape, np.dtype(dtype)) else None
 
 
-def prune(cache: Path, versions: frozenset[str]) -> list[str]:
-    """Remove the folders of versions that are no more; return their names. Call with the lock held.
+def prune(cache: Path, versions: frozenset[str]) -> None:
+    """Remove the folders of versions that are no more. Call with the lock held.
 
-    `versions` are the first 16 digits of the ids of those that are there. Half-made ones of a version that is still there stay: the next run goes on with them.
+    `versions` are the first 16 digits of the ids of those that are there, which folders' names
+    begin with. Half-made ones of them stay: the next run goes on with them.
     """
-    gone = []
-    for folder in sorted(p for p in cache.glob("*") if p.is_dir() and not p.is_symlink()):
-        if _version_of(folder) not in versions:
-            shutil.rmtree(folder, ignore_errors=True)
-            gone.append(folder.name)
-    return gone
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    for folder in [p for p in cache.glob("*") if p.is_dir() and not p.is_symlink()]:
+        if folder.name.removeprefix(PART_PREFIX).split("-")[0] not in versions:
+            _remove(folder)
 
 
 def remove_maps(cache: Path, remove: Callable[[Path], None] = _remove) -> None:
@@ -153,18 +150,19 @@ def _holds_maps(folder: Path) -> bool:
     return False
 
 
-def _version_of(folder: Path) -> str:
-    """Return the version that a folder's name begins with, its first 16 digits."""
-    return folder.name.removeprefix(PART_PREFIX).split("-")[0]
-
-
-def _noted(part: Path, said: Mapping[str, object]) -> int:
+def _rows_done(part: Path, header: Mapping[str, object]) -> int:
     try:
         noted = json.loads((part / _DONE).read_bytes())
         done = int(noted.pop("done"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return 0
-    return done if noted == said and (part / FILE).is_file() else 0
+    return done if noted == header and (part / FILE).is_file() else 0
+
+
+def row_folder(cache: Path, version: Version, what: str) -> Path:
+    """Return the folder of rows made of a version's pictures; `what` names all else they depend on."""
+    name = f"{version.id} {version.pixels} {version.size} {version.fit} {what}"
+    return cache / f"{version.id[:16]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def decoded(
@@ -178,24 +176,21 @@ def decoded(
     They lie among the embeddings, under the same lock, so that `forget` finds both. Those of versions
     that are no more are removed.
     """
-    said = f"{version.id} {version.pixels} {version.size} {version.fit} pixels"
-    folder = cache / f"{version.id[:16]}-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+    folder = row_folder(cache, version, "pixels")
     paths = version.paths("train") + version.paths("val")
     shape = (len(paths), version.size, version.size, 3)
-    found = open_rows(folder, shape, np.uint8)
-    if found is not None:
-        return found
+    rows = open_rows(folder, shape, np.uint8)
+    if rows is not None:
+        return rows
     with run_lock(cache, "decoding"):
         prune(cache, versions() | {version.id[:16]})
-        filling, progress, row = Filling(folder, shape, np.uint8), bar(len(paths)), 0
-        try:
+        progress, row = bar(len(paths)), 0
+        with closing(Filling(folder, shape, np.uint8)) as filling:
             for batch in picture_batches(paths, version.size, version.fit):
                 filling.write(row, batch)
                 row += len(batch)
                 progress.advance(len(batch))
             filling.finish({"version": version.id}, [])
-        finally:
-            filling.close()
     rows = open_rows(folder, shape, np.uint8)
     if rows is None:
         raise OSError(f"{folder} is not what was written to it")

@@ -12,15 +12,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneset.checksums import read_checksums
+from sceneset.checksums import file_sha256, read_checksums
 from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError, MissingInputError
 from sceneset.images import Fit, PictureError, load_square
 from sceneset.manifest.rows import SPLITS, Split
 from sceneset.manifest.store import Manifest
-from sceneset.versions.published import PublishedPicture, version_id
+from sceneset.versions.published import MANIFEST_NAME, RECORD_NAME, parse_manifest_csv, version_id
 from sceneset.workers import map_items
-from training.models.backend import load_backend
 
 DECODERS = "threads:2"
 BATCH = 32
@@ -28,7 +27,7 @@ BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One picture file, its label and, when known, the picture's SHA-256 as found and leak group.
+    """One picture file, its label and, when known, the SHA-256 of the picture as scraped and its leak group.
 
     `checksum` is the SHA-256 of the file itself, as it was published.
     """
@@ -76,14 +75,14 @@ def read_version(dataset: Dataset) -> Version:
     Raises MissingInputError when nothing is published, DamagedDataError when its record does not
     say what it should.
     """
-    if not (dataset.current / "dataset.json").is_file():
+    if not (dataset.current / RECORD_NAME).is_file():
         raise MissingInputError(
             f"nothing is published at {dataset.root}",
             cure=f"sceneset curate --dataset {dataset.root}",
         )
     folder = dataset.current.resolve()
     try:
-        record = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        record = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
         return _version(folder, record)
     except (OSError, ValueError, KeyError, IndexError, TypeError, csv.Error) as error:
         raise DamagedDataError(
@@ -94,21 +93,16 @@ def read_version(dataset: Dataset) -> Version:
 
 def _version(folder: Path, record: dict[str, Any]) -> Version:
     names = tuple(str(name) for name in record["class_names"])
-    sums = _checksums(folder)
+    checksums = _checksums(folder)
+    pictures = parse_manifest_csv((folder / MANIFEST_NAME).read_bytes())
     splits: dict[Split, list[Example]] = {split: [] for split in SPLITS}
-    rows: list[PublishedPicture] = []
-    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            label = int(row["label"])
-            if names[label] != row["class"]:
-                raise ValueError(f"label {label} is {names[label]!r}, not {row['class']!r}")
-            source = (row.get("sha256", ""), row.get("group", ""))
-            published = sums.get(row["path"], "none") if sums is not None else ""
-            example = Example(folder / row["path"], label, *source, published)
-            split = cast("Split", row["split"])
-            splits[split].append(example)
-            rows.append(_row(label, row["class"], split, example.sha256))
-    if version_id(rows) != record["version"]:
+    for one in pictures:
+        if names[one.label] != one.class_name:
+            raise ValueError(f"label {one.label} is {names[one.label]!r}, not {one.class_name!r}")
+        checksum = checksums.get(one.path, "none") if checksums is not None else ""
+        example = Example(folder / one.path, one.label, one.sha256, one.group, checksum)
+        splits[one.split].append(example)
+    if version_id(pictures) != record["version"]:
         raise DamagedDataError(
             f"the version at {folder} was altered since: its pictures do not match its id",
             cure="sceneset curate publishes a new version",
@@ -119,8 +113,8 @@ def _version(folder: Path, record: dict[str, Any]) -> Version:
         class_names=names,
         size=int(record["size"]),
         fit=cast("Fit", record.get("fit", "crop")),
-        splits={split: tuple(rows) for split, rows in splits.items()},
-        pixels=_pixels(splits) if sums is not None else str(record["version"]),
+        splits={split: tuple(examples) for split, examples in splits.items()},
+        pixels=_pixels(splits) if checksums is not None else str(record["version"]),
     )
 
 
@@ -138,9 +132,40 @@ def _pixels(splits: Mapping[Split, Sequence[Example]]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _row(label: int, name: str, split: Split, sha256: str) -> PublishedPicture:
-    """Return what a version's id is made of, the rest left empty."""
-    return PublishedPicture("", label, name, split, sha256, "", 0, 0, "", "", "")
+def check_classes(version: Version) -> None:
+    """Raise MissingInputError when fewer than two classes have training pictures."""
+    taught = {example.label for example in version.splits["train"]}
+    if len(taught) < 2:  # noqa: PLR2004  one class needs no classifier
+        raise MissingInputError(
+            f"{len(taught)} of {len(version.class_names)} classes have training pictures;"
+            " two are needed",
+            cure="scrape or add more classes, then sceneset curate",
+        )
+
+
+def check_pictures(examples: Sequence[Example]) -> None:
+    """Raise DamagedDataError naming the first picture that was altered since it was published."""
+    for path, why in altered(examples):
+        raise DamagedDataError(
+            f"the published picture {path} {why}",
+            cure="sceneset verify lists what is damaged; sceneset curate publishes a new version",
+        )
+
+
+def altered(examples: Sequence[Example]) -> Iterator[tuple[Path, str]]:
+    """Yield each picture whose file is gone or is not the one that was published, and which.
+
+    Hashes every file by two threads. Those of versions without SHA256SUMS cannot be checked.
+    """
+
+    def digest(example: Example) -> str:
+        return file_sha256(example.path)
+
+    for result in map_items(digest, [one for one in examples if one.checksum], DECODERS):
+        if isinstance(result.error, OSError):
+            yield result.item.path, f"cannot be read: {result.error}"
+        elif result.value != result.item.checksum:
+            yield result.item.path, "is not the file that was published"
 
 
 def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:
@@ -148,7 +173,13 @@ def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:
     return np.array([example.label for example in examples], dtype=np.int64)
 
 
-def refuse(path: Path, error: Exception) -> None:
+def groups_of(examples: Sequence[Example]) -> NDArray[np.int64]:
+    """Return the leak groups numbered from 0, int64[N]; a picture of no known group is its own."""
+    names = [example.group or f"{place}" for place, example in enumerate(examples)]
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+
+def raise_damaged(path: Path, error: Exception) -> None:
     """Raise DamagedDataError: a published picture is missing or is no picture."""
     raise DamagedDataError(
         f"the published picture {path} cannot be read: {error}",
@@ -162,11 +193,11 @@ def picture_batches(
     fit: Fit = "crop",
     *,
     batch: int = BATCH,
-    broken: Callable[[Path, Exception], None] = refuse,
+    broken: Callable[[Path, Exception], None] = raise_damaged,
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield uint8[<= batch, size, size, 3], decoded by two threads ahead of the reader.
 
-    `broken` is told of each file that is missing or no picture; the others go on if it returns.
+    `broken` is called with each file that is missing or no picture; the others go on if it returns.
     """
     held: list[NDArray[np.uint8]] = []
 
@@ -185,27 +216,6 @@ def picture_batches(
             held = []
     if held:
         yield np.stack(held)
-
-
-def load_pictures(paths: Sequence[Path], size: int, fit: Fit = "crop") -> NDArray[np.uint8]:
-    """Return uint8[N, size, size, 3]: 77 kB a picture at 160 px."""
-    pictures = np.empty((len(paths), size, size, 3), np.uint8)
-    start = 0
-    for batch in picture_batches(paths, size, fit):
-        pictures[start : start + len(batch)] = batch
-        start += len(batch)
-    return pictures
-
-
-def read_ahead(batches: Callable[[], Iterator[Any]], size: int, count: int) -> Any:  # noqa: ANN401  TensorFlow has no types
-    """Return a tf.data set of `count` batches (uint8[N, size, size, 3], int64[N]), two ahead."""
-    tf = load_backend().tf
-    signature = (
-        tf.TensorSpec((None, size, size, 3), tf.uint8),
-        tf.TensorSpec((None,), tf.int64),
-    )
-    made = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return made.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
 
 
 _NO_LICENCE = {"", "unknown"}

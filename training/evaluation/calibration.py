@@ -70,8 +70,12 @@ def without_temperature(
     probabilities: NDArray[np.float64], temperature: float
 ) -> NDArray[np.float64]:
     """Return what the probabilities were before the temperature."""
-    tiny = np.finfo(np.float32).tiny
-    return softmax(np.log(np.maximum(probabilities, tiny)) * temperature)
+    return softmax(log_probabilities(probabilities) * temperature)
+
+
+def log_probabilities(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return float64[N, classes]; a probability of 0 counts as the smallest that float32 has."""
+    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
 
 
 def _slope(logits: NDArray[np.float64], labels: NDArray[np.int64], inverse: float) -> float:

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sceneset.bundle.tag_rule import TagRule
 from training.evaluation.calibration import Temperature, without_temperature
 from training.evaluation.metrics import (
@@ -30,12 +27,12 @@ class Calibration:
     ece_after: float | None
     before: list[ReliabilityBin]
     after: list[ReliabilityBin]
-    fit: Temperature | None = None
+    fit: Temperature | None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is measured beside the metrics themselves.
+    """What is measured in addition to the metrics.
 
     `intervals` are 95 % bootstrap intervals by figure; `pictures_per_second` counts from files to
     answers, in batches of 32.
@@ -48,34 +45,38 @@ class Evaluation:
 
 
 def evaluate_answers(
-    answers: Answers, temperature: float, rule: TagRule, *, seed: int = 0
+    answers: Answers,
+    temperature: float,
+    rule: TagRule,
+    *,
+    seed: int = 0,
+    fit: Temperature | None = None,
 ) -> Evaluation:
-    """Measure answers of a model whose temperature is already in its probabilities."""
-    found, labels = answers.probabilities, answers.labels
-    some = len(labels) > 0 and answers.seconds > 0
-    return Evaluation(
-        intervals=intervals(found, labels, answers.groups, seed=seed),
-        calibration=_calibration(found, labels, temperature),
-        tags=tag_outcome(found, labels, rule),
-        pictures_per_second=round(len(labels) / answers.seconds, 1) if some else None,
-    )
+    """Measure answers of a model whose temperature is already in its probabilities.
 
-
-def _calibration(
-    found: NDArray[np.float64], labels: NDArray[np.int64], temperature: float
-) -> Calibration:
-    before = without_temperature(found, temperature) if len(found) else found
+    `fit` says how that temperature was chosen.
+    """
+    probabilities, labels = answers.probabilities, answers.labels
+    before = without_temperature(probabilities, temperature) if len(labels) else probabilities
     some = len(labels) > 0
-    return Calibration(
-        temperature,
-        ece_before=calibration_error(before, labels) if some else None,
-        ece_after=calibration_error(found, labels) if some else None,
-        before=reliability(before, labels) if some else [],
-        after=reliability(found, labels) if some else [],
+    return Evaluation(
+        intervals=intervals(probabilities, labels, answers.groups, seed=seed),
+        calibration=Calibration(
+            temperature,
+            ece_before=calibration_error(before, labels) if some else None,
+            ece_after=calibration_error(probabilities, labels) if some else None,
+            before=reliability(before, labels) if some else [],
+            after=reliability(probabilities, labels) if some else [],
+            fit=fit,
+        ),
+        tags=tag_outcome(probabilities, labels, rule),
+        pictures_per_second=round(len(labels) / answers.seconds, 1)
+        if some and answers.seconds > 0
+        else None,
     )
 
 
-def spoken(evaluation: Evaluation, top1: float | None) -> list[str]:
+def format_evaluation(evaluation: Evaluation, top1: float | None) -> list[str]:
     """Return the lines for the terminal: interval, calibration, tags, speed."""
     if top1 is None:
         return []
@@ -89,13 +90,13 @@ def spoken(evaluation: Evaluation, top1: float | None) -> list[str]:
             f"ECE {how.ece_before:.3f} before, {how.ece_after:.3f} with"
             f" T = {how.temperature:.2f}{note}"
         )
-    lines.append(_said_of_tags(evaluation.tags))
+    lines.append(_format_tags(evaluation.tags))
     if evaluation.pictures_per_second is not None:
         lines.append(f"{evaluation.pictures_per_second:.0f} pictures a second")
     return lines
 
 
-def _said_of_tags(tags: TagOutcome) -> str:
+def _format_tags(tags: TagOutcome) -> str:
     kinds = (("one tag", tags.one), ("two tags", tags.two), ("Unknown", tags.unknown))
     parts = [
         f"{name} {100 * (kind.share or 0):.1f} %"

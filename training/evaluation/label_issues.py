@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sceneset.manifest.rows import SuspectKind, SuspectRow
 from sceneset.manifest.store import Manifest
+from training.data.version import Example, groups_of, labels_of
 
 FOLDS = 5
 DIRECTIONS = 256
@@ -42,7 +43,7 @@ class Opinion:
     judged: NDArray[np.bool_]
 
 
-class Suspect(NamedTuple):
+class RankedIssue(NamedTuple):
     """One picture (its row) worth a look.
 
     A label: `score` is the probability that the label is wrong, `other` the class that fits best.
@@ -55,17 +56,15 @@ class Suspect(NamedTuple):
     other: int | None
 
 
-def opinion(embeddings: Floats, labels: Ints, groups: Ints, classes: int) -> Opinion:
+def judge_labels(embeddings: Floats, labels: Ints, groups: Ints, classes: int) -> Opinion:
     """Judge every picture by the pictures of other leak groups.
 
     embeddings float32[N, D], labels int[N], groups int[N] numbered from 0. The embeddings are
     standardised and turned into their 256 strongest directions, which loses nothing measurable and
     makes 15,000 pictures a matter of seconds.
     """
-    groups_of = np.zeros(classes, np.int64)
-    for label in set(labels.tolist()):
-        groups_of[label] = len(np.unique(groups[labels == label]))
-    judged = groups_of[labels] >= FEWEST
+    groups_by_label = np.unique(np.stack([labels, groups]), axis=1)
+    judged = np.bincount(groups_by_label[0], minlength=classes)[labels] >= FEWEST
     rows = strongest_directions(np.asarray(embeddings, np.float32))
     votes, distance = neighbour_votes(rows, labels, groups, classes)
     folds = fold_of(labels, groups)
@@ -73,21 +72,21 @@ def opinion(embeddings: Floats, labels: Ints, groups: Ints, classes: int) -> Opi
     return Opinion((votes + regression) / 2, distance, judged)
 
 
-def suspects(found: Opinion, labels: Ints) -> list[Suspect]:
+def rank_issues(opinion: Opinion, labels: Ints) -> list[RankedIssue]:
     """Return wrong labels, the likeliest first, then outliers, the farthest first."""
     rows = np.arange(len(labels))
-    of_label = found.probabilities[rows, labels]
-    others = found.probabilities.copy()
+    of_label = opinion.probabilities[rows, labels]
+    others = opinion.probabilities.copy()
     others[rows, labels] = -1
     best = others.argmax(axis=1)
-    doubted = found.judged & (of_label - others.max(axis=1, initial=-1) < MARGIN)
+    is_wrong = opinion.judged & (of_label - others.max(axis=1, initial=-1) < MARGIN)
     wrong = [
-        Suspect(int(row), "label", float(1 - of_label[row]), int(best[row]))
-        for row in np.flatnonzero(doubted)
+        RankedIssue(int(row), "label", float(1 - of_label[row]), int(best[row]))
+        for row in np.flatnonzero(is_wrong)
     ]
     far = [
-        Suspect(int(row), "outlier", float(found.distance[row]), None)
-        for row in far_rows(found.distance)
+        RankedIssue(int(row), "outlier", float(opinion.distance[row]), None)
+        for row in far_rows(opinion.distance)
     ]
     return [*sorted(wrong, key=lambda s: (-s.score, s.row)), *far]
 
@@ -103,7 +102,7 @@ def far_rows(distance: NDArray[np.float64]) -> list[int]:
 
 def strongest_directions(embeddings: Floats) -> Floats:
     """Return float32[N, 256 or fewer]: standardised values along their strongest directions."""
-    from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415  scikit-learn takes a second
+    from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415  imported where it runs: it takes a second
 
     rows = embeddings - embeddings.mean(axis=0)
     rows /= rows.std(axis=0) + 1e-3
@@ -136,9 +135,9 @@ def neighbour_votes(
     return shares, distance
 
 
-def fold_of(labels: Ints, groups: Ints, seed: int = 0) -> Ints:
+def fold_of(labels: Ints, groups: Ints) -> Ints:
     """Return the fold of each picture, 0 to 4: groups stay whole, classes are spread evenly."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     _, first = np.unique(groups, return_index=True)
     seen: dict[int, int] = defaultdict(int)
     folds = np.zeros(int(groups.max(initial=0)) + 1, np.int64)
@@ -153,25 +152,24 @@ def regression_probabilities(
     rows: Floats, labels: Ints, folds: Ints, classes: int
 ) -> NDArray[np.float64]:
     """Return float64[N, classes] by logistic regressions that never saw the picture's fold."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  the same
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
 
-    found = np.full((len(rows), classes), 1 / classes)
-    with warnings.catch_warnings():
-        # A regression cut short is good enough for an opinion.
-        warnings.simplefilter("ignore")
+    probabilities = np.full((len(rows), classes), 1 / classes)
+    # A regression cut short is good enough for an opinion.
+    with warnings.catch_warnings(action="ignore"):
         for fold in range(FOLDS):
             out = folds == fold
             if not out.any() or len(np.unique(labels[~out])) < 2:  # noqa: PLR2004  two to choose of
                 continue
             model = LogisticRegression(C=_STRENGTH, tol=_TOLERANCE)
             model.fit(rows[~out], labels[~out])
-            found[out] = 0
-            found[np.ix_(out, model.classes_)] = model.predict_proba(rows[out])
-    return found
+            probabilities[out] = 0
+            probabilities[np.ix_(out, model.classes_)] = model.predict_proba(rows[out])
+    return probabilities
 
 
 @dataclass(frozen=True)
-class Doubt:
+class LabelIssue:
     """One picture worth a look: its file, SHA-256, class, why, how much, and what fits better."""
 
     path: Path
@@ -186,30 +184,50 @@ class Doubt:
         return {key: value for key, value in vars(self).items() if key != "path"}
 
 
-def doubts_told(doubts: Sequence[Doubt], note: str = "") -> list[str]:
+def find_label_issues(
+    examples: Sequence[Example], embeddings: Floats, class_names: Sequence[str]
+) -> list[LabelIssue]:
+    """Judge examples by their embeddings float32[N, D]: wrong labels first, then outliers."""
+    labels = labels_of(examples)
+    opinion = judge_labels(embeddings, labels, groups_of(examples), len(class_names))
+    return [
+        LabelIssue(
+            path=examples[one.row].path,
+            sha256=examples[one.row].sha256,
+            class_name=class_names[labels[one.row]],
+            kind=one.kind,
+            score=round(one.score, 4),
+            other=None if one.other is None else class_names[one.other],
+        )
+        for one in rank_issues(opinion, labels)
+    ]
+
+
+def format_label_issues(issues: Sequence[LabelIssue], note: str = "") -> list[str]:
     """Return the lines for the terminal, or none; `note` says what they are to be taken with."""
-    if not (doubts or note):
+    if not (issues or note):
         return []
-    labels = sum(one.kind == "label" for one in doubts)
-    outliers = len(doubts) - labels
-    told = f"worth a second look: {labels} labels, {outliers} outliers (see the report)"
-    return [told, *([f"of these: {note}"] if note else [])]
+    labels = sum(one.kind == "label" for one in issues)
+    outliers = len(issues) - labels
+    line = f"worth a second look: {labels} labels, {outliers} outliers (see the report)"
+    return [line, *([f"of these: {note}"] if note else [])]
 
 
-def store_doubts(manifest_path: Path, run_id: int, doubts: Sequence[Doubt]) -> None:
+def store_label_issues(manifest_path: Path, run_id: int, issues: Sequence[LabelIssue]) -> None:
     """Replace what is up for review in the manifest; pictures it no longer holds are left out."""
     with Manifest(manifest_path) as manifest:
         ids = {row.name: row.id for row in manifest.classes()}
-        rows = [
-            SuspectRow(
-                run_id,
-                ids[one.class_name],
-                one.sha256,
-                one.kind,
-                one.score,
-                ids.get(one.other or ""),
-            )
-            for one in doubts
-            if one.class_name in ids
-        ]
-        manifest.replace_suspects(rows)
+        manifest.replace_suspects(
+            [
+                SuspectRow(
+                    run_id,
+                    ids[one.class_name],
+                    one.sha256,
+                    one.kind,
+                    one.score,
+                    ids.get(one.other or ""),
+                )
+                for one in issues
+                if one.class_name in ids
+            ]
+        )

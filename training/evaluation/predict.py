@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sceneset.bundle.gradcam import softmax
 from sceneset.images import Fit
 from sceneset.progress import Bar
-from training.data.version import Example, labels_of, picture_batches
+from training.data.version import Example, groups_of, labels_of, picture_batches
+from training.evaluation.calibration import log_probabilities
 from training.evaluation.metrics import measure
 from training.models.inference import forward
 
@@ -31,9 +32,8 @@ class Answers:
 
     @property
     def groups(self) -> NDArray[np.int64]:
-        """Return the leak groups numbered from 0, int[N]; a picture of no known group is its own."""
-        names = [e.group or f"{place}" for place, e in enumerate(self.examples)]
-        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+        """Return the leak groups numbered from 0, int64[N]."""
+        return groups_of(self.examples)
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -47,8 +47,13 @@ def answer(
     size: int,
     fit: Fit,
     bar: Bar,
+    *,
+    mirror: bool = False,
 ) -> Answers:
-    """Run the model in batches of 32; files that are no pictures are set aside with the reason."""
+    """Run the model in batches of 32, over the mirror images if requested.
+
+    Files that are no pictures are set aside with the reason.
+    """
     run = forward(model)
     unreadable: dict[Path, str] = {}
 
@@ -61,7 +66,7 @@ def answer(
     run(np.zeros((1, size, size, 3), np.uint8))
     began = perf_counter()
     for batch in picture_batches(paths, size, fit, broken=set_aside):
-        rows.append(run(batch))
+        rows.append(run(batch[:, :, ::-1] if mirror else batch))
         bar.advance(len(batch))
     return Answers(
         np.concatenate(rows).astype(np.float64),
@@ -69,9 +74,6 @@ def answer(
         {str(path): why for path, why in unreadable.items()},
         perf_counter() - began,
     )
-
-
-TINY = np.finfo(np.float32).tiny
 
 
 def mirrored_headline(
@@ -84,22 +86,17 @@ def mirrored_headline(
     fit: Fit,
     bar: Bar,
 ) -> dict[str, float | None]:
-    """Return the figures of the averaged answers.
+    """Return the figures of answers averaged with those of the mirror images.
 
     `probabilities` float64[N, classes] are the model's own of the same examples. Those that were
     lost since are in no figure.
     """
-    run, lost = forward(model), dict[Path, Exception]()
-    rows = [np.empty((0, probabilities.shape[1]), np.float32)]
-    paths = [one.path for one in examples]
-    for batch in picture_batches(paths, size, fit, broken=lost.__setitem__):
-        rows.append(run(batch[:, :, ::-1]))
-        bar.advance(len(batch))
-    read = [place for place, path in enumerate(paths) if path not in lost]
-    averaged = average(probabilities[read], np.concatenate(rows).astype(np.float64))
-    return measure(averaged, labels_of(examples)[read], class_names).headline()
+    mirrored = answer(model, examples, size, fit, bar, mirror=True)
+    read = [place for place, one in enumerate(examples) if str(one.path) not in mirrored.unreadable]
+    averaged = average(probabilities[read], mirrored.probabilities)
+    return measure(averaged, mirrored.labels, class_names).headline()
 
 
 def average(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the softmax of the mean of two answers' logits, float64[N, classes]."""
-    return softmax((np.log(np.maximum(one, TINY)) + np.log(np.maximum(other, TINY))) / 2)
+    return softmax((log_probabilities(one) + log_probabilities(other)) / 2)

@@ -1,5 +1,6 @@
 """Find what Grad-CAM needs inside an exported model: last feature map, pooled values, head."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneset.bundle.gradcam import Dense, heat_map, read_head
 from training.models.backend import load_backend
+from training.models.inference import Pictures, forward_all
 from training.settings import HEAD_FILE
 
 HEAD_NAME = "head"
-Dense = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -49,25 +51,69 @@ def dense_layers(model: Any) -> tuple[Dense, ...]:  # noqa: ANN401
     other head, which the explanation could not follow.
     """
     layers = load_backend().keras.layers
-    found = []
-    for layer in model.get_layer(HEAD_NAME).layers:
-        if isinstance(layer, layers.Dense):
-            found.append((layer, tuple(np.asarray(w, np.float32) for w in layer.get_weights())))
-        elif not isinstance(layer, layers.Dropout | layers.InputLayer):
+    head = model.get_layer(HEAD_NAME).layers
+    dense = [layer for layer in head if isinstance(layer, layers.Dense)]
+    for layer in head:
+        if not isinstance(layer, layers.Dense | layers.Dropout | layers.InputLayer):
             raise TypeError(f"the head holds {layer.name}, which is neither dense nor dropout")
-    kinds = [layer.activation.__name__ for layer, _ in found]
-    if kinds != ["relu"] * (len(kinds) - 1) + ["linear"]:
-        raise TypeError(f"the head's activations are {kinds}")
-    return tuple((weights[0], weights[1]) for _, weights in found)
+    activations = [layer.activation.__name__ for layer in dense]
+    if activations != ["relu"] * (len(dense) - 1) + ["linear"]:
+        raise TypeError(f"the head's activations are {activations}")
+    return tuple(read_dense(layer) for layer in dense)
+
+
+def read_dense(layer: Any) -> Dense:  # noqa: ANN401
+    """Return a dense layer's kernel and its bias, zeros where it has none."""
+    kernel, *bias = layer.get_weights()
+    bias_or_zeros = bias[0] if bias else np.zeros(kernel.shape[1], np.float32)
+    return Dense(kernel, bias_or_zeros, relu=layer.activation.__name__ == "relu")
 
 
 def write_head(folder: Path, head: tuple[Dense, ...]) -> Path:
     """Write head.npz: kernel_0, bias_0, kernel_1 and so on, float32."""
     arrays = {
-        f"{name}_{place}": array
-        for place, dense in enumerate(head)
-        for name, array in zip(("kernel", "bias"), dense, strict=True)
+        f"{name}_{place}": np.asarray(getattr(layer, name), np.float32)
+        for place, layer in enumerate(head)
+        for name in ("kernel", "bias")
     }
     path = folder / HEAD_FILE
     np.savez(path, allow_pickle=False, **arrays)
     return path
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A class, its probability and where it was seen: heat float32[h, w] in 0..1."""
+
+    label: int
+    probability: float
+    heat: NDArray[np.float32]
+
+
+class KerasExplainer:
+    """An exported Keras model that explains its answers by Grad-CAM."""
+
+    def __init__(self, model: Any) -> None:  # noqa: ANN401
+        """Take a model in the layout of the exports. Raises TypeError for another layout."""
+        parts = anatomy(model)
+        inside = load_backend().keras.Model(model.input, [parts.feature_map, parts.pooled])
+        self._run = forward_all(inside)
+        self._head = parts.head
+
+    def explain(
+        self, pictures: Pictures, labels: Sequence[int | None] | None = None
+    ) -> list[Explanation]:
+        """Explain uint8[N, size, size, 3]: the class asked for, or the top one where it is None.
+
+        The maps have the size of the model's last feature map, 5 x 5 for 160 px.
+        """
+        if not len(pictures):
+            return []
+        maps, pooled = self._run(pictures)
+        requested = labels or [None] * len(pictures)
+        explanations = []
+        for features, values, label in zip(maps, pooled, requested, strict=True):
+            reading = read_head(values, self._head, label)
+            heat = heat_map(features, reading.weights)
+            explanations.append(Explanation(reading.label, reading.probability, heat))
+        return explanations

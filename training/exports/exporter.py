@@ -1,16 +1,15 @@
-"""Write a bundle's files, every export that was asked for among them, each proved before it may stay."""
+"""Write a bundle's files, every export that was requested among them, each proved before it may stay."""
 
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from sceneset.atomic import write_file
 from sceneset.bundle.reader import BUNDLE_NAME, FORMAT
@@ -20,27 +19,42 @@ from sceneset.manifest.rows import Split
 from sceneset.progress import Bars
 from training.data.version import Example, Version, labels_of
 from training.evaluation.predict import Answers
-from training.exports import proof
-from training.exports.explain import anatomy, write_head
-from training.exports.formats import Export, size_of, timed
-from training.exports.litert import convert_float, convert_half, convert_int8, trace
+from training.exports.explain import Anatomy, anatomy, write_head
+from training.exports.litert import (
+    classifier_file,
+    convert_float,
+    convert_half,
+    convert_int8,
+    convert_large,
+    explain_file,
+    trace,
+)
 from training.exports.onnx import write_onnx
 from training.exports.proof import (
+    FEW,
     FEWEST,
+    Export,
     FilesRunner,
-    Gate,
     Probabilities,
     Rows,
     Runner,
     SavedModel,
+    calibration_pictures,
     compare,
     explained_runner,
     half_gate,
     int8_gate,
+    judged_examples,
     litert_runner,
+    load_late,
     onnx_runner,
+    pick_evenly,
     proof_examples,
+    read_files,
     require_exact,
+    require_some,
+    run_all,
+    size_of,
 )
 from training.exports.saved_model import (
     BASE64,
@@ -50,214 +64,216 @@ from training.exports.saved_model import (
     native_work,
     write_saved_model,
 )
-from training.exports.tflite_metadata import Packer, classifier_packer, explain_file
 from training.models.inference import forward
 from training.recipes.context import Setup
 from training.settings import EXPLAIN_FILE, FILES, HEAD_FILE, missing_packages
 
-
-def _silent(_line: str) -> None:
-    """Say nothing."""
+KERAS_NAME = FILES["keras"]
+# In this order they stand in a bundle's record.
+_WRITTEN = ("litert", "saved_model", "onnx", "fp16", "int8")
+SPLIT_WORDS: Mapping[Split, str] = {"train": "training", "val": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
-class Source:
+class ExportJob:
     """What is exported where: `model` maps pictures float32[N, size, size, 3] to probabilities.
 
-    `reference` are its answers on the `examples` of the proof, float[N, classes]; None before they
-    are known.
+    `anatomy` is what Grad-CAM needs of the model, None where it cannot be had. `reference` are its
+    answers on the `examples` of the proof, float[N, classes]; None before they are known. An
+    `imported` model may be exported without what explains it; `converting` wraps each conversion of
+    one, and from `large` weights on conversions spare memory rather than time.
     """
 
     folder: Path
     model: Any
+    anatomy: Anatomy | None
     version: Version
     bars: Bars
     name: str
     examples: tuple[Example, ...]
     reference: Probabilities | None = None
-    say: Callable[[str], None] = _silent
+    say: Callable[[str], None] = lambda _line: None
+    imported: bool = False
+    converting: Callable[[str], AbstractContextManager[object]] = nullcontext
+    large: float = math.inf
 
-    @property
-    def pack(self) -> Packer:
-        """Return what makes a LiteRT file of a converted graph."""
-        return classifier_packer(self.name, self.version.size, self.version.class_names)
+    def pack(self, converted: bytes, position: int) -> bytes:
+        """Return the LiteRT file of a converted graph and its probabilities' position."""
+        version = self.version
+        return classifier_file(converted, position, self.name, version.size, version.class_names)
+
+    def convert(self, outputs: list[Any] | None) -> bytes:
+        """Convert the graph from pictures to these tensors, or to the answer, in float32."""
+        graph, variables = trace(self.model, outputs), self.model.variables
+        if sum(math.prod(one.value.shape) for one in variables) > self.large:
+            return convert_large(graph, variables, self.folder)
+        return convert_float(graph)
 
     def run(
         self, runners: Mapping[str, Runner], examples: Sequence[Example], name: str
     ) -> tuple[dict[str, Rows], list[int]]:
         """Return each runner's answers and the places of the examples that could be read."""
         bar = self.bars.add(name, total=len(examples))
-        found, read = proof.run_all(runners, self.version, examples, bar)
+        answers, read = run_all(runners, self.version, examples, bar)
         if len(read) < len(examples):
             self.say(f"{name}: {len(examples) - len(read)} pictures cannot be read any more")
-        return found, read
+        return answers, read
 
 
 @dataclass(frozen=True)
-class Float32:
+class FloatExport:
     """A float export and what runs it: on every picture of the proof, on a few, on a few files."""
 
     export: Export
     every: Runner | None = None
     few: Runner | None = None
-    files: tuple[tuple[str, FilesRunner], ...] = ()
+    files: Mapping[str, FilesRunner] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Small:
-    """An export of fewer bits that is not written yet, and the gate it has to pass."""
-
-    export: Export
-    gate: Callable[[Probabilities, Probabilities, NDArray[np.int64]], Gate]
-    data: bytes
-
-
-def export_all(source: Source, kinds: Sequence[str]) -> list[Export]:
-    """Write these kinds of exports but model.keras, which is there; return what became of each.
+def export_all(job: ExportJob, kinds: Sequence[str]) -> list[Export]:
+    """Write these kinds of exports but model.keras, in their order; return what became of each.
 
     Raises DamagedDataError when a float export answers otherwise than the model. One with fewer
     bits that loses too much, and ONNX without its packages, are left out and say why.
     """
     writers = {"litert": _litert, "saved_model": _saved_model, "onnx": _onnx}
-    made = [one for kind, write in writers.items() if kind in kinds for one in write(source)]
-    _prove_few(*_prove_every(source, made), made)
-    smaller = [shrink(source) for kind, shrink in _SMALLER.items() if kind in kinds]
-    _judge(source, [one for one in smaller if one.data])
-    return [*(one.export for one in made), *(one.export for one in smaller)]
+    floats = [one for kind in kinds if kind in writers for one in writers[kind](job)]
+    _prove_few(*_prove_every(job, floats), floats)
+    small = [_shrink(job, kind) for kind in kinds if kind in ("fp16", "int8")]
+    _judge(job, {export: data for export, data in small if data})
+    exports = [*(one.export for one in floats), *(export for export, _ in small)]
+    return [one for one in exports if one.left_out or (job.folder / one.name).exists()]
 
 
-def _litert(source: Source) -> list[Float32]:
+def _litert(job: ExportJob) -> list[FloatExport]:
     """Write model.tflite, explain.tflite and head.npz from one conversion."""
     export = Export(FILES["litert"], "litert")
     explain, head = Export(EXPLAIN_FILE, "explain"), Export(HEAD_FILE, "explain")
-    with timed(export):
-        parts = anatomy(source.model)
+    parts, outputs = job.anatomy, job.model.outputs
+    if parts is not None:
         outputs = [parts.feature_map, parts.pooled, parts.probabilities]
-        converted = convert_float(trace(source.model, outputs))
-        data = source.pack(converted, len(outputs) - 1)
-        write_file(source.folder / export.name, data)
-    with timed(explain):
+    with export.timed(), job.converting(export.name):
+        converted = job.convert(outputs)
+        data = job.pack(converted, 0 if parts is None else len(outputs) - 1)
+        write_file(job.folder / export.name, data)
+    export.bytes = len(data)
+    runner = load_late(lambda: litert_runner((job.folder / export.name).read_bytes()))
+    if parts is None:
+        explain.left_out = "no global average followed by dense layers alone: Grad-CAM needs both"
+        return [FloatExport(export, runner), FloatExport(explain)]
+    with explain.timed():
         explaining = explain_file(converted)
-        write_file(source.folder / explain.name, explaining)
-        write_head(source.folder, parts.head)
-    for one in (export, explain, head):
-        one.bytes = size_of(source.folder / one.name)
-    explained = explained_runner(explaining, parts.head)
-    return [
-        Float32(export, litert_runner(data)),
-        Float32(explain, few=explained),
-        Float32(head),
-    ]
+        write_file(job.folder / explain.name, explaining)
+        write_head(job.folder, parts.head)
+    explain.bytes, head.bytes = (size_of(job.folder / one.name) for one in (explain, head))
+    explained = load_late(partial(explained_runner, explaining, parts.head))
+    return [FloatExport(export, runner), FloatExport(explain, few=explained), FloatExport(head)]
 
 
-def _saved_model(source: Source) -> list[Float32]:
+def _saved_model(job: ExportJob) -> list[FloatExport]:
     export = Export(FILES["saved_model"], "saved_model")
-    with timed(export):
-        path = write_saved_model(source.folder, source.model, source.version.fit)
+    with export.timed(), job.converting(export.name):
+        path = write_saved_model(job.folder, job.model, job.version.fit)
     export.bytes = size_of(path)
     loaded = SavedModel(path)
-    texts = ((BYTES, False), (BASE64, True))
-    files = tuple((name, partial(loaded.files, as_text=as_text)) for name, as_text in texts)
-    return [Float32(export, loaded.pixels, files=files)]
+    files = {name: partial(loaded.files, as_text=name == BASE64) for name in (BYTES, BASE64)}
+    return [FloatExport(export, loaded.pixels, files=files)]
 
 
-def _onnx(source: Source) -> list[Float32]:
+def _onnx(job: ExportJob) -> list[FloatExport]:
     export, lacking = Export(FILES["onnx"], "onnx"), missing_packages()
     if lacking:
         export.left_out = f"the package {lacking[0]} is not installed (extra onnx)"
-        return [Float32(export)]
-    with timed(export):
-        path = write_onnx(source.folder, source.model)
+        return [FloatExport(export)]
+    with export.timed(), job.converting(export.name):
+        path = write_onnx(job.folder, job.model)
     export.bytes = size_of(path)
-    return [Float32(export, onnx_runner(path))]
+    return [FloatExport(export, load_late(partial(onnx_runner, path)))]
 
 
-def _prove_every(source: Source, made: Sequence[Float32]) -> tuple[Source, Probabilities]:
+def _prove_every(job: ExportJob, exports: Sequence[FloatExport]) -> tuple[ExportJob, Probabilities]:
     """Compare float exports with the model on every picture.
 
-    Returns the source with the examples that could be read, and the model's probabilities of them.
+    Returns the job with the examples that could be read, and the model's probabilities of them.
     """
-    runners = {one.export.name: one.every for one in made if one.every is not None}
-    if source.reference is None:
-        runners[""] = forward(source.model)
-    found, read = source.run(runners, source.examples, "proving exports")
-    proof.require_some(read, source.examples)
-    reference = found[""] if source.reference is None else source.reference[read]
-    for one in made:
+    runners = {one.export.name: one.every for one in exports if one.every is not None}
+    if job.reference is None:
+        runners[""] = forward(job.model)
+    answers, read = job.run(runners, job.examples, "proving exports")
+    require_some(read, job.examples)
+    reference = answers[""] if job.reference is None else job.reference[read]
+    for one in exports:
         if one.every is not None:
-            one.export.parity[PIXELS] = compare(reference, found[one.export.name])
-            require_exact(one.export.name, one.export.parity[PIXELS])
-    return replace(source, examples=tuple(source.examples[place] for place in read)), reference
+            one.export.parity[PIXELS] = compare(reference, answers[one.export.name])
+            require_exact(one.export.name, one.export.parity[PIXELS], imported=job.imported)
+    return replace(job, examples=tuple(job.examples[place] for place in read)), reference
 
 
-def _prove_few(source: Source, every: Probabilities, made: Sequence[Float32]) -> None:
+def _prove_few(job: ExportJob, every: Probabilities, exports: Sequence[FloatExport]) -> None:
     """Compare on a few pictures what takes whole files, and what explains."""
-    places = proof.spread(range(len(source.examples)), proof.FILES)
-    examples, reference = [source.examples[place] for place in places], every[places]
-    runners = {one.export.name: one.few for one in made if one.few is not None}
-    found, read = source.run(runners, examples, "proving the rest")
-    proof.require_some(read, examples)
+    places = pick_evenly(range(len(job.examples)), FEW)
+    examples, reference = [job.examples[place] for place in places], every[places]
+    runners = {one.export.name: one.few for one in exports if one.few is not None}
+    answers, read = job.run(runners, examples, "proving the rest")
+    require_some(read, examples)
     reference = reference[read]
-    files, opened = proof.read_files([examples[place] for place in read])
-    for one in made:
+    files, opened = read_files([examples[place] for place in read])
+    for one in exports:
+        parities = one.export.parity
+        for name, run in one.files.items():
+            parities[name] = compare(reference[opened], run(files))
         if one.few is not None:
-            one.export.parity["head.npz"] = compare(reference, found[one.export.name])
-        for name, run in one.files:
-            one.export.parity[name] = compare(reference[opened], run(files))
-        for name, parity in one.export.parity.items():
-            require_exact(f"{one.export.name} ({name})", parity)
+            parity = parities[HEAD_FILE] = compare(reference, answers[one.export.name])
+            if job.imported and not parity.exact:
+                _leave_out_explanation(job, one.export, parity.largest)
+                continue
+        for name, parity in parities.items():
+            require_exact(f"{one.export.name} ({name})", parity, imported=job.imported)
 
 
-def _half(source: Source) -> Small:
-    """Make model_fp16.tflite."""
-    export = Export(FILES["fp16"], "fp16")
-    with timed(export):
-        graph = trace(source.model, [source.model.output])
-        return Small(export, half_gate, source.pack(convert_half(graph), 0))
+def _leave_out_explanation(job: ExportJob, export: Export, largest: float) -> None:
+    export.left_out = f"its answers are up to {largest:.2g} off"
+    for name in (EXPLAIN_FILE, HEAD_FILE):
+        (job.folder / name).unlink()
 
 
-def _int8(source: Source) -> Small:
-    """Make model_int8.tflite, unless there are too few pictures to judge it."""
-    export, judged = Export(FILES["int8"], "int8"), len(source.version.splits["val"])
-    if judged < FEWEST:
+def _shrink(job: ExportJob, kind: str) -> tuple[Export, bytes]:
+    """Make an export of fewer bits, which is not written yet; b"" says that it is left out."""
+    export, judged = Export(FILES[kind], kind), len(job.version.splits["val"])
+    if kind == "int8" and judged < FEWEST:
         export.left_out = f"{judged} validation pictures cannot show half a point; {FEWEST} can"
-        return Small(export, int8_gate, b"")
-    with timed(export):
-        graph = trace(source.model, [source.model.output])
-        calibration = proof.calibration_pictures(source.version)
-        return Small(export, int8_gate, source.pack(convert_int8(graph, calibration), 0))
+        return export, b""
+    with export.timed():
+        graph = trace(job.model, [job.model.output])
+        if kind == "fp16":
+            return export, job.pack(convert_half(graph), 0)
+        calibration = calibration_pictures(job.version)
+        return export, job.pack(convert_int8(graph, calibration), 0)
 
 
-_SMALLER = {"fp16": _half, "int8": _int8}
-_PICTURES: Mapping[Split, str] = {"train": "training", "val": "validation", "test": "test"}
-
-
-def _judge(source: Source, smaller: Sequence[Small]) -> None:
+def _judge(job: ExportJob, files: Mapping[Export, bytes]) -> None:
     """Measure files of fewer bits, never on test pictures; write those that lose little enough."""
-    if not smaller:
+    if not files:
         return
-    split, examples = proof.judged_examples(source.version)
-    runners = {one.export.name: litert_runner(one.data) for one in smaller}
-    runners[""] = forward(source.model)
-    found, read = source.run(runners, examples, "judging fewer bits")
-    labels = labels_of(examples)[read]
-    for one in smaller:
-        export, answers = one.export, found[one.export.name]
-        export.parity["judged"] = compare(found[""], answers)
-        gate = replace(one.gate(found[""], answers, labels), split=split)
-        export.gate = gate
-        if not gate.passed:
-            export.left_out = f"{gate.lost} of {gate.pictures} {_PICTURES[split]} pictures are lost"
-            if gate.allowed is None:
-                export.left_out = f"{gate.pictures} {_PICTURES[split]} pictures cannot judge it"
-            if not examples:
-                export.left_out = "there is neither a validation nor a training picture to judge by"
-            continue
-        write_file(source.folder / export.name, one.data)
-        export.bytes = len(one.data)
-
-
-KERAS_NAME = FILES["keras"]
+    split, examples = judged_examples(job.version)
+    runners = {export.name: litert_runner(data) for export, data in files.items()}
+    runners[""] = forward(job.model)
+    answers, read = job.run(runners, examples, "judging fewer bits")
+    reference, labels = answers[""], labels_of(examples)[read]
+    for export, data in files.items():
+        export.parity["judged"] = compare(reference, answers[export.name])
+        judge = half_gate if export.kind == "fp16" else int8_gate
+        gate = export.gate = replace(judge(reference, answers[export.name], labels), split=split)
+        pictures = f"{gate.pictures} {SPLIT_WORDS[split]} pictures"
+        if gate.passed:
+            write_file(job.folder / export.name, data)
+            export.bytes = len(data)
+        elif not examples:
+            export.left_out = "there is neither a validation nor a training picture to judge by"
+        elif gate.allowed is None:
+            export.left_out = f"{pictures} cannot judge it"
+        else:
+            export.left_out = f"{gate.lost} of {pictures} are lost"
 
 
 def write_exports(
@@ -268,18 +284,27 @@ def write_exports(
     *,
     name: str,
 ) -> list[Export]:
-    """Write and prove every export that was asked for; model.keras is there, with its answers.
+    """Write and prove every export that was requested; model.keras is there, with its answers.
 
     Raises DamagedDataError when a float export answers otherwise than the model, OSError when the
     disk is full.
     """
     # Test pictures that cannot be read are named elsewhere; the others prove the exports.
     untested = replace(setup.version, splits={**setup.version.splits, "test": ()})
-    examples = answers.examples or proof_examples(untested)
-    measured = answers.probabilities if answers.examples else None
-    source = Source(folder, model, setup.version, setup.bars, name, examples, measured, setup.say)
+    job = ExportJob(
+        folder,
+        model,
+        anatomy(model),
+        setup.version,
+        setup.bars,
+        name,
+        answers.examples or proof_examples(untested),
+        answers.probabilities if answers.examples else None,
+        setup.say,
+    )
     keras = Export(KERAS_NAME, "keras", bytes=size_of(folder / KERAS_NAME))
-    exports = [keras, *export_all(source, setup.settings.exports)]
+    kinds = [kind for kind in _WRITTEN if kind in setup.settings.exports]
+    exports = [keras, *export_all(job, kinds)]
     for one in exports:
         if (folder / one.name).is_file():
             one.sha256 = file_sha256(folder / one.name)

@@ -1,6 +1,8 @@
-"""Convert a Keras model for LiteRT: float32, float16 weights, 8-bit integers."""
+"""Make LiteRT files: convert a network, keep and name its outputs, add metadata and labels."""
 
-from collections.abc import Callable, Iterator, Sequence
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -8,18 +10,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.exports.saved_model import native_work
-from training.exports.tflite_metadata import order_outputs
+from training.exports.saved_model import native_work, save_graphs
 from training.models.backend import load_backend
 
 Calibration = Callable[[], Iterator[list[NDArray[np.float32]]]]
+# The outputs of the graph that is converted, in its order.
+FEATURE_MAP, POOLED, PROBABILITIES = "feature_map", "pooled", "probabilities"
+IDENTIFIER = b"TFL3"
+SIGNATURE = "serving_default"
+LABELS_FILE = "labels.txt"
+METADATA_NAME = "TFLITE_METADATA"
+METADATA_IDENTIFIER = b"M001"
+PARSER_VERSION = "1.0.0"
+# Values of the enumerations and unions in TensorFlow Lite's metadata _schema().
+_AXIS_LABELS = 2
+_IMAGE, _FEATURE = 2, 1
+_NORMALIZATION = 1
+_RGB = 1
+_OFFSET = 4
+# A table's field: the place of what was written before, a number with its type, or absent.
+Field = int | tuple[str, int] | None
 
 
-def trace(model: Any, outputs: list[Any]) -> Any:  # noqa: ANN401  Keras has no types
-    """Return one graph, pictures float32[N, size, size, 3] -> the given tensors of the model."""
+def trace(model: Any, outputs: list[Any] | None = None) -> Any:  # noqa: ANN401  Keras has no types
+    """Return one graph: pictures float32[N, size, size, 3] -> these tensors of a Keras model.
+
+    Without `outputs` the answer of the whole model, which need not be Keras'.
+    """
     backend = load_backend()
     tf = backend.tf
-    part = backend.keras.Model(model.input, outputs)
+    part = model if outputs is None else backend.keras.Model(model.input, outputs)
     spec = tf.TensorSpec((None, *model.input.shape[1:]), tf.float32, name="image")
 
     def run(image: Any) -> Any:  # noqa: ANN401
@@ -39,12 +59,10 @@ def convert_large(graph: Any, variables: Sequence[Any], scratch: Path) -> bytes:
     Slower than `convert_float`, and in much less memory: a frozen graph holds the weights many
     times over while it is converted.
     """
-    tf = load_backend().tf
-    holder = tf.Module()
-    holder.held = [variable.value for variable in variables]
+    lite = load_backend().tf.lite
     with TemporaryDirectory(dir=scratch) as folder, native_work():
-        tf.saved_model.save(holder, folder, signatures=graph)
-        converted = bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+        save_graphs(Path(folder), graph, variables)
+        converted = bytes(lite.TFLiteConverter.from_saved_model(folder).convert())
     return order_outputs(converted)  # which are named output_0 and on
 
 
@@ -87,3 +105,229 @@ def _converter(graph: Any) -> Any:  # noqa: ANN401
 def _convert(converter: Any) -> bytes:  # noqa: ANN401
     with native_work():
         return bytes(converter.convert())
+
+
+def classifier_file(
+    converted: bytes, position: int, name: str, size: int, class_names: tuple[str, ...]
+) -> bytes:
+    """Return a classifier's file of a converted graph and its probabilities' position."""
+    model = read_model(converted)
+    soften_in_float(model)
+    keep_outputs(model, {position: PROBABILITIES})
+    description = f"{len(class_names)} classes, {size} px, RGB"
+    add_metadata(model, classifier_metadata(name, description, size))
+    return append_labels(write_model(model), class_names)
+
+
+def explain_file(converted: bytes) -> bytes:
+    """Return explain.tflite: pictures -> feature map of the last tap, pooled values."""
+    model: Any = read_model(converted)
+    keep_outputs(model, {0: FEATURE_MAP, 1: POOLED})
+    return write_model(model)
+
+
+def _schema() -> Any:  # noqa: ANN401  the generated classes have no types
+    from ai_edge_litert import schema_py_generated  # noqa: PLC0415  an extra
+
+    return schema_py_generated
+
+
+def _builder(size: int) -> Any:  # noqa: ANN401
+    import flatbuffers  # noqa: PLC0415  comes with TensorFlow and LiteRT
+
+    return flatbuffers.Builder(size)
+
+
+def read_model(data: bytes) -> Any:  # noqa: ANN401  the generated classes have no types
+    """Read a model into objects that can be changed."""
+    schema = _schema()
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
+
+
+def write_model(model: Any) -> bytes:  # noqa: ANN401
+    """Write a model's objects as a flatbuffer."""
+    size = sum(len(b.data) for b in model.buffers if b.data is not None)
+    builder = _builder(size + 2**20)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    # Output() would be one more copy of all weights.
+    return bytes(memoryview(builder.Bytes)[builder.Head() :])
+
+
+def order_outputs(data: bytes) -> bytes:
+    """Return a model with its outputs in the order of the names that its signature gives them."""
+    model = read_model(data)
+    signed = model.signatureDefs[0].outputs
+    wanted = [one.tensorIndex for one in sorted(signed, key=lambda one: one.name)]
+    graph = model.subgraphs[0]
+    if wanted == [int(tensor) for tensor in graph.outputs]:
+        return data
+    graph.outputs = np.array(wanted, np.int32)
+    return write_model(model)
+
+
+def keep_outputs(model: Any, outputs: Mapping[int, str]) -> None:  # noqa: ANN401
+    """Keep some outputs, position -> name; drop every operator and weight that only others need.
+
+    The signature `serving_default` then maps `image` to these names.
+    """
+    graph = model.subgraphs[0]
+    graph.outputs = np.array([graph.outputs[place] for place in outputs], np.int32)
+    needed, operators = {int(t) for t in graph.outputs}, []
+    for operator in reversed(graph.operators):
+        if needed & {int(t) for t in operator.outputs}:
+            operators.append(operator)
+            needed |= {int(t) for t in operator.inputs if t >= 0}
+    graph.operators = operators[::-1]
+    made = {int(t) for operator in graph.operators for t in operator.outputs}
+    _renumber(model, sorted(needed | made | {int(t) for t in graph.inputs}))
+    _sign(model, list(outputs.values()))
+
+
+def soften_in_float(model: Any) -> None:  # noqa: ANN401
+    """Let an 8-bit model compute its closing softmax in float32.
+
+    In 8 bits a probability is a multiple of 1/256. The softmax and the conversion to float after
+    it change places; a model that ends otherwise stays as it is.
+    """
+    graph = model.subgraphs[0]
+    schema = _schema()
+    codes = [schema.BuiltinOperator.SOFTMAX, schema.BuiltinOperator.DEQUANTIZE]
+    softmax, dequantize = graph.operators[-2:]
+    if [_code(model, one) for one in (softmax, dequantize)] != codes:
+        return
+    middle = graph.tensors[softmax.outputs[0]]
+    middle.type, middle.quantization = schema.TensorType.FLOAT32, None
+    dequantize.inputs, dequantize.outputs = softmax.inputs, softmax.outputs
+    softmax.inputs, softmax.outputs = dequantize.outputs, graph.outputs
+    graph.operators[-2:] = [dequantize, softmax]
+
+
+def add_metadata(model: Any, metadata: bytes) -> None:  # noqa: ANN401
+    """Put a metadata flatbuffer into the model, where readers of TFLite metadata look for it."""
+    buffer, entry = _schema().BufferT(), _schema().MetadataT()
+    buffer.data = np.frombuffer(metadata, np.uint8)
+    entry.name, entry.buffer = METADATA_NAME, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+
+
+def append_labels(data: bytes, names: tuple[str, ...]) -> bytes:
+    """Append labels.txt as a zip archive: interpreters ignore it, zip readers find it."""
+    file = io.BytesIO(data)
+    entry = zipfile.ZipInfo(LABELS_FILE)  # its date is fixed: equal models stay equal
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(entry, "".join(f"{name}\n" for name in names))
+    return file.getvalue()
+
+
+def _renumber(model: Any, kept: list[int]) -> None:  # noqa: ANN401
+    """Drop every tensor but these, and the buffers that only the others held."""
+    graph = model.subgraphs[0]
+    place = {-1: -1} | {old: new for new, old in enumerate(kept)}
+    for holder in (graph, *graph.operators):
+        holder.inputs = np.array([place[int(t)] for t in holder.inputs], np.int32)
+        holder.outputs = np.array([place[int(t)] for t in holder.outputs], np.int32)
+    graph.tensors = [graph.tensors[old] for old in kept]
+    used = {tensor.buffer for tensor in graph.tensors} | {0}
+    used |= {entry.buffer for entry in model.metadata or []}
+    for number, buffer in enumerate(model.buffers):
+        if number not in used:
+            buffer.data = None
+
+
+def _sign(model: Any, names: list[str]) -> None:  # noqa: ANN401
+    graph = model.subgraphs[0]
+    signature = _schema().SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = SIGNATURE, 0
+    signature.inputs = [_entry(graph, int(graph.inputs[0]), "image")]
+    signature.outputs = [
+        _entry(graph, int(tensor), name) for tensor, name in zip(graph.outputs, names, strict=True)
+    ]
+    model.signatureDefs = [signature]
+
+
+def _entry(graph: Any, tensor: int, name: str) -> Any:  # noqa: ANN401
+    graph.tensors[tensor].name = name
+    entry = _schema().TensorMapT()
+    entry.name, entry.tensorIndex = name, tensor
+    return entry
+
+
+def _code(model: Any, operator: Any) -> int:  # noqa: ANN401
+    code = model.operatorCodes[operator.opcodeIndex]
+    # Files that old readers open hold the number in the first field alone.
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
+
+
+def classifier_metadata(name: str, description: str, size: int) -> bytes:
+    """Return the metadata flatbuffer of a model from size x size RGB, 0 to 255, to probabilities."""
+    build = _builder(1024)
+    text = build.CreateString
+    image = _image(build, size)
+    labels = _table(build, text(LABELS_FILE), text("class names by label"), _byte(_AXIS_LABELS))
+    feature = _table(build, _byte(_FEATURE), _table(build))
+    answer = _table(
+        build,
+        text("probabilities"),
+        text("one probability per class"),
+        None,
+        feature,
+        None,
+        _pair(build, 1.0, 0.0),
+        _vector(build, [labels]),
+    )
+    graph = _table(build, None, None, _vector(build, [image]), _vector(build, [answer]))
+    model = _table(
+        build,
+        text(name),
+        text(description),
+        None,
+        _vector(build, [graph]),
+        None,
+        None,
+        None,
+        text(PARSER_VERSION),
+    )
+    build.Finish(model, METADATA_IDENTIFIER)
+    return bytes(build.Output())
+
+
+def _image(build: Any, size: int) -> int:  # noqa: ANN401
+    """Describe the input; its scaling stands inside the model, so mean 0 and deviation 1."""
+    sides = _table(build, ("Uint32", size), ("Uint32", size))
+    content = _table(build, _byte(_IMAGE), _table(build, _byte(_RGB), sides))
+    unit = _table(build, _byte(_NORMALIZATION), _pair(build, 0.0, 1.0))
+    return _table(
+        build,
+        build.CreateString("image"),
+        build.CreateString("RGB picture, values 0 to 255"),
+        None,
+        content,
+        _vector(build, [unit]),
+        _pair(build, 255.0, 0.0),
+    )
+
+
+def _table(build: Any, *fields: Field) -> int:  # noqa: ANN401
+    build.StartObject(len(fields))
+    for slot, field in enumerate(fields):
+        kind, value = field if isinstance(field, tuple) else ("UOffsetTRelative", field)
+        if value is not None:
+            getattr(build, f"Prepend{kind}Slot")(slot, value, 0)
+    return int(build.EndObject())
+
+
+def _byte(value: int) -> tuple[str, int]:
+    return "Uint8", value
+
+
+def _vector(build: Any, values: Sequence[float], kind: str = "UOffsetTRelative") -> int:  # noqa: ANN401
+    build.StartVector(_OFFSET, len(values), _OFFSET)
+    for value in reversed(values):
+        getattr(build, f"Prepend{kind}")(value)
+    return int(build.EndVector())
+
+
+def _pair(build: Any, *values: float) -> int:  # noqa: ANN401
+    """Write a table of vectors of one number: a mean and a deviation, or a maximum and a minimum."""
+    return _table(build, *[_vector(build, [value], "Float32") for value in values])

@@ -3,15 +3,17 @@
 import base64
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
+from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneset.bundle.gradcam import softmax
+from sceneset.bundle.gradcam import Dense, softmax
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import Split
 from sceneset.progress import STDERR, Bar, without_native_chatter
@@ -19,8 +21,8 @@ from training.data.version import Example, Version, picture_batches
 from training.exports.litert import Calibration
 from training.exports.saved_model import BASE64, BYTES, INPUTS, PIXELS
 from training.models.backend import load_backend
+from training.models.inference import Pictures
 
-Pictures = NDArray[np.uint8]
 Rows = NDArray[np.float32]
 Runner = Callable[[Pictures], Rows]
 FilesRunner = Callable[[Sequence[bytes]], Rows]
@@ -37,13 +39,13 @@ def litert_outputs(data: bytes) -> Callable[[Pictures], tuple[Rows, ...]]:
     gives = [one["index"] for one in interpreter.get_output_details()]
 
     def run(pictures: Pictures) -> tuple[Rows, ...]:
-        found: list[list[Any]] = [[] for _ in gives]
+        outputs: list[list[Any]] = [[] for _ in gives]
         for picture in pictures:
             interpreter.set_tensor(takes, picture[np.newaxis].astype(np.float32))
             interpreter.invoke()
-            for rows, place in zip(found, gives, strict=True):
+            for rows, place in zip(outputs, gives, strict=True):
                 rows.append(interpreter.get_tensor(place)[0])
-        return tuple(np.stack(rows) for rows in found)
+        return tuple(np.stack(rows) for rows in outputs)
 
     return run
 
@@ -54,16 +56,26 @@ def litert_runner(data: bytes) -> Runner:
     return lambda pictures: outputs(pictures)[0]
 
 
-def explained_runner(data: bytes, head: Sequence[tuple[Rows, Rows]]) -> Runner:
+def explained_runner(data: bytes, head: Sequence[Dense]) -> Runner:
     """Return uint8[N, size, size, 3] -> probabilities from explain.tflite and the head's layers."""
     outputs = litert_outputs(data)
 
     def run(pictures: Pictures) -> Rows:
-        values = outputs(pictures)[1]
-        for kernel, bias in head[:-1]:
-            values = np.maximum(values @ kernel + bias, 0)
-        kernel, bias = head[-1]
-        return softmax(values @ kernel + bias)
+        values: NDArray[Any] = outputs(pictures)[1]
+        for layer in head:
+            values = values @ layer.kernel + layer.bias
+            values = np.maximum(values, 0) if layer.relu else values
+        return softmax(values)
+
+    return run
+
+
+def load_late(load: Callable[[], Runner]) -> Runner:
+    """Return a runner that is loaded when it is used first: no conversion shares its memory."""
+    loaded = cache(load)
+
+    def run(pictures: Pictures) -> Rows:
+        return loaded()(pictures)
 
     return run
 
@@ -82,36 +94,39 @@ def onnx_runner(path: Path) -> Runner:
 
 
 class SavedModel:
-    """A loaded SavedModel; its signatures live as long as this object does."""
+    """A SavedModel, loaded when it is used first; its signatures live as long as this object."""
 
     def __init__(self, path: Path) -> None:
-        """Load it. The object must be kept: without it the signatures lose their variables."""
-        self._loaded = load_backend().tf.saved_model.load(str(path))
+        """Note its folder."""
+        self._path = path
+
+    @cached_property
+    def _loaded(self) -> Any:  # noqa: ANN401  without it the signatures lose their variables
+        return load_backend().tf.saved_model.load(str(self._path))
 
     def pixels(self, pictures: Pictures) -> Rows:
         """Answer uint8[N, size, size, 3] by the signature for pixels."""
-        return self._ask(PIXELS, load_backend().tf.constant(pictures.astype(np.float32)))
+        return self._answer(PIXELS, load_backend().tf.constant(pictures.astype(np.float32)))
 
     def files(self, files: Sequence[bytes], *, as_text: bool) -> Rows:
         """Answer encoded pictures by the signature for bytes, or for standard base64."""
         texts = [base64.b64encode(data) if as_text else data for data in files]
-        return self._ask(BASE64 if as_text else BYTES, load_backend().tf.constant(texts))
+        return self._answer(BASE64 if as_text else BYTES, load_backend().tf.constant(texts))
 
-    def _ask(self, signature: str, value: Any) -> Rows:  # noqa: ANN401  TensorFlow has no types
+    def _answer(self, signature: str, value: Any) -> Rows:  # noqa: ANN401  TensorFlow has no types
         answer = self._loaded.signatures[signature](**{INPUTS[signature]: value})
         return np.asarray(answer["probabilities"], np.float32)
 
 
-T = TypeVar("T")
-
+Item = TypeVar("Item")
 # Pictures for the 8-bit scales, for the gate of the 8-bit model, for the signatures of bytes.
-CALIBRATION, JUDGED, FILES = 200, 1000, 32
+CALIBRATION, JUDGED, FEW = 200, 1000, 32
 
 
 def proof_examples(version: Version) -> tuple[Example, ...]:
     """Return every test picture; without one, the validation pictures, else a few of training."""
     splits = version.splits
-    return splits["test"] or splits["val"] or tuple(spread(splits["train"], FILES))
+    return splits["test"] or splits["val"] or tuple(pick_evenly(splits["train"], FEW))
 
 
 def judged_examples(version: Version) -> tuple[Split, list[Example]]:
@@ -120,10 +135,10 @@ def judged_examples(version: Version) -> tuple[Split, list[Example]]:
     Never the test split: what it decided on it could no longer measure.
     """
     split: Split = "val" if version.splits["val"] else "train"
-    return split, spread(version.splits[split], JUDGED)
+    return split, pick_evenly(version.splits[split], JUDGED)
 
 
-def spread(items: Sequence[T], most: int) -> list[T]:
+def pick_evenly(items: Sequence[Item], most: int) -> list[Item]:
     """Return at most so many items, evenly over their order: examples stand class by class."""
     if len(items) <= most:
         return list(items)
@@ -137,17 +152,17 @@ def run_all(
 
     The pictures are decoded once. Those that were lost since they were measured are set aside.
     """
-    found: dict[str, list[Rows]] = {name: [] for name in runners}
+    answers: dict[str, list[Rows]] = {name: [] for name in runners}
     paths = [example.path for example in examples]
     lost = dict[Path, Exception]()
     for batch in picture_batches(paths, version.size, version.fit, broken=lost.__setitem__):
         for name, run in runners.items():
-            found[name].append(run(batch))
+            answers[name].append(run(batch))
         bar.advance(len(batch))
     bar.advance(len(lost))
     read = [place for place, path in enumerate(paths) if path not in lost]
     empty = np.empty((0, len(version.class_names)), np.float32)
-    return {name: np.concatenate([empty, *rows]) for name, rows in found.items()}, read
+    return {name: np.concatenate([empty, *rows]) for name, rows in answers.items()}, read
 
 
 def require_some(read: Sequence[int], examples: Sequence[Example]) -> None:
@@ -165,12 +180,12 @@ def read_files(examples: Sequence[Example]) -> tuple[list[bytes], list[int]]:
 
     Raises DamagedDataError when none can.
     """
-    found = dict[int, bytes]()
+    files = dict[int, bytes]()
     for place, example in enumerate(examples):
         with suppress(OSError):
-            found[place] = example.path.read_bytes()
-    require_some(list(found), examples)
-    return list(found.values()), list(found)
+            files[place] = example.path.read_bytes()
+    require_some(list(files), examples)
+    return list(files.values()), list(files)
 
 
 def calibration_pictures(version: Version) -> Calibration:
@@ -178,7 +193,7 @@ def calibration_pictures(version: Version) -> Calibration:
 
     Those that were lost are passed over; raises DamagedDataError when all were.
     """
-    examples = spread(version.splits["train"], CALIBRATION)
+    examples = pick_evenly(version.splits["train"], CALIBRATION)
     paths = [one.path for one in examples]
 
     def pictures() -> Iterator[list[NDArray[np.float32]]]:
@@ -242,54 +257,105 @@ class Gate:
         return self.allowed is not None and self.lost <= self.allowed
 
 
-def compare(reference: Probabilities, found: Probabilities) -> Parity:
-    """Compare probabilities float[N, classes]; an answer that is no number differs without end."""
+def compare(reference: Probabilities, answers: Probabilities) -> Parity:
+    """Compare probabilities float[N, classes]; the difference of an answer that is NaN is infinite."""
     if not len(reference):
         return Parity(0, 0.0, 0)
-    differences = np.abs(np.asarray(found, np.float64) - reference)
+    differences = np.abs(np.asarray(answers, np.float64) - reference)
     largest = float(np.nan_to_num(differences, nan=np.inf).max())
     rows = np.arange(len(reference))
-    chosen = reference[rows, np.nan_to_num(found, nan=-1.0).argmax(axis=1)]
+    chosen = reference[rows, np.nan_to_num(answers, nan=-1.0).argmax(axis=1)]
     other = reference.max(axis=1) - chosen > TIE
     return Parity(len(reference), largest, int(other.sum()))
 
 
-def int8_gate(reference: Probabilities, found: Probabilities, labels: NDArray[np.int64]) -> Gate:
+def int8_gate(reference: Probabilities, answers: Probabilities, labels: NDArray[np.int64]) -> Gate:
     """Allow half a point of top-1, on 200 pictures or more: with fewer nothing is shown.
 
     Probabilities float[N, classes], labels int64[N].
     """
     allowed = int(ALLOWED * len(labels)) if len(labels) >= FEWEST else None
-    return _gate(reference, found, labels, allowed)
+    return _gate(reference, answers, labels, allowed)
 
 
-def half_gate(reference: Probabilities, found: Probabilities, labels: NDArray[np.int64]) -> Gate:
+def half_gate(reference: Probabilities, answers: Probabilities, labels: NDArray[np.int64]) -> Gate:
     """Allow half a point of top-1, or one picture: weights of 16 bits only round.
 
     Probabilities float[N, classes], labels int64[N].
     """
     allowed = max(1, int(ALLOWED * len(labels))) if len(labels) else None
-    return _gate(reference, found, labels, allowed)
+    return _gate(reference, answers, labels, allowed)
 
 
 def _gate(
     reference: Probabilities,
-    found: Probabilities,
+    answers: Probabilities,
     labels: NDArray[np.int64],
     allowed: int | None,
 ) -> Gate:
-    right = [int(np.sum(one.argmax(axis=1) == labels)) for one in (reference, found)]
+    right = [int(np.sum(one.argmax(axis=1) == labels)) for one in (reference, answers)]
     before, after = (count / max(1, len(labels)) for count in right)
     return Gate(len(labels), before, after, lost=right[0] - right[1], allowed=allowed)
 
 
-def require_exact(name: str, parity: Parity) -> None:
-    """Raise DamagedDataError when a float export does not answer as the model does."""
+def require_exact(name: str, parity: Parity, *, imported: bool = False) -> None:
+    """Raise DamagedDataError when a float export does not answer as the model does.
+
+    An imported model is proved on drawn pictures.
+    """
     if parity.exact:
         return
+    model, pictures = ("model", "drawn pictures") if imported else ("trained model", "pictures")
     raise DamagedDataError(
-        f"{name} does not answer as the trained model: another top-1 on {parity.other_top1} of"
-        f" {parity.pictures} pictures, probabilities up to {parity.largest:.2g} apart"
+        f"{name} does not answer as the {model}: another top-1 on {parity.other_top1} of"
+        f" {parity.pictures} {pictures}, probabilities up to {parity.largest:.2g} apart"
         f" ({TOLERANCE:g} allowed); nothing is published",
-        cure="train again; if it stays, another --backbone, or leave that format out of --export",
+        cure="leave that format out of --export; layers that draw at random must not do so here"
+        if imported
+        else "train again; if it stays, another --backbone, or leave that format out of --export",
     )
+
+
+@dataclass(eq=False)
+class Export:
+    """One export: a file or folder of the bundle, how it was proved; or why it was left out.
+
+    `sha256` is a file's; the files of a folder have theirs in bundle.json.
+    """
+
+    name: str
+    kind: str
+    seconds: float = 0.0
+    bytes: int = 0
+    sha256: str = ""
+    parity: dict[str, Parity] = field(default_factory=dict)
+    gate: Gate | None = None
+    left_out: str = ""
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Add the block's seconds."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += perf_counter() - start
+
+    def as_json(self) -> dict[str, object]:
+        """Return what bundle.json and metrics.json say of it."""
+        record: dict[str, object] = {"kind": self.kind}
+        record |= {"seconds": round(self.seconds, 2)} if self.seconds else {}
+        record |= {"left_out": self.left_out} if self.left_out else {"bytes": self.bytes}
+        record |= {"sha256": self.sha256} if self.sha256 else {}
+        if self.parity:
+            record["parity"] = {name: asdict(one) for name, one in self.parity.items()}
+        if self.gate is not None:
+            record["gate"] = {**asdict(self.gate), "passed": self.gate.passed}
+        return record
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of every file below a folder."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())

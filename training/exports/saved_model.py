@@ -1,7 +1,7 @@
 """Write a SavedModel whose signatures take pixels, JPEG or PNG bytes, and base64."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -222,15 +222,21 @@ def write_saved_model(folder: Path, model: Any, fit: Fit) -> Path:  # noqa: ANN4
     """
     tf = load_backend().tf
     path = folder / "saved_model" / VERSION
-    holder = tf.Module()
-    holder.held = [variable.value for variable in model.variables]
     with native_work():
         graphs = {
             name: tf.function(run, input_signature=[spec], autograph=False).get_concrete_function()
             for name, (run, spec) in _signatures(model, fit).items()
         }
-        tf.saved_model.save(holder, str(path), signatures=graphs)
+        save_graphs(path, graphs, model.variables)
     return path
+
+
+def save_graphs(path: Path, graphs: Any, variables: Sequence[Any]) -> None:  # noqa: ANN401
+    """Write concrete functions as a SavedModel that holds these variables of Keras."""
+    tf = load_backend().tf
+    holder = tf.Module()
+    holder.held = [variable.value for variable in variables]
+    tf.saved_model.save(holder, str(path), signatures=graphs)
 
 
 def _signatures(model: Any, fit: Fit) -> dict[str, tuple[Any, Any]]:  # noqa: ANN401

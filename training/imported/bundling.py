@@ -1,29 +1,105 @@
-"""Make a bundle of a model from elsewhere: read how it works, write it, prove it."""
+"""Make a bundle of an imported model: inspect it, adapt it, write it, prove it."""
 
 import fcntl
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from glob import escape
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
+
+import numpy as np
+from cyclopts import Parameter
+from numpy.typing import NDArray
+from PIL import Image
 
 from sceneset.atomic import PART_PREFIX, new_folder
 from sceneset.bundle.gradcam import softmax
 from sceneset.class_names import check_count
-from sceneset.errors import CannotWriteError, SettingsError, UsageError, memory_errors
-from sceneset.images import Fit
+from sceneset.errors import (
+    CannotWriteError,
+    SettingsError,
+    UsageError,
+    library_errors,
+    memory_errors,
+)
+from sceneset.images import Fit, encode_png
 from sceneset.manifest.store import now
-from training.exports.exporter import write_class_names, write_preprocess, write_record
-from training.exports.formats import Export
-from training.imported.adopting import Reading, adopt, own_answers
-from training.imported.opening import Foreign
-from training.imported.reading import OutputName, ScalingName, read_output, read_scaling, read_size
-from training.imported.writing import Proof, Target, draw_pictures, write_all
+from sceneset.progress import Bars
+from training.data.version import Example, Version
+from training.exports.explain import Anatomy
+from training.exports.exporter import (
+    KERAS_NAME,
+    ExportJob,
+    export_all,
+    write_class_names,
+    write_keras,
+    write_preprocess,
+    write_record,
+)
+from training.exports.proof import Export, compare, require_exact, size_of
+from training.exports.saved_model import PIXELS
+from training.imported.adapting import GraphModel, adapt, in_batches, own_answers
+from training.imported.inspecting import (
+    OutputName,
+    ScalingName,
+    read_output,
+    read_scaling,
+    read_size,
+)
+from training.imported.opening import ImportedModel, describe_error
 from training.models.backend import versions
+from training.settings import FILES, parse_exports
+
+KINDS = ("keras", "saved_model", "litert", "onnx")
+DEFAULT_EXPORTS = "keras,saved_model,litert"
+# Pictures that prove the exports.
+PICTURES = 16
+# Weights from which a conversion spares memory rather than time.
+LARGE = 30_000_000
+_COARSE = (1, 2, 5, 16)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ConvertSettings:
+    """Which bundle to make, and what its model does not say of itself."""
+
+    class_names: Path
+    """Class names in the order of the model's outputs: .txt of lines, .json list, or .csv with the
+    header `keys` or `category,label`."""
+    out: Path
+    """The bundle's folder; it must not be there yet. As models/NAME/1 it is version 1 of a model."""
+    size: int | None = None
+    """Side of the square that the model takes, in px; needed only where the model takes any."""
+    scaling: ScalingName | None = None
+    """What the model takes for the values 0 to 255: `none` or `0..255` as they are, `0..1`, `tf` or
+    `-1..1`, `torch` (0..1 minus ImageNet's means, over deviations), `caffe` (blue, green, red minus
+    means). By default what the Rescaling and Normalization layers before the first other weights
+    say; where they leave it open it is asked for."""
+    outputs: OutputName | None = None
+    """What the model gives: `probabilities`, or `logits`, which get a softmax. By default whether its
+    answers to drawn pictures sum to 1."""
+    fit: Fit = "crop"
+    """How a picture becomes square before the model sees it."""
+    export: str = DEFAULT_EXPORTS
+    """Formats of the bundle: keras and litert (always written, the latter with what explains an
+    answer where the model allows it), saved_model, onnx."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        if self.size is not None and not 1 <= self.size <= 4096:  # noqa: PLR2004  px
+            raise SettingsError(f"--size is {self.size}", cure="give --size from 1 to 4096")
+        parse_exports(self.export, KINDS)
+
+    @property
+    def exports(self) -> tuple[str, ...]:
+        """Return the kinds of exports to write, in their fixed order."""
+        return parse_exports(self.export, KINDS)
 
 
 def check_out(out: Path) -> None:
@@ -54,31 +130,17 @@ def bundle_name(out: Path) -> str:
 @contextmanager
 def bundle_folder(out: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `out`; first remove what killed runs left of it."""
-    for part in _leftovers(out):
-        shutil.rmtree(part, ignore_errors=True)
-    with new_folder(out) as part, _held(part):
+    for part in out.absolute().parent.glob(f"{PART_PREFIX}{escape(out.name)}-{'?' * 8}"):
+        with suppress(OSError), _locked(part):  # a run that lives holds its own
+            shutil.rmtree(part, ignore_errors=True)
+    with new_folder(out) as part, _locked(part):
         yield part
 
 
-def _leftovers(out: Path) -> list[Path]:
-    """Return the temporary folders of this very bundle that no living run holds."""
-    wanted = re.compile(re.escape(f"{PART_PREFIX}{out.name}-") + r"[a-z0-9_]{8}")
-    parts = out.absolute().parent.glob(f"{PART_PREFIX}*")
-    return [one for one in parts if wanted.fullmatch(one.name) and one.is_dir() and _is_free(one)]
-
-
-def _is_free(folder: Path) -> bool:
-    try:
-        with _held(folder):
-            return not folder.is_symlink()
-    except OSError:
-        return False
-
-
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     """Lock a folder, as long as this process lives at most. Raises OSError when it is held."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -97,78 +159,139 @@ def _try(folder: Path, out: Path) -> None:
         ) from error
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What is stated of a model and of its bundle; None is found out.
-
-    `names_from` is the file of the class names, for the words of an error.
-    """
-
-    out: Path
-    class_names: tuple[str, ...]
-    names_from: Path
-    fit: Fit
-    exports: tuple[str, ...]
-    size: int | None = None
-    scaling: ScalingName | None = None
-    outputs: OutputName | None = None
-
-
-@dataclass(frozen=True)
-class Made:
-    """A bundle that was made: how the model was read, why so, and what became of each export."""
-
-    reading: Reading
-    why: Mapping[str, str]
-    exports: tuple[Export, ...]
-
-
 @memory_errors("end other programs, name fewer formats with --export, or use a larger machine")
 def make_bundle(
-    foreign: Foreign, wish: Wish, facts: dict[str, Any], say: Callable[[str], None]
-) -> Made:
-    """Write a bundle of a model; `facts` go into its record. OUT appears whole or not at all.
+    model: ImportedModel,
+    settings: ConvertSettings,
+    class_names: tuple[str, ...],
+    facts: Mapping[str, object],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Write a bundle of a model, and return what its command prints about it.
 
-    Raises SettingsError for a model that is no classifier of square RGB pictures or whose class
-    names do not fit, DamagedDataError when an export answers otherwise than the model.
+    `facts` go into its record. OUT appears whole or not at all. Raises SettingsError for a model
+    that is no classifier of square RGB pictures or whose class names do not fit, DamagedDataError
+    when an export answers otherwise than the model.
     """
-    size = read_size(foreign, wish.size)
-    scaling, scaling_why = read_scaling(foreign, wish.scaling)
+    size = read_size(model, settings.size)
+    scaling, scaling_why = read_scaling(model, settings.scaling)
     say(f"pictures of {size} px in {scaling}: {scaling_why}")
     pictures = draw_pictures(size)
-    reading = Reading(size, scaling, "logits")
-    rows = own_answers(foreign, reading, pictures)
-    check_count(wish.class_names, _classes(foreign, rows), wish.names_from)
-    output, output_why = read_output(foreign, wish.outputs, rows)
+    answers = own_answers(model, scaling, pictures)
+    check_count(class_names, _count_classes(model, answers), settings.class_names)
+    output, output_why = read_output(model, settings.outputs, answers)
     say(f"answers are {output}: {output_why}")
-    reading = replace(reading, output=output)
-    proof = Proof(pictures, softmax(rows) if output == "logits" else rows)
-    name = bundle_name(wish.out)
-    with bundle_folder(wish.out) as part:
-        target = Target(part, name, wish.class_names, wish.fit, proof)
-        exports = write_all(target, adopt(foreign, reading), wish.exports)
-        write_class_names(part, wish.class_names)
-        write_preprocess(part, size, wish.fit)
-        write_record(part, {**_facts(name, wish, reading, exports), **facts})
-    return Made(reading, {"scaling": scaling_why, "outputs": output_why}, tuple(exports))
+    adapted = adapt(model, size, scaling, output)
+    reading = {"scaling": scaling, "outputs": output}
+    with bundle_folder(settings.out) as part:
+        exports = write_files(
+            part, adapted, settings, class_names, pictures=pictures,
+            reference=softmax(answers) if output == "logits" else answers,
+        )  # fmt: skip
+        record = {
+            "name": bundle_name(settings.out),
+            "created_at": now(),
+            "classes": len(class_names),
+            "exports": exports,
+            "versions": versions(),
+            "read": reading,
+        }
+        write_record(part, {**record, **facts})
+    return {
+        "bundle": str(settings.out),
+        "classes": len(class_names),
+        "size": size,
+        **reading,
+        "found_by": {"scaling": scaling_why, "outputs": output_why},
+        "exports": exports,
+    }
 
 
-def _classes(foreign: Foreign, rows: Any) -> int:  # noqa: ANN401  an array of any shape
+def draw_pictures(size: int, count: int = PICTURES) -> NDArray[np.uint8]:
+    """Draw uint8[count, size, size, 3]: colour fields from one shade to fine noise, always the same."""
+    rng = np.random.default_rng(0)
+    drawn = []
+    for place in range(count):
+        side = _COARSE[place % len(_COARSE)]
+        field = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
+        image = Image.fromarray(field).resize((size, size), Image.Resampling.BICUBIC)
+        drawn.append(np.asarray(image))
+    return np.stack(drawn)
+
+
+def drawn_version(
+    folder: Path, pictures: NDArray[np.uint8], class_names: tuple[str, ...], fit: Fit
+) -> Version:
+    """Write pictures uint8[N, size, size, 3] to a folder; return them as the test split of a version."""
+    examples = [Example(folder / f"{number}.png", 0) for number in range(len(pictures))]
+    for example, picture in zip(examples, pictures, strict=True):
+        example.path.write_bytes(encode_png(Image.fromarray(picture)))
+    return Version(
+        id="drawn",
+        folder=folder,
+        class_names=class_names,
+        size=pictures.shape[1],
+        fit=fit,
+        splits={"train": (), "val": (), "test": tuple(examples)},
+    )
+
+
+def write_files(
+    folder: Path,
+    adapted: tuple[Any, Anatomy | None],
+    settings: ConvertSettings,
+    class_names: tuple[str, ...],
+    *,
+    pictures: NDArray[np.uint8],
+    reference: NDArray[Any],
+) -> dict[str, dict[str, object]]:
+    """Write every file but the record; exports, once the adapted model answers as the imported one.
+
+    Returns what bundle.json says of each. `reference` are the imported model's probabilities
+    float[N, classes] of the drawn `pictures` uint8[N, size, size, 3]. Raises DamagedDataError when
+    an export answers otherwise, SettingsError for a model that a format cannot hold.
+    """
+    model, anatomy = adapted
+    answers = in_batches(partial(model, training=False), pictures.astype(np.float32))
+    require_exact(f"{KERAS_NAME} ({PIXELS})", compare(reference, answers), imported=True)
+    keras, kinds = Export(KERAS_NAME, "keras"), list(settings.exports)
+    others: list[Export] = []
+    if not isinstance(model, GraphModel):
+        with keras.timed():
+            keras.bytes = size_of(write_keras(folder, model))
+    else:
+        keras.left_out = "a SavedModel is a graph, which Keras cannot load as layers"
+        if "onnx" in kinds:
+            kinds.remove("onnx")
+            why = "a SavedModel cannot be written as ONNX here: convert its .keras file"
+            others.append(Export(FILES["onnx"], "onnx", left_out=why))
+    with TemporaryDirectory(dir=folder) as drawn:
+        version = drawn_version(Path(drawn), pictures, class_names, settings.fit)
+        job = ExportJob(
+            folder, model, anatomy, version, Bars(None), bundle_name(settings.out),
+            version.splits["test"], reference,
+            imported=True, converting=_library_errors, large=LARGE,
+        )  # fmt: skip
+        exports = [keras, *export_all(job, kinds), *others]
+    write_class_names(folder, class_names)
+    write_preprocess(folder, pictures.shape[1], settings.fit)
+    return {one.name: one.as_json() for one in exports}
+
+
+def _count_classes(model: ImportedModel, rows: NDArray[Any]) -> int:
     """Return the number of outputs of answers that are to be float32[N, classes]."""
     if rows.ndim != 2 or rows.shape[1] < 2:  # noqa: PLR2004  pictures, classes
         raise SettingsError(
-            f"{foreign.path} gives {list(rows.shape[1:])} for a picture, not a value for each class",
+            f"{model.path} gives {list(rows.shape[1:])} for a picture, not a value for each class",
             cure="convert a classifier: one row of two outputs or more for each picture",
         )
     return int(rows.shape[1])
 
 
-def _facts(name: str, wish: Wish, reading: Reading, exports: Sequence[Export]) -> dict[str, object]:
-    return {
-        "name": name,
-        "created_at": now(),
-        "classes": len(wish.class_names),
-        "exports": {one.name: one.as_json() for one in exports},
-        "versions": versions(),
-        "read": {"scaling": reading.scaling, "outputs": reading.output},
-    }
+def _library_errors(name: str) -> AbstractContextManager[None]:
+    """Turn what a converter cannot do into an error with a cure."""
+    return library_errors(
+        f"the model cannot be written as {name}",
+        cure="use layers that every runtime has, and float32: half precision often is the cause",
+        describe=describe_error,
+    )

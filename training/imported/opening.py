@@ -1,4 +1,4 @@
-"""Open a model from elsewhere: a .keras or .h5 file, or a SavedModel's folder."""
+"""Open a model that was trained elsewhere: a .keras or .h5 file, or a SavedModel's folder."""
 
 import json
 import re
@@ -32,8 +32,8 @@ _CODE = re.compile(r"Could not locate class '(\w+)'|Unknown layer: '(\w+)'|objec
 
 
 @dataclass(frozen=True)
-class Foreign:
-    """A model from elsewhere, as its file holds it.
+class ImportedModel:
+    """A model that was trained elsewhere, as its file holds it.
 
     `run` maps pixels float32[N, size, size, 3], in the range that the model was taught, to its own
     output. `network` is the Keras model; None for a SavedModel, which is a graph and `variables`.
@@ -48,7 +48,7 @@ class Foreign:
     network: Any = None
 
 
-def open_foreign(path: Path) -> Foreign:
+def open_imported(path: Path) -> ImportedModel:
     """Open a model that maps one tensor to one.
 
     Raises MissingInputError when nothing is there, SettingsError for what cannot be taken in,
@@ -60,7 +60,7 @@ def open_foreign(path: Path) -> Foreign:
     with native_work():
         network = _in_float32(_load(path))
     one_in, one_out = _only(path, network.inputs, "inputs"), _only(path, network.outputs, "outputs")
-    return Foreign(
+    return ImportedModel(
         path,
         tuple(one_in.shape),
         tuple(one_out.shape),
@@ -115,10 +115,10 @@ def _check_h5(path: Path) -> None:
 
     try:
         with h5py.File(path, "r") as file:
-            told = file.attrs.get("model_config")
+            config = file.attrs.get("model_config")
     except OSError as error:
         raise _damaged(path, "it is no whole HDF5 file") from error
-    if told is None:
+    if config is None:
         raise SettingsError(
             f"{path} holds weights without a network",
             cure="save the whole model: model.save('model.keras')",
@@ -126,7 +126,7 @@ def _check_h5(path: Path) -> None:
     layers: list[dict[str, object]] = []
     try:
         # Read as Keras reads it: escaped letters can hide a name from a search of the text.
-        json.loads(told, object_hook=layers.append)
+        json.loads(config, object_hook=layers.append)
     except (ValueError, TypeError, RecursionError) as error:
         raise _damaged(path, "its network is no JSON") from error
     names = (str(one.get(key)) for one in layers for key in ("class_name", "registered_name"))
@@ -141,11 +141,10 @@ def _load(path: Path) -> Any:  # noqa: ANN401  Keras has no types
         raise
     except (zipfile.BadZipFile, OSError, EOFError, KeyError) as error:
         raise _damaged(path, describe_error(error)) from error
-    except Exception as error:  # a foreign file makes Keras raise whatever it likes
-        text = str(error)
-        found = _CODE.search(text)
-        if "Lambda" in text or found:
-            name = next(filter(None, found.groups())) if found else "Lambda"
+    except Exception as error:  # an imported file makes Keras raise whatever it likes
+        code = _CODE.search(str(error))
+        if "Lambda" in str(error) or code:
+            name = next(filter(None, code.groups())) if code else "Lambda"
             raise _holds_code(path, name) from error
         raise SettingsError(
             f"Keras cannot load {path}: {describe_error(error)}",
@@ -176,44 +175,27 @@ def _call(network: Any, pixels: Any) -> Any:  # noqa: ANN401
     return keras.tree.flatten(network(given, training=False))[0]
 
 
-def _open_graph(path: Path) -> Foreign:
+def _open_graph(path: Path) -> ImportedModel:
     tf = load_backend().tf
     try:
         with native_work():
             loaded = tf.saved_model.load(str(path))
     except InterruptedRunError:
         raise
-    except Exception as error:  # the same
+    except Exception as error:  # TensorFlow raises what it likes about a damaged graph
         raise _damaged(path, describe_error(error)) from error
     key = _signature_name(path, list(loaded.signatures))
     signature = loaded.signatures[key]
     inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
     name, takes = _only(path, list(inputs.items()), "inputs")
     answer, gives = _only(path, list(outputs.items()), "outputs")
-    return Foreign(
-        path,
-        _shape(takes),
-        _shape(gives),
-        takes.dtype.name,
-        _Graph(loaded, key, name, answer),
-        tuple(signature.variables),
-    )
 
+    def run(pixels: Any) -> Any:  # noqa: ANN401
+        # By way of `loaded`: without it the signature would lose its variables.
+        return loaded.signatures[key](**{name: tf.cast(pixels, takes.dtype)})[answer]
 
-@dataclass(frozen=True)
-class _Graph:
-    """One signature of a SavedModel; without `loaded` it would lose its variables."""
-
-    loaded: Any
-    key: str
-    takes: str
-    gives: str
-
-    def __call__(self, pixels: Any) -> Any:  # noqa: ANN401
-        signature = self.loaded.signatures[self.key]
-        dtype = signature.structured_input_signature[1][self.takes].dtype
-        given = load_backend().tf.cast(pixels, dtype)
-        return signature(**{self.takes: given})[self.gives]
+    variables = tuple(signature.variables)
+    return ImportedModel(path, _shape(takes), _shape(gives), takes.dtype.name, run, variables)
 
 
 def _shape(tensor: Any) -> tuple[int | None, ...]:  # noqa: ANN401

@@ -1,8 +1,8 @@
-"""Build VGG-16 with its top from a file of weights in the layout that Keras publishes."""
+"""Find the published VGG-16 of Places365, and build the network of such a file of weights."""
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from math import isqrt
 from pathlib import Path
@@ -12,8 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneset.class_names import check_names, read_class_names
-from sceneset.errors import DamagedDataError, SettingsError
-from training.imported.opening import Foreign
+from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, UsageError
+from training.imported.opening import ImportedModel
+from training.models.backbones.weight_files import (
+    download,
+    is_intact,
+    keras_home,
+    stored_layers,
+    unreachable,
+)
 from training.models.backend import load_backend
 
 Channels = Literal["last", "first"]
@@ -36,15 +43,15 @@ class Weights(NamedTuple):
     bias: NDArray[np.float32]
 
 
-class Opened(NamedTuple):
+class VGG16(NamedTuple):
     """A network, in which order its first dense layer read the feature map, and why so."""
 
-    foreign: Foreign
+    model: ImportedModel
     channels: Channels
     why: str
 
 
-def open_vgg16(path: Path, channels: Channels | None = None, *, published: bool = False) -> Opened:
+def open_vgg16(path: Path, channels: Channels | None = None, *, published: bool = False) -> VGG16:
     """Return the network whose weights a file holds: its widths, picture size and classes are read.
 
     It takes blue, green, red minus means, and gives probabilities. `channels` says in which order
@@ -58,7 +65,7 @@ def open_vgg16(path: Path, channels: Channels | None = None, *, published: bool 
     side = check_layers(path, layers)
     network = _build(layers, side, order)
     shape = (None, side * _HALVED, side * _HALVED, 3)
-    foreign = Foreign(
+    model = ImportedModel(
         path,
         shape,
         (None, len(layers[-1].bias)),
@@ -67,14 +74,14 @@ def open_vgg16(path: Path, channels: Channels | None = None, *, published: bool 
         tuple(network.variables),
         network,
     )
-    return Opened(foreign, order, why)
+    return VGG16(model, order, why)
 
 
 def _order(
-    layers: Sequence[Weights], asked: Channels | None, *, published: bool
+    layers: Sequence[Weights], requested: Channels | None, *, published: bool
 ) -> tuple[Channels, str]:
-    if asked is not None:
-        return asked, "as stated"
+    if requested is not None:
+        return requested, "as stated"
     if published:
         return "last", "the order of the published file"
     if any(one.name == _OF_CAFFE for one in layers):
@@ -86,19 +93,15 @@ def read_layers(path: Path) -> list[Weights]:
     """Read the layers of an .h5 file that hold a kernel and a bias. Raises DamagedDataError."""
     import h5py  # noqa: PLC0415  comes with Keras
 
-    found = []
     try:
         with h5py.File(path, "r") as file:
-            group = file.get("model_weights", file)
-            for name in map(_text, group.attrs["layer_names"]):
-                arrays = [group[name][_text(one)] for one in group[name].attrs["weight_names"]]
-                if len(arrays) == 2:  # noqa: PLR2004  kernel and bias
-                    found.append(Weights(name, *(np.asarray(one, np.float32) for one in arrays)))
-                elif arrays:
+            stored = stored_layers(file.get("model_weights", file))
+            for name, arrays in stored:
+                if len(arrays) != 2:  # noqa: PLR2004  kernel and bias
                     raise _misfit(path, f"its layer {name} holds {len(arrays)} arrays")
+            return [Weights(n, *(np.asarray(one, np.float32) for one in a)) for n, a in stored]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise _misfit(path, f"it cannot be read ({error})") from error
-    return found
 
 
 def check_layers(path: Path, layers: Sequence[Weights]) -> int:
@@ -155,10 +158,6 @@ def channels_last(kernel: NDArray[np.float32], side: int) -> NDArray[np.float32]
     return rows.transpose(1, 2, 0, 3).reshape(kernel.shape)
 
 
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
 def _misfit(path: Path, why: str) -> DamagedDataError:
     return DamagedDataError(
         f"the weights {path} are not those of a VGG-16 with its top: {why}",
@@ -180,10 +179,10 @@ def read_categories(path: Path) -> tuple[str, ...]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):
         return read_class_names(path)  # which says what is wrong
-    told = [line.strip() for line in lines if line.strip()]
-    if not told or not (_PLACE.fullmatch(told[0]) or _OBJECT.fullmatch(told[0])):
+    lines = [line.strip() for line in lines if line.strip()]
+    if not lines or not (_PLACE.fullmatch(lines[0]) or _OBJECT.fullmatch(lines[0])):
         return read_class_names(path)
-    return check_names(category_names(told, path), path)
+    return check_names(category_names(lines, path), path)
 
 
 def category_names(lines: Sequence[str], path: Path) -> list[str]:
@@ -192,21 +191,21 @@ def category_names(lines: Sequence[str], path: Path) -> list[str]:
     `/l/lake/natural 205` is lake-natural. An object is its first name; one that has the name of
     another class has its number too. Raises SettingsError for a line of another form.
     """
-    found: dict[int, tuple[str, str]] = {}
+    categories: dict[int, tuple[str, str]] = {}
     for line in lines:
         place, thing = _PLACE.fullmatch(line), _OBJECT.fullmatch(line)
         if place:
-            found[int(place[2])] = (place[1].replace("/", "-"), "")
+            categories[int(place[2])] = (place[1].replace("/", "-"), "")
         elif thing:
-            found[int(thing[3])] = (thing[2].split(",")[0].strip(), thing[1])
+            categories[int(thing[3])] = (thing[2].split(",")[0].strip(), thing[1])
         else:
             raise _odd(path, f"the line {line!r}, which is no category and its label")
-    if sorted(found) != list(range(len(lines))):
+    if sorted(categories) != list(range(len(lines))):
         raise _odd(path, f"{len(lines)} lines whose labels are not 0 to {len(lines) - 1}")
-    counts = Counter(name for name, _ in found.values())
-    ordered = [found[label] for label in range(len(lines))]
+    counts = Counter(name for name, _ in categories.values())
     return [
-        f"{name} ({number})" if number and counts[name] > 1 else name for name, number in ordered
+        f"{name} ({number})" if number and counts[name] > 1 else name
+        for _, (name, number) in sorted(categories.items())
     ]
 
 
@@ -214,3 +213,88 @@ def _odd(path: Path, what: str) -> SettingsError:
     return SettingsError(
         f"{path} holds {what}", cure="give the published category list, or a file of class names"
     )
+
+
+Fetch = Callable[[str, Path], str | None]
+_WEIGHTS = "https://github.com/GKalliatakis/Keras-VGG16-places365/releases/download/v1.0"
+_LISTS = "https://raw.githubusercontent.com/CSAILVision/places365/master"
+
+
+# What their files are called, by the option's word and by their classes.
+_PUBLISHED = {"places": "places365", "hybrid": "hybrid1365"}
+_BY_CLASSES = {365: "places365", 1365: "hybrid1365"}
+_FILE = "vgg16-{}_weights_tf_dim_ordering_tf_kernels.h5"
+
+
+def is_published(path: Path) -> bool:
+    """Say whether a file has the name of a published one, downloaded here or elsewhere."""
+    return path.name in map(_FILE.format, _PUBLISHED.values())
+
+
+def find_file(weights: str, fetch: Fetch) -> Path:
+    """Return the file of weights, downloaded when needed.
+
+    Raises SettingsError for what is no file, MissingInputError when it cannot be downloaded.
+    """
+    if weights in _PUBLISHED:
+        url = f"{_WEIGHTS}/{_FILE.format(_PUBLISHED[weights])}"
+        return _download_once(url, fetch, "weights", "--weights PATH")
+    path = Path(weights)
+    if not path.is_file():
+        raise SettingsError(
+            f"--weights {weights} is no file", cure="--weights places, hybrid, or the path of a .h5"
+        )
+    return path
+
+
+def find_list(classes: int, fetch: Fetch) -> Path:
+    """Return the published category list of a network with so many classes, downloaded if needed.
+
+    Raises SettingsError when there is none of that length, MissingInputError as `find_file`.
+    """
+    if classes not in _BY_CLASSES:
+        raise SettingsError(
+            f"the weights have {classes} classes, and the published lists have 365 and 1365",
+            cure="--class-names FILE: one name per class, in the order of the outputs",
+        )
+    url = f"{_LISTS}/categories_{_BY_CLASSES[classes]}.txt"
+    return _download_once(url, fetch, "category list", "--class-names FILE")
+
+
+def read_list(path: Path, classes: int) -> tuple[str, ...]:
+    """Return the names of a downloaded list.
+
+    Raises DamagedDataError, which says to remove it, when it is not a list of so many.
+    """
+    try:
+        names = read_categories(path)
+    except UsageError as error:
+        raise _stale(path, str(error)) from error
+    if len(names) != classes:
+        raise _stale(path, f"it holds {len(names)} names, the weights have {classes} classes")
+    return names
+
+
+def fetch_file(url: str, path: Path) -> str | None:
+    """Download a file to its place; return why that failed, or None."""
+    return unreachable(url) or download(url, path, None)
+
+
+def _stale(path: Path, why: str) -> DamagedDataError:
+    return DamagedDataError(
+        f"the downloaded category list {path} is not the published one: {why}",
+        cure="remove that file, and it is downloaded anew; or give --class-names FILE",
+    )
+
+
+def _download_once(url: str, fetch: Fetch, what: str, instead: str) -> Path:
+    path = keras_home() / "models" / url.rpartition("/")[2]
+    if is_intact(path, None):
+        return path
+    why = fetch(url, path)
+    if why is not None:
+        raise MissingInputError(
+            f"the {what} {url} could not be downloaded: {why}",
+            cure=f"download it elsewhere and give {instead}",
+        )
+    return path

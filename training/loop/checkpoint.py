@@ -83,33 +83,33 @@ class Checkpoints:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def begin(out: Path, about: Mapping[str, Any]) -> Checkpoints:
+def begin_run(out: Path, facts: Mapping[str, Any]) -> Checkpoints:
     """Forget what an interrupted run left in a model's folder, and note what this run is."""
     folder = out / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
-    write_file(folder / _RUN, json.dumps(about, indent=1).encode())
+    write_file(folder / _RUN, json.dumps(facts, indent=1).encode())
     return Checkpoints(folder)
 
 
-def interrupted(out: Path) -> dict[str, Any] | None:
+def interrupted_run(out: Path) -> dict[str, Any] | None:
     """Return what an interrupted run in a model's folder noted of itself, or None."""
     try:
-        found = json.loads((out / FOLDER / _RUN).read_bytes())
+        facts = json.loads((out / FOLDER / _RUN).read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return facts if isinstance(facts, dict) else None
 
 
-def go_on(out: Path, about: Mapping[str, Any], before: Mapping[str, Any]) -> Checkpoints:
+def resume_run(out: Path, facts: Mapping[str, Any], before: Mapping[str, Any]) -> Checkpoints:
     """Return an interrupted run's states. Raises UsageError when it was another run than this."""
-    require_same(out, about, before)
+    require_same(out, facts, before)
     return Checkpoints(out / FOLDER)
 
 
-def require_same(out: Path, about: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+def require_same(out: Path, facts: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     """Raise UsageError naming what the interrupted run in a model's folder had otherwise."""
-    for name in sorted({*about, *before}):
-        was, now = before.get(name), about.get(name)
+    for name in sorted({*facts, *before}):
+        was, now = before.get(name), facts.get(name)
         if was != now:
             raise UsageError(
                 f"the interrupted run in {out} had {name} {_shown(was)}, this one has {_shown(now)}",

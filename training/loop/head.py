@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from training.data.memmap import Rows
 from training.loop.history import Epochs
 from training.loop.plans import Plan
-from training.loop.trainer import Batch, Task, fit, head_logits, schedule_of
+from training.loop.trainer import Batch, Task, fit, head_logits
+from training.models.classifier import weighted_layers
 
 BLOCK = 1024
-SPREAD = 1e-3
+STD_FLOOR = 1e-3
 Floats = NDArray[np.float32]
 
 
@@ -47,14 +48,14 @@ class Examples:
 
     def _rows(self, chosen: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[Any]:
         first = self.views[0]
-        found = np.empty((len(chosen), *first.shape[1:]), first.dtype)
+        batch = np.empty((len(chosen), *first.shape[1:]), first.dtype)
         for number, rows in enumerate(self.views):
-            mine = views == number
-            found[mine] = rows.take(chosen[mine])
-        return found
+            in_view = views == number
+            batch[in_view] = rows.take(chosen[in_view])
+        return batch
 
 
-def mean_and_spread(views: Sequence[Rows], count: int) -> tuple[Floats, Floats]:
+def mean_and_std(views: Sequence[Rows], count: int) -> tuple[Floats, Floats]:
     """Return mean and standard deviation + 0.001 of the first rows of all views, per feature."""
     width = views[0].shape[1]
     total, squares = np.zeros(width), np.zeros(width)
@@ -64,8 +65,8 @@ def mean_and_spread(views: Sequence[Rows], count: int) -> tuple[Floats, Floats]:
             total += block.sum(axis=0)
             squares += (block**2).sum(axis=0)
     mean = total / (count * len(views))
-    spread = np.sqrt(np.maximum(squares / (count * len(views)) - mean**2, 0)) + SPREAD
-    return mean.astype(np.float32), spread.astype(np.float32)
+    std = np.sqrt(np.maximum(squares / (count * len(views)) - mean**2, 0)) + STD_FLOOR
+    return mean.astype(np.float32), std.astype(np.float32)
 
 
 def train_head(
@@ -77,15 +78,14 @@ def train_head(
     seed: int,
     epochs: Epochs,
 ) -> None:
-    """Fit a head that takes standardised features: (x - mean) / spread; keep the best epoch.
+    """Fit a head that takes standardised features: (x - mean) / std; keep the best epoch.
 
-    With a frozen base the features of a view never change, so that an epoch costs 1/47 to 1/95 of
-    one through the base.
+    With a frozen base the features of a view never change.
     """
-    mean, spread = scaling
+    mean, std = scaling
     task = Task(
         variables=head.trainable_variables,
-        logits=lambda x, seed: head_logits(head, (x - mean) / spread, seed),
+        logits=lambda x, seed: head_logits(head, (x - mean) / std, seed),
         shape=(len(mean),),
         dtype=np.float32,
         classes=int(head.layers[-1].units),
@@ -93,29 +93,24 @@ def train_head(
         train=lambda rng: examples.train(plan.batch_size, rng),
         val=examples.val,
     )
-    fit(task, schedule_of(plan, seed), epochs)
+    fit(task, plan, epochs, seed=seed)
 
 
-def fold(head: Any, scaling: tuple[Floats, Floats]) -> None:  # noqa: ANN401
-    """Let the first dense layer do the standardising, in place: the head then takes features."""
-    mean, spread = scaling
-    first = dense_layers(head)[0]
+def absorb_standardization(head: Any, scaling: tuple[Floats, Floats]) -> None:  # noqa: ANN401
+    """Let the first dense layer standardise, in place: the head then takes plain features."""
+    mean, std = scaling
+    first = weighted_layers(head)[0]
     kernel, bias = first.get_weights()
-    scaled = kernel / spread[:, None]
+    scaled = kernel / std[:, None]
     first.set_weights([scaled, bias - mean.astype(np.float64) @ scaled.astype(np.float64)])
 
 
-def unfold(head: Any, scaling: tuple[Floats, Floats]) -> None:  # noqa: ANN401
-    """Undo `fold`, in place: the head then takes features standardised by these."""
-    mean, spread = scaling
-    first = dense_layers(head)[0]
+def restore_standardization(head: Any, scaling: tuple[Floats, Floats]) -> None:  # noqa: ANN401
+    """Undo `absorb_standardization`, in place: the head then takes standardised features."""
+    mean, std = scaling
+    first = weighted_layers(head)[0]
     kernel, bias = first.get_weights()
-    first.set_weights([kernel * spread[:, None], bias + mean.astype(np.float64) @ kernel])
-
-
-def dense_layers(head: Any) -> list[Any]:  # noqa: ANN401
-    """Return a head's layers that have weights, in order."""
-    return [layer for layer in head.layers if layer.get_weights()]
+    first.set_weights([kernel * std[:, None], bias + mean.astype(np.float64) @ kernel])
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, how: str) -> Floats:
@@ -123,5 +118,4 @@ def class_weights(labels: NDArray[np.int64], classes: int, how: str) -> Floats:
     counts = np.maximum(np.bincount(labels, minlength=classes), 1)
     power = {"none": 0.0, "root": 0.5, "balanced": 1.0}[how]
     weights = (1.0 / counts[labels]) ** power
-    found: Floats = (weights / weights.mean()).astype(np.float32)
-    return found
+    return np.asarray(weights / weights.mean(), np.float32)

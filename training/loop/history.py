@@ -1,18 +1,26 @@
 """Train a network epoch by epoch: record the curves, keep the best epoch, stop early, go on."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sceneset.errors import SettingsError
 from sceneset.progress import Bar
 from training.loop.checkpoint import Checkpoint, State
 from training.models.backend import load_backend
 
+Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
+_FAILURES: list[Exception] = []
+
 
 class DivergedError(SettingsError):
-    """The loss was no number before an epoch was over."""
+    """The loss was not finite before an epoch was over."""
 
 
 @dataclass
@@ -21,7 +29,7 @@ class Epochs:
 
     The best epoch has the highest validation accuracy, of equals the lowest loss. Without
     validation pictures, or with `keep_best` off, the last epoch stays. An epoch in which the loss
-    was no number is never kept. `cure` is the option to try when that happens.
+    was not finite is never kept. `cure` is the option to try when that happens.
     """
 
     bar: Bar
@@ -60,27 +68,30 @@ class Epochs:
         if self._weights:
             model.set_weights(self._weights)
 
-    def state(self) -> State:
-        """Return everything that going on needs to know."""
-        facts = {
+    def save(self, arrays: Mapping[str, Sequence[Any]], **facts: object) -> None:
+        """Save everything that going on needs to know: the arrays and facts of what trains too."""
+        own = {
             "curves": self.curves,
             "kept": self.kept,
             "rank": self._rank,
             "stopped": self.stopped,
         }
-        return State(facts, {"kept": self._weights})
+        self.checkpoint.save(State({**own, **facts}, {"kept": self._weights, **arrays}))
 
-    def take(self, state: State) -> None:
-        """Go on from a state."""
-        self.curves = list(state.facts["curves"])
-        self.kept, self.stopped = state.facts["kept"], state.facts["stopped"]
-        rank = state.facts["rank"]
-        self._rank = None if rank is None else (rank[0], rank[1])
-        self._weights = list(state.arrays["kept"])
-        self.bar.advance(len(self.curves))
+    def resume(self) -> State | None:
+        """Go on from what was saved last, if anything was, and return it."""
+        saved = self.checkpoint.load()
+        if saved is not None:
+            self.curves = list(saved.facts["curves"])
+            self.kept, self.stopped = saved.facts["kept"], saved.facts["stopped"]
+            rank = saved.facts["rank"]
+            self._rank = None if rank is None else (rank[0], rank[1])
+            self._weights = list(saved.arrays["kept"])
+            self.bar.advance(len(self.curves))
+        return saved
 
     def break_off(self, step: int, what: str = "loss") -> None:
-        """Note the step, counted from 1, at which the loss was no number, or the weights after."""
+        """Note the step, counted from 1, at which the loss was not finite, or the weights after."""
         epoch = len(self.curves) + 1
         self.diverged = f"the {what} was no number at step {step} of epoch {epoch}"
 
@@ -102,16 +113,14 @@ def compile_classifier(model: Any, learning_rate: float) -> None:  # noqa: ANN40
 def run_epochs(model: Any, data: Mapping[str, Any], epochs: Epochs) -> None:  # noqa: ANN401
     """Fit a compiled model; `data` is what Keras' `fit` takes. Leaves the kept epoch's weights.
 
-    Goes on from the checkpoint of a killed run. `data` must give the batches of the epochs that
-    are left.
+    `data` must give the batches of the epochs that are left.
     """
     keras = load_backend().keras
-    go_on(model, epochs)
 
     def ended(_epoch: int, logs: Mapping[str, float]) -> None:
         if not epochs.diverged:
             epochs.see(model, logs)
-            _save(model, epochs)
+            epochs.save({"model": [variable.numpy() for variable in _variables(model)]})
 
     def stepped(batch: int, logs: Mapping[str, float]) -> None:
         if not (math.isfinite(logs["loss"]) or epochs.diverged):
@@ -120,28 +129,17 @@ def run_epochs(model: Any, data: Mapping[str, Any], epochs: Epochs) -> None:  # 
 
     watching = keras.callbacks.LambdaCallback(on_epoch_end=ended, on_train_batch_end=stepped)
     if not epochs.stopped:
-        model.fit(**data, initial_epoch=len(epochs.curves), callbacks=[watching], verbose=0)
+        with own_errors():
+            model.fit(**data, initial_epoch=len(epochs.curves), callbacks=[watching], verbose=0)
     epochs.restore(model)
 
 
-def go_on(model: Any, epochs: Epochs) -> None:  # noqa: ANN401
-    """Put a compiled model where a killed run's last epoch left it; once is enough."""
-    if epochs.curves:
-        return
-    saved = epochs.checkpoint.load()
-    if saved is None:
-        return
-    epochs.take(saved)
-    for variable, value in zip(_variables(model), saved.arrays["model"], strict=True):
-        variable.assign(value)
-
-
-def _save(model: Any, epochs: Epochs) -> None:  # noqa: ANN401
-    if epochs.checkpoint.path is None:
-        return
-    state = epochs.state()
-    values = [variable.numpy() for variable in _variables(model)]
-    epochs.checkpoint.save(State(state.facts, {**state.arrays, "model": values}))
+def resume_model(model: Any, epochs: Epochs) -> None:  # noqa: ANN401
+    """Put a compiled model where a killed run's last epoch left it."""
+    saved = epochs.resume()
+    if saved is not None:
+        for variable, value in zip(_variables(model), saved.arrays["model"], strict=True):
+            variable.assign(value)
 
 
 def _variables(model: Any) -> list[Any]:  # noqa: ANN401
@@ -155,3 +153,37 @@ def _variables(model: Any) -> list[Any]:  # noqa: ANN401
         if id(variable) not in own and "seed" in variable.path
     ]
     return [*weights, *seeds, *model.optimizer.variables]
+
+
+def stream(batches: Callable[[], Iterator[Labelled]], size: int, count: int) -> Any:  # noqa: ANN401
+    """Return what Keras fits on: `count` batches, two ahead; `batches` is called once per epoch.
+
+    A batch is (uint8[N, size, size, 3], int64[N]).
+    """
+    tf = load_backend().tf
+    signature = (tf.TensorSpec((None, size, size, 3), tf.uint8), tf.TensorSpec((None,), tf.int64))
+    data = tf.data.Dataset.from_generator(
+        partial(_keep_errors, batches), output_signature=signature
+    )
+    return data.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
+
+
+def _keep_errors(batches: Callable[[], Iterator[Labelled]]) -> Iterator[Labelled]:
+    """Yield batches; keep what they raise, which TensorFlow would turn into text."""
+    try:
+        yield from batches()
+    except Exception as error:
+        _FAILURES.append(error)
+        raise
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Raise what a stream's batches raised in the block in place of TensorFlow's error."""
+    _FAILURES.clear()
+    try:
+        yield
+    except Exception as error:
+        if _FAILURES:
+            raise _FAILURES[0] from error
+        raise

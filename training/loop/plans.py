@@ -1,12 +1,13 @@
 """Say how each recipe trains: its own values, what may be set, and what it cannot use."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
 from sceneset.errors import SettingsError
-from training.settings import TrainSettings
+from training.data.augment import Chances
+from training.settings import TrainSettings, flag
 
 MANY = 5000
 
@@ -47,9 +48,24 @@ class Plan:
     fine_tune_input_dropout: float = 0.2
     fewest_per_class: int = 150
 
-    def as_json(self) -> dict[str, Any]:
-        """Return every value by name."""
-        return asdict(self)
+    @property
+    def chances(self) -> Chances:
+        """Return the chances of changes in a random view."""
+        return Chances(**{name: getattr(self, name) for name in CHANCES})
+
+    def for_fine_tuning(self) -> "Plan":
+        """Return the plan of fine-tuning: its own values under the usual names."""
+        return replace(
+            self,
+            epochs=self.fine_tune_epochs,
+            batch_size=self.fine_tune_batch,
+            learning_rate=self.fine_tune_rate,
+            weight_decay=self.fine_tune_decay,
+            warmup=self.fine_tune_warmup,
+            label_smoothing=self.fine_tune_smoothing,
+            dropout=self.fine_tune_dropout,
+            input_dropout=self.fine_tune_input_dropout,
+        )
 
 
 _HEAD: Mapping[str, Any] = MappingProxyType(
@@ -111,52 +127,44 @@ OWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )
-CHANCES = ("flip", "crop", "colour", "rotation", "erase")
+CHANCES = tuple(field.name for field in fields(Chances))
 _HEAD_WITH_MANY = {"epochs": 8, "batch_size": 128, "dropout": 0.5, "input_dropout": 0.2}
 _WITH_MANY: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"fast": _HEAD_WITH_MANY, "best": {**_HEAD_WITH_MANY, "fine_tune_epochs": 6}}
 )
 
 
-def make_plan(settings: TrainSettings, recipe: str, pictures: int) -> Plan:
-    """Return a recipe's values for so many training pictures, with those that were asked for.
+def make_plan(settings: TrainSettings, pictures: int) -> Plan:
+    """Return a recipe's values for so many training pictures, with those that were requested.
 
     Raises SettingsError for a setting that the recipe has no use for.
     """
+    recipe = settings.recipe_name
     own = OWN[recipe]
-    asked = {
-        name: value
-        for name in Plan.__dataclass_fields__
-        if (value := getattr(settings, name)) is not None
-    }
-    for name in asked:
+    values = {field.name: getattr(settings, field.name) for field in fields(Plan)}
+    requested = {name: value for name, value in values.items() if value is not None}
+    for name in requested:
         if name not in own:
             raise SettingsError(
                 f"{flag(name)} does nothing in the recipe {recipe}",
                 cure=f"leave it out, or choose a recipe that uses it: {_users(name)}",
             )
-    plan = replace(Plan(epochs=own["epochs"], batch_size=own["batch_size"]), **{**own, **asked})
-    if pictures > MANY:
-        plan = replace(plan, **{**_WITH_MANY.get(recipe, {}), **asked})
-    _check_views(plan, recipe, asked)
+    many = _WITH_MANY.get(recipe, {}) if pictures > MANY else {}
+    plan = Plan(**{**own, **many, **requested})
+    _check_views(plan, recipe, requested)
     return plan
-
-
-def flag(name: str) -> str:
-    """Return a field's name as it is typed."""
-    return "--" + name.replace("_", "-")
 
 
 def _users(name: str) -> str:
     return ", ".join(recipe for recipe, own in OWN.items() if name in own)
 
 
-def _check_views(plan: Plan, recipe: str, asked: Mapping[str, Any]) -> None:
+def _check_views(plan: Plan, recipe: str, requested: Mapping[str, Any]) -> None:
     """Refuse chances of random views where there are none: view 1 is the centre, 2 its mirror."""
-    if "views" not in OWN[recipe] or plan.views > 2:  # noqa: PLR2004  said above
+    if "views" not in OWN[recipe] or plan.views > 2:  # noqa: PLR2004
         return
     for name in CHANCES:
-        if name in asked and not (name == "flip" and recipe == "best"):
+        if name in requested and not (name == "flip" and recipe == "best"):
             raise SettingsError(
                 f"{flag(name)} does nothing with --views {plan.views}",
                 cure="--views 3 or more: each view after the second is drawn at random",

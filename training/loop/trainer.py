@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.augment import mixing
+from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.checkpoint import State
 from training.loop.history import Epochs
 from training.loop.plans import Plan
@@ -19,41 +20,16 @@ from training.models.backend import load_backend
 Batch = tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float32]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How long and how far to step: warm-up, then a cosine down to `last` of the largest step."""
+def step_size(plan: Plan, step: int, steps: int, last: float = 0.0) -> float:
+    """Return the step size of a step, counted from 0, of so many.
 
-    epochs: int
-    rate: float
-    decay: float
-    warmup: float
-    smoothing: float
-    average: float
-    mixup: float
-    seed: int
-    last: float = 0.0
-
-    def rate_at(self, step: int, steps: int) -> float:
-        """Return the step size of a step, counted from 0, of so many."""
-        rising = max(1, round(self.warmup * steps))
-        if step < rising:
-            return self.rate * (step + 1) / rising
-        share = (step - rising) / max(1, steps - rising)
-        return self.rate * (self.last + (1 - self.last) * (1 + math.cos(math.pi * share)) / 2)
-
-
-def schedule_of(plan: Plan, seed: int) -> Schedule:
-    """Return the schedule of a plan's own epochs; fine-tuning has values beside them."""
-    return Schedule(
-        epochs=plan.epochs,
-        rate=plan.learning_rate,
-        decay=plan.weight_decay,
-        warmup=plan.warmup,
-        smoothing=plan.label_smoothing,
-        average=plan.average,
-        mixup=plan.mixup,
-        seed=seed,
-    )
+    It warms up, then falls along a cosine to `last` of the largest.
+    """
+    rising = max(1, round(plan.warmup * steps))
+    if step < rising:
+        return plan.learning_rate * (step + 1) / rising
+    share = (step - rising) / max(1, steps - rising)
+    return plan.learning_rate * (last + (1 - last) * (1 + math.cos(math.pi * share)) / 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +48,7 @@ class Task:
     steps: int
     train: Callable[[np.random.Generator], Iterator[Batch]]
     val: Callable[[], Iterator[Batch]]
-    beside: Sequence[Any] = ()
+    non_trainable: Sequence[Any] = ()
     """Variables that change without a gradient, as the means of batch normalisation do."""
 
 
@@ -83,26 +59,25 @@ TINY = 1e-7
 class Learner:
     """The variables of a task, with Adam's memory of them, trained step by step."""
 
-    def __init__(self, task: Task, schedule: Schedule) -> None:
-        """Compile the step."""
+    def __init__(self, task: Task, plan: Plan, *, seed: int, last: float) -> None:
+        """Compile the step. The step size falls to `last` of the largest."""
         tf = load_backend().tf
-        self._task, self._schedule = task, schedule
+        self._task, self._plan, self._seed, self._last = task, plan, seed, last
         self._values = [variable.value for variable in task.variables]
-        self._beside = [variable.value for variable in task.beside]
+        self._non_trainable = [variable.value for variable in task.non_trainable]
         self._first = [tf.Variable(tf.zeros_like(value)) for value in self._values]
         self._second = [tf.Variable(tf.zeros_like(value)) for value in self._values]
-        averaged = self._values if schedule.average else []
-        self._averages = [tf.Variable(value) for value in averaged]
+        self._averages = [tf.Variable(value) for value in self._values] if plan.average else []
         self.step = 0
         self.stop_training = False
         inputs = tf.TensorSpec((None, *task.shape), task.dtype)
         labels, weights = tf.TensorSpec((None,), tf.int64), tf.TensorSpec((None,), tf.float32)
         number, order = tf.TensorSpec((), tf.float32), tf.TensorSpec((None,), tf.int64)
-        seed = tf.TensorSpec((2,), tf.int32)
+        drawn = tf.TensorSpec((2,), tf.int32)
         self._compiled = tf.function(
             self._step,
             autograph=False,
-            input_signature=[inputs, labels, weights, (number, order), (seed, number)],
+            input_signature=[inputs, labels, weights, (number, order), (drawn, number)],
         )
         self._infer = tf.function(
             lambda x: task.logits(tf.cast(x, tf.float32), None),
@@ -111,15 +86,15 @@ class Learner:
         )
 
     def train(self, rng: np.random.Generator) -> tuple[dict[str, float], int]:
-        """Run one epoch; return its logs, and the step at which the loss was no number or 0."""
-        schedule, losses, right, seen = self._schedule, 0.0, 0, 0
-        steps = schedule.epochs * self._task.steps
+        """Run one epoch; return its logs, and the step at which the loss was not finite or 0."""
+        plan, losses, right, seen = self._plan, 0.0, 0, 0
+        steps = plan.epochs * self._task.steps
         for number, (inputs, labels, weights) in enumerate(self._task.train(rng), start=1):
-            mixed = mixing(len(labels), schedule.mixup, rng) if schedule.mixup else (1.0, labels)
-            rate = schedule.rate_at(self.step, steps)
-            seed = np.array((schedule.seed % 2**31, self.step), np.int32)
+            share, order = mixing(len(labels), plan.mixup, rng) if plan.mixup else (1.0, labels)
+            rate = step_size(plan, self.step, steps, self._last)
+            seed = np.array((self._seed % 2**31, self.step), np.int32)
             loss, hits = self._compiled(
-                inputs, labels, weights, (np.float32(mixed[0]), mixed[1]), (seed, np.float32(rate))
+                inputs, labels, weights, (np.float32(share), order), (seed, np.float32(rate))
             )
             if not math.isfinite(float(loss)):
                 return {}, number
@@ -137,24 +112,25 @@ class Learner:
             return {}
         logits = np.concatenate([z for z, _ in rows]).astype(np.float64)
         labels = np.concatenate([y for _, y in rows])
-        top = logits.max(axis=1)
-        sums = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-        loss = float(np.mean(sums - logits[np.arange(len(labels)), labels]))
-        return {"val_accuracy": float(np.mean(logits.argmax(axis=1) == labels)), "val_loss": loss}
+        return {
+            "val_accuracy": float(np.mean(logits.argmax(axis=1) == labels)),
+            "val_loss": cross_entropy_of_logits(logits, labels),
+        }
 
     def is_finite(self) -> bool:
-        """Say whether all weights are numbers; a loss can hide that, as ReLU turns nan into 0."""
+        """Say whether all weights are finite; a loss can hide that, as ReLU turns NaN into 0."""
         return all(bool(np.isfinite(value.numpy()).all()) for value in self._values)
 
     def get_weights(self) -> list[NDArray[np.float32]]:
         """Return the weights that are measured: the averages where there are any."""
-        return [value.numpy() for value in [*(self._averages or self._values), *self._beside]]
+        measured = self._averages or self._values
+        return [value.numpy() for value in [*measured, *self._non_trainable]]
 
     def set_weights(self, weights: Sequence[NDArray[np.float32]]) -> None:
         """Put weights into the variables."""
         count = len(self._values)
         self._put(weights[:count])
-        for variable, value in zip(self._beside, weights[count:], strict=True):
+        for variable, value in zip(self._non_trainable, weights[count:], strict=True):
             variable.assign(value)
 
     def state(self) -> dict[str, list[NDArray[np.float32]]]:
@@ -174,18 +150,18 @@ class Learner:
             "first": self._first,
             "second": self._second,
             "averages": self._averages,
-            "beside": self._beside,
+            "beside": self._non_trainable,  # so named in checkpoints of interrupted runs
         }
 
     def _step(self, inputs: Any, labels: Any, weights: Any, mix: Any, how: Any) -> Any:  # noqa: ANN401
         """Take one step; return the weighted mean loss and the number of hits."""
         tf = load_backend().tf
-        schedule, classes = self._schedule, self._task.classes
+        plan, classes = self._plan, self._task.classes
         (share, order), (seed, rate) = mix, how
         inputs = tf.cast(inputs, tf.float32)
         targets = tf.one_hot(labels, classes)
-        targets = targets * (1 - schedule.smoothing) + schedule.smoothing / classes
-        if schedule.mixup:
+        targets = targets * (1 - plan.label_smoothing) + plan.label_smoothing / classes
+        if plan.mixup:
             inputs = share * inputs + (1 - share) * tf.gather(inputs, order)
             targets = share * targets + (1 - share) * tf.gather(targets, order)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -200,17 +176,17 @@ class Learner:
     def _apply(self, gradients: Sequence[Any], rate: Any, count: Any) -> None:  # noqa: ANN401
         """Update by Adam with decoupled decay of kernels. Loshchilov, Hutter, arXiv:1711.05101."""
         tf = load_backend().tf
-        schedule, (first, second) = self._schedule, BETAS
+        plan, (first, second) = self._plan, BETAS
         for k, (value, gradient) in enumerate(zip(self._values, gradients, strict=True)):
-            if schedule.decay and value.shape.rank > 1:
-                value.assign(value * (1 - rate * schedule.decay))
+            if plan.weight_decay and value.shape.rank > 1:
+                value.assign(value * (1 - rate * plan.weight_decay))
             tf.raw_ops.ResourceApplyAdam(
                 var=value.handle, m=self._first[k].handle, v=self._second[k].handle,
                 beta1_power=first**count, beta2_power=second**count, lr=rate,
                 beta1=first, beta2=second, epsilon=TINY, grad=gradient,
             )  # fmt: skip
         for average, value in zip(self._averages, self._values, strict=False):
-            average.assign(schedule.average * average + (1 - schedule.average) * value)
+            average.assign(plan.average * average + (1 - plan.average) * value)
 
     def _swap_in_averages(self) -> list[NDArray[np.float32]]:
         if not self._averages:
@@ -224,20 +200,20 @@ class Learner:
             variable.assign(value)
 
 
-def fit(task: Task, schedule: Schedule, epochs: Epochs) -> None:
+def fit(task: Task, plan: Plan, epochs: Epochs, *, seed: int, last: float = 0.0) -> None:
     """Train for the epochs that are left, from the checkpoint of a killed run when there is one.
 
-    Leaves the kept epoch's weights in the variables. Every draw depends on the seed and the number
-    of the epoch or the step alone: a run that went on draws what an undisturbed one draws.
+    The step size falls to `last` of the largest. Leaves the kept epoch's weights in the variables.
+    Every draw depends on the seed and the number of the epoch or the step alone: a run that went on
+    draws what an undisturbed one draws.
     """
-    learner = Learner(task, schedule)
-    saved = epochs.checkpoint.load()
+    learner = Learner(task, plan, seed=seed, last=last)
+    saved = epochs.resume()
     if saved is not None:
-        epochs.take(saved)
         learner.take(saved)
-    noted = monotonic()
-    while len(epochs.curves) < schedule.epochs and not epochs.stopped:
-        logs, broken = learner.train(np.random.default_rng((schedule.seed, len(epochs.curves))))
+    saved_at = monotonic()
+    while len(epochs.curves) < plan.epochs and not epochs.stopped:
+        logs, broken = learner.train(np.random.default_rng((seed, len(epochs.curves))))
         if not broken and not learner.is_finite():
             epochs.break_off(task.steps, "sum of the weights")
             break
@@ -246,17 +222,11 @@ def fit(task: Task, schedule: Schedule, epochs: Epochs) -> None:
             epochs.break_off(broken or task.steps)
             break
         epochs.see(learner, logs)
-        last = epochs.stopped or len(epochs.curves) == schedule.epochs
-        if last or monotonic() - noted >= epochs.checkpoint.pause:
-            _save(learner, epochs)
-            noted = monotonic()
+        is_last = epochs.stopped or len(epochs.curves) == plan.epochs
+        if is_last or monotonic() - saved_at >= epochs.checkpoint.pause:
+            epochs.save(learner.state(), step=learner.step)
+            saved_at = monotonic()
     epochs.restore(learner)
-
-
-def _save(learner: Learner, epochs: Epochs) -> None:
-    state = epochs.state()
-    facts = {**state.facts, "step": learner.step}
-    epochs.checkpoint.save(State(facts, {**state.arrays, **learner.state()}))
 
 
 def head_logits(head: Any, features: Any, seed: Any) -> Any:  # noqa: ANN401

@@ -26,8 +26,7 @@ def load_backend() -> Backend:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with without_native_chatter(STDOUT, STDERR), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with without_native_chatter(STDOUT, STDERR), warnings.catch_warnings(action="ignore"):
         import tensorflow as tf  # noqa: PLC0415  seconds to import
     import keras  # noqa: PLC0415
 
@@ -38,7 +37,7 @@ def load_backend() -> Backend:
 
 def versions() -> dict[str, str]:
     """Return the versions of everything that shapes a trained model."""
-    import numpy as np  # noqa: PLC0415  beside the others
+    import numpy as np  # noqa: PLC0415
     import PIL  # noqa: PLC0415
 
     backend = load_backend()

@@ -15,14 +15,14 @@ from sceneset.progress import STDERR, STDOUT, without_native_chatter
 from training.models.backend import load_backend
 
 Pictures = NDArray[np.uint8]
-# uint8[N, size, size, 3] -> pooled float32[N, features] and, when asked for, float32 feature maps
+# uint8[N, size, size, 3] -> pooled float32[N, features] and, when requested, float32 feature maps
 Compute = Callable[[Pictures], Sequence[NDArray[np.float32]]]
 CHUNK = 8
 THREADS = 2
 FROZEN_WEIGHTS = 50_000_000
 PARALLEL = 8
-EngineName = Literal["auto", "tensorflow", "openvino"]
-Engine = Literal["tensorflow", "openvino"]
+RuntimeName = Literal["auto", "tensorflow", "openvino"]
+Runtime = Literal["tensorflow", "openvino"]
 
 
 def forward_all(model: Any) -> Callable[[Pictures], list[NDArray[np.float32]]]:  # noqa: ANN401  Keras has no types
@@ -30,25 +30,24 @@ def forward_all(model: Any) -> Callable[[Pictures], list[NDArray[np.float32]]]: 
 
     Up to FROZEN_WEIGHTS weights become constants, so that TensorFlow folds batch normalisation into
     the kernels; a CHUNK of pictures stays in the processor's cache, and two threads leave no core
-    waiting. Together twice as fast as one call for 32, and four times as fast as Keras' `predict`.
-    Never XLA, which makes the convolutions four times slower on a CPU. Later changes of the
-    weights are not seen.
+    waiting. Never XLA, whose convolutions are slow on a CPU. Later changes of the weights are not
+    seen.
     """
     tf, run = load_backend().tf, _calculation(model)
     shape = (None, *model.input.shape[1:])
     compiled = tf.function(run, autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8)])
 
     def compute_chunk(pictures: Pictures) -> list[NDArray[np.float32]]:
-        found = compiled(np.ascontiguousarray(pictures))
-        outputs = found if isinstance(found, list | tuple) else [found]
+        answer = compiled(np.ascontiguousarray(pictures))
+        outputs = answer if isinstance(answer, list | tuple) else [answer]
         return [np.asarray(output, np.float32) for output in outputs]
 
     def compute(pictures: Pictures) -> list[NDArray[np.float32]]:
         starts = range(0, len(pictures), CHUNK)
         chunks = [pictures[start : start + CHUNK] for start in starts]
         with ThreadPoolExecutor(THREADS) as pool:
-            found = list(pool.map(compute_chunk, chunks))
-        return [np.concatenate(output) for output in zip(*found, strict=True)]
+            answers = list(pool.map(compute_chunk, chunks))
+        return [np.concatenate(output) for output in zip(*answers, strict=True)]
 
     return compute
 
@@ -72,14 +71,10 @@ def _calculation(model: Any) -> Callable[[Any], Any]:  # noqa: ANN401
     return run_frozen
 
 
-def forward(model: Any) -> Any:  # noqa: ANN401  Keras has no types
+def forward(model: Any) -> Callable[[Pictures], NDArray[np.float32]]:  # noqa: ANN401
     """Compile a model's inference: uint8[N, size, size, 3] -> float32[N, outputs]."""
     compute_all = forward_all(model)
-
-    def compute(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return compute_all(pictures)[0]
-
-    return compute
+    return lambda pictures: compute_all(pictures)[0]
 
 
 def load_model(path: Path) -> Any:  # noqa: ANN401  Keras has no types
@@ -87,18 +82,18 @@ def load_model(path: Path) -> Any:  # noqa: ANN401  Keras has no types
     return load_backend().keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
-def choose_engine(
-    asked: EngineName, installed: Callable[[str], object] = importlib.util.find_spec
-) -> Engine:
-    """Return the engine asked for; `auto` is OpenVINO where it is installed.
+def choose_runtime(
+    requested: RuntimeName, installed: Callable[[str], object] = importlib.util.find_spec
+) -> Runtime:
+    """Return the runtime requested; `auto` is OpenVINO where it is installed.
 
-    Raises MissingExtraError when the one asked for is not installed.
+    Raises MissingExtraError when the one requested is not installed.
     """
-    if asked == "tensorflow":
+    if requested == "tensorflow":
         return "tensorflow"
     if installed("openvino") is not None:
         return "openvino"
-    if asked == "auto":
+    if requested == "auto":
         return "tensorflow"
     raise MissingExtraError(
         "--engine openvino needs the package openvino, which is not installed",
@@ -106,11 +101,11 @@ def choose_engine(
     )
 
 
-def openvino_engine(model: Any) -> Compute:  # noqa: ANN401
-    """Compile for OpenVINO in bfloat16: three times TensorFlow's rate on CPUs that know bfloat16.
+def openvino_runtime(model: Any) -> Compute:  # noqa: ANN401
+    """Compile for OpenVINO in bfloat16, for CPUs that know it.
 
-    Features differ from float32 by 3 to 10 % of their length. A head trained on them scores the
-    same; figures are never taken from them.
+    A head trained on its features scores the same as on those of float32; figures are never taken
+    from them.
     """
     import openvino as ov  # noqa: PLC0415  an extra
 
@@ -128,16 +123,16 @@ def openvino_engine(model: Any) -> Compute:  # noqa: ANN401
     outputs = len(compiled.outputs)
 
     def compute(pictures: Pictures) -> Sequence[NDArray[np.float32]]:
-        found: dict[int, list[NDArray[np.float32]]] = {}
+        answers: dict[int, list[NDArray[np.float32]]] = {}
 
         def keep(request: Any, place: int) -> None:  # noqa: ANN401
-            found[place] = [request.get_output_tensor(k).data.copy() for k in range(outputs)]
+            answers[place] = [request.get_output_tensor(k).data.copy() for k in range(outputs)]
 
         queue = ov.AsyncInferQueue(compiled)
         queue.set_callback(keep)
         for start in range(0, len(pictures), PARALLEL):
             queue.start_async([pictures[start : start + PARALLEL].astype(np.float32)], start)
         queue.wait_all()
-        return [np.concatenate([found[k][n] for k in sorted(found)]) for n in range(outputs)]
+        return [np.concatenate([answers[k][n] for k in sorted(answers)]) for n in range(outputs)]
 
     return compute

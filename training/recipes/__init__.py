@@ -1,1 +1,1 @@
-"""Train by recipe: fast, best, original, scratch."""
+"""Train a network by a recipe: from a published version to a network that gives logits."""

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from training.data.embeddings import DTYPES
 from training.evaluation.calibration import fit_temperature
-from training.loop.head import Examples, fold, unfold
+from training.evaluation.metrics import cross_entropy_of_logits
+from training.loop.head import Examples, absorb_standardization, restore_standardization
 from training.loop.history import DivergedError, Epochs
 from training.loop.plans import Plan
-from training.loop.trainer import Batch, Schedule, Task, fit, head_logits
-from training.models.backbones import BACKBONES
+from training.loop.trainer import Batch, Task, fit, head_logits
+from training.models.backbones.table import BACKBONES
 from training.models.backend import load_backend
-from training.models.classifier import Trunk, classifier
-from training.models.folded_bn import FoldedTail
+from training.models.classifier import FoldedTail, Trunk, classifier
 from training.recipes.context import Setup, Trained, val_logits
 from training.recipes.fast import (
     HEAD_VIEWS,
@@ -33,7 +33,7 @@ CURE = "--fine-tune-rate 0.00003 or less"
 
 def best(setup: Setup) -> Trained:
     """Train the head, then the backbone's upper part with it; keep what validates better."""
-    plan, version = setup.plan("best"), setup.version
+    plan, version = setup.plan, setup.version
     trunk = setup.trunk(multi_scale=True)
     views = make_views(plan)
     first = train_on_embeddings(setup, trunk, plan, views[:HEAD_VIEWS])
@@ -92,32 +92,22 @@ def _fine_tune(setup: Setup, trunk: Trunk, plan: Plan) -> tuple[Any, Epochs]:
     wanted = [(view, kind) for view in views for kind in DTYPES]
     with setup.watch.step("embed"):
         rows = embeddings(setup, trunk, wanted, cut)[1::2]
+    tuning = plan.for_fine_tuning()
     alike = replace(
         plan,
-        label_smoothing=plan.fine_tune_smoothing,
-        dropout=plan.fine_tune_dropout,
-        input_dropout=plan.fine_tune_input_dropout,
+        label_smoothing=tuning.label_smoothing,
+        dropout=tuning.dropout,
+        input_dropout=tuning.input_dropout,
     )
     start = train_on_embeddings(setup, trunk, alike, views, "head_on_all_views")
     network = classifier(trunk, start.head, frozen=True)
     examples = make_examples(setup, rows, plan)
-    epochs = setup.epochs("fine_tune", plan.fine_tune_epochs, cure=CURE)
-    task = _task(trunk, start, cut, examples, plan)
-    schedule = Schedule(
-        epochs=plan.fine_tune_epochs,
-        rate=plan.fine_tune_rate,
-        decay=plan.fine_tune_decay,
-        warmup=plan.fine_tune_warmup,
-        smoothing=plan.fine_tune_smoothing,
-        average=plan.average,
-        mixup=plan.mixup,
-        seed=setup.settings.seed,
-        last=LAST,
-    )
+    epochs = setup.epochs("fine_tune", tuning.epochs, cure=CURE)
+    task = _task(trunk, start, cut, examples, tuning)
     with setup.watch.step("fine_tune"):
-        unfold(start.head, start.scaling)
-        fit(task, schedule, epochs)
-        fold(start.head, start.scaling)
+        restore_standardization(start.head, start.scaling)
+        fit(task, tuning, epochs, seed=setup.settings.seed, last=LAST)
+        absorb_standardization(start.head, start.scaling)
     return network, epochs
 
 
@@ -128,15 +118,15 @@ def _task(trunk: Trunk, start: TrainedHead, cut: str, examples: Examples, plan: 
     """
     tail = FoldedTail(trunk.base, cut, trunk.outputs())
     ops = load_backend().keras.ops
-    mean, spread = start.scaling
+    mean, std = start.scaling
 
     def logits(x: Any, seed: Any) -> Any:  # noqa: ANN401
         pooled = [ops.mean(one, axis=(1, 2)) for one in tail(x)]
-        features = (ops.concatenate(pooled, axis=-1) - mean) / spread
+        features = (ops.concatenate(pooled, axis=-1) - mean) / std
         return head_logits(start.head, features, seed)
 
     def train(rng: np.random.Generator) -> Iterator[Batch]:
-        for maps, labels, weights in examples.train(plan.fine_tune_batch, rng):
+        for maps, labels, weights in examples.train(plan.batch_size, rng):
             yield mirrored(maps, plan.flip, rng), labels, weights
 
     return Task(
@@ -145,9 +135,9 @@ def _task(trunk: Trunk, start: TrainedHead, cut: str, examples: Examples, plan: 
         shape=examples.views[0].shape[1:],
         dtype=np.float16,
         classes=int(start.head.layers[-1].units),
-        steps=-(-len(examples.labels) // plan.fine_tune_batch),
+        steps=-(-len(examples.labels) // plan.batch_size),
         train=train,
-        val=lambda: examples.val(plan.fine_tune_batch),
+        val=lambda: examples.val(plan.batch_size),
     )
 
 
@@ -164,7 +154,4 @@ def calibrated_loss(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> f
     Logits float[N, classes], labels int[N]. A few hundred pictures tell networks apart by it where
     their accuracies differ by chance, and the bundle has a temperature anyway.
     """
-    logits = logits / fit_temperature(logits, labels)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
-    return float(losses.mean())
+    return cross_entropy_of_logits(logits / fit_temperature(logits, labels), labels)

@@ -17,12 +17,11 @@ from sceneset.progress import Bar, Bars, Stopwatch
 from training.data.memmap import Rows
 from training.data.version import Version, picture_batches
 from training.loop.checkpoint import Checkpoints
-from training.loop.head import dense_layers
 from training.loop.history import Epochs
 from training.loop.plans import Plan, make_plan
-from training.models.backbones import BACKBONES, build_base
+from training.models.backbones.table import BACKBONES, build_base
 from training.models.backend import load_backend
-from training.models.classifier import Trunk
+from training.models.classifier import Trunk, weighted_layers
 from training.models.inference import forward, load_model
 from training.settings import TrainSettings
 
@@ -46,7 +45,6 @@ class Start:
     """
 
     bundle: Bundle
-    recipe: str
     temperature: float
     say: Callable[[str], None]
     inherited: bool = False
@@ -80,9 +78,9 @@ class Start:
         """Put its backbone's weights into a backbone of the same kind."""
         keras = load_backend().keras
         nested = [layer for layer in self.model.layers if isinstance(layer, keras.Model)]
-        before = next(layer for layer in nested if layer.name != "head").layers
+        before = next(layer for layer in nested if layer.name != "head")
         # A network stops at its last tap; each backbone's last tap is its last layer with weights.
-        pairs = zip(_with_weights(before), _with_weights(base.layers), strict=True)
+        pairs = zip(weighted_layers(before), weighted_layers(base), strict=True)
         try:
             for old, new in pairs:
                 new.set_weights(old.get_weights())
@@ -97,20 +95,17 @@ class Start:
 
         Returns False, after saying so, when the heads are built differently.
         """
-        old = [layer.get_weights() for layer in dense_layers(self.model.get_layer("head"))]
-        new = dense_layers(head)
-        fits = len(old) == len(new) and all(
-            was[0].shape == layer.kernel.shape
-            for was, layer in zip(old[:-1], new[:-1], strict=True)
-        )
-        if not fits or old[-1][0].shape[0] != new[-1].kernel.shape[0]:
+        old = [layer.get_weights() for layer in weighted_layers(self.model.get_layer("head"))]
+        new = weighted_layers(head)
+        drawn = [layer.get_weights() for layer in new]
+        if _shapes_below_classes(old) != _shapes_below_classes(drawn):
             self.say(
                 f"the head of {self.bundle.folder} is built differently: only its backbone is used"
             )
             return False
         for weights, layer in zip(old[:-1], new[:-1], strict=True):
             layer.set_weights(weights)
-        kernel, bias = new[-1].get_weights()
+        kernel, bias = drawn[-1]
         known = {name: place for place, name in enumerate(self.bundle.class_names)}
         for place, name in enumerate(class_names):
             if name in known:
@@ -130,18 +125,18 @@ def read_start(
     bundle = open_bundle(folder)
     try:
         metrics = json.loads(bundle.path("metrics.json").read_bytes())
-        found, recipe = str(metrics["backbone"]), str(metrics["recipe"])
-        temperature = float(metrics["temperature"])
+        trained, temperature = str(metrics["backbone"]), float(metrics["temperature"])
+        saw = saw_labels(metrics)
         inherited = bool((metrics.get("started_from") or {}).get("may_know_test_pictures"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedDataError(
             f"the bundle {bundle.folder} does not say how it was trained ({error})",
             cure="--from another model, or leave it out",
         ) from error
-    if found != backbone:
+    if trained != backbone:
         raise SettingsError(
-            f"--from {folder} is a model of {found}, not of {backbone}",
-            cure=f"--backbone {found}, or --from another model",
+            f"--from {folder} is a model of {trained}, not of {backbone}",
+            cure=f"--backbone {trained}, or --from another model",
         )
     old, new = set(bundle.class_names), set(class_names)
     if not old & new:
@@ -152,7 +147,7 @@ def read_start(
     for word, names in (("new", sorted(new - old)), ("gone", sorted(old - new))):
         if names:
             say(f"{word} since {bundle.folder}: {', '.join(names)}")
-    return Start(bundle, recipe, temperature, say, inherited, saw_labels(metrics))
+    return Start(bundle, temperature, say, inherited, saw)
 
 
 def saw_labels(metrics: Mapping[str, Any]) -> bool:
@@ -165,16 +160,20 @@ def saw_labels(metrics: Mapping[str, Any]) -> bool:
     return bool(metrics["recipe"] == "scratch" or metrics.get("fine_tuned") or inherited)
 
 
-def _with_weights(layers: Sequence[Any]) -> list[Any]:
-    return [layer for layer in layers if layer.get_weights()]
+def _shapes_below_classes(weights: Sequence[Any]) -> list[tuple[int, ...]]:
+    """Return the shapes of a head's kernels, without the number of classes."""
+    return [*(one[0].shape for one in weights[:-1]), weights[-1][0].shape[:1]]
 
 
 def _silent(_line: str) -> None:
     """Say nothing."""
 
 
-def _no_versions() -> frozenset[str]:
-    return frozenset()
+def starting_sha256(weights: Path | None, start: Start | None) -> str:
+    """Return the SHA-256 of the file of weights that the backbone starts from, or nothing."""
+    if start is not None:
+        return start.sha256
+    return file_sha256(weights) if weights else ""
 
 
 @dataclass(frozen=True)
@@ -188,22 +187,23 @@ class Setup:
     watch: Stopwatch
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     start: Start | None = None
-    versions: Callable[[], frozenset[str]] = _no_versions
+    versions: Callable[[], frozenset[str]] = frozenset
     say: Callable[[str], None] = _silent
-
-    @property
-    def cache(self) -> Path:
-        """Return the folder of what can be computed again."""
-        return self.settings.dataset / "cache"
 
     @property
     def embeddings(self) -> Path:
         """Return the folder of features, feature maps and decoded pictures."""
-        return self.cache / "embeddings"
+        return self.settings.dataset / "cache" / "embeddings"
 
-    def plan(self, recipe: str) -> Plan:
-        """Return a recipe's values."""
-        return make_plan(self.settings, recipe, len(self.version.splits["train"]))
+    @cached_property
+    def plan(self) -> Plan:
+        """Return the recipe's values."""
+        return make_plan(self.settings, len(self.version.splits["train"]))
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 of the file of weights that the backbone starts from, or nothing."""
+        return starting_sha256(self.weights, self.start)
 
     def trunk(self, *, multi_scale: bool) -> Trunk:
         """Build the backbone at the version's size, with the weights to start from."""
@@ -212,12 +212,6 @@ class Setup:
         if self.start is not None:
             self.start.put_base(base)
         return Trunk(base, backbone.scaling, backbone.taps if multi_scale else ())
-
-    def weights_sha256(self) -> str:
-        """Return the SHA-256 of the file of weights that the backbone starts from, or nothing."""
-        if self.start is not None:
-            return self.start.sha256
-        return file_sha256(self.weights) if self.weights else ""
 
     def epochs(self, phase: str, count: int, **options: Any) -> Epochs:  # noqa: ANN401  Epochs' own
         """Return the record of a phase's epochs, with a bar and a place for its checkpoints."""
@@ -248,7 +242,7 @@ class Trained:
     `epochs` are those of the training that the network comes from, `head` those of a head that was
     trained alone before, `fine_tune` those of a backbone's training, kept or not.
 
-    `facts` are what metrics.json tells beside the plan. `features` are the rows of the training,
+    `facts` are what metrics.json holds besides the plan. `features` are the rows of the training,
     then the validation pictures by a frozen backbone, float32[N, D], where the recipe has them.
     """
 

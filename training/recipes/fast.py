@@ -7,22 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.augment import Chances
-from training.data.embeddings import Engines, Kind, Source, View, embed
+from training.data.embeddings import FeatureKind, FeatureSource, Runtimes, View, embed
 from training.data.memmap import Rows
 from training.loop.head import (
     Examples,
     Floats,
+    absorb_standardization,
     class_weights,
-    fold,
-    mean_and_spread,
+    mean_and_std,
+    restore_standardization,
     train_head,
-    unfold,
 )
 from training.loop.history import Epochs
-from training.loop.plans import CHANCES, Plan
+from training.loop.plans import Plan
 from training.models.classifier import Trunk, build_head, classifier, embedder
-from training.models.inference import choose_engine, forward_all, openvino_engine
+from training.models.inference import choose_runtime, forward_all, openvino_runtime
 from training.recipes.context import Setup, Trained
 
 HEAD_VIEWS = 2
@@ -30,7 +29,7 @@ HEAD_VIEWS = 2
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """A head on features, with the standardising folded in, and what it learnt from."""
+    """A head on features, that standardises by itself, and what it learnt from."""
 
     head: Any
     examples: Examples
@@ -46,67 +45,71 @@ class TrainedHead:
 
 def fast(setup: Setup) -> Trained:
     """Embed each picture once with the frozen base, then train the head on that."""
-    plan = setup.plan("fast")
+    plan = setup.plan
     trunk = setup.trunk(multi_scale=True)
     views = make_views(plan)
     made = train_on_embeddings(setup, trunk, plan, views)
     network = classifier(trunk, made.head, frozen=True)
-    facts = {"engine": choose_engine(setup.settings.engine), "views": [str(view) for view in views]}
+    facts = {
+        "engine": choose_runtime(setup.settings.engine),
+        "views": [str(view) for view in views],
+    }
     features = made.examples.views[0]
     return Trained("fast", plan, network, made.val_logits(), made.epochs, facts, features)
 
 
 def make_views(plan: Plan) -> list[View]:
     """Return the views of each training picture, the centre first."""
-    chances = Chances(**{name: getattr(plan, name) for name in CHANCES})
-    return [View(number, chances) for number in range(plan.views)]
+    return [View(number, plan.chances) for number in range(plan.views)]
 
 
 def train_on_embeddings(
     setup: Setup, trunk: Trunk, plan: Plan, views: Sequence[View], phase: str = "head"
 ) -> TrainedHead:
-    """Embed in some views, and train a head on that; its standardising is folded in."""
+    """Embed in some views, and train a head on that, which standardises by itself."""
     with setup.watch.step("embed"):
         rows = embeddings(setup, trunk, [(view, "pooled") for view in views])
     examples = make_examples(setup, rows, plan)
-    head = _new_head(setup, trunk, plan)
+    class_names = setup.version.class_names
+    dropouts = {"dropout": plan.dropout, "input_dropout": plan.input_dropout}
+    head = build_head(trunk.features, len(class_names), (plan.hidden,), **dropouts)
     epochs = setup.epochs(phase, plan.epochs, patience=plan.patience or None)
     with setup.watch.step("train"):
-        scaling = mean_and_spread(rows, len(examples.labels))
-        if setup.start is not None and setup.start.put_head(head, setup.version.class_names):
-            unfold(head, scaling)
+        scaling = mean_and_std(rows, len(examples.labels))
+        if setup.start is not None and setup.start.put_head(head, class_names):
+            restore_standardization(head, scaling)
         seed = setup.settings.seed
         train_head(head, examples, scaling, plan=plan, seed=seed, epochs=epochs)
-        fold(head, scaling)
+        absorb_standardization(head, scaling)
     return TrainedHead(head, examples, epochs, scaling)
 
 
 def embeddings(
-    setup: Setup, trunk: Trunk, wanted: Sequence[tuple[View, Kind]], cut: str | None = None
+    setup: Setup, trunk: Trunk, wanted: Sequence[tuple[View, FeatureKind]], cut: str | None = None
 ) -> list[Rows]:
     """Return what is wanted of the pictures, computed where the cache does not hold it."""
     settings, version = setup.settings, setup.version
-    chosen = choose_engine(settings.engine)
+    chosen = choose_runtime(settings.engine)
     read = ",".join(trunk.taps) or "output"
-    shapes: dict[Kind, tuple[int, ...]] = {"pooled": (trunk.features,)}
+    shapes: dict[FeatureKind, tuple[int, ...]] = {"pooled": (trunk.features,)}
     if cut is not None:
         shapes["map"] = tuple(trunk.base.get_layer(cut).output.shape[1:])
-    source = Source(
+    source = FeatureSource(
         version,
         setup.embeddings,
-        f"{settings.backbone} {setup.weights_sha256()} {read} {chosen}",
+        f"{settings.backbone} {setup.weights_sha256} {read} {chosen}",
         shapes,
     )
 
-    def engines() -> Engines:
+    def runtimes() -> Runtimes:
         model = embedder(trunk, cut=cut)
         exact = forward_all(model)
-        return Engines(openvino_engine(model) if chosen == "openvino" else exact, exact)
+        return Runtimes(openvino_runtime(model) if chosen == "openvino" else exact, exact)
 
     def versions() -> frozenset[str]:
         return setup.versions() | {version.id[:16]}
 
-    return embed(source, wanted, engines, versions, setup.bar("embedding"))
+    return embed(source, wanted, runtimes, versions, setup.bar("embedding"))
 
 
 def make_examples(setup: Setup, rows: Sequence[Rows], plan: Plan) -> Examples:
@@ -115,13 +118,3 @@ def make_examples(setup: Setup, rows: Sequence[Rows], plan: Plan) -> Examples:
     labels = version.labels("train")
     weights = class_weights(labels, len(version.class_names), plan.class_weights)
     return Examples(rows, labels, weights, version.labels("val"))
-
-
-def _new_head(setup: Setup, trunk: Trunk, plan: Plan) -> Any:  # noqa: ANN401  Keras has no types
-    return build_head(
-        trunk.features,
-        len(setup.version.class_names),
-        (plan.hidden,),
-        dropout=plan.dropout,
-        input_dropout=plan.input_dropout,
-    )

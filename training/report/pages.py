@@ -1,10 +1,13 @@
-"""Gather what the report and the model card tell, and write both."""
+"""Gather what the report and the model card show, and write both."""
 
 import base64
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +15,40 @@ import numpy as np
 
 from sceneset.atomic import write_file
 from training.data.version import Sources, Version
-from training.evaluation.label_issues import Doubt
+from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import ReliabilityBin
 from training.evaluation.predict import Answers
-from training.exports.formats import listed
+from training.exports.explain import KerasExplainer
+from training.exports.exporter import SPLIT_WORDS
+from training.exports.saved_model import PIXELS
 from training.loop.plans import OWN
-from training.models.backbones import BACKBONES
-from training.models.backbones.backbone import Backbone
+from training.models.backbones.networks import Backbone
+from training.models.backbones.table import BACKBONES
 from training.models.backend import versions
 from training.recipes.context import KNOWN, Setup, Trained
 from training.report.examples import (
+    SHOWN_ISSUES,
     Album,
-    Explainer,
-    cells,
+    confusion_cells,
     confusions,
-    doubted,
-    explained_shots,
+    explain_answers,
     samples,
+    show_label_issues,
     worst_and_unsure,
 )
-from training.settings import TrainSettings
+from training.settings import EXPLAIN_FILE, FILES, HEAD_FILE, TrainSettings
 
 TEMPLATES = Path(__file__).parent
 # Every character to which Markdown or HTML gives a meaning.
 _MARKUP = frozenset("\\`*_{}[]()<>#+!|&~\"'")
 _INLINE = re.compile(r"<(style|script)>(.*?)</\1>", re.DOTALL)
+# Sides in px of a plot, of the reliability diagram, and of the bar of the largest class.
+WIDTH, HEIGHT = 460.0, 180.0
+SIDE = 220.0
+STACK = 160.0
+SHADES = 9
+MATRIX_MOST = 120
+DIGITS = 12
 
 
 def render(name: str, facts: Mapping[str, Any]) -> str:
@@ -55,16 +67,11 @@ def render(name: str, facts: Mapping[str, Any]) -> str:
     )
     environment.filters["percent"] = percent
     environment.filters["plain"] = plain
-    hashes = inline_hashes((TEMPLATES / name).read_text(encoding="utf-8"))
-    return environment.get_template(name).render(facts, hashes=hashes)
-
-
-def inline_hashes(page: str) -> dict[str, str]:
-    """Return the SHA-256 of a page's style and script as its Content-Security-Policy names them."""
-    return {
+    hashes = {
         kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        for kind, text in _INLINE.findall(page)
+        for kind, text in _INLINE.findall((TEMPLATES / name).read_text(encoding="utf-8"))
     }
+    return environment.get_template(name).render(facts, hashes=hashes)
 
 
 def plain(text: str) -> str:
@@ -75,11 +82,6 @@ def plain(text: str) -> str:
 def percent(share: float | None) -> str:
     """Write a share of 0..1 as a percentage, or a dash where it is undefined."""
     return "-" if share is None else f"{100 * share:.1f} %"
-
-
-WIDTH, HEIGHT = 460.0, 180.0
-SIDE = 220.0
-STACK = 160.0
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,13 @@ class Plot:
 
 @dataclass(frozen=True)
 class Bar:
-    """One rectangle in px, from its left upper corner, and what it says."""
+    """One rectangle in px, from its left upper corner, and what it stands for."""
 
     x: float
     y: float
     width: float
     height: float
-    says: str = ""
+    title: str = ""
 
 
 def plots(curves: Sequence[Mapping[str, float]], kept: int) -> list[Plot]:
@@ -156,7 +158,7 @@ def reliability_bars(bins: Sequence[ReliabilityBin]) -> list[Bar]:
             y=SIDE - one.accuracy * SIDE,
             width=(one.high - one.low) * SIDE - 2,
             height=one.accuracy * SIDE,
-            says=f"{one.low:.2f} to {one.high:.2f}: {one.pictures} pictures,"
+            title=f"{one.low:.2f} to {one.high:.2f}: {one.pictures} pictures,"
             f" sure {one.confidence:.3f}, right {one.accuracy:.3f}",
         )
         for one in bins
@@ -166,28 +168,87 @@ def reliability_bars(bins: Sequence[ReliabilityBin]) -> list[Bar]:
 
 def stacked(counts: Mapping[str, int], most: int) -> list[tuple[str, Bar]]:
     """Return one bar per split side by side; `most` pictures fill the whole width of 160 px."""
-    found, left = [], 0.0
-    for split, count in counts.items():
-        width = STACK * count / max(1, most)
-        found.append((split, Bar(left, 0, width, 10, f"{split}: {count}")))
-        left += width
-    return found
+    widths = [STACK * count / max(1, most) for count in counts.values()]
+    return [
+        (split, Bar(left, 0, width, 10, f"{split}: {count}"))
+        for (split, count), left, width in zip(
+            counts.items(), accumulate(widths, initial=0.0), widths, strict=False
+        )
+    ]
 
 
-SHADES = 9
-MATRIX_MOST = 120
+@dataclass(frozen=True)
+class ExportRow:
+    """One export in a table; `left_out` says why there is none, and the rest is then empty."""
+
+    name: str
+    size: str = ""
+    sha256: str = ""
+    proof: str = ""
+    left_out: str = ""
+
+
+def export_rows(
+    exports: Mapping[str, Mapping[str, Any]], requested: Sequence[str]
+) -> list[ExportRow]:
+    """Return every export of metrics.json, then the kinds that were not requested."""
+    rows = [_export_row(name, record) for name, record in exports.items()]
+    others = [kind for kind in FILES if kind not in requested and FILES[kind] not in exports]
+    return rows + [
+        ExportRow(FILES[kind], left_out=f"not asked for (--export {kind})") for kind in others
+    ]
+
+
+def _export_row(name: str, record: Mapping[str, Any]) -> ExportRow:
+    if "left_out" in record:
+        return ExportRow(name, left_out=str(record["left_out"]))
+    digest = str(record.get("sha256", ""))[:DIGITS]
+    return ExportRow(name, format_size(int(record["bytes"])), digest, _format_proof(name, record))
+
+
+def _format_proof(name: str, record: Mapping[str, Any]) -> str:
+    if name == FILES["keras"]:
+        return "measured itself; the others are compared with it"
+    if name == HEAD_FILE:
+        return f"proved with {EXPLAIN_FILE}"
+    parts = [_format_parity(how, one) for how, one in record.get("parity", {}).items()]
+    gate = record.get("gate")
+    if gate:
+        parts.append(
+            f"top-1 {100 * gate['top1']:.1f} % where the model has {100 * gate['float_top1']:.1f} %"
+            f" (judged on {SPLIT_WORDS[gate['split']]} pictures)"
+        )
+    return "; ".join(parts) or "not compared"
+
+
+def _format_parity(how: str, parity: Mapping[str, Any]) -> str:
+    by = {PIXELS: "", "judged": "", HEAD_FILE: f"with {HEAD_FILE}: "}.get(how, f"{how}: ")
+    other, largest = parity["other_top1"], parity["largest"]
+    apart = f"at most {round_up(largest):.1g} apart" if largest else "equal"
+    top1 = f"another top-1 on {other}" if other else "top-1 equal"
+    return f"{by}probabilities {apart} on {parity['pictures']} pictures, {top1}"
+
+
+def round_up(value: float) -> float:
+    """Return the next number of one digit that is not smaller: what differs at most, never less."""
+    return float(Context(prec=1, rounding=ROUND_CEILING).create_decimal(repr(float(value))))
+
+
+def format_size(count: int) -> str:
+    """Write a number of bytes as kB or MB, thousands of them."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"  # noqa: PLR2004  a MB
 
 
 @dataclass(frozen=True)
 class Measured:
     """What the pages show beside the run's own values: the model read back, and its answers.
 
-    `looked` says whether there was anything to look for doubts in.
+    `looked` says whether there was anything to look for label issues in.
     """
 
     model: Any
     answers: Answers
-    doubts: Sequence[Doubt]
+    label_issues: Sequence[LabelIssue]
     looked: bool
     sources: Sources
 
@@ -198,9 +259,11 @@ def write_pages(
     """Write report/index.html with its small pictures, and model_card.md."""
     facts = _facts(setup, trained, run) | {
         "sources": measured.sources,
-        "files": listed(run["exports"], setup.settings.exports),
+        "files": export_rows(run["exports"], setup.settings.exports),
         "suspects_looked": measured.looked,
-        "doubted_labels": sum(one.kind == "label" for one in measured.doubts),
+        "issue_counts": {
+            kind: sum(one.kind == kind for one in measured.label_issues) for kind in SHOWN_ISSUES
+        },
     }
     shown = _shown(folder / "report", setup.version, measured)
     page = render("report.html", facts | shown | {"run": _settings(setup, trained, run)})
@@ -247,9 +310,9 @@ def _facts(setup: Setup, trained: Trained, run: Mapping[str, Any]) -> dict[str, 
 def _shown(page: Path, version: Version, measured: Measured) -> dict[str, Any]:
     """Return everything with pictures; writes them beside the page."""
     answers, album = measured.answers, Album(page, version.fit)
-    explainer = Explainer(measured.model)
+    explainer = KerasExplainer(measured.model)
     worst, unsure = (
-        explained_shots(places, answers, version, album, explainer)
+        explain_answers(places, answers, version, album, explainer)
         for places in worst_and_unsure(answers)
     )
     small = len(version.class_names) <= MATRIX_MOST
@@ -258,12 +321,9 @@ def _shown(page: Path, version: Version, measured: Measured) -> dict[str, Any]:
             ("worst", "Wrong, the surest first", worst),
             ("unsure", "Right, the least sure first", unsure),
         ],
-        "cells": cells(answers, version.class_names, album) if small else [],
+        "cells": confusion_cells(answers, version.class_names, album) if small else [],
         "samples": samples(version, album),
-        "doubts": doubted(measured.doubts, album),
-        "doubted": {
-            kind: sum(one.kind == kind for one in measured.doubts) for kind in ("label", "outlier")
-        },
+        "label_issues": show_label_issues(measured.label_issues, album),
     }
 
 
@@ -278,14 +338,18 @@ def origin(settings: TrainSettings, weights: Path | None) -> Backbone | None:
 
 def class_rows(version: Version) -> dict[str, dict[str, Any]]:
     """Return class -> its pictures by split and their bars, all on one scale."""
-    counts: dict[str, dict[str, int]] = {
-        name: dict.fromkeys(map(str, version.splits), 0) for name in version.class_names
+    counts = Counter(
+        (example.label, split) for split in version.splits for example in version.splits[split]
+    )
+    most = max(Counter(label for label, _ in counts.elements()).values(), default=1)
+    rows = [
+        {str(split): counts[label, split] for split in version.splits}
+        for label in range(len(version.class_names))
+    ]
+    return {
+        name: {"counts": row, "bars": stacked(row, most)}
+        for name, row in zip(version.class_names, rows, strict=True)
     }
-    for split, examples in version.splits.items():
-        for example in examples:
-            counts[version.class_names[example.label]][split] += 1
-    most = max((sum(one.values()) for one in counts.values()), default=1)
-    return {name: {"counts": one, "bars": stacked(one, most)} for name, one in counts.items()}
 
 
 def shade(count: int, whole: int) -> int:
@@ -307,7 +371,7 @@ def _settings(setup: Setup, trained: Trained, run: Mapping[str, Any]) -> dict[st
             },
             **{
                 name.replace("_", " "): value
-                for name, value in trained.plan.as_json().items()
+                for name, value in vars(trained.plan).items()
                 if name in OWN[trained.recipe]
             },
         },

@@ -1,6 +1,8 @@
 """Models from elsewhere become bundles that answer as they did, or are refused in two lines."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,29 @@ from support.weights import IGNORE_COPIES
 from sceneset.bundle.reader import Bundle, open_bundle
 from sceneset.errors import DamagedDataError, MissingInputError, SceneSetError, UsageError
 from sceneset.progress import Output
-from training.commands.convert import ConvertSettings, convert
+from training.commands.convert import convert
+from training.imported.bundling import ConvertSettings
 from training.imported.opening import check_kind
 from training.models.backend import load_backend
 
 pytestmark = [pytest.mark.train, IGNORE_COPIES]
 QUIET = Output(quiet=True)
 Convert = Callable[..., dict[str, Any]]
+WITHOUT_EXTRAS = """
+import sys
+for name in ("tensorflow", "keras", "flatbuffers", "ai_edge_litert", "h5py", "jinja2", "sklearn"):
+    sys.modules[name] = None
+from sceneset.cli import main
+sys.exit(any(main([command, "--help"]) for command in ("train", "evaluate", "convert", "places365")))
+"""
+
+
+def test_help_of_the_training_commands_needs_no_optional_package() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRAS], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "--scaling" in run.stdout
 
 
 @pytest.fixture
@@ -31,8 +49,8 @@ def run(tmp_path: Path) -> Convert:
     names.write_text("a\nb\nc\n")
 
     def make(path: Path, **options: Any) -> dict[str, Any]:  # noqa: ANN401  any setting
-        told = {"class_names": names, "out": tmp_path / "out", "export": "keras"} | options
-        return dict(convert(path, settings=ConvertSettings(**told), output=QUIET).summary)
+        given = {"class_names": names, "out": tmp_path / "out", "export": "keras"} | options
+        return dict(convert(path, settings=ConvertSettings(**given), output=QUIET).summary)
 
     return make
 
@@ -113,8 +131,8 @@ def test_the_saved_model_of_a_bundle_is_proved_by_each_signature(
     else:
         path = tmp_path / "m"
         small_network().export(path, verbose=False)
-    told = run(path, scaling="none", export="saved_model")["exports"]["saved_model"]["parity"]
-    assert set(told) == {"serving_default", "bytes", "base64"}
+    parity = run(path, scaling="none", export="saved_model")["exports"]["saved_model"]["parity"]
+    assert set(parity) == {"serving_default", "bytes", "base64"}
     assert (tmp_path / "out" / "saved_model" / "1" / "saved_model.pb").is_file()
 
 
@@ -192,8 +210,8 @@ def test_code_in_a_file_is_not_run(run: Convert, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"needs code of its own \((Doubled|Lambda)\)"):
             run(tmp_path / name, scaling="none")
     with h5py.File(tmp_path / "lambda.h5", "r+") as file:
-        told = file.attrs["model_config"].replace('"Lambda"', '"\\u004cambda"')
-        file.attrs["model_config"] = told
+        config = file.attrs["model_config"].replace('"Lambda"', '"\\u004cambda"')
+        file.attrs["model_config"] = config
     with pytest.raises(UsageError, match=r"code of its own \(Lambda\)"):
         check_kind(tmp_path / "lambda.h5")
 

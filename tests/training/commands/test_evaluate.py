@@ -11,7 +11,7 @@ from sceneset.class_list import slug_of
 from sceneset.errors import MissingInputError, UsageError
 from training.commands.evaluate import _temperature, folder_examples
 from training.data.version import Example
-from training.evaluation.evaluation import evaluate_answers, spoken
+from training.evaluation.evaluation import evaluate_answers, format_evaluation
 from training.evaluation.predict import Answers
 
 NAMES = ("Caf\N{LATIN SMALL LETTER E WITH ACUTE}", "a|b", "plain")
@@ -54,13 +54,13 @@ def test_what_is_measured_is_said_in_a_few_lines() -> None:
     probabilities = np.array([[0.95, 0.05], [0.6, 0.4], [0.4, 0.6]])
     examples = tuple(Example(Path(str(n)), label) for n, label in enumerate((0, 0, 0)))
     found = evaluate_answers(Answers(probabilities, examples, {}, 0.5), 2.0, TagRule())
-    top1, ece, tags, speed = spoken(found, 2 / 3)
+    top1, ece, tags, speed = format_evaluation(found, 2 / 3)
     assert top1.startswith("top-1 lies in")
     assert "with T = 2.00" in ece
     assert "one tag 33.3 % (right 100.0 %), two tags 66.7 % (right 100.0 %), Unknown 0.0 %" in tags
     assert speed == "6 pictures a second"
     assert found.calibration.before != found.calibration.after
-    assert spoken(found, None) == []
+    assert format_evaluation(found, None) == []
 
 
 def test_no_picture_gives_an_evaluation_without_figures() -> None:

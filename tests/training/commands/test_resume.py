@@ -17,10 +17,17 @@ from sceneset.errors import SettingsError, UsageError
 from sceneset.progress import Bars, Stopwatch
 from training.commands.train import train
 from training.data.version import read_version
-from training.loop.checkpoint import FOLDER, Checkpoint, Checkpoints, State, begin, interrupted
+from training.loop.checkpoint import (
+    FOLDER,
+    Checkpoint,
+    Checkpoints,
+    State,
+    begin_run,
+    interrupted_run,
+)
 from training.models.backend import load_backend
 from training.recipes.context import Setup, Trained, read_start
-from training.recipes.registry import original, scratch
+from training.recipes.from_pictures import original, scratch
 from training.settings import TrainSettings
 
 pytestmark = [
@@ -63,7 +70,7 @@ def test_a_run_that_was_killed_ends_like_an_undisturbed_one(
     recipe: Callable[[Setup], Trained], drawn: Path, tmp_path: Path
 ) -> None:
     whole = run(recipe, drawn, Checkpoints())
-    folder = begin(tmp_path, {}).folder
+    folder = begin_run(tmp_path, {}).folder
     with pytest.raises(KilledError):
         run(recipe, drawn, Dying(folder))
     again = run(recipe, drawn, Checkpoints(folder))
@@ -79,7 +86,7 @@ def test_what_is_published_leaves_no_checkpoint_and_can_be_started_from(
     out = tmp_path / "m"
     settings = TrainSettings(dataset=drawn, out=out, backbone="small", epochs=1, export="keras")
     train(settings=settings)
-    assert interrupted(out) is None
+    assert interrupted_run(out) is None
     assert not (out / FOLDER).exists()
     said: list[str] = []
     names = ("Disc", "Stripes", "Zebra")
@@ -112,11 +119,11 @@ def test_what_is_published_leaves_no_checkpoint_and_can_be_started_from(
 
 def test_other_settings_than_the_interrupted_runs_are_refused(drawn: Path, tmp_path: Path) -> None:
     settings = TrainSettings(dataset=drawn, out=tmp_path / "m", backbone="small", resume=True)
-    begin(tmp_path / "m", {"seed": 7})
+    begin_run(tmp_path / "m", {"seed": 7})
     with pytest.raises(UsageError, match="the interrupted run in") as caught:
         train(settings=replace(settings, seed=8))
     assert caught.value.exit_code == 2
-    assert interrupted(tmp_path / "m") == {"seed": 7}
+    assert interrupted_run(tmp_path / "m") == {"seed": 7}
 
 
 @pytest.mark.slow

@@ -22,12 +22,12 @@ from training.commands.train import recorded, train
 from training.data.version import read_version
 from training.loop.history import Epochs
 from training.loop.plans import Plan
-from training.models.backbones import build_base
+from training.models.backbones.table import build_base
 from training.models.backend import load_backend
-from training.models.classifier import build_head, classifier
+from training.models.classifier import Trunk, build_head, classifier
 from training.recipes.context import Setup, val_logits
 from training.recipes.fast import fast
-from training.recipes.original import train_from_files
+from training.recipes.from_pictures import train_from_files
 from training.settings import EvaluateSettings, TrainSettings
 
 # Keras 3.15 under numpy 2 warns of itself whenever it reads a variable.
@@ -156,7 +156,7 @@ def test_the_original_recipe_trains_the_head_over_a_base_that_stays(drawn: Path)
     version = read_version(Dataset(drawn))
     base = build_base("small", version.size, None)
     head = build_head(128, 3)
-    network = classifier(base, head, frozen=True)
+    network = classifier(Trunk(base), head, frozen=True)
     before = [w.copy() for w in base.get_weights()], [w.copy() for w in head.get_weights()]
     epochs = Epochs(Bars(None).add("epochs"), keep_best=False)
     plan = Plan(epochs=2, batch_size=50)

@@ -11,13 +11,13 @@ from sceneset.dataset import Dataset, run_lock
 from sceneset.errors import LockedError
 from sceneset.progress import Bars
 from training.data.augment import Chances
-from training.data.embeddings import Engines, Kind, Source, View, embed
+from training.data.embeddings import FeatureKind, FeatureSource, Runtimes, View, embed
 from training.data.memmap import FILE, NAMES, Rows
-from training.data.version import load_pictures, read_version
+from training.data.version import picture_batches, read_version
 
 CHANCES = Chances(flip=0.5, crop=1.0)
 VIEWS = [View(number, CHANCES) for number in range(3)]
-POOLED: list[tuple[View, Kind]] = [(view, "pooled") for view in VIEWS]
+POOLED: list[tuple[View, FeatureKind]] = [(view, "pooled") for view in VIEWS]
 
 
 def mean_colour(pictures: np.ndarray) -> Sequence[np.ndarray]:
@@ -38,18 +38,20 @@ class Counting:
         return mean_colour(pictures)
 
 
-def source(drawn: Path, cache: Path) -> Source:
-    shapes: dict[Kind, tuple[int, ...]] = {"pooled": (3,), "map": (32, 1, 3)}
-    return Source(read_version(Dataset(drawn)), cache, "net", shapes)
+def source(drawn: Path, cache: Path) -> FeatureSource:
+    shapes: dict[FeatureKind, tuple[int, ...]] = {"pooled": (3,), "map": (32, 1, 3)}
+    return FeatureSource(read_version(Dataset(drawn)), cache, "net", shapes)
 
 
-def run(made: Source, wanted: list[tuple[View, Kind]], train: object, exact: object) -> list[Rows]:
-    engines = Engines(train, exact)  # type: ignore[arg-type]
+def run(
+    made: FeatureSource, wanted: list[tuple[View, FeatureKind]], train: object, exact: object
+) -> list[Rows]:
+    runtimes = Runtimes(train, exact)  # type: ignore[arg-type]
     versions = frozenset({made.version.id[:16]})
     return embed(
         made,
         wanted,
-        lambda: engines,
+        lambda: runtimes,
         lambda: versions,
         lambda n: Bars(None).add("embedding", total=n),
     )
@@ -63,7 +65,9 @@ def test_each_view_of_each_picture_is_embedded_once_and_then_read(
         centre, mirrored, drawn_view = run(made, POOLED, train, exact)
     assert (train.seen, exact.seen) == (3 * 180, 36)
     version = made.version
-    pictures = load_pictures(version.paths("train") + version.paths("val"), 32)
+    pictures = np.concatenate(
+        list(picture_batches(version.paths("train") + version.paths("val"), 32))
+    )
     assert np.allclose(centre.take(np.arange(216)), mean_colour(pictures)[0])
     assert np.allclose(mirrored.take([5, 3]), centre.take([5, 3]), atol=1e-3)
     assert not np.allclose(drawn_view.take([5, 3]), centre.take([5, 3]), atol=1)
@@ -73,7 +77,7 @@ def test_feature_maps_are_kept_beside_as_halves(drawn: Path, tmp_path: Path) -> 
     made = source(drawn, tmp_path / "e")
     (maps,) = run(made, [(VIEWS[1], "map")], mean_colour, mean_colour)
     assert (maps.dtype, maps.shape) == (np.float16, (180, 32, 1, 3))
-    (picture,) = load_pictures(made.version.paths("train")[7:8], 32)
+    (picture,) = np.concatenate(list(picture_batches(made.version.paths("train")[7:8], 32)))
     assert np.array_equal(maps.take([7])[0], picture[:, -1:].astype(np.float16))
 
 
@@ -142,13 +146,13 @@ def test_what_is_kept_already_is_read_without_the_lock_and_removes_nothing(
     assert (tmp_path / "e" / "0123456789abcdef-0").is_dir()
 
 
-class Contended(Source):
+class Contended(FeatureSource):
     """Another run removes the features as often as the lock lets it."""
 
-    def found(self, view: View, kind: Kind) -> Rows | None:
+    def stored(self, view: View, kind: FeatureKind) -> Rows | None:
         with suppress(LockedError), run_lock(self.cache, "another"):
             shutil.rmtree(self.folder(view, kind), ignore_errors=True)
-        return super().found(view, kind)
+        return super().stored(view, kind)
 
 
 def test_features_that_another_run_removes_right_after_stay_readable(
@@ -156,7 +160,7 @@ def test_features_that_another_run_removes_right_after_stay_readable(
 ) -> None:
     made = Contended(**vars(source(drawn, tmp_path / "e")))
     (maps,) = run(made, [(VIEWS[1], "map")], mean_colour, mean_colour)
-    assert made.found(VIEWS[1], "map") is None
+    assert made.stored(VIEWS[1], "map") is None
     assert maps.take([7]).any()
 
 
@@ -171,8 +175,8 @@ def test_the_versions_that_are_there_are_asked_for_with_the_lock_held(
         asked.append(True)
         return frozenset({made.version.id[:16]})
 
-    engines = Engines(mean_colour, mean_colour)
-    embed(made, POOLED[:1], lambda: engines, versions, lambda n: Bars(None).add("x", total=n))
+    runtimes = Runtimes(mean_colour, mean_colour)
+    embed(made, POOLED[:1], lambda: runtimes, versions, lambda n: Bars(None).add("x", total=n))
     assert asked == [True]
 
 

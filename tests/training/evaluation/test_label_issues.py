@@ -3,7 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.evaluation.label_issues import far_rows, fold_of, neighbour_votes, opinion, suspects
+from training.evaluation.label_issues import (
+    far_rows,
+    fold_of,
+    judge_labels,
+    neighbour_votes,
+    rank_issues,
+)
 
 CLASSES = 4
 
@@ -28,10 +34,10 @@ def test_injected_wrong_labels_are_found_with_the_right_class_beside_them() -> N
 
     rows, true = clouds(400)
     labels, wrong = wrong_labels(true, 0.1, 1)
-    found = opinion(rows, labels, np.arange(400), CLASSES)
+    found = judge_labels(rows, labels, np.arange(400), CLASSES)
     doubt = 1 - found.probabilities[np.arange(400), labels]
     assert roc_auc_score(wrong, doubt) > 0.98
-    listed = [one for one in suspects(found, labels) if one.kind == "label"]
+    listed = [one for one in rank_issues(found, labels) if one.kind == "label"]
     hits = sum(wrong[one.row] for one in listed)
     assert 2 * hits / (len(listed) + wrong.sum()) > 0.9
     assert np.mean([one.other == true[one.row] for one in listed if wrong[one.row]]) > 0.9
@@ -49,7 +55,7 @@ def test_copies_in_one_leak_group_do_not_vouch_for_each_other() -> None:
     assert shares[0, labels[0]] < 0.1
     assert vouched[0, labels[0]] > 0.3
     assert distance[0] > near[0] + 0.05
-    found = suspects(opinion(rows, labels, together, CLASSES), labels)
+    found = rank_issues(judge_labels(rows, labels, together, CLASSES), labels)
     assert {one.row for one in found if one.kind == "label"} >= set(range(6))
 
 
@@ -72,7 +78,7 @@ def test_every_fold_has_its_share_of_every_class() -> None:
 def test_a_picture_unlike_all_others_is_an_outlier() -> None:
     rows, labels = clouds(300)
     rows[7] = -30 * rows[7] + np.random.default_rng(9).normal(0, 20, 20)
-    found = suspects(opinion(rows, labels, np.arange(300), CLASSES), labels)
+    found = rank_issues(judge_labels(rows, labels, np.arange(300), CLASSES), labels)
     outliers = [one for one in found if one.kind == "outlier"]
     assert outliers[0].row == 7
     assert len(outliers) < 6
@@ -80,14 +86,16 @@ def test_a_picture_unlike_all_others_is_an_outlier() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 12])
-def test_too_few_pictures_to_judge_by_raise_no_doubt(count: int) -> None:
+def test_too_few_pictures_to_judge_by_give_no_label_issue(count: int) -> None:
     rows, _ = clouds(count)
     labels = np.arange(count) % 3
-    found = suspects(opinion(rows, labels, np.arange(count), 3), labels)
+    found = rank_issues(judge_labels(rows, labels, np.arange(count), 3), labels)
     assert [one for one in found if one.kind == "label"] == []
 
 
-def test_one_class_alone_raises_no_doubt() -> None:
+def test_one_class_alone_is_no_label_issue() -> None:
     rows, _ = clouds(40)
-    found = suspects(opinion(rows, np.zeros(40, np.int64), np.arange(40), 2), np.zeros(40, int))
+    found = rank_issues(
+        judge_labels(rows, np.zeros(40, np.int64), np.arange(40), 2), np.zeros(40, int)
+    )
     assert [one for one in found if one.kind == "label"] == []

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def test_macro_f1_equals_that_of_scikit_learn() -> None:
 def test_no_pictures_give_no_figures_and_valid_json() -> None:
     found = measure(np.empty((0, 4)), np.empty(0, np.int64), NAMES)
     assert set(found.headline().values()) == {None}
-    json.dumps(found.as_json(), allow_nan=False)
+    json.dumps(asdict(found), allow_nan=False)
 
 
 def test_of_equally_probable_classes_the_first_counts_as_more_probable() -> None:

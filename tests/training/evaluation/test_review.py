@@ -1,4 +1,4 @@
-"""What a training doubts is put up for review, and taken out again when it is forgotten."""
+"""What a training finds odd is put up for review, and taken out again when it is forgotten."""
 
 import sqlite3
 from dataclasses import replace
@@ -14,12 +14,12 @@ from sceneset.class_list import SceneClass
 from sceneset.manifest.rows import ImageRow, SightingRow, SuspectRow
 from sceneset.manifest.store import Manifest, now
 from sceneset.progress import Stopwatch
-from training.bundle import find_doubts
+from training.bundle import look_for_label_issues
 from training.data.version import Example, Sources, Version, count_sources
-from training.evaluation.label_issues import Doubt, doubts_told, store_doubts
+from training.evaluation.label_issues import LabelIssue, format_label_issues, store_label_issues
 from training.settings import TrainSettings
 
-DOUBT = Doubt(Path("x.jpg"), "aa", "Beach", "label", 0.9, "Coast")
+ISSUE = LabelIssue(Path("x.jpg"), "aa", "Beach", "label", 0.9, "Coast")
 
 
 @pytest.fixture
@@ -45,25 +45,25 @@ def stored(path: Path) -> list[SuspectRow]:
         return manifest.suspects()
 
 
-def test_doubts_replace_those_of_the_training_before(manifest_path: Path) -> None:
-    outlier = replace(DOUBT, sha256="bb", kind="outlier", score=0.8, other=None)
-    store_doubts(manifest_path, 1, [outlier, DOUBT])
+def test_label_issues_replace_those_of_the_training_before(manifest_path: Path) -> None:
+    outlier = replace(ISSUE, sha256="bb", kind="outlier", score=0.8, other=None)
+    store_label_issues(manifest_path, 1, [outlier, ISSUE])
     assert stored(manifest_path) == [
         SuspectRow(1, 1, "aa", "label", 0.9, 2),
         SuspectRow(1, 1, "bb", "outlier", 0.8, None),
     ]
-    store_doubts(manifest_path, 1, [DOUBT])
+    store_label_issues(manifest_path, 1, [ISSUE])
     assert [row.sha256 for row in stored(manifest_path)] == ["aa"]
 
 
 def test_a_picture_or_a_class_that_is_gone_is_not_put_up(manifest_path: Path) -> None:
-    gone = [replace(DOUBT, sha256="cc"), replace(DOUBT, class_name="Lake")]
-    store_doubts(manifest_path, 1, [*gone, replace(DOUBT, other="Lake")])
+    gone = [replace(ISSUE, sha256="cc"), replace(ISSUE, class_name="Lake")]
+    store_label_issues(manifest_path, 1, [*gone, replace(ISSUE, other="Lake")])
     assert stored(manifest_path) == [SuspectRow(1, 1, "aa", "label", 0.9, None)]
 
 
 def test_what_is_forgotten_is_no_longer_up_for_review(manifest_path: Path) -> None:
-    store_doubts(manifest_path, 1, [DOUBT, replace(DOUBT, sha256="bb")])
+    store_label_issues(manifest_path, 1, [ISSUE, replace(ISSUE, sha256="bb")])
     target = Target(None, None, "aa" * 32)
     with Manifest(manifest_path) as manifest:
         matches = replace(find_matches(manifest, target), sha256s=frozenset({"aa"}))
@@ -77,7 +77,7 @@ def test_a_manifest_from_before_gets_the_table_and_keeps_its_rows(manifest_path:
         db.execute("DROP TABLE suspects")
         db.execute("PRAGMA user_version = 3")
     db.close()
-    store_doubts(manifest_path, 1, [DOUBT])
+    store_label_issues(manifest_path, 1, [ISSUE])
     assert len(stored(manifest_path)) == 1
     with Manifest(manifest_path) as manifest:
         assert len(manifest.images()) == 2
@@ -109,20 +109,22 @@ def a_training(*, suspects: bool = True) -> tuple[Any, Any]:
     return setup, SimpleNamespace(features=held)
 
 
-def test_a_wrong_label_is_doubted_by_name_and_its_time_is_told() -> None:
+def test_a_wrong_label_is_found_by_name_and_its_time_is_told() -> None:
     setup, trained = a_training()
-    (found,) = find_doubts(setup, trained)
+    (found,) = look_for_label_issues(setup, trained) or ()
     assert (found.sha256, found.class_name, found.other) == (f"{4:064x}", "Coast", "Beach")
     assert found.kind == "label"
     assert found.score > 0.5
     assert setup.watch.seconds["suspects"] >= 0
-    assert doubts_told([found]) == ["worth a second look: 1 labels, 0 outliers (see the report)"]
-    assert doubts_told([]) == []
+    assert format_label_issues([found]) == [
+        "worth a second look: 1 labels, 0 outliers (see the report)"
+    ]
+    assert format_label_issues([]) == []
 
 
 def test_nothing_is_looked_for_when_not_asked_or_without_embeddings() -> None:
     setup, trained = a_training(suspects=False)
-    assert find_doubts(setup, trained) == []
+    assert look_for_label_issues(setup, trained) is None
     setup, _ = a_training()
-    assert find_doubts(setup, SimpleNamespace(features=None)) == []  # type: ignore[arg-type]
+    assert look_for_label_issues(setup, SimpleNamespace(features=None)) is None  # type: ignore[arg-type]
     assert "suspects" not in setup.watch.seconds

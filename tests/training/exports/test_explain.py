@@ -11,8 +11,7 @@ from support.training_exports import SIZE, exported_network
 from sceneset.bundle.reader import Bundle
 from serving.inference.explainer import Explainer
 from training.exports.explain import anatomy, dense_layers, write_head
-from training.exports.litert import convert_float, trace
-from training.exports.tflite_metadata import explain_file
+from training.exports.litert import convert_float, explain_file, trace
 from training.models.backend import load_backend
 
 pytestmark = [
@@ -34,8 +33,8 @@ def gradient_map(model: Any, picture: np.ndarray[Any, Any], label: int) -> Any: 
         pooled = [pool(one) for pool, one in zip(pools, maps, strict=True)]
         features = pooled[0] if len(pooled) == 1 else tf.concat(pooled, 1)
         probabilities = keras.ops.softmax(model.get_layer("head")(features, training=False))
-        said = tf.math.log(probabilities[0, label])
-    weights = tf.reduce_mean(tape.gradient(said, maps[-1]), axis=(0, 1, 2))
+        log_probability = tf.math.log(probabilities[0, label])
+    weights = tf.reduce_mean(tape.gradient(log_probability, maps[-1]), axis=(0, 1, 2))
     return np.maximum(np.asarray(maps[-1][0] @ weights[:, tf.newaxis])[..., 0], 0)
 
 

@@ -14,11 +14,18 @@ from support.training_exports import exported_network
 from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError, MissingExtraError, SettingsError
 from sceneset.progress import Bars
-from training.data.version import load_pictures, read_version
-from training.exports.exporter import Source, export_all
-from training.exports.formats import Export
+from training.data.version import picture_batches, read_version
+from training.exports.explain import anatomy
+from training.exports.exporter import ExportJob, export_all
 from training.exports.onnx import write_onnx
-from training.exports.proof import SavedModel, compare, litert_runner, onnx_runner, proof_examples
+from training.exports.proof import (
+    Export,
+    SavedModel,
+    compare,
+    litert_runner,
+    onnx_runner,
+    proof_examples,
+)
 from training.models.backend import load_backend
 from training.models.inference import forward
 from training.settings import FILES, missing_packages, parse_exports
@@ -31,22 +38,24 @@ KINDS = ("keras", "saved_model", "litert", "fp16", "int8")
 
 
 @pytest.fixture(scope="module")
-def source(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Source:
+def job(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> ExportJob:
     """Return a network with two taps and the drawn pictures to prove its exports on."""
     version = read_version(Dataset(drawn))
     folder = tmp_path_factory.mktemp("exports")
     examples = proof_examples(version)
-    return Source(folder, exported_network(taps=2), version, Bars(None), "drawn 1", examples)
+    model = exported_network(taps=2)
+    return ExportJob(folder, model, anatomy(model), version, Bars(None), "drawn 1", examples)
 
 
 @pytest.fixture(scope="module")
-def exports(source: Source) -> dict[str, Export]:
-    return {one.name: one for one in export_all(source, KINDS)}
+def exports(job: ExportJob) -> dict[str, Export]:
+    return {one.name: one for one in export_all(job, KINDS)}
 
 
 @pytest.fixture(scope="module")
-def pictures(source: Source) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return load_pictures([one.path for one in source.examples], source.version.size)
+def pictures(job: ExportJob) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    paths = [one.path for one in job.examples]
+    return np.concatenate(list(picture_batches(paths, job.version.size)))
 
 
 def test_float_exports_answer_as_the_model_on_every_test_picture(
@@ -60,33 +69,33 @@ def test_float_exports_answer_as_the_model_on_every_test_picture(
 
 
 def test_the_files_of_the_bundle_are_there_with_their_sizes(
-    source: Source, exports: dict[str, Export]
+    job: ExportJob, exports: dict[str, Export]
 ) -> None:
     for name in ("model.tflite", "explain.tflite", "head.npz", "model_fp16.tflite"):
-        assert exports[name].bytes == (source.folder / name).stat().st_size
-    assert (source.folder / "saved_model" / "1" / "saved_model.pb").is_file()
+        assert exports[name].bytes == (job.folder / name).stat().st_size
+    assert (job.folder / "saved_model" / "1" / "saved_model.pb").is_file()
     assert exports["model_fp16.tflite"].bytes < exports["model.tflite"].bytes
 
 
 def test_too_few_validation_pictures_leave_int8_out_and_say_so(
-    source: Source, exports: dict[str, Export]
+    job: ExportJob, exports: dict[str, Export]
 ) -> None:
     assert "36 validation pictures" in exports["model_int8.tflite"].left_out
-    assert not (source.folder / "model_int8.tflite").exists()
+    assert not (job.folder / "model_int8.tflite").exists()
 
 
 def test_the_saved_model_reads_files_and_standard_base64(
-    source: Source, pictures: np.ndarray[Any, np.dtype[np.uint8]]
+    job: ExportJob, pictures: np.ndarray[Any, np.dtype[np.uint8]]
 ) -> None:
-    loaded = SavedModel(source.folder / "saved_model" / "1")
-    expected = forward(source.model)(pictures[:6])
-    files = [one.path.read_bytes() for one in source.examples[:6]]
+    loaded = SavedModel(job.folder / "saved_model" / "1")
+    expected = forward(job.model)(pictures[:6])
+    files = [one.path.read_bytes() for one in job.examples[:6]]
     for as_text in (False, True):
         assert np.abs(loaded.files(files, as_text=as_text) - expected).max() < 1e-6
 
 
-def test_the_litert_model_names_its_tensors_and_carries_its_labels(source: Source) -> None:
-    path = source.folder / "model.tflite"
+def test_the_litert_model_names_its_tensors_and_carries_its_labels(job: ExportJob) -> None:
+    path = job.folder / "model.tflite"
     interpreter = Interpreter(model_path=str(path))
     signature = interpreter.get_signature_runner("serving_default")
     found = signature(image=np.zeros((1, 32, 32, 3), np.float32))
@@ -94,20 +103,20 @@ def test_the_litert_model_names_its_tensors_and_carries_its_labels(source: Sourc
     assert len(interpreter.get_output_details()) == 1
     with zipfile.ZipFile(path) as archive:
         labels = archive.read("labels.txt").decode().splitlines()
-    assert tuple(labels) == source.version.class_names
+    assert tuple(labels) == job.version.class_names
 
 
-def test_an_export_that_answers_otherwise_stops_the_bundle(source: Source, tmp_path: Path) -> None:
+def test_an_export_that_answers_otherwise_stops_the_bundle(job: ExportJob, tmp_path: Path) -> None:
     wrong = np.full((24, 3), 1 / 3)
     with pytest.raises(DamagedDataError, match=r"model\.tflite does not answer as the trained"):
-        export_all(replace(source, folder=tmp_path, reference=wrong), ("litert",))
+        export_all(replace(job, folder=tmp_path, reference=wrong), ("litert",))
 
 
 def test_int8_is_kept_when_the_pictures_show_that_it_loses_nothing(
-    source: Source, tmp_path: Path, pictures: np.ndarray[Any, np.dtype[np.uint8]]
+    job: ExportJob, tmp_path: Path, pictures: np.ndarray[Any, np.dtype[np.uint8]]
 ) -> None:
-    splits = {**source.version.splits, "val": source.version.splits["train"] * 2}
-    judged = replace(source, folder=tmp_path, version=replace(source.version, splits=splits))
+    splits = {**job.version.splits, "val": job.version.splits["train"] * 2}
+    judged = replace(job, folder=tmp_path, version=replace(job.version, splits=splits))
     (export,) = (one for one in export_all(judged, ("int8",)) if one.kind == "int8")
     assert export.gate is not None
     assert export.gate.pictures == 360
@@ -120,17 +129,17 @@ def test_int8_is_kept_when_the_pictures_show_that_it_loses_nothing(
 
 
 def test_without_validation_pictures_training_pictures_decide_and_never_test_pictures(
-    source: Source, tmp_path: Path
+    job: ExportJob, tmp_path: Path
 ) -> None:
-    splits = {**source.version.splits, "val": ()}
-    bare = replace(source, folder=tmp_path, version=replace(source.version, splits=splits))
+    splits = {**job.version.splits, "val": ()}
+    bare = replace(job, folder=tmp_path, version=replace(job.version, splits=splits))
     (export,) = (one for one in export_all(bare, ("fp16",)) if one.kind == "fp16")
     assert export.gate is not None
     assert (export.gate.split, export.gate.pictures) == ("train", 180)
     nothing = replace(
         bare,
         folder=tmp_path / "none",
-        version=replace(source.version, splits={**splits, "train": ()}),
+        version=replace(job.version, splits={**splits, "train": ()}),
     )
     (export,) = (one for one in export_all(nothing, ("fp16",)) if one.kind == "fp16")
     assert "neither a validation nor a training picture" in export.left_out
@@ -147,17 +156,17 @@ def test_words_for_exports_are_checked() -> None:
 
 @pytest.mark.skipif(not missing_packages(), reason="the extra onnx is installed")
 def test_onnx_without_its_packages_is_left_out_unless_it_was_named(
-    source: Source, tmp_path: Path
+    job: ExportJob, tmp_path: Path
 ) -> None:
     with pytest.raises(MissingExtraError, match="--export onnx needs the package"):
         parse_exports("onnx")
-    (export,) = export_all(replace(source, folder=tmp_path), ("onnx",))
+    (export,) = export_all(replace(job, folder=tmp_path), ("onnx",))
     assert "is not installed" in export.left_out
 
 
 @pytest.mark.skipif(bool(missing_packages()), reason="needs the extra onnx")
-def test_onnx_answers_as_the_model(source: Source, tmp_path: Path) -> None:
-    (export,) = export_all(replace(source, folder=tmp_path), ("onnx",))
+def test_onnx_answers_as_the_model(job: ExportJob, tmp_path: Path) -> None:
+    (export,) = export_all(replace(job, folder=tmp_path), ("onnx",))
     assert export.parity["serving_default"].exact
     assert export.bytes == (tmp_path / "model.onnx").stat().st_size
 

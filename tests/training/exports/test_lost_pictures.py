@@ -10,9 +10,10 @@ from support.training_exports import exported_network
 from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError
 from sceneset.progress import Bars
-from training.data.version import Version, load_pictures, read_version
+from training.data.version import Version, picture_batches, read_version
 from training.evaluation.predict import mirrored_headline
-from training.exports.exporter import Source, export_all
+from training.exports.explain import anatomy
+from training.exports.exporter import ExportJob, export_all
 from training.exports.proof import (
     Pictures,
     Rows,
@@ -48,7 +49,9 @@ def test_pictures_that_were_lost_are_set_aside_with_their_places(version: Versio
     found, read = run_all({"a": colours}, version, examples, bar)
     kept = [examples[place].path for place in read]
     assert read == [0, 2, 3, 5]
-    assert np.array_equal(found["a"], colours(load_pictures(kept, version.size)))
+    assert np.array_equal(
+        found["a"], colours(np.concatenate(list(picture_batches(kept, version.size))))
+    )
     files, opened = read_files(examples)
     assert opened == [0, 2, 3, 4, 5]
     assert files[3] == b"no picture"
@@ -59,10 +62,11 @@ def test_nothing_is_proved_when_all_pictures_are_lost(version: Version, tmp_path
         for path in version.paths(split):  # type: ignore[arg-type]
             path.unlink()
     examples = proof_examples(version)
-    source = Source(tmp_path, exported_network(), version, Bars(None), "drawn", examples)
+    model = exported_network()
+    job = ExportJob(tmp_path, model, anatomy(model), version, Bars(None), "drawn", examples)
     none_left = "none of 6 published pictures can be read any more"
     with pytest.raises(DamagedDataError, match=none_left):
-        export_all(source, ("litert",))
+        export_all(job, ("litert",))
     with pytest.raises(DamagedDataError, match=none_left):
         read_files(examples)
     with pytest.raises(DamagedDataError, match=none_left):
@@ -77,20 +81,23 @@ def test_training_pictures_that_were_lost_calibrate_nothing(version: Version) ->
 def test_exports_are_proved_and_judged_on_the_pictures_that_are_left(
     version: Version, tmp_path: Path
 ) -> None:
-    model, said = exported_network(), list[str]()
-    answers = forward(model)(load_pictures(version.paths("test"), version.size))
-    source = Source(
-        tmp_path, model, version, Bars(None), "drawn", proof_examples(version), answers, said.append
+    model, lines = exported_network(), list[str]()
+    answers = forward(model)(
+        np.concatenate(list(picture_batches(version.paths("test"), version.size)))
     )
+    job = ExportJob(
+        tmp_path, model, anatomy(model), version, Bars(None), "drawn", proof_examples(version),
+        answers, lines.append,
+    )  # fmt: skip
     for split in ("test", "val"):
         version.paths(split)[0].unlink()  # type: ignore[arg-type]
-    made = {one.name: one for one in export_all(source, ("litert", "fp16"))}
+    made = {one.name: one for one in export_all(job, ("litert", "fp16"))}
     assert made["model.tflite"].parity["serving_default"].pictures == 5
     assert made["explain.tflite"].parity["head.npz"].pictures == 5
     gate = made["model_fp16.tflite"].gate
     assert gate is not None
     assert (gate.split, gate.pictures) == ("val", 5)
-    assert [line.split(":")[0] for line in said] == ["proving exports", "judging fewer bits"]
+    assert [line.split(":")[0] for line in lines] == ["proving exports", "judging fewer bits"]
 
 
 def test_no_file_of_fewer_bits_is_kept_without_a_picture_to_judge_by(
@@ -99,15 +106,17 @@ def test_no_file_of_fewer_bits_is_kept_without_a_picture_to_judge_by(
     for path in version.paths("val"):
         path.unlink()
     examples = proof_examples(version)
-    source = Source(tmp_path, exported_network(), version, Bars(None), "drawn", examples)
-    (export,) = export_all(source, ("fp16",))
+    job = ExportJob(tmp_path, exported_network(), None, version, Bars(None), "drawn", examples)
+    (export,) = export_all(job, ("fp16",))
     assert export.left_out == "0 validation pictures cannot judge it"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_mirrored_figures_are_those_of_the_pictures_that_are_left(version: Version) -> None:
     model, examples = exported_network(), version.splits["test"]
-    rows = forward(model)(load_pictures(version.paths("test"), version.size)).astype(np.float64)
+    rows = forward(model)(
+        np.concatenate(list(picture_batches(version.paths("test"), version.size)))
+    ).astype(np.float64)
 
     def measured(places: list[int]) -> dict[str, float | None]:
         chosen, bar = [examples[place] for place in places], Bars(None).add("x", total=6)

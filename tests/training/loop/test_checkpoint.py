@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from sceneset.errors import UsageError
-from training.loop.checkpoint import Checkpoints, State, begin, go_on, interrupted
+from training.loop.checkpoint import Checkpoints, State, begin_run, interrupted_run, resume_run
 
 ABOUT = {"epochs": None, "seed": 0, "data set version": "a" * 64}
 
 
 def test_a_state_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
-    place = begin(tmp_path, ABOUT).phase("head")
+    place = begin_run(tmp_path, ABOUT).phase("head")
     assert place.load() is None
     values = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(3)]
     for epoch in (1, 2):
@@ -23,7 +23,7 @@ def test_a_state_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
 
 
 def test_a_damaged_state_counts_as_none(tmp_path: Path) -> None:
-    place = begin(tmp_path, ABOUT).phase("head")
+    place = begin_run(tmp_path, ABOUT).phase("head")
     place.save(State({"epoch": 1}))
     assert place.path is not None
     place.path.write_bytes(place.path.read_bytes()[:-30])
@@ -31,21 +31,21 @@ def test_a_damaged_state_counts_as_none(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_is_known_until_it_is_published(tmp_path: Path) -> None:
-    assert interrupted(tmp_path) is None
-    checkpoints = begin(tmp_path, ABOUT)
-    assert interrupted(tmp_path) == ABOUT
-    assert go_on(tmp_path, ABOUT, ABOUT) == checkpoints
+    assert interrupted_run(tmp_path) is None
+    checkpoints = begin_run(tmp_path, ABOUT)
+    assert interrupted_run(tmp_path) == ABOUT
+    assert resume_run(tmp_path, ABOUT, ABOUT) == checkpoints
     checkpoints.remove()
-    assert interrupted(tmp_path) is None
+    assert interrupted_run(tmp_path) is None
 
 
 @pytest.mark.parametrize("changed", [{"seed": 1}, {"epochs": 3}, {"data set version": "b" * 64}])
 def test_another_run_is_not_gone_on_with(tmp_path: Path, changed: dict[str, object]) -> None:
-    begin(tmp_path, ABOUT)
+    begin_run(tmp_path, ABOUT)
     with pytest.raises(UsageError, match=next(iter(changed))) as caught:
-        go_on(tmp_path, ABOUT | changed, ABOUT)
+        resume_run(tmp_path, ABOUT | changed, ABOUT)
     assert caught.value.exit_code == 2
-    assert interrupted(tmp_path) == ABOUT
+    assert interrupted_run(tmp_path) == ABOUT
 
 
 def test_without_a_folder_nothing_is_kept() -> None:

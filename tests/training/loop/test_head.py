@@ -12,10 +12,17 @@ import pytest
 from sceneset.progress import Bars
 from training.data.memmap import Rows
 from training.loop.checkpoint import Checkpoint, State
-from training.loop.head import Examples, class_weights, fold, mean_and_spread, train_head, unfold
+from training.loop.head import (
+    Examples,
+    absorb_standardization,
+    class_weights,
+    mean_and_std,
+    restore_standardization,
+    train_head,
+)
 from training.loop.history import DivergedError, Epochs
 from training.loop.plans import Plan
-from training.loop.trainer import Schedule
+from training.loop.trainer import step_size
 from training.models.backend import load_backend
 from training.models.classifier import build_head
 
@@ -65,7 +72,7 @@ def trained(examples: Examples, checkpoint: Checkpoint, **plan: Any) -> tuple[An
     made = replace(PLAN, **plan)
     head = build_head(8, 3, (made.hidden,), dropout=made.dropout, input_dropout=made.input_dropout)
     epochs = Epochs(Bars(None).add("epochs"), checkpoint=checkpoint)
-    scaling = mean_and_spread(examples.views, 60)
+    scaling = mean_and_std(examples.views, 60)
     train_head(head, examples, scaling, plan=made, seed=3, epochs=epochs)
     return head, epochs
 
@@ -92,23 +99,23 @@ def test_folding_the_standardising_into_the_first_layer_changes_no_answer(
     examples: Examples,
 ) -> None:
     head, _ = trained(examples, Checkpoint())
-    mean, spread = scaling = mean_and_spread(examples.views, 60)
+    mean, std = scaling = mean_and_std(examples.views, 60)
     rows = examples.views[0].take(np.arange(80))
-    before = np.asarray(head((rows - mean) / spread, training=False))
+    before = np.asarray(head((rows - mean) / std, training=False))
     weights = [w.copy() for w in head.get_weights()]
-    fold(head, scaling)
+    absorb_standardization(head, scaling)
     assert np.abs(np.asarray(head(rows, training=False)) - before).max() < 1e-5
-    unfold(head, scaling)
+    restore_standardization(head, scaling)
     assert all(
         np.allclose(a, b, atol=1e-6) for a, b in zip(weights, head.get_weights(), strict=True)
     )
 
 
 def test_features_are_standardised_by_all_views_of_the_training_rows(examples: Examples) -> None:
-    mean, spread = mean_and_spread(examples.views, 60)
+    mean, std = mean_and_std(examples.views, 60)
     rows = np.concatenate([view.take(np.arange(60)) for view in examples.views])
     assert np.allclose(mean, rows.mean(axis=0), atol=1e-5)
-    assert np.allclose(spread, rows.std(axis=0) + 1e-3, atol=1e-5)
+    assert np.allclose(std, rows.std(axis=0) + 1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("hidden", [False, True])
@@ -150,10 +157,8 @@ def test_rare_classes_weigh_more_when_asked() -> None:
 
 
 def test_the_step_size_rises_then_falls_along_a_cosine() -> None:
-    schedule = Schedule(
-        epochs=1, rate=1.0, decay=0, warmup=0.1, smoothing=0, average=0, mixup=0, seed=0, last=0.02
-    )
-    rates = [schedule.rate_at(step, 100) for step in range(100)]
+    plan = Plan(epochs=1, batch_size=1, learning_rate=1.0, warmup=0.1)
+    rates = [step_size(plan, step, 100, 0.02) for step in range(100)]
     assert rates[:10] == pytest.approx(np.arange(1, 11) / 10)
     assert all(a > b for a, b in pairwise(rates[10:]))
     assert rates[-1] == pytest.approx(0.02, abs=1e-3)

@@ -4,7 +4,7 @@ import pytest
 from sceneset.errors import MissingExtraError
 from training.evaluation.calibration import softmax
 from training.evaluation.predict import average
-from training.models.inference import choose_engine
+from training.models.inference import choose_runtime
 
 
 def here(_name: str) -> object:
@@ -16,14 +16,14 @@ def missing(_name: str) -> object:
 
 
 def test_the_faster_engine_is_taken_where_it_is_installed() -> None:
-    assert choose_engine("auto", here) == "openvino"
-    assert choose_engine("auto", missing) == "tensorflow"
-    assert choose_engine("tensorflow", here) == "tensorflow"
+    assert choose_runtime("auto", here) == "openvino"
+    assert choose_runtime("auto", missing) == "tensorflow"
+    assert choose_runtime("tensorflow", here) == "tensorflow"
 
 
 def test_an_engine_that_is_not_installed_is_refused_with_its_extra() -> None:
     with pytest.raises(MissingExtraError) as caught:
-        choose_engine("openvino", missing)
+        choose_runtime("openvino", missing)
     assert "'.[openvino]'" in caught.value.cure
 
 

@@ -40,7 +40,7 @@ def test_a_backbone_of_another_depth_is_refused(tmp_path: Path) -> None:
     model = SimpleNamespace(layers=[network(3)])
     bundle = Bundle(tmp_path, ("a",), 32, "crop", {})
     for depth in (2, 4):
-        start = Start(bundle, "fast", 1.0, print)
+        start = Start(bundle, 1.0, print)
         start.__dict__["model"] = model
         with pytest.raises(DamagedDataError, match="does not fit"):
             start.put_base(network(depth))

@@ -46,7 +46,7 @@ def test_a_bar_of_the_reliability_diagram_is_as_high_as_the_share_of_right_answe
     low, high = reliability_bars(reliability(answers, np.array([0, 0, 0, 1])))
     assert (low.height, high.height) == (110, 220)
     assert low.y + low.height == high.y + high.height == 220
-    assert "2 pictures, sure 0.900, right 1.000" in high.says
+    assert "2 pictures, sure 0.900, right 1.000" in high.title
 
 
 def test_the_largest_class_fills_the_bar() -> None:

@@ -11,8 +11,8 @@ from training.report.examples import (
     CELL_MOST,
     SIDE,
     Album,
-    cells,
-    explained_shots,
+    confusion_cells,
+    explain_answers,
     samples,
     worst_and_unsure,
 )
@@ -44,7 +44,7 @@ def test_the_surest_mistakes_and_the_least_sure_hits_are_chosen(files: list[Path
 def test_no_test_picture_gives_no_shot_and_no_cell(tmp_path: Path) -> None:
     none = Answers(np.empty((0, 3)), (), {})
     assert worst_and_unsure(none) == ([], [])
-    assert cells(none, NAMES, Album(tmp_path, "crop")) == []
+    assert confusion_cells(none, NAMES, Album(tmp_path, "crop")) == []
 
 
 class Everywhere:
@@ -58,18 +58,18 @@ def test_a_picture_that_was_lost_has_no_shot(files: list[Path], tmp_path: Path) 
     version = Version("", tmp_path, NAMES, 32, "crop", {})
     answers, album = answers_of(files), Album(tmp_path / "page", "crop")
     files[3].unlink()
-    shots = explained_shots([4, 3, 2], answers, version, album, Everywhere())  # type: ignore[arg-type]
+    shots = explain_answers([4, 3, 2], answers, version, album, Everywhere())  # type: ignore[arg-type]
     assert [(shot.truth, shot.probability) for shot in shots] == [("b", 1.0), ("a", 0.7)]
 
 
 def test_every_test_picture_stands_in_the_cell_of_its_classes(
     files: list[Path], tmp_path: Path
 ) -> None:
-    found = cells(answers_of(files), NAMES, Album(tmp_path / "page", "crop"))
+    found = confusion_cells(answers_of(files), NAMES, Album(tmp_path / "page", "crop"))
     assert [(c.truth, c.guess, c.count) for c in found] == [(0, 0, 2), (0, 1, 1), (1, 0, 2)]
-    assert [shot.probability for shot in found[2].shots] == [1.0, 0.8]
+    assert [shot.probability for shot in found[2].shown] == [1.0, 0.8]
     for cell in found:
-        for shot in cell.shots:
+        for shot in cell.shown:
             assert (tmp_path / "page" / shot.source).is_file()
 
 
@@ -77,9 +77,9 @@ def test_a_cell_shows_its_surest_pictures_and_counts_all(files: list[Path], tmp_
     count = CELL_MOST + 5
     sure = np.linspace(0.5, 1, count)
     many = Answers(np.stack([sure, 1 - sure], axis=1), (Example(files[0], 0),) * count, {})
-    (cell,) = cells(many, NAMES, Album(tmp_path / "page", "crop"))
-    assert (cell.count, len(cell.shots)) == (count, CELL_MOST)
-    assert cell.shots[0].probability == 1.0
+    (cell,) = confusion_cells(many, NAMES, Album(tmp_path / "page", "crop"))
+    assert (cell.count, len(cell.shown)) == (count, CELL_MOST)
+    assert cell.shown[0].probability == 1.0
     assert len(list((tmp_path / "page" / "pictures").iterdir())) == 1
 
 

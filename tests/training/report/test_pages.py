@@ -18,10 +18,11 @@ from sceneset.progress import Bars, Stopwatch
 from training.data.version import Example, Sources, Version
 from training.evaluation.calibration import Temperature
 from training.evaluation.evaluation import evaluate_answers
-from training.evaluation.label_issues import Doubt
+from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import measure
 from training.evaluation.predict import answer
-from training.models.backbones import BACKBONES
+from training.loop.plans import Plan
+from training.models.backbones.table import BACKBONES
 from training.recipes.context import SEEN, Phase
 from training.report.pages import Measured, origin, write_pages
 from training.settings import TrainSettings
@@ -70,9 +71,9 @@ def write(tmp_path: Path, model: Any) -> Write:  # noqa: ANN401  the same
         found = SimpleNamespace(**vars(found))
         found.calibration = SimpleNamespace(**vars(found.calibration))
         found.calibration.fit = Temperature(1.5, 1.5, 40, 0.1, 0.05, why)
-        doubts = [
-            Doubt(examples[1].path, "a", "Red", "label", 0.9, NAMES[0]),
-            Doubt(tmp_path / "gone.png", "b", "Red", "outlier", 0.8, None),
+        issues = [
+            LabelIssue(examples[1].path, "a", "Red", "label", 0.9, NAMES[0]),
+            LabelIssue(tmp_path / "gone.png", "b", "Red", "outlier", 0.8, None),
         ]
         run = {
             "name": "m 1", "created_at": "2026-01-02T03:04:05", "backbone": "small",
@@ -81,11 +82,7 @@ def write(tmp_path: Path, model: Any) -> Write:  # noqa: ANN401  the same
             "evaluation": found, "unreadable": ["test/x.jpg"], "untaught": [],
             "unmeasured": [NAMES[0]], "exports": EXPORTS, "suspects_note": why and SEEN,
         }  # fmt: skip
-        plan = SimpleNamespace(
-            epochs=2,
-            batch_size=8,
-            as_json=lambda: {"views": 2, "rotation": 0.3, "fewest_per_class": 77},
-        )
+        plan = Plan(epochs=2, batch_size=8, views=2, rotation=0.3, fewest_per_class=77)
         curves = [{"accuracy": 0.5, "loss": 1.0}, {"accuracy": 0.6, "loss": 0.9}]
         phases = [Phase("head", 2, 8, 2, 2, curves), Phase("fine-tune", 6, 64, 1, 1, curves[:1])]
         trained = SimpleNamespace(recipe="fast", plan=plan, phases=phases, kept_phase=phases[1])
@@ -97,7 +94,7 @@ def write(tmp_path: Path, model: Any) -> Write:  # noqa: ANN401  the same
             start=start,
             weights=None if why else tmp_path / "imagenet.h5",
         )
-        measured = Measured(model, answers, doubts, True, Sources(6, 2, ("google",), 1))
+        measured = Measured(model, answers, issues, True, Sources(6, 2, ("google",), 1))
         write_pages(tmp_path, setup, trained, run, measured)  # type: ignore[arg-type]
         page = (tmp_path / "report" / "index.html").read_text()
         return page, (tmp_path / "model_card.md").read_text()

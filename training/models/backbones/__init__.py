@@ -1,16 +1,1 @@
-"""Hold the networks below the head: the table of them, their scaling and their weights."""
-
-from training.models.backbones.backbone import Backbone, Scaling, scale
-from training.models.backbones.table import BACKBONES, check_name
-from training.models.backbones.weights import build_base, find_weights, imagenet_available
-
-__all__ = [
-    "BACKBONES",
-    "Backbone",
-    "Scaling",
-    "build_base",
-    "check_name",
-    "find_weights",
-    "imagenet_available",
-    "scale",
-]
+"""Hold the networks below the head: how they are built, their weights, the table of them."""

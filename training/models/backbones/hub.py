@@ -4,28 +4,21 @@ import re
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sceneset.atomic import new_folder
 from sceneset.errors import MissingInputError, SettingsError, first_line
-from training.models.backbones.backbone import Backbone
+from training.models.backbones.networks import Backbone
 from training.models.backbones.weight_files import keras_home, load_keras_file, unreachable
 from training.models.backend import load_backend
 
 PREFIXES = ("hf:", "hub:")
 _SMALLEST = 32
 _CONFIG = "config.json"
-_WEIGHTS = "model.weights.h5"
+PRESET_WEIGHTS = "model.weights.h5"
 _SITES = {"hf:": "https://huggingface.co/", "hub:": "https://www.kaggle.com/"}
 _INNER = "preset"
 _CURE = "name a folder that save_to_preset wrote: --backbone hub:FOLDER"
-
-
-class Preset(NamedTuple):
-    """A preset on this machine."""
-
-    folder: Path
-    weights: Path
 
 
 def preset_backbone(name: str) -> Backbone:
@@ -44,7 +37,7 @@ def path_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.")
 
 
-def find_preset(name: str) -> Preset:
+def find_preset(name: str) -> Path:
     """Return a preset's folder, downloaded once into Keras' own when it is no folder itself.
 
     Raises MissingInputError when it cannot be had (known after 5 s), ModuleNotFoundError without
@@ -57,20 +50,20 @@ def find_preset(name: str) -> Preset:
     kept = keras_home() / "models" / "presets" / path_name(name)
     for folder in (own, kept) if prefix == "hub" else (kept,):
         if (folder / _CONFIG).is_file():
-            return Preset(folder, folder / _WEIGHTS)
+            return folder
     why = unreachable(_SITES[f"{prefix}:"]) or _download(
         f"hf://{rest}" if prefix == "hf" else rest, kept
     )
     if why is not None:
         raise MissingInputError(f"the preset {name} could not be downloaded: {why}", cure=_CURE)
-    return Preset(kept, kept / _WEIGHTS)
+    return kept
 
 
-def _download(address: str, folder: Path) -> str | None:
+def _download(url: str, folder: Path) -> str | None:
     hub = _keras_hub()
     try:
-        backbone = hub.models.Backbone.from_preset(address)
-        converter = hub.layers.ImageConverter.from_preset(address)
+        backbone = hub.models.Backbone.from_preset(url)
+        converter = hub.layers.ImageConverter.from_preset(url)
         with new_folder(folder) as part:
             backbone.save_to_preset(str(part))
             converter.save_to_preset(str(part))
@@ -84,7 +77,7 @@ def _build(name: str, size: int) -> Any:  # noqa: ANN401  Keras has no types
 
     Raises SettingsError for a network that is no image backbone or does not take this size.
     """
-    hub, folder = _keras_hub(), str(find_preset(name).folder)
+    hub, folder = _keras_hub(), str(find_preset(name))
     keras = load_backend().keras
     try:
         converter = hub.layers.ImageConverter.from_preset(folder)

@@ -1,58 +1,129 @@
-"""Build the networks that the table names, with random weights and without their tops."""
+"""Describe backbones, networks below the head: how each is built, fed, tapped, cut, and by whom."""
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
+
+from training.models.backbones.weight_files import load_weights
 from training.models.backend import load_backend
 
+Scaling = Literal["minus_one_to_one", "caffe", "torch", "none"]
 
-def mobilenet_v2(size: int) -> Any:  # noqa: ANN401  Keras has no types
-    """Build MobileNetV2 of width 1."""
-    return _build("MobileNetV2", size)
-
-
-def mobilenet_v3_large(size: int) -> Any:  # noqa: ANN401
-    """Build MobileNetV3-Large of width 1; it scales pictures 0..255 by itself."""
-    return _with_named_output(_build("MobileNetV3Large", size))
+# Means of ImageNet's training pictures, in the order the networks read the channels
+_CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+_TORCH_MEAN_RGB = (0.485, 0.456, 0.406)
+_TORCH_DEVIATION_RGB = (0.229, 0.224, 0.225)
 
 
-def efficientnet_v2_b0(size: int) -> Any:  # noqa: ANN401
-    """Build EfficientNetV2-B0; it scales pictures 0..255 by itself."""
-    return _build("EfficientNetV2B0", size)
+def scale(image: Any, scaling: Scaling) -> Any:  # noqa: ANN401  Keras has no types
+    """Scale RGB pictures float32[N, size, size, 3] of 0..255 for a network, by plain Keras layers.
+
+    `minus_one_to_one`: x / 127.5 - 1. `caffe`: blue, green, red minus ImageNet's means. `torch`:
+    x / 255 minus means, over deviations. `none`: as they are; the network scales by itself.
+    Each is `preprocess_input` of the network's module in Keras Applications, but as layers, which
+    every export format takes.
+    """
+    layers = load_backend().keras.layers
+    if scaling == "minus_one_to_one":
+        return layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(image)
+    if scaling == "torch":
+        factors = [1 / (255 * deviation) for deviation in _TORCH_DEVIATION_RGB]
+        offsets = [
+            -mean / deviation
+            for mean, deviation in zip(_TORCH_MEAN_RGB, _TORCH_DEVIATION_RGB, strict=True)
+        ]
+        return layers.Rescaling(factors, offset=offsets, name="scale")(image)
+    return _to_caffe(image) if scaling == "caffe" else image
 
 
-def resnet50(size: int) -> Any:  # noqa: ANN401
-    """Build ResNet-50."""
-    return _build("ResNet50", size)
+def _to_caffe(image: Any) -> Any:  # noqa: ANN401
+    """Swap red and blue and subtract the means by one 1x1 convolution of fixed weights.
+
+    Exact: each output is one input times 1, plus a constant. Reversing the axis instead is an
+    operation that some export formats lack.
+    """
+    layer = load_backend().keras.layers.Conv2D(3, 1, trainable=False, name="scale")
+    scaled = layer(image)
+    swap = np.eye(3, dtype=np.float32)[::-1].reshape(1, 1, 3, 3)
+    layer.set_weights([swap, -np.array(_CAFFE_MEAN_BGR, np.float32)])
+    return scaled
 
 
-def resnet101(size: int) -> Any:  # noqa: ANN401
-    """Build ResNet-101."""
-    return _build("ResNet101", size)
+@dataclass(frozen=True)
+class Pretrained:
+    """Weights that can be downloaded."""
+
+    kind: str
+    """What `--weights` calls them: imagenet or places."""
+    url: str
+    """Where the file lies; `{size}` stands for the picture size it was trained at."""
+    licence: str
+    source: str
+    """The page that says so."""
+    digest: str | None = None
+    """MD5 or SHA-256 of the file, where it is published."""
+    sizes: tuple[int, ...] = (224,)
+    """Picture sizes it was trained at, the one for all other sizes last."""
+
+    def file_url(self, size: int) -> str:
+        """Return where the file for a picture size lies."""
+        trained_at = size if size in self.sizes else self.sizes[-1]
+        return self.url.format(size=trained_at)
 
 
-def resnet152(size: int) -> Any:  # noqa: ANN401
-    """Build ResNet-152."""
-    return _build("ResNet152", size)
+@dataclass(frozen=True)
+class Backbone:
+    """One network without its top, and everything that differs from the others."""
+
+    name: str
+    build: Callable[[int], Any]
+    """Picture size -> keras.Model with random weights, from scaled float32[N, size, size, 3] to
+    the last feature map."""
+    scaling: Scaling
+    smallest: int
+    """Smallest side of pictures, px."""
+    parameters: int | None = None
+    """How many it has without its top."""
+    taps: tuple[str, ...] = ()
+    """Layers whose global averages the multi-scale head reads, the final feature map last;
+    none: the output only."""
+    cut: str | None = None
+    """Layer whose output fine-tuning keeps: everything before it stays as it is."""
+    pretrained: Pretrained | None = None
+    load: Callable[[Any, Path], None] = load_weights
+    """Load a file of weights into what `build` made; raises ValueError or OSError saying why not."""
+
+    @property
+    def weights_kind(self) -> str | None:
+        """Return what `--weights` calls its pretrained weights."""
+        return self.pretrained.kind if self.pretrained else None
+
+    @property
+    def licence(self) -> str | None:
+        """Return the licence of its pretrained weights."""
+        return self.pretrained.licence if self.pretrained else None
+
+    @property
+    def source(self) -> str | None:
+        """Return the page that tells where its pretrained weights come from."""
+        return self.pretrained.source if self.pretrained else None
 
 
-def convnext_tiny(size: int) -> Any:  # noqa: ANN401
-    """Build ConvNeXt-T; it scales pictures 0..255 by itself."""
-    return _with_named_output(_build("ConvNeXtTiny", size))
+def build_application(name: str, size: int, *, named_output: bool = False) -> Any:  # noqa: ANN401
+    """Build a network of Keras Applications with random weights, without its top.
 
-
-def vgg16(size: int) -> Any:  # noqa: ANN401
-    """Build VGG-16."""
-    return _build("VGG16", size)
-
-
-def _build(name: str, size: int) -> Any:  # noqa: ANN401
-    network = getattr(load_backend().keras.applications, name)
-    return network(weights=None, include_top=False, input_shape=(size, size, 3))
-
-
-def _with_named_output(network: Any) -> Any:  # noqa: ANN401
-    """Name the last feature map `out` where Keras numbers that layer by how many it has built."""
+    `named_output` names the last feature map `out`, where Keras numbers that layer by how many it
+    has built.
+    """
     keras = load_backend().keras
+    network = getattr(keras.applications, name)(
+        weights=None, include_top=False, input_shape=(size, size, 3)
+    )
+    if not named_output:
+        return network
     out = keras.layers.Identity(name="out")(network.output)
     return keras.Model(network.input, out, name=network.name)
 
@@ -63,18 +134,11 @@ _EPSILON = 1e-5
 _MOMENTUM = 0.9
 
 
-def resnet18(size: int) -> Any:  # noqa: ANN401  Keras has no types
-    """Build ResNet-18: two blocks in each of four stages."""
-    return _build_resnet((2, 2, 2, 2), size, "resnet18")
+def build_basic_resnet(name: str, blocks: tuple[int, ...], size: int) -> Any:  # noqa: ANN401
+    """Stack so many blocks in each of four stages; layers are named as in ResNet-50.
 
-
-def resnet34(size: int) -> Any:  # noqa: ANN401
-    """Build ResNet-34: 3, 4, 6 and 3 blocks in the four stages."""
-    return _build_resnet((3, 4, 6, 3), size, "resnet34")
-
-
-def _build_resnet(blocks: tuple[int, ...], size: int, name: str) -> Any:  # noqa: ANN401
-    """Stack the stages of He et al., arXiv:1512.03385, table 1; layers are named as in ResNet-50."""
+    He et al., arXiv:1512.03385, table 1.
+    """
     keras = load_backend().keras
     image = keras.Input((size, size, 3))
     x = _relu(_convolve(image, 64, "conv1", kernel=7, stride=2), "conv1_relu")
@@ -118,12 +182,10 @@ _BLOCKS = ((64, 1), (96, 2), (128, 2))
 _SIDE = 40
 
 
-def build_small(size: int) -> Any:  # noqa: ANN401  Keras has no types
+def build_small(size: int) -> Any:  # noqa: ANN401
     """Build a plain convolutional network that trains in seconds on a thousand pictures.
 
-    It sees them at about 40 px: of eight layouts on 36 drawn classes at 160 px this was the most
-    accurate and the second fastest. Full convolutions: depthwise ones took longer on a CPU and
-    were less accurate.
+    It sees them at about 40 px. Full convolutions: depthwise ones take longer on a CPU.
     """
     layers = load_backend().keras.layers
     image = load_backend().keras.Input((size, size, 3))

@@ -1,18 +1,28 @@
-"""List the networks that can stand below the head."""
+"""List the backbones, find their pretrained weights, and build them."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from sceneset.errors import SettingsError
-from training.models.backbones import networks
-from training.models.backbones.backbone import Backbone, Pretrained
-from training.models.backbones.hub import PREFIXES, preset_backbone
-from training.models.backbones.networks import build_small
+from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, first_line
+from training.models.backbones.hub import PREFIXES, PRESET_WEIGHTS, find_preset, preset_backbone
+from training.models.backbones.networks import (
+    Backbone,
+    Pretrained,
+    build_application,
+    build_basic_resnet,
+    build_small,
+)
+from training.models.backbones.weight_files import download, is_intact, keras_home, unreachable
 
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 _MOBILENETS = "https://github.com/tensorflow/models/tree/master/research/slim/nets/mobilenet"
 _RESNETS = "https://github.com/KaimingHe/deep-residual-networks"
 _PLACES = "https://github.com/GKalliatakis/Keras-VGG16-places365"
+_CURE = "--weights PATH (a Keras .h5 without top), or --weights none"
+_KINDS = {"imagenet": "ImageNet", "places": "Places"}
 _VGG_TAPS = ("block3_pool", "block4_pool", "block5_pool")
 _BASIC_TAPS = ("conv2_block{}_out", "conv3_block{}_out", "conv4_block{}_out", "conv5_block{}_out")
 
@@ -35,7 +45,7 @@ def _resnet(name: str, parameters: int, last: tuple[int, int], digest: str) -> B
     )
     return Backbone(
         name,
-        getattr(networks, name),
+        partial(build_application, name.replace("resnet", "ResNet")),
         "caffe",
         smallest=32,
         parameters=parameters,
@@ -52,7 +62,7 @@ def _basic_resnet(name: str, parameters: int, blocks: tuple[int, ...]) -> Backbo
     page = f"https://huggingface.co/timm/{name}.a1_in1k"
     return Backbone(
         name,
-        getattr(networks, name),
+        partial(build_basic_resnet, name, blocks),
         "torch",
         smallest=32,
         parameters=parameters,
@@ -67,7 +77,7 @@ def _basic_resnet(name: str, parameters: int, blocks: tuple[int, ...]) -> Backbo
 def _vgg16(name: str, pretrained: Pretrained) -> Backbone:
     return Backbone(
         name,
-        networks.vgg16,
+        partial(build_application, "VGG16"),
         "caffe",
         smallest=32,
         parameters=14_714_688,
@@ -79,14 +89,14 @@ def _vgg16(name: str, pretrained: Pretrained) -> Backbone:
 
 def _places(name: str) -> Backbone:
     file = f"{name.replace('_', '-')}_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    address = f"{_PLACES}/releases/download/v1.0/{file}"
-    return _vgg16(name, Pretrained("places", address, "GPL-3.0", _PLACES))
+    url = f"{_PLACES}/releases/download/v1.0/{file}"
+    return _vgg16(name, Pretrained("places", url, "GPL-3.0", _PLACES))
 
 
 _ROWS = (
     Backbone(
         "mobilenet_v2",
-        networks.mobilenet_v2,
+        partial(build_application, "MobileNetV2"),
         "minus_one_to_one",
         smallest=32,
         parameters=2_257_984,
@@ -108,7 +118,7 @@ _ROWS = (
     Backbone("small", build_small, "minus_one_to_one", smallest=16, parameters=186_464),
     Backbone(
         "mobilenet_v3_large",
-        networks.mobilenet_v3_large,
+        partial(build_application, "MobileNetV3Large", named_output=True),
         "none",
         smallest=32,
         parameters=2_996_352,
@@ -129,7 +139,7 @@ _ROWS = (
     ),
     Backbone(
         "efficientnet_v2_b0",
-        networks.efficientnet_v2_b0,
+        partial(build_application, "EfficientNetV2B0"),
         "none",
         smallest=32,
         parameters=5_919_312,
@@ -154,7 +164,7 @@ _ROWS = (
     _basic_resnet("resnet34", 21_301_696, (3, 4, 6, 3)),
     Backbone(
         "convnext_tiny",
-        networks.convnext_tiny,
+        partial(build_application, "ConvNeXtTiny", named_output=True),
         "none",
         smallest=32,
         parameters=27_820_128,
@@ -187,7 +197,7 @@ _ROWS = (
 
 
 class _Table(Mapping[str, Backbone]):
-    """The backbones by name; `hf:` and `hub:` name any image preset of KerasHub beside them."""
+    """The backbones by name; `hf:` and `hub:` name any image preset of KerasHub too."""
 
     def __init__(self, rows: tuple[Backbone, ...]) -> None:
         self._rows = {row.name: row for row in rows}
@@ -214,4 +224,99 @@ def check_name(name: str) -> None:
         f"there is no backbone {name!r}; there are {', '.join(BACKBONES)},"
         " hf:USER/NAME and hub:PRESET",
         cure=f"--backbone {close[0]}" if close else "--backbone mobilenet_v2",
+    )
+
+
+def find_weights(backbone: str, weights: str, size: int) -> Path | None:
+    """Return the file of pretrained weights, downloaded when needed; None means from scratch.
+
+    Raises SettingsError for a path that is no file or a backbone that has no such weights,
+    MissingInputError when the download cannot be had (known after 5 s).
+    """
+    if weights == "none" or (backbone == "small" and weights == "imagenet"):
+        return None
+    if backbone == "small":
+        raise SettingsError(
+            f"--weights {weights}: the backbone small has no pretrained weights",
+            cure="--backbone mobilenet_v2, or leave --weights out",
+        )
+    if weights not in _KINDS:
+        if not Path(weights).is_file():
+            raise SettingsError(f"--weights {weights} is no file", cure=_CURE)
+        return Path(weights)
+    if backbone.startswith(PREFIXES):
+        return find_preset(backbone) / PRESET_WEIGHTS
+    pretrained = BACKBONES[backbone].pretrained
+    if pretrained is None or pretrained.kind != weights:
+        raise _no_such(backbone, weights)
+    return _downloaded(backbone, pretrained, size)
+
+
+def imagenet_available(
+    size: int, *, home: Path | None = None, backbone: str = "mobilenet_v2"
+) -> str | None:
+    """Return None when the ImageNet weights for a picture size can be had, else why not.
+
+    Cheap: looks for the file below `home` (Keras' own folder), then asks for its URL,
+    for 5 s at most.
+    """
+    pretrained = BACKBONES[backbone].pretrained
+    if pretrained is None or pretrained.kind != "imagenet":
+        return f"{backbone} has none"
+    url = pretrained.file_url(size)
+    if is_intact(_place(backbone, url, home or keras_home()), pretrained.digest):
+        return None
+    return unreachable(url)
+
+
+def build_base(backbone: str, size: int, weights: Path | None) -> Any:  # noqa: ANN401  Keras has no types
+    """Build the network from scaled float32[N, size, size, 3] to a feature map.
+
+    Raises SettingsError when the pictures are too small for it, DamagedDataError when the weights
+    do not fit.
+    """
+    row = BACKBONES[backbone]
+    if size < row.smallest:
+        raise SettingsError(
+            f"the pictures are {size} px, {backbone} needs {row.smallest}",
+            cure=f"sceneset curate --size {row.smallest} or more",
+        )
+    base = row.build(size)
+    if weights is not None:
+        try:
+            row.load(base, weights)
+        except (OSError, ValueError) as error:
+            raise DamagedDataError(
+                f"the weights {weights} do not fit {backbone}: {first_line(error)}",
+                cure=f"remove the file if it is a broken download; else {_CURE}",
+            ) from error
+    return base
+
+
+def _downloaded(backbone: str, pretrained: Pretrained, size: int) -> Path:
+    url = pretrained.file_url(size)
+    path = _place(backbone, url, keras_home())
+    if is_intact(path, pretrained.digest):
+        return path
+    why = unreachable(url) or download(url, path, pretrained.digest)
+    if why is not None:
+        name = _KINDS[pretrained.kind]
+        raise MissingInputError(
+            f"{name} weights for {backbone} could not be downloaded: {why}", cure=_CURE
+        )
+    return path
+
+
+def _place(backbone: str, url: str, home: Path) -> Path:
+    """Return where Keras itself would keep the file; other publishers' names say too little."""
+    name = url.rpartition("/")[2]
+    return home / "models" / (name if name.endswith(".h5") else f"{backbone}-{name}")
+
+
+def _no_such(backbone: str, weights: str) -> SettingsError:
+    others = [name for name, other in BACKBONES.items() if other.weights_kind == weights]
+    cure = f"--weights {BACKBONES[backbone].weights_kind or 'none'}"
+    return SettingsError(
+        f"--weights {weights}: {backbone} has no {_KINDS[weights]} weights",
+        cure=cure + (f", or --backbone {others[0]}" if weights == "places" else ""),
     )

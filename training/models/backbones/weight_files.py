@@ -9,6 +9,7 @@ import urllib.request
 import warnings
 from collections.abc import Sequence
 from http.client import HTTPException
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,14 +26,14 @@ _TOP = "fc"
 _NORMALISATION = ("weight", "bias", "running_mean", "running_var")
 
 
-def read_torch_layers(path: Path) -> list[tuple[str, list[NDArray[Any]]]]:
+def read_torch_layers(path: Path) -> "list[Stored]":
     """Return the layers of a ResNet in a .safetensors file, without the top, kernels as in Keras.
 
     Raises ValueError when the file is cut short or holds another kind of network.
     """
     tensors = read_tensors(path)
     names = dict.fromkeys(key.rpartition(".")[0] for key in tensors)
-    return [(_our_name(name), _arrays(name, tensors)) for name in names if name != _TOP]
+    return [Stored(_keras_name(name), _arrays(name, tensors)) for name in names if name != _TOP]
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
@@ -49,17 +50,17 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     try:
         header = json.loads(data[_LENGTH_BYTES:start])
         header.pop("__metadata__", None)
-        return {name: _array(memoryview(data)[start:], told) for name, told in header.items()}
+        return {name: _array(memoryview(data)[start:], entry) for name, entry in header.items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"its header is damaged: {error!r}") from error
 
 
-def _array(data: memoryview, told: dict[str, Any]) -> NDArray[Any]:
-    first, end = told["data_offsets"]
+def _array(data: memoryview, entry: dict[str, Any]) -> NDArray[Any]:
+    first, end = entry["data_offsets"]
     if not 0 <= first <= end <= len(data):
         raise ValueError("it is cut short")
-    kind = _TYPES.get(told["dtype"], "u1")
-    return np.frombuffer(data[first:end], kind).reshape(told["shape"] if kind != "u1" else -1)
+    kind = _TYPES.get(entry["dtype"], "u1")
+    return np.frombuffer(data[first:end], kind).reshape(entry["shape"] if kind != "u1" else -1)
 
 
 def _arrays(name: str, tensors: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
@@ -68,13 +69,13 @@ def _arrays(name: str, tensors: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
     return [part.transpose(2, 3, 1, 0) if part.ndim == 4 else part for part in parts]  # noqa: PLR2004
 
 
-def _our_name(name: str) -> str:
+def _keras_name(name: str) -> str:
     if name in _STEM:
         return _STEM[name]
-    found = _BLOCK.fullmatch(name)
-    if found is None:
+    matched = _BLOCK.fullmatch(name)
+    if matched is None:
         raise ValueError(f"its layer {name} is none of a residual network of basic blocks")
-    stage, block, kind, number = found.groups()
+    stage, block, kind, number = matched.groups()
     place = f"conv{int(stage) + 1}_block{int(block) + 1}"
     if kind == "downsample.":
         return f"{place}_0_{'conv' if number == '0' else 'bn'}"
@@ -89,7 +90,7 @@ class Layer(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What a file holds of a layer: arrays that are read when they are asked for."""
+    """What a file holds of a layer: arrays that are read when they are used."""
 
     name: str
     arrays: Sequence[Any]
@@ -105,7 +106,7 @@ def load_weights(network: Any, path: Path) -> None:  # noqa: ANN401  Keras has n
     Raises ValueError or OSError saying why it does not fit; the network is then part old, part new.
     """
     if path.suffix == ".safetensors":
-        _fill(network, [Stored(name, arrays) for name, arrays in read_torch_layers(path)])
+        _fill(network, read_torch_layers(path))
         return
     import h5py  # noqa: PLC0415  comes with Keras
 
@@ -114,7 +115,7 @@ def load_weights(network: Any, path: Path) -> None:  # noqa: ANN401  Keras has n
     with h5py.File(path, "r") as file:
         group = file.get("model_weights", file)
         if _texts(group, "layer_names"):
-            _fill(network, _stored(group))
+            _fill(network, stored_layers(group))
             return
         if "layers" not in group and "_layer_checkpoint_dependencies" not in group:
             raise ValueError("it holds no layers of Keras")
@@ -143,12 +144,12 @@ def match(wanted: Sequence[Layer], stored: Sequence[Layer]) -> list[int]:
     architecture. Raises ValueError naming the first layer that does not fit.
     """
     by_name = {layer: index for index, layer in enumerate(stored)}
-    found = [by_name.get(layer) for layer in wanted]
-    used = set(found)
+    named = [by_name.get(layer) for layer in wanted]
+    used = set(named)
     rest = iter([index for index in range(len(stored)) if index not in used])
     chosen = [
         index if index is not None else _next(layer, rest, stored)
-        for layer, index in zip(wanted, found, strict=True)
+        for layer, index in zip(wanted, named, strict=True)
     ]
     strangers = set(range(max(chosen, default=0))) - set(chosen)
     if strangers:
@@ -162,13 +163,13 @@ def _next(layer: Layer, rest: Any, stored: Sequence[Layer]) -> int:  # noqa: ANN
         raise ValueError(f"it has nothing for layer {layer.name}")
     if stored[index].shapes != layer.shapes:
         raise ValueError(
-            f"layer {layer.name} takes {_say(layer)}, its layer {stored[index].name} holds"
-            f" {_say(stored[index])}"
+            f"layer {layer.name} takes {_format_shapes(layer)}, its layer {stored[index].name} holds"
+            f" {_format_shapes(stored[index])}"
         )
     return index
 
 
-def _say(layer: Layer) -> str:
+def _format_shapes(layer: Layer) -> str:
     return " + ".join("x".join(map(str, shape)) or "1" for shape in layer.shapes)
 
 
@@ -194,24 +195,18 @@ def _check_finite(values: Any, name: str) -> None:  # noqa: ANN401
         raise ValueError(f"{name} got no value, or one that is not finite")
 
 
-def _stored(group: Any) -> list[Stored]:  # noqa: ANN401
+def stored_layers(group: Any) -> list[Stored]:  # noqa: ANN401
     """List the layers of the .h5 layout that hold weights, in their order."""
-    found = []
-    for name in _texts(group, "layer_names"):
-        names = _texts(group[name], "weight_names")
-        if names:
-            found.append(Stored(name, [group[name][weight] for weight in names]))
-    return found
+    weights = {name: _texts(group[name], "weight_names") for name in _texts(group, "layer_names")}
+    return [
+        Stored(layer, [group[layer][n] for n in names]) for layer, names in weights.items() if names
+    ]
 
 
 def _texts(group: Any, name: str) -> list[str]:  # noqa: ANN401
     """Return an attribute that lists texts; long lists are stored in numbered pieces."""
-    pieces = [name] if name in group.attrs else []
-    while not pieces or pieces[0] != name:
-        piece = f"{name}{len(pieces)}"
-        if piece not in group.attrs:
-            break
-        pieces.append(piece)
+    numbered = takewhile(group.attrs.__contains__, (f"{name}{k}" for k in count()))
+    pieces = [name] if name in group.attrs else numbered
     texts = [text for piece in pieces for text in group.attrs[piece]]
     return [text.decode() if isinstance(text, bytes) else str(text) for text in texts]
 
@@ -238,27 +233,27 @@ def has_digest(data: bytes, digest: str) -> bool:
     return hashlib.new(algorithm, data, usedforsecurity=False).hexdigest() == digest
 
 
-def unreachable(address: str, *, seconds: float = REACH_SECONDS) -> str | None:
-    """Ask for an address without its content; return why it cannot be had, or None."""
+def unreachable(url: str, *, seconds: float = REACH_SECONDS) -> str | None:
+    """Ask for a URL without its content; return why it cannot be had, or None."""
     answer: list[str | None] = [f"no answer from the download address within {seconds:.0f} s"]
 
     def ask() -> None:
-        answer[0] = _refusal(address, seconds)
+        answer[0] = _failure(url, seconds)
 
-    # Name resolution knows no timeout, so the question runs beside us.
+    # Name resolution knows no timeout, so the question runs in a thread.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(seconds)
     return answer[0]
 
 
-def download(address: str, path: Path, digest: str | None) -> str | None:
+def download(url: str, path: Path, digest: str | None) -> str | None:
     """Download a file whole into its place; return why it failed, or None.
 
     Raises OSError when the place cannot be written.
     """
     try:
-        with urllib.request.urlopen(address, timeout=STALL_SECONDS) as answer:  # noqa: S310  our own https address
+        with urllib.request.urlopen(url, timeout=STALL_SECONDS) as answer:  # noqa: S310  our own https URLs
             data = answer.read()
             promised = answer.headers.get("Content-Length")
     except (OSError, ValueError, HTTPException) as error:
@@ -271,9 +266,9 @@ def download(address: str, path: Path, digest: str | None) -> str | None:
     return None
 
 
-def _refusal(address: str, seconds: float) -> str | None:
+def _failure(url: str, seconds: float) -> str | None:
     try:
-        request = urllib.request.Request(address, method="HEAD")  # noqa: S310  the same
+        request = urllib.request.Request(url, method="HEAD")  # noqa: S310
         with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
             return None
     except (OSError, ValueError, HTTPException) as error:

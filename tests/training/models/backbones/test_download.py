@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sceneset.errors import MissingExtraError, SettingsError, translate_error
-from training.models.backbones import BACKBONES, find_weights, imagenet_available
+from training.models.backbones.table import BACKBONES, find_weights, imagenet_available
 from training.models.backbones.weight_files import download, has_digest, is_intact, unreachable
 
 BODY = b"weights" * 1000

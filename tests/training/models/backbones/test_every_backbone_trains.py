@@ -8,7 +8,7 @@ from support.weights import IGNORE_COPIES
 
 from sceneset import cli
 from sceneset.bundle.reader import BUNDLE_NAME
-from training.models.backbones import BACKBONES
+from training.models.backbones.table import BACKBONES
 
 pytestmark = [pytest.mark.train, pytest.mark.slow, IGNORE_COPIES]
 

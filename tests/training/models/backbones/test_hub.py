@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sceneset.errors import DamagedDataError, SettingsError
-from training.models.backbones import BACKBONES, build_base, find_weights
+from training.models.backbones.table import BACKBONES, build_base, find_weights
 from training.models.backend import load_backend
 
 ROOT = Path(__file__).resolve().parents[4]

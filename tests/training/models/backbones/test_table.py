@@ -12,7 +12,8 @@ import pytest
 from support.weights import IGNORE_COPIES
 
 from sceneset.errors import SettingsError
-from training.models.backbones import BACKBONES, Scaling, build_base, scale
+from training.models.backbones.networks import Scaling, scale
+from training.models.backbones.table import BACKBONES, build_base
 from training.models.backend import load_backend
 from training.settings import TrainSettings
 
@@ -152,7 +153,7 @@ def test_files_and_checksums_are_those_that_keras_downloads(
     assert pretrained
     assert pretrained.digest == source.WEIGHTS_HASHES[key][1]
     folder = getattr(source, "BASE_WEIGHTS_PATH", None) or source.BASE_WEIGHT_PATH
-    assert pretrained.file_address(160).startswith(folder)
+    assert pretrained.file_url(160).startswith(folder)
 
 
 @pytest.mark.train
@@ -160,14 +161,14 @@ def test_vgg16_is_the_file_that_keras_downloads() -> None:
     source = importlib.import_module("keras.src.applications.vgg16")
     pretrained = BACKBONES["vgg16"].pretrained
     assert pretrained
-    assert pretrained.file_address(160) == source.WEIGHTS_PATH_NO_TOP
+    assert pretrained.file_url(160) == source.WEIGHTS_PATH_NO_TOP
 
 
 def test_mobilenet_v2_has_a_file_for_each_official_size_and_224_for_the_others() -> None:
     pretrained = BACKBONES["mobilenet_v2"].pretrained
     assert pretrained
-    assert pretrained.file_address(160).endswith("_1.0_160_no_top.h5")
-    assert pretrained.file_address(100).endswith("_1.0_224_no_top.h5")
+    assert pretrained.file_url(160).endswith("_1.0_160_no_top.h5")
+    assert pretrained.file_url(100).endswith("_1.0_224_no_top.h5")
 
 
 def test_the_help_of_train_names_every_backbone_without_importing_tensorflow() -> None:

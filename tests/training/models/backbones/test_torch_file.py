@@ -6,7 +6,7 @@ import pytest
 from support.weights import same, torch_tensors, write_safetensors
 
 from sceneset.errors import DamagedDataError
-from training.models.backbones import build_base
+from training.models.backbones.table import build_base
 from training.models.backend import load_backend
 
 

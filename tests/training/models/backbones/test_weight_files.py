@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.weights import IGNORE_COPIES, Arrays, same, write_h5
 
 from sceneset.errors import DamagedDataError
-from training.models.backbones import build_base
+from training.models.backbones.table import build_base
 from training.models.backbones.weight_files import Layer, match
 
 LAYERS = st.lists(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sceneset.errors import DamagedDataError, SettingsError
-from training.models.backbones import build_base, find_weights, imagenet_available
+from training.models.backbones.table import build_base, find_weights, imagenet_available
 
 ROOT = Path(__file__).resolve().parents[4]
 NAME = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{}_no_top.h5"

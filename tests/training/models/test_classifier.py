@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.models.backbones import BACKBONES, build_base
+from training.models.backbones.table import BACKBONES, build_base
 from training.models.backend import load_backend
-from training.models.folded_bn import FoldedTail
+from training.models.classifier import FoldedTail
 
 pytestmark = [
     pytest.mark.train,

@@ -1,4 +1,4 @@
-"""Find out how a model from elsewhere takes pictures: the size, the range, what comes out."""
+"""Find out how an imported model takes pictures: the size, the range, what comes out."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneset.errors import SettingsError
-from training.imported.opening import Foreign
+from training.imported.opening import ImportedModel
 from training.models.backend import load_backend
 
 Range = Literal["0..255", "0..1"]
@@ -17,7 +17,7 @@ _BLACK, _ONE, _WHITE = range(3)
 _VALUES = (0.0, 1.0, 255.0)
 
 
-def taught_range(network: Any) -> tuple[Range, str] | None:  # noqa: ANN401  Keras has no types
+def expected_range(network: Any) -> tuple[Range, str] | None:  # noqa: ANN401  Keras has no types
     """Return the range of pixels that a network's scaling layers expect, and the last one's name.
 
     What 0, 1 and 255 become before the first other weights decides, when it suits one range alone.
@@ -29,9 +29,9 @@ def taught_range(network: Any) -> tuple[Range, str] | None:  # noqa: ANN401  Ker
     for one in _passed(network):
         if _is_scaling(one):
             values, name = np.asarray(one(values), np.float32), str(one.name)
-        elif _is_taught(one):
-            found = None if np.array_equal(values, given) else _suited(values)
-            return None if found is None else (found, name)
+        elif _is_trained(one):
+            suited = None if np.array_equal(values, given) else _suited(values)
+            return None if suited is None else (suited, name)
         elif not _keeps_values(one):
             return None
     return None
@@ -60,7 +60,7 @@ def _passed(network: Any) -> Iterator[Any]:  # noqa: ANN401
     tensor = network.inputs[0]
     while nodes := _takers(operations, tensor):
         if len(nodes) > 1:
-            ends = all(_is_taught(node.operation) for node in nodes)
+            ends = all(_is_trained(node.operation) for node in nodes)
             yield nodes[0].operation if ends else None
             return
         yield from _inside(nodes[0].operation)
@@ -90,7 +90,7 @@ def _is_scaling(one: Any) -> bool:  # noqa: ANN401
     return isinstance(one, layers.Rescaling | layers.Normalization)
 
 
-def _is_taught(one: Any) -> bool:  # noqa: ANN401
+def _is_trained(one: Any) -> bool:  # noqa: ANN401
     """Say whether a layer has weights, of which seeds are none, and is no scaling."""
     return not _is_scaling(one) and bool(getattr(one, "weights", None))
 
@@ -118,63 +118,64 @@ _SUM = 5e-3
 _FLAGS = "--scaling 0..1, tf (-1..1), torch, caffe, or none (0..255)"
 
 
-def read_size(foreign: Foreign, asked: int | None) -> int:
+def read_size(model: ImportedModel, requested: int | None) -> int:
     """Return the side of the square that a model takes, in px.
 
     Raises SettingsError for an input that is no square RGB picture, channels last, and where the
     size has to be stated or is stated wrongly.
     """
-    takes = foreign.takes
-    if len(takes) != _RANK or takes[3] != _CHANNELS or not foreign.dtype.startswith(_NUMBERS):
+    takes = model.takes
+    if len(takes) != _RANK or takes[3] != _CHANNELS or not model.dtype.startswith(_NUMBERS):
         raise SettingsError(
-            f"{foreign.path} takes {foreign.dtype}{_said(takes)}, not RGB pictures"
+            f"{model.path} takes {model.dtype}{_format_shape(takes)}, not RGB pictures"
             " [batch, size, size, 3]",
             cure="convert a model of colour pictures, channels last",
         )
     if takes[0] not in (None, -1):
         raise SettingsError(
-            f"{foreign.path} takes batches of exactly {takes[0]}",
+            f"{model.path} takes batches of exactly {takes[0]}",
             cure="save it with a free batch size: keras.Input((size, size, 3))",
         )
     known = {int(side) for side in takes[1:3] if side is not None}
     if len(known) > 1:
         raise SettingsError(
-            f"{foreign.path} takes {takes[1]} x {takes[2]} px, not squares",
+            f"{model.path} takes {takes[1]} x {takes[2]} px, not squares",
             cure="convert a model of square pictures",
         )
-    size = known.pop() if known else asked
+    size = known.pop() if known else requested
     if size is None:
         raise SettingsError(
-            f"{foreign.path} takes pictures of any size", cure="say which: --size 224"
+            f"{model.path} takes pictures of any size", cure="say which: --size 224"
         )
-    if asked is not None and asked != size:
+    if requested is not None and requested != size:
         raise SettingsError(
-            f"--size is {asked}, {foreign.path} takes {size} px", cure="leave --size out"
+            f"--size is {requested}, {model.path} takes {size} px", cure="leave --size out"
         )
     return size
 
 
-def read_scaling(foreign: Foreign, asked: ScalingName | None) -> tuple[ScalingName, str]:
+def read_scaling(model: ImportedModel, requested: ScalingName | None) -> tuple[ScalingName, str]:
     """Return the range that a model takes, and where that is known from.
 
     What is stated holds; else the scaling layers before the first other weights say it. Raises
     SettingsError when neither does.
     """
-    found = None if foreign.network is None else taught_range(foreign.network)
-    if asked is not None:
-        same = found is None or asked == found[0] or (asked, found[0]) == ("none", "0..255")
-        against = "" if found is None or same else f", against its layer {found[1]} ({found[0]})"
-        return asked, f"as stated{against}"
-    if found is None:
+    layer = None if model.network is None else expected_range(model.network)
+    if requested is not None:
+        agreeing = (None, requested, "0..255" if requested == "none" else requested)
+        known, name = layer or (None, "")
+        against = "" if known in agreeing else f", against its layer {name} ({known})"
+        return requested, f"as stated{against}"
+    if layer is None:
         raise SettingsError(
-            f"nothing in {foreign.path} says which values it takes for black and white",
+            f"nothing in {model.path} says which values it takes for black and white",
             cure=f"say what it was trained with: {_FLAGS}",
         )
-    return found[0], f"its layer {found[1]}"
+    return layer[0], f"its layer {layer[1]}"
 
 
 def read_output(
-    foreign: Foreign, asked: OutputName | None, rows: NDArray[np.float32]
+    model: ImportedModel, requested: OutputName | None, rows: NDArray[np.float32]
 ) -> tuple[OutputName, str]:
     """Return what comes out of a model, and where that is known from.
 
@@ -183,39 +184,39 @@ def read_output(
     """
     if not np.isfinite(rows).all():
         raise SettingsError(
-            f"{foreign.path} answers with values that are no numbers",
+            f"{model.path} answers with values that are no numbers",
             cure="see that --scaling is right, and that its weights were saved whole",
         )
     inside = bool((rows >= 0).all() and (rows <= 1).all())
     sums = inside and bool(np.abs(rows.sum(axis=1) - 1).max() <= _SUM)
-    if asked is not None:
-        return asked, _stated(foreign, asked, inside=inside, sums=sums)
+    if requested is not None:
+        return requested, _stated(model, requested, inside=inside, sums=sums)
     if sums:
         return "probabilities", "its answers sum to 1"
     if inside:
         raise SettingsError(
-            f"{foreign.path} says yes or no for each class by itself: its answers lie in 0..1 and"
+            f"{model.path} says yes or no for each class by itself: its answers lie in 0..1 and"
             " do not sum to 1",
             cure="convert a model that ends in a softmax; or say --outputs logits or probabilities",
         )
     return "logits", "its answers do not sum to 1: a softmax was added"
 
 
-def _stated(foreign: Foreign, asked: OutputName, *, inside: bool, sums: bool) -> str:
+def _stated(model: ImportedModel, requested: OutputName, *, inside: bool, sums: bool) -> str:
     """Say that an output is what was stated. Raises SettingsError when it cannot be that."""
-    if asked == "probabilities" and not inside:
+    if requested == "probabilities" and not inside:
         raise SettingsError(
-            f"--outputs is probabilities, {foreign.path} answers with values outside 0..1",
+            f"--outputs is probabilities, {model.path} answers with values outside 0..1",
             cure="leave --outputs out, or say --outputs logits",
         )
-    if asked == "logits" and sums:
+    if requested == "logits" and sums:
         raise SettingsError(
-            f"--outputs is logits, the answers of {foreign.path} lie in 0..1 and sum to 1",
+            f"--outputs is logits, the answers of {model.path} lie in 0..1 and sum to 1",
             cure="leave --outputs out, or say --outputs probabilities",
         )
-    doubtful = asked == "probabilities" and not sums
+    doubtful = requested == "probabilities" and not sums
     return "as stated, though its answers do not sum to 1" if doubtful else "as stated"
 
 
-def _said(shape: tuple[int | None, ...]) -> list[object]:
+def _format_shape(shape: tuple[int | None, ...]) -> list[object]:
     return ["any" if side is None else side for side in shape]

@@ -1,6 +1,5 @@
 """Grad-CAM on a network trained on drawn shapes, each on one side of its picture."""
 
-import csv
 import json
 from pathlib import Path
 from random import Random
@@ -9,15 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from sceneset.manifest.rows import SPLITS
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bars, Output
-from sceneset.versions.published import PublishedPicture, version_id
+from sceneset.versions.published import MANIFEST_NAME, PublishedPicture, manifest_csv, version_id
 from training.commands.train import train
 from training.data.version import Example
 from training.evaluation.predict import answer
+from training.exports.explain import KerasExplainer
 from training.models.inference import load_model
-from training.report.examples import Explainer
 from training.settings import TrainSettings
 
 pytestmark = [
@@ -56,20 +54,14 @@ def publish(root: Path) -> dict[Path, bool]:
             path.parent.mkdir(parents=True, exist_ok=True)
             image, right = draw(label, rng)
             image.save(path)
+            relative, digest = path.relative_to(folder).as_posix(), f"{len(rows):064x}"
             rows.append(
-                (path.relative_to(folder).as_posix(), label, name, split, f"{len(rows):064x}")
+                PublishedPicture(relative, label, name, split, digest, "", 0, 0, "", "", "")
             )
             if split == "test":
                 sides[path] = right
-    with (folder / "manifest.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("path", "label", "class", "split", "sha256"), *rows])
-    published = [
-        PublishedPicture(path, label, name, split, sha256, "", 0, 0, "", "", "")
-        for path, label, name, word, sha256 in rows
-        for split in SPLITS
-        if split == word
-    ]
-    record = {"version": version_id(published), "class_names": NAMES, "size": SIZE}
+    (folder / MANIFEST_NAME).write_bytes(manifest_csv(rows))
+    record = {"version": version_id(rows), "class_names": NAMES, "size": SIZE}
     (folder / "dataset.json").write_text(json.dumps(record))
     (root / "curated" / "current").symlink_to("versions/1")
     with Manifest(root / "manifest.db"):
@@ -93,7 +85,7 @@ def test_the_mass_of_the_map_lies_on_the_side_of_the_object(tmp_path: Path) -> N
     right_answers = answers.probabilities.argmax(axis=1) == answers.labels
     assert right_answers.mean() > 0.8
     pictures = np.stack([np.asarray(Image.open(example.path)) for example in examples])
-    explained = Explainer(model).explain(pictures)
+    explained = KerasExplainer(model).explain(pictures)
     masses = []
     for one, at_right, known in zip(explained, sides.values(), right_answers, strict=True):
         half = one.heat.shape[1] // 2

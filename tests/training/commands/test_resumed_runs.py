@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,9 @@ from sceneset.checksums import write_checksums
 from sceneset.dataset import Dataset, run_lock
 from sceneset.errors import DamagedDataError, UsageError
 from sceneset.manifest.rows import Split
-from training.commands.train import about, check_start
+from training.commands.train import check_start, describe_run
 from training.data.version import Version, read_version
-from training.loop.checkpoint import begin, go_on, interrupted
+from training.loop.checkpoint import begin_run, interrupted_run, resume_run
 from training.loop.plans import make_plan
 from training.settings import TrainSettings
 
@@ -44,14 +44,14 @@ def test_a_run_is_known_by_the_values_it_trains_with_not_by_what_was_left_out(
     version: Version, tmp_path: Path, recipe: str
 ) -> None:
     settings = replace(TrainSettings(), recipe=recipe)
-    told = about(settings, version, "")
+    told = describe_run(settings, version, "")
     assert None not in told.values()
-    assert make_plan(settings, recipe, 8).as_json().items() <= told.items()
+    assert asdict(make_plan(settings, 8)).items() <= told.items()
     # Another release had other values of its own.
     before = told | {"epochs": 3}
     with pytest.raises(UsageError, match=f"had epochs 3, this one has {told['epochs']}"):
-        go_on(tmp_path, told, before)
-    go_on(tmp_path, about(replace(settings, epochs=3), version, ""), before)
+        resume_run(tmp_path, told, before)
+    resume_run(tmp_path, describe_run(replace(settings, epochs=3), version, ""), before)
 
 
 def test_a_run_goes_on_without_a_test_picture_but_not_without_another(
@@ -63,14 +63,14 @@ def test_a_run_goes_on_without_a_test_picture_but_not_without_another(
     for one in (settings, resuming):
         with pytest.raises(DamagedDataError, match=lost.name):
             check_start(one, version)
-    begin(tmp_path, about(settings, version, ""))
+    begin_run(tmp_path, describe_run(settings, version, ""))
     check_start(resuming, version)
     with pytest.raises(DamagedDataError, match=lost.name):
         check_start(settings, version)
     other = alter(version, "val")
     with pytest.raises(DamagedDataError, match=other.name):
         check_start(resuming, version)
-    assert interrupted(tmp_path) is not None
+    assert interrupted_run(tmp_path) is not None
 
 
 @pytest.mark.parametrize(
@@ -93,14 +93,14 @@ def test_what_is_known_to_fail_is_told_before_the_pictures_are_read(
 ) -> None:
     out = tmp_path / "m"
     settings = settings_of(version, out)
-    begin(out, about(settings, version, ""))
+    begin_run(out, describe_run(settings, version, ""))
     alter(version, "train")
     holding = run_lock(out, "another") if "in use" in said else nullcontext()
     given = f"train --dataset {settings.dataset} --out {out} --epochs 1 {words}"
     with holding:
         assert cli.main(given.format(dir=tmp_path).split()) == code
     assert said.format(dir=tmp_path) in capsys.readouterr().err
-    assert interrupted(out) is not None
+    assert interrupted_run(out) is not None
 
 
 @pytest.mark.train
@@ -110,7 +110,7 @@ def test_a_killed_run_goes_on_and_is_measured_without_the_lost_picture(
     version: Version, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = settings_of(version, tmp_path)
-    begin(tmp_path, about(settings, version, ""))
+    begin_run(tmp_path, describe_run(settings, version, ""))
     lost = version.paths("test")[0]
     lost.unlink()
     words = f"train --dataset {settings.dataset} --out {tmp_path} --backbone small --epochs 1"

@@ -1,4 +1,4 @@
-"""Put a model from elsewhere between what a bundle takes and what it gives."""
+"""Put an imported model between what a bundle takes and what it gives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneset.bundle.gradcam import Dense
 from sceneset.errors import library_errors
-from training.exports.explain import Dense
-from training.exports.litert import trace
-from training.imported.opening import Foreign, describe_error
-from training.imported.reading import OutputName, ScalingName
-from training.models.backbones.backbone import Scaling, scale
+from training.exports.explain import Anatomy, read_dense
+from training.imported.inspecting import OutputName, ScalingName
+from training.imported.opening import ImportedModel, describe_error
+from training.models.backbones.networks import Scaling, scale
 from training.models.backend import load_backend
 
 Rows = NDArray[np.float32]
@@ -30,73 +30,47 @@ _LAYERS: dict[ScalingName, Scaling] = {
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What is known of a model: the side of its square in px, its range, its output."""
+class GraphModel:
+    """A SavedModel as bundles hold it, with what exports read of a Keras model.
 
-    size: int
-    scaling: ScalingName
-    output: OutputName
-
-
-@dataclass(frozen=True)
-class Explained:
-    """What Grad-CAM needs of a model: its last feature map, their means, the layers after them."""
-
-    feature_map: Any
-    pooled: Any
-    head: tuple[Dense, ...]
-
-
-@dataclass(frozen=True)
-class Adopted:
-    """A model as bundles hold them: pictures float32[N, size, size, 3] in 0..255 -> probabilities.
-
-    `network` is None for a SavedModel. `explained` is None where nothing can be explained.
+    Calling it maps pictures float32[N, size, size, 3] in 0..255 to probabilities float32[N, classes].
     """
 
     input: Any
     variables: tuple[Any, ...]
     run: Callable[[Any], Any]
-    network: Any = None
-    explained: Explained | None = None
+    outputs: None = None
 
-    def __call__(self, image: Any, *, training: bool = False) -> Any:  # noqa: ANN401
+    def __call__(self, image: Any, *, training: bool = False) -> Any:  # noqa: ANN401, ARG002  as Keras is called
         """Return probabilities float32[N, classes] for a batch, at inference alone."""
-        return self.run(image) if self.network is None else self.network(image, training=training)
-
-    def graph(self) -> Any:  # noqa: ANN401
-        """Return one concrete function: pictures -> feature map and means if any, probabilities."""
-        if self.network is not None:
-            parts = self.explained
-            more = [] if parts is None else [parts.feature_map, parts.pooled]
-            return trace(self.network, [*more, self.network.outputs[0]])
-        tf = load_backend().tf
-        spec = tf.TensorSpec(self.input.shape, tf.float32, name="image")
-        run = tf.function(self.run, input_signature=[spec], autograph=False)
-        return run.get_concrete_function()
+        return self.run(image)
 
 
-def adopt(foreign: Foreign, reading: Reading) -> Adopted:
-    """Put the scaling before a model and, after logits, a softmax behind it."""
-    if foreign.network is None:
-        return _adopted_graph(foreign, reading)
+def adapt(
+    model: ImportedModel, size: int, scaling: ScalingName, output: OutputName
+) -> tuple[Any, Anatomy | None]:
+    """Put the scaling before a model of squares of `size` px and, after logits, a softmax behind it.
+
+    Returns a Keras model, or a `GraphModel` of a SavedModel, from pictures in 0..255 to
+    probabilities; and what Grad-CAM needs of it, None where nothing can be explained.
+    """
+    if model.network is None:
+        return _adapt_graph(model, size, scaling, output), None
     keras = load_backend().keras
-    steps = _steps(foreign.network)
-    found = _tail(steps, reading.output)
-    pool, head = found if found is not None else (None, ())
+    steps = _steps(model.network)
+    pool, head = _tail(steps, output) or (None, ())
     maps = [] if pool is None else [pool.given, pool.answer]
     # Named anew: its own name may be one that is used outside.
     inside = keras.Model(steps[0].given, [*maps, steps[-1].answer], name="network")
-    image = keras.Input((reading.size, reading.size, 3), name="image")
-    outputs = inside(scaled_pictures(image, reading.scaling), training=False)
+    image = keras.Input((size, size, 3), name="image")
+    outputs = inside(scaled_pictures(image, scaling), training=False)
     *seen, answer = outputs if isinstance(outputs, list | tuple) else [outputs]
-    if reading.output == "logits":
+    if output == "logits":
         answer = keras.layers.Softmax(name="probabilities", dtype="float32")(answer)
     elif answer.dtype != "float32":
         answer = keras.layers.Identity(name="probabilities", dtype="float32")(answer)
     network = keras.Model(image, answer, name="sceneset")
-    explained = Explained(seen[0], seen[1], head) if seen else None
-    return Adopted(network.inputs[0], tuple(network.variables), network, network, explained)
+    return network, Anatomy(seen[0], seen[1], network.outputs[0], head) if seen else None
 
 
 def scaled_pictures(image: Any, scaling: ScalingName) -> Any:  # noqa: ANN401
@@ -106,33 +80,28 @@ def scaled_pictures(image: Any, scaling: ScalingName) -> Any:  # noqa: ANN401
     return scale(image, _LAYERS[scaling])
 
 
-def own_answers(foreign: Foreign, reading: Reading, pictures: NDArray[np.uint8]) -> Rows:
-    """Return what a model itself says of pictures uint8[N, size, size, 3], float32[N, outputs].
+def own_answers(model: ImportedModel, scaling: ScalingName, pictures: NDArray[np.uint8]) -> Rows:
+    """Return a model's own answers to pictures uint8[N, size, size, 3], float32[N, outputs].
 
     The scaling is Keras' own preprocess_input, in numpy: a second opinion on our layers.
     """
     keras = load_backend().keras
     values = pictures.astype(np.float32)
-    mode = {"-1..1": "tf"}.get(reading.scaling, reading.scaling)
+    mode = {"-1..1": "tf"}.get(scaling, scaling)
     if mode in {"tf", "torch", "caffe"}:
         scaled = keras.applications.imagenet_utils.preprocess_input
         values = scaled(values, data_format="channels_last", mode=mode)
     elif mode == "0..1":
         values = values / np.float32(255)
     with library_errors(
-        f"{foreign.path} does not take pictures of {reading.size} px",
+        f"{model.path} does not take pictures of {pictures.shape[1]} px",
         cure="give the --size that it was trained at",
         describe=describe_error,
     ):
-        return _in_batches(foreign.run, values)
+        return in_batches(model.run, values)
 
 
-def answers(model: Adopted, pictures: NDArray[np.uint8]) -> Rows:
-    """Return what an adopted model says of pictures uint8[N, size, size, 3], float32[N, classes]."""
-    return _in_batches(model, pictures.astype(np.float32))
-
-
-def _in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:
+def in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:
     """Run float32[N, size, size, 3] a few at a time: large networks need much memory for each."""
     tf = load_backend().tf
     spec = tf.TensorSpec((None, *values.shape[1:]), tf.float32)
@@ -145,18 +114,20 @@ def _in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:
     return np.concatenate([np.asarray(one, np.float32) for one in rows])
 
 
-def _adopted_graph(foreign: Foreign, reading: Reading) -> Adopted:
+def _adapt_graph(
+    model: ImportedModel, size: int, scaling: ScalingName, output: OutputName
+) -> GraphModel:
     keras, tf = load_backend().keras, load_backend().tf
-    image = keras.Input((reading.size, reading.size, 3), name="image")
-    scaler = keras.Model(image, scaled_pictures(image, reading.scaling))
+    image = keras.Input((size, size, 3), name="image")
+    scaler = keras.Model(image, scaled_pictures(image, scaling))
 
     def run(pictures: Any) -> Any:  # noqa: ANN401
-        answer = tf.cast(foreign.run(scaler(pictures, training=False)), tf.float32)
-        return tf.nn.softmax(answer) if reading.output == "logits" else answer
+        answer = tf.cast(model.run(scaler(pictures, training=False)), tf.float32)
+        return tf.nn.softmax(answer) if output == "logits" else answer
 
     # Writers ask Keras' variables for the one of TensorFlow inside; these are that already.
-    held = [SimpleNamespace(value=one) for one in foreign.variables]
-    return Adopted(scaler.inputs[0], (*scaler.variables, *held), run)
+    held = [SimpleNamespace(value=one) for one in model.variables]
+    return GraphModel(scaler.inputs[0], (*scaler.variables, *held), run)
 
 
 class Step(NamedTuple):
@@ -207,7 +178,7 @@ def _tail(steps: list[Step], output: OutputName) -> tuple[Step, tuple[Dense, ...
     last = "linear" if closed or output == "logits" else "softmax"
     if ends != ["relu"] * (len(dense) - 1) + [last]:
         return None
-    return pool, tuple(_weights(one) for one in dense)
+    return pool, tuple(read_dense(one) for one in dense)
 
 
 def _is_softmax(layer: Any) -> bool:  # noqa: ANN401
@@ -215,8 +186,3 @@ def _is_softmax(layer: Any) -> bool:  # noqa: ANN401
     if isinstance(layer, layers.Activation):
         return bool(layer.activation.__name__ == "softmax")
     return isinstance(layer, layers.Softmax)
-
-
-def _weights(layer: Any) -> Dense:  # noqa: ANN401
-    kernel, *bias = (np.asarray(one, np.float32) for one in layer.get_weights())
-    return kernel, bias[0] if bias else np.zeros(kernel.shape[1], np.float32)

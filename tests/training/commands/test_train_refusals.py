@@ -11,9 +11,13 @@ from sceneset.checksums import NAME, write_checksums
 from sceneset.dataset import Dataset
 from sceneset.errors import CannotWriteError, DamagedDataError
 from sceneset.manifest.rows import Split
-from training.commands.train import about
-from training.data.checks import check_pictures, make_logs, make_out
-from training.data.version import Example, Version, read_version
+from training.commands.train import describe_run, make_writable, model_folder
+from training.data.version import (
+    Example,
+    Version,
+    check_pictures,
+    read_version,
+)
 from training.settings import TrainSettings
 
 Publish = Callable[..., Path]
@@ -110,7 +114,7 @@ def test_the_same_pictures_in_another_encoding_are_another_run(summed: Dataset) 
     assert second.pixels != first.pixels
     settings = TrainSettings(dataset=summed.root)
     others = [second, replace(first, size=64), replace(first, fit="pad")]
-    told = [about(settings, version, "") for version in (first, *others)]
+    told = [describe_run(settings, version, "") for version in (first, *others)]
     assert all(one != told[0] for one in told[1:])
 
 
@@ -121,14 +125,16 @@ def test_a_picture_that_the_checksums_do_not_name_is_damage(summed: Dataset) -> 
 
 
 def test_a_folder_that_cannot_be_made_is_told_with_its_flag(tmp_path: Path) -> None:
-    with pytest.raises(CannotWriteError, match="--out /proc/x/y") as caught:
-        make_out(Path("/proc/x/y"))
+    with (
+        pytest.raises(CannotWriteError, match="--out /proc/x/y") as caught,
+        model_folder(Path("/proc/x/y")),
+    ):
+        pass
     assert caught.value.exit_code == 73
     (tmp_path / "file").write_text("mine")
     for folder in (Path("/proc/x"), Path("/proc"), tmp_path / "file", tmp_path / "file" / "logs"):
         with pytest.raises(CannotWriteError, match="--tensorboard") as caught:
-            make_logs(folder)
+            make_writable(folder, "--tensorboard")
         assert caught.value.cure == "name another: --tensorboard DIR"
-    make_logs(tmp_path / "logs")
-    make_logs(None)
+    make_writable(tmp_path / "logs", "--tensorboard")
     assert list((tmp_path / "logs").iterdir()) == []

@@ -6,7 +6,7 @@ import flatbuffers
 from flatbuffers.number_types import Float32Flags, Uint8Flags, Uint32Flags
 from flatbuffers.table import Table
 
-from training.exports.tflite_metadata import classifier_metadata
+from training.exports.litert import classifier_metadata
 
 
 def at(table: Table, slot: int) -> int:

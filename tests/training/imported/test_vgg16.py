@@ -11,21 +11,18 @@ from support.weights import IGNORE_COPIES, write_h5
 from sceneset.bundle.reader import open_bundle
 from sceneset.errors import DamagedDataError, MissingInputError, SettingsError
 from sceneset.progress import Output
-from training.commands.places365 import (
-    PlacesSettings,
-    find_file,
-    find_list,
-    is_published,
-    places365,
-    read_list,
-)
+from training.commands.convert import PlacesSettings, places365
 from training.imported.vgg16 import (
     category_names,
     channels_last,
     check_layers,
+    find_file,
+    find_list,
+    is_published,
     open_vgg16,
     read_categories,
     read_layers,
+    read_list,
 )
 from training.models.backend import load_backend
 
@@ -79,10 +76,10 @@ def test_what_cannot_be_downloaded_is_told_with_the_file_to_give_instead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    asked: list[str] = []
+    requested: list[str] = []
 
-    def refuse(address: str, _path: Path) -> str:
-        asked.append(address)
+    def refuse(url: str, _path: Path) -> str:
+        requested.append(url)
         return "no route to host"
 
     with pytest.raises(MissingInputError, match="no route to host") as caught:
@@ -91,7 +88,7 @@ def test_what_cannot_be_downloaded_is_told_with_the_file_to_give_instead(
     with pytest.raises(MissingInputError, match=r"categories_places365\.txt") as caught:
         find_list(365, refuse)
     assert "--class-names FILE" in caught.value.cure
-    assert "hybrid1365_weights" in asked[0]
+    assert "hybrid1365_weights" in requested[0]
     with pytest.raises(SettingsError, match="7 classes"):
         find_list(7, refuse)
     with pytest.raises(SettingsError, match="is no file"):
@@ -103,7 +100,7 @@ def test_what_was_downloaded_once_is_not_asked_for_again(
 ) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
 
-    def fetch(_address: str, path: Path) -> None:
+    def fetch(_url: str, path: Path) -> None:
         path.parent.mkdir(parents=True)
         path.write_text("/a/airfield 0\n")
 
@@ -115,13 +112,13 @@ def test_weights_that_are_no_vgg16_are_refused(tmp_path: Path) -> None:
     layers = vgg16_layers(5)
     turned = [(name, [arrays[0].T, arrays[1]]) for name, arrays in layers]
     broken = [(name, [arrays[0] * np.nan, arrays[1]]) for name, arrays in layers]
-    for told, words in (
+    for stored, words in (
         (layers[:-1], "15 layers"),
         (layers[:-3] + layers[-2:], "15 layers"),
         (turned, r"block1_conv1 is \(4, 3, 3, 3\)"),
         (broken, "no numbers"),
     ):
-        path = write_h5(tmp_path / "w.h5", told)
+        path = write_h5(tmp_path / "w.h5", stored)
         with pytest.raises(DamagedDataError, match=words):
             check_layers(path, read_layers(path))
     (tmp_path / "w.h5").write_bytes(b"x")
@@ -141,7 +138,7 @@ def test_rows_of_a_channels_first_kernel_go_to_their_places() -> None:
 @IGNORE_COPIES
 def test_the_network_is_the_one_that_keras_builds(tmp_path: Path) -> None:
     layers = vgg16_layers(7, 64)
-    found = open_vgg16(write_h5(tmp_path / "w.h5", layers)).foreign.network
+    found = open_vgg16(write_h5(tmp_path / "w.h5", layers)).model.network
     keras = load_backend().keras
     kinds = keras.layers
     x = picture = keras.Input((64, 64, 3))
@@ -172,7 +169,7 @@ def test_caffes_names_mean_channels_first_except_in_the_published_file(tmp_path:
     ):
         opened = open_vgg16(path, **options)  # type: ignore[arg-type]  a table of options
         assert opened.channels == order
-        assert np.array_equal(opened.foreign.network.get_layer("fc6").get_weights()[0], wanted)
+        assert np.array_equal(opened.model.network.get_layer("fc6").get_weights()[0], wanted)
     plain = open_vgg16(write_h5(tmp_path / "k.h5", vgg16_layers(5, 64)))
     assert plain.channels == "last"
     assert is_published(Path("here/vgg16-places365_weights_tf_dim_ordering_tf_kernels.h5"))

@@ -1,4 +1,4 @@
-"""What a model from elsewhere takes and gives is read from all of it, or asked for."""
+"""What an imported model takes and gives is read from all of it, or asked for."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +11,9 @@ from support.imported import SIZE, small_network
 from support.weights import IGNORE_COPIES
 
 from sceneset.errors import InterruptedRunError, SettingsError, memory_errors
-from training.imported.adopting import Reading, own_answers
-from training.imported.opening import Foreign, open_foreign
-from training.imported.reading import OutputName, read_output, read_scaling, taught_range
+from training.imported.adapting import own_answers
+from training.imported.inspecting import OutputName, expected_range, read_output, read_scaling
+from training.imported.opening import ImportedModel, open_imported
 from training.models.backend import load_backend
 
 pytestmark = [pytest.mark.train, IGNORE_COPIES]
@@ -23,10 +23,10 @@ SIGMOID = np.array([[0.7, 0.7, 0.1], [0.1, 0.1, 0.2]], np.float32)
 LOGITS = np.array([[2.7, -0.7, 0.1], [0.1, 5.1, 0.2]], np.float32)
 
 
-def foreign(run: Callable[[Any], Any] = np.asarray, network: Any = None) -> Foreign:  # noqa: ANN401  Keras has no types
+def imported(run: Callable[[Any], Any] = np.asarray, network: Any = None) -> ImportedModel:  # noqa: ANN401  Keras has no types
     """Return a model as its file would hold it."""
     shape = (None, SIZE, SIZE, 3)
-    return Foreign(Path("m.keras"), shape, (None, 3), "float32", run, (), network)
+    return ImportedModel(Path("m.keras"), shape, (None, 3), "float32", run, (), network)
 
 
 def network(first: Callable[[Any, Any], Any]) -> Any:  # noqa: ANN401
@@ -60,7 +60,7 @@ def augmented(layers: Any, image: Any) -> Any:  # noqa: ANN401
 def test_the_range_is_the_one_that_the_layers_bring_to_a_networks_values(
     first: Callable[[Any, Any], Any], taken: str
 ) -> None:
-    found = taught_range(network(first))
+    found = expected_range(network(first))
     assert found is not None
     assert found[0] == taken
 
@@ -82,18 +82,18 @@ def test_the_range_is_the_one_that_the_layers_bring_to_a_networks_values(
 )
 def test_a_range_that_the_layers_leave_open_is_asked_for(first: Callable[[Any, Any], Any]) -> None:
     found = network(first)
-    assert taught_range(found) is None
+    assert expected_range(found) is None
     with pytest.raises(SettingsError, match="black and white"):
-        read_scaling(foreign(network=found), None)
+        read_scaling(imported(network=found), None)
 
 
 def test_a_stated_range_against_the_layers_is_said() -> None:
-    found = foreign(network=small_network())
+    found = imported(network=small_network())
     name = found.network.layers[0].name
     stated = ("0..1", f"as stated, against its layer {name} (0..255)")
     assert read_scaling(found, "0..1") == stated
     assert read_scaling(found, "none") == ("none", "as stated")
-    assert read_scaling(foreign(), "torch") == ("torch", "as stated")
+    assert read_scaling(imported(), "torch") == ("torch", "as stated")
 
 
 def ended(end: Callable[[Any, Any], Any]) -> Any:  # noqa: ANN401
@@ -116,38 +116,38 @@ def test_probabilities_are_known_whatever_the_last_layer_is(
     tmp_path: Path, end: Callable[[Any, Any], Any]
 ) -> None:
     ended(end).save(tmp_path / "m.keras")
-    found = open_foreign(tmp_path / "m.keras")
+    found = open_imported(tmp_path / "m.keras")
     pictures = np.random.default_rng(0).integers(0, 256, (4, SIZE, SIZE, 3), dtype=np.uint8)
-    rows = own_answers(found, Reading(SIZE, "0..255", "logits"), pictures)
+    rows = own_answers(found, "0..255", pictures)
     assert read_output(found, None, rows)[0] == "probabilities"
 
 
 def test_yes_or_no_by_an_operation_is_refused() -> None:
-    found = foreign(network=ended(lambda keras, x: keras.ops.sigmoid(x)))
+    found = imported(network=ended(lambda keras, x: keras.ops.sigmoid(x)))
     with pytest.raises(SettingsError, match="yes or no"):
         read_output(found, None, SIGMOID)
 
 
 @pytest.mark.parametrize(
-    ("asked", "rows", "words"),
+    ("requested", "rows", "words"),
     [("probabilities", LOGITS, "outside 0..1"), ("logits", SOFTMAX, "sum to 1")],
 )
 def test_a_stated_output_that_the_answers_belie_is_refused(
-    asked: OutputName, rows: NDArray[np.float32], words: str
+    requested: OutputName, rows: NDArray[np.float32], words: str
 ) -> None:
     with pytest.raises(SettingsError, match=words) as caught:
-        read_output(foreign(), asked, rows)
+        read_output(imported(), requested, rows)
     assert "--outputs" in caught.value.cure
 
 
 def test_a_stated_output_that_can_be_holds() -> None:
-    assert read_output(foreign(), "probabilities", SOFTMAX) == ("probabilities", "as stated")
-    assert read_output(foreign(), "logits", LOGITS) == ("logits", "as stated")
-    assert "do not sum to 1" in read_output(foreign(), "probabilities", SIGMOID)[1]
+    assert read_output(imported(), "probabilities", SOFTMAX) == ("probabilities", "as stated")
+    assert read_output(imported(), "logits", LOGITS) == ("logits", "as stated")
+    assert "do not sum to 1" in read_output(imported(), "probabilities", SIGMOID)[1]
 
 
 @pytest.mark.parametrize(
-    ("error", "told", "words"),
+    ("error", "raised", "words"),
     [
         (InterruptedRunError(15), InterruptedRunError, "interrupted"),
         (MemoryError("4 GB"), SettingsError, "memory ran out: 4 GB"),
@@ -155,11 +155,11 @@ def test_a_stated_output_that_can_be_holds() -> None:
     ],
 )
 def test_only_a_layers_own_trouble_is_told_as_the_size(
-    error: Exception, told: type[Exception], words: str
+    error: Exception, raised: type[Exception], words: str
 ) -> None:
     def run(_pixels: Any) -> Any:  # noqa: ANN401
         raise error
 
     pictures = np.zeros((1, SIZE, SIZE, 3), np.uint8)
-    with pytest.raises(told, match=words), memory_errors(""):
-        own_answers(foreign(run), Reading(SIZE, "0..255", "logits"), pictures)
+    with pytest.raises(raised, match=words), memory_errors(""):
+        own_answers(imported(run), "0..255", pictures)

@@ -1,15 +1,12 @@
 """Grad-CAM on networks whose answer is known because their weights are set by hand."""
 
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
 from support.explain import SIZE, colour_detector, squares
 
-from sceneset.images import Fit
+from training.exports.explain import KerasExplainer
 from training.models.backend import load_backend
-from training.report.examples import Explainer, square_overlay
+from training.report.examples import square_overlay
 
 pytestmark = [
     pytest.mark.train,
@@ -19,7 +16,7 @@ pytestmark = [
 
 @pytest.mark.parametrize("taps", [1, 2])
 def test_the_class_asked_for_is_seen_where_it_was_drawn(taps: int) -> None:
-    explainer = Explainer(colour_detector(taps=taps))
+    explainer = KerasExplainer(colour_detector(taps=taps))
     picture = squares()
     top, red, green = explainer.explain(np.stack([picture] * 3), [None, 0, 1])
     assert (top.label, red.label, green.label) == (0, 0, 1)
@@ -33,25 +30,13 @@ def test_the_class_asked_for_is_seen_where_it_was_drawn(taps: int) -> None:
 def test_the_probability_is_that_of_the_model() -> None:
     model = colour_detector(taps=2)
     picture = squares()[None]
-    (found,) = Explainer(model).explain(picture)
+    (found,) = KerasExplainer(model).explain(picture)
     answer = np.asarray(model(picture.astype(np.float32), training=False))[0]
     assert found.probability == pytest.approx(answer[found.label], abs=1e-5)
 
 
-@pytest.mark.parametrize("how", ["crop", "pad"])
-def test_the_overlay_of_a_file_has_its_size_and_is_hot_on_the_object(how: Fit) -> None:
-    data = io.BytesIO()
-    Image.fromarray(squares(60, 32)).save(data, "PNG")
-    found, overlay = Explainer(colour_detector(taps=1)).explain_file(
-        data.getvalue(), SIZE, how, label=1
-    )
-    assert overlay.shape == (32, 60, 3)
-    assert found.heat.shape == (32, 60)
-    assert found.heat[8:20, 32:44].sum() > 0.7 * found.heat.sum()
-
-
 def test_more_pictures_than_a_batch_and_none_are_explained() -> None:
-    explainer = Explainer(colour_detector(taps=1))
+    explainer = KerasExplainer(colour_detector(taps=1))
     assert len(explainer.explain(np.stack([squares()] * 33))) == 33
     assert explainer.explain(np.empty((0, SIZE, SIZE, 3), np.uint8)) == []
     (one,) = explainer.explain(squares()[None])
@@ -64,4 +49,4 @@ def test_a_model_of_another_layout_is_refused() -> None:
     flat = keras.layers.Flatten()(image)
     head = keras.Sequential([keras.Input((192,)), keras.layers.Dense(2)], name="head")
     with pytest.raises(TypeError, match="pools no feature map"):
-        Explainer(keras.Model(image, head(flat)))
+        KerasExplainer(keras.Model(image, head(flat)))

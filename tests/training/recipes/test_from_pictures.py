@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.data.augment import Chances
-from training.recipes.scratch import changed
+from training.recipes.from_pictures import changed
 
 
 @pytest.mark.parametrize("chances", [Chances(flip=0.5), Chances(flip=0.5, erase=1e-9)])
