@@ -13,6 +13,8 @@ from PIL import Image
 from curate.commands.curate import curate
 from curate.settings import CurateSettings
 from sceneset.dataset import Dataset
+from sceneset.manifest.rows import ImageRow, SightingRow
+from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output
 
 Adopt = Callable[..., Dataset]
@@ -58,6 +60,21 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def keep_picture(
+    dataset: Dataset,
+    manifest: Manifest,
+    data: bytes,
+    sighting: SightingRow,
+    size: tuple[int, int] = (240, 180),
+) -> None:
+    """Put a JPEG into raw/ and the manifest, with a sighting of it."""
+    path = dataset.raw_name(sha(data), "jpg")
+    (dataset.root / path).parent.mkdir(parents=True, exist_ok=True)
+    (dataset.root / path).write_bytes(data)
+    manifest.insert([ImageRow(sha(data), path, "JPEG", *size, len(data), sighting.seen_at)])
+    manifest.insert([sighting])
 
 
 def recoded(data: bytes, quality: int = 40) -> bytes:

@@ -10,10 +10,11 @@ from curate.publish.version import picture_path, version_texts
 from sceneset.checksums import write_checksums
 from sceneset.class_list import SceneClass, label_order, slug_of
 from sceneset.dataset import Dataset, create_dataset
-from sceneset.manifest.rows import ImageRow, SightingRow, Split
+from sceneset.manifest.rows import SightingRow, Split
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output
 from sceneset.versions.published import PublishedPicture, read_pictures, split_counts, version_id
+from support.curate import keep_picture
 from support.drawing import draw_jpeg
 
 ODD_NAMES = ("007", "10_night", "Beach & coast", "Café-bar", "NA", "a.b", "dog", "what?", "日本 🌸")
@@ -41,7 +42,8 @@ def publish(root: Path, classes: Mapping[str, Sequence[bytes]], **record: Any) -
             for rank, data in enumerate(files):
                 picture = _picture(name, names.index(name), data, SPLIT_OF[rank % len(SPLIT_OF)])
                 pictures.append(picture)
-                _keep(dataset, manifest, picture, data, class_id=ids[name], run=run)
+                row = _sighting(picture, class_id=ids[name], run=run)
+                keep_picture(dataset, manifest, data, row, size=(16, 16))
         manifest.finish_run(run, "published", {"number": 1})
     facts = {
         "version": version_id(pictures),
@@ -74,25 +76,13 @@ def _picture(name: str, label: int, data: bytes, split: Split) -> PublishedPictu
     )  # fmt: skip
 
 
-def _keep(
-    dataset: Dataset,
-    manifest: Manifest,
-    picture: PublishedPicture,
-    data: bytes,
-    *,
-    class_id: int,
-    run: int,
-) -> None:
-    path = dataset.raw_name(picture.sha256, "jpg")
-    (dataset.root / path).parent.mkdir(parents=True, exist_ok=True)
-    (dataset.root / path).write_bytes(data)
-    manifest.insert([ImageRow(picture.sha256, path, "JPEG", 16, 16, len(data), TIME)])
-    manifest.insert([SightingRow(
+def _sighting(picture: PublishedPicture, *, class_id: int, run: int) -> SightingRow:
+    return SightingRow(
         engine=picture.engine, class_id=class_id, query="q", rank=0, result_id=picture.sha256,
         page_url=picture.page_url, site=picture.site, licence="CC BY 4.0",
         licence_url="https://creativecommons.org/licenses/by/4.0/", creator='A "B", C',
         sha256=picture.sha256, status="kept", run_id=run, seen_at=TIME,
-    )])  # fmt: skip
+    )  # fmt: skip
 
 
 def exported(dataset: Dataset, name: Any, out: Path, **options: Any) -> Outcome:  # noqa: ANN401  any format, any setting

@@ -10,12 +10,12 @@ from curate.commands.forget import ForgetSettings, forget
 from sceneset.checksums import altered_files
 from sceneset.class_list import SceneClass
 from sceneset.dataset import Dataset, DatasetSettings, create_dataset
-from sceneset.manifest.rows import ImageRow, SightingRow
+from sceneset.manifest.rows import SightingRow
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output
 from sceneset.versions.published import numbers, read_record
 from sceneset.versions.verify import verify
-from support.curate import recoded, run, sha
+from support.curate import keep_picture, recoded, run, sha
 from support.curate_exports import exported
 from support.drawing import draw_jpeg
 
@@ -34,7 +34,8 @@ def fill(root: Path) -> Path:
         run_id = manifest.start_run("scrape", {}, {})
         for name, files in PICTURES.items():
             for n, data in enumerate([*files, *([COPY] if name == "A" else [])]):
-                _keep(dataset, manifest, data, _sighting(ids[name], name, n, data, run_id=run_id))
+                row = _sighting(ids[name], name, n, data, run_id=run_id)
+                keep_picture(dataset, manifest, data, row)
         again = _sighting(ids["A"], "A", 50, WANTED, run_id=run_id, site="other.example")
         manifest.insert([again])
         failed = _sighting(ids["A"], "A", 51, b"", run_id=run_id, status="failed", sha256=None)
@@ -70,14 +71,6 @@ def _sighting(  # a result of class A stands on PAGE's site, one of class B else
         status=status or ("duplicate" if n == 50 else "kept"),  # type: ignore[arg-type]
         reason="http_error" if status == "failed" else "", run_id=run_id, seen_at="2026-01-01",
     )  # fmt: skip
-
-
-def _keep(dataset: Dataset, manifest: Manifest, data: bytes, row: SightingRow) -> None:
-    path = dataset.raw_name(sha(data), "jpg")
-    (dataset.root / path).parent.mkdir(parents=True, exist_ok=True)
-    (dataset.root / path).write_bytes(data)
-    manifest.insert([ImageRow(sha(data), path, "JPEG", 240, 180, len(data), "2026-01-01")])
-    manifest.insert([row])
 
 
 def version_of(dataset: Dataset, number: int) -> str:
