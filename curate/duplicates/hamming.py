@@ -34,6 +34,7 @@ _PAIRS_AT_ONCE = 65_536
 # A pair in one number, so that it takes 8 bytes and sorts fast: i, j, distance.
 _PLACE_BITS, _DISTANCE_BITS = 28, 7
 
+Mask = NDArray[np.bool_]
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
 PairArrays = tuple[Indices, Indices, NDArray[np.uint8]]
@@ -287,6 +288,42 @@ def cross_pairs(a: Hashes, b: Hashes, radius: int, *, brute_below: int = BRUTE_B
     groups_a, groups_b = _grouped(a), _grouped(b)
     near = _near(groups_a.unique, groups_b.unique, radius, same=False, brute_below=brute_below)
     return _sorted(_packed(*pairs) for pairs in _members(near, groups_a, groups_b))
+
+
+def new_pairs_within(hashes: Hashes, new: Mask, radius: int) -> Pairs:
+    """Return the pairs of `pairs_within` that a new picture is part of; `new` is bool[N].
+
+    New ones are compared with all, old ones not with each other: what a set costs that grows.
+    """
+    if new.all():
+        return pairs_within(hashes, radius)
+    fresh, old = np.flatnonzero(new), np.flatnonzero(~new)
+    among, across = (
+        pairs_within(hashes[fresh], radius),
+        cross_pairs(hashes[fresh], hashes[old], radius),
+    )
+    i, j = fresh[across.i], old[across.j]
+    return _sorted(
+        [
+            _packed(fresh[among.i], fresh[among.j], among.d),
+            _packed(np.minimum(i, j), np.maximum(i, j), across.d),
+        ]
+    )
+
+
+def new_cross_pairs(a: Hashes, b: Hashes, new: tuple[Mask, Mask], radius: int) -> Pairs:
+    """Return the pairs of `cross_pairs` of which one side is new; `new` is bool[len(a)], bool[len(b)]."""
+    new_a, new_b = new
+    if new_a.all() or new_b.all():
+        return cross_pairs(a, b, radius)
+    fresh, old, late = np.flatnonzero(new_a), np.flatnonzero(~new_a), np.flatnonzero(new_b)
+    first, second = cross_pairs(a[fresh], b, radius), cross_pairs(a[old], b[late], radius)
+    return _sorted(
+        [
+            _packed(fresh[first.i], first.j, first.d),
+            _packed(old[second.i], late[second.j], second.d),
+        ]
+    )
 
 
 def _grouped(hashes: Hashes) -> _Groups:

@@ -1,7 +1,7 @@
 """Find pictures that are copies of each other, and those near enough to leak."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import combinations
 from math import sqrt
 from typing import Literal, NamedTuple
@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.duplicates.hamming import cross_pairs, pairs_within
+from curate.duplicates.hamming import Mask, new_cross_pairs, new_pairs_within
 from curate.features.alignment import (
     align,
     has_wider_border,
@@ -22,6 +22,8 @@ from curate.features.fidelity import Fidelity
 from curate.features.phash import NO_HASH, VIEWS
 from sceneset.manifest.rows import KeptPicture
 
+# Raise the number when the same features can lead to other links.
+ALGORITHM = "links/1"
 _LEAST_BORDER = 0.03
 # Boxes are found to 1 % of each side.
 _AREA_STEP = 0.04
@@ -76,32 +78,35 @@ def find_links(
     radius: int,
     leak_radius: int,
     views: bool,
+    compared: Collection[str] = (),
 ) -> list[Link]:
     """Return one link per pair of pictures that look alike, the strongest there is, sorted.
 
     Pictures within `radius`, whole or with `views` also mirrored or cropped, are copies when their
     aligned thumbnails agree too. Whole and mirrored pictures within `leak_radius` are linked
-    without being copies.
+    without being copies. Pairs of pictures that were both `compared` before are left out: a link
+    depends on its two pictures alone.
     """
     names = sorted(s for s in pictures if features.whole[s] != NO_HASH)
+    new = ~np.isin(np.array(names, "U64"), np.array(sorted(compared), "U64"))
     best: dict[tuple[str, str], Link] = {}
-    for link in _whole_links(names, features, radius, leak_radius):
+    for link in _whole_links(names, new, features, radius, leak_radius):
         best[link.pair] = link
-    for link in _mirrored_links(names, features, radius, leak_radius, views=views):
+    for link in _mirrored_links(names, new, features, radius, leak_radius, views=views):
         pair = link.pair
         if pair not in best or (link.duplicate and not best[pair].duplicate):
             best[pair] = link
     if views:
         copies = {pair for pair, link in best.items() if link.duplicate}
-        best |= _view_links(names, features, radius, copies)
+        best |= _view_links(names, new, features, radius, copies)
     return sorted(best.values())
 
 
 def _whole_links(
-    names: list[str], features: Features, radius: int, leak_radius: int
+    names: list[str], new: Mask, features: Features, radius: int, leak_radius: int
 ) -> Iterator[Link]:
     hashes = np.array([features.whole[s] for s in names], np.uint64)
-    for i, j, d in zip(*pairs_within(hashes, leak_radius), strict=True):
+    for i, j, d in zip(*new_pairs_within(hashes, new, leak_radius), strict=True):
         first, second = features.thumbs[names[i]], features.thumbs[names[j]]
         same = bool(d <= radius) and same_whole(first, second)
         link = Link(names[i], names[j], int(d), "whole", same)
@@ -120,6 +125,7 @@ def _by_border(link: Link, features: Features) -> Link:
 
 def _mirrored_links(
     names: list[str],
+    new: Mask,
     features: Features,
     radius: int,
     leak_radius: int,
@@ -129,7 +135,7 @@ def _mirrored_links(
     whole = np.array([features.whole[s] for s in names], np.uint64)
     mirrored = np.array([features.mirrored[s] for s in names], np.uint64)
     closest: dict[tuple[int, int], int] = {}
-    for i, j, d in zip(*cross_pairs(whole, mirrored, leak_radius), strict=True):
+    for i, j, d in zip(*new_cross_pairs(whole, mirrored, (new, new), leak_radius), strict=True):
         pair = (min(i, j), max(i, j))
         if i != j:
             closest[pair] = min(int(d), closest.get(pair, 64))
@@ -141,13 +147,14 @@ def _mirrored_links(
 
 def _view_links(
     names: list[str],
+    new: Mask,
     features: Features,
     radius: int,
     known: set[tuple[str, str]],
 ) -> dict[tuple[str, str], Link]:
     """Return a verified link per pair whose one picture looks like a view of the other."""
     best: dict[tuple[str, str], tuple[float, Link]] = {}
-    for (part, whole, flipped), (d, view) in _view_candidates(names, features, radius).items():
+    for (part, whole, flipped), (d, view) in _view_candidates(names, new, features, radius).items():
         pair = (min(part, whole), max(part, whole))
         if pair in known:
             continue
@@ -163,15 +170,18 @@ def _view_links(
 
 
 def _view_candidates(
-    names: list[str], features: Features, radius: int
+    names: list[str], new: Mask, features: Features, radius: int
 ) -> dict[tuple[str, str, bool], tuple[int, int]]:
     """Return (part, whole, mirrored) -> (distance, view) of the view that comes nearest."""
     views = np.array([features.views[s] for s in names], np.uint64).reshape(-1)
     cut = np.flatnonzero(views != NO_HASH)
+    new_cut = new[cut // len(VIEWS)]
     nearest: dict[tuple[str, str, bool], tuple[int, int]] = {}
     for flipped, source in ((False, features.whole), (True, features.mirrored)):
         queries = np.array([source[s] for s in names], np.uint64)
-        for i, k, d in zip(*cross_pairs(queries, views[cut], radius), strict=True):
+        for i, k, d in zip(
+            *new_cross_pairs(queries, views[cut], (new, new_cut), radius), strict=True
+        ):
             j, view = divmod(int(cut[k]), len(VIEWS))
             if i != j:
                 key = (names[i], names[j], flipped)

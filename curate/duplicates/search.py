@@ -1,19 +1,95 @@
 """Search a set's usable pictures for copies: identical hashes first, then pairs."""
 
+import gzip
+import hashlib
+import json
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from curate.duplicates.links import Key, Link, LinkKind, find_links, key_of, with_pixels
+from curate.duplicates.links import (
+    ALGORITHM,
+    Key,
+    Link,
+    LinkKind,
+    find_links,
+    key_of,
+    with_pixels,
+)
 from curate.duplicates.representative import find_enlarged, ranked
 from curate.features.alignment import plain_vectors
 from curate.features.cache import Features, FullMeasures
 from curate.features.fidelity import Fidelity
 from curate.features.phash import NO_HASH
 from curate.settings import CurateSettings
+from sceneset.atomic import write_file
 from sceneset.manifest.rows import KeptPicture
+
+FILE = "links.json.gz"
+# More would take longer to read than to find.
+MOST_LINKS_PER_PICTURE = 20
+
+
+class Compared(NamedTuple):
+    """Pictures that were all compared with each other, by SHA-256, and every link among them."""
+
+    pictures: frozenset[str] = frozenset()
+    links: tuple[Link, ...] = ()
+
+    def among(self, pictures: Collection[str]) -> "Compared":
+        """Return what is known of these pictures alone."""
+        names = self.pictures & set(pictures)
+        links = (link for link in self.links if link.first in names and link.second in names)
+        return Compared(names, tuple(links))
+
+
+@dataclass(frozen=True)
+class LinkCache:
+    """The file that keeps the links found with one set of algorithms and radii."""
+
+    path: Path
+    key: str
+
+    def read(self) -> Compared:
+        """Return what an earlier run found, nothing when it is not there, damaged or of another key."""
+        try:
+            stored = json.loads(gzip.decompress(self.path.read_bytes()))
+            if stored["key"] != self.key:
+                return Compared()
+            names = [str(name) for name in stored["pictures"]]
+            links = (Link(names[i], names[j], *rest) for i, j, *rest in stored["links"])
+            return Compared(frozenset(names), tuple(links))
+        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError):
+            return Compared()
+
+    def write(self, pictures: Iterable[str], links: Collection[Link]) -> None:
+        """Write what this run found; of a set that is mostly copies nothing is kept.
+
+        Raises OSError as the system gives it.
+        """
+        names = sorted(pictures)
+        if len(links) > MOST_LINKS_PER_PICTURE * len(names):
+            self.path.unlink(missing_ok=True)
+            return
+        place = {name: k for k, name in enumerate(names)}
+        stored = {
+            "key": self.key,
+            "pictures": names,
+            "links": [(place[one.first], place[one.second], *one[2:]) for one in links],
+        }
+        write_file(self.path, gzip.compress(json.dumps(stored).encode(), 1, mtime=0))
+
+
+def link_cache(folder: Path, algorithms: Iterable[object]) -> LinkCache:
+    """Return the cache in a folder for all that a link depends on besides the pictures."""
+    text = " ".join(map(str, (ALGORITHM, *algorithms)))
+    return LinkCache(folder / FILE, hashlib.sha256(text.encode()).hexdigest())
+
 
 # Two pictures that agree this well with a third agree by 2 * 0.99^2 - 1 = 0.96 and 0.80.
 LEADER_LUMA = 0.99
@@ -46,8 +122,12 @@ def search(
     measure_fully: MeasureFully,
     *,
     kept: frozenset[Key],
+    cache: LinkCache,
 ) -> SearchResult:
-    """Collapse identical-hash groups, link what is left, and measure pictures with copies fully."""
+    """Collapse identical-hash groups, link what is left, and measure pictures with copies fully.
+
+    Pictures that an earlier run compared with each other are not compared again.
+    """
     names = {p.sha256 for p in usable}
     flat = {s for s in names if features.whole[s] == NO_HASH}
     groups = identical_hash_groups(names, features, measure_fully(flat).digests)
@@ -55,13 +135,7 @@ def search(
     represented = collapse_groups(usable, groups, full, kept=kept)
     left = _representatives(usable, represented)
     names = {p.sha256 for p in left}
-    links = find_links(
-        names,
-        features,
-        radius=settings.radius,
-        leak_radius=settings.leak_radius,
-        views=settings.views,
-    )
+    links = _links(names, features, settings, cache)
     alike = {s for link in links if link.duplicate for s in link.pair}
     full = measure_fully(flat | alike | (names & full.digests.keys()))
     return SearchResult(left, represented, with_pixels(links, names, full.digests), full)
@@ -151,3 +225,21 @@ def _representatives(
         own = (key[0], represented[key].second) if key in represented else key
         rank[own] = min(picture.rank, rank.get(own, picture.rank))
     return [replace(p, rank=rank[key_of(p)]) for p in pictures if key_of(p) not in represented]
+
+
+def _links(
+    pictures: set[str], features: Features, settings: CurateSettings, cache: LinkCache
+) -> list[Link]:
+    known = cache.read().among(pictures)
+    new_links = find_links(
+        pictures,
+        features,
+        radius=settings.radius,
+        leak_radius=settings.leak_radius,
+        views=settings.views,
+        compared=known.pictures,
+    )
+    links = sorted([*known.links, *new_links])
+    if known.pictures != pictures:
+        cache.write(pictures, links)
+    return links

@@ -1,6 +1,7 @@
 """Search the published splits again for copies that stand in two of them.
 
-The links that made the groups are not used: every picture of a split is compared with every one of another, from their hashes and thumbnails.
+Nothing that made the groups is used: neither their links, nor those remembered from earlier runs.
+Every picture of a split is compared with every one of another, from their hashes and thumbnails.
 """
 
 from collections import defaultdict

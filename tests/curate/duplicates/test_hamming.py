@@ -9,6 +9,8 @@ from curate.duplicates.hamming import (
     cross_pairs,
     cut,
     near_pairs,
+    new_cross_pairs,
+    new_pairs_within,
     pairs_within,
 )
 
@@ -163,3 +165,27 @@ def test_many_pairs_are_found_across_chunks() -> None:
     assert listed(cross_pairs(hashes, hashes[:2000], 8, brute_below=0)) == listed(
         cross_pairs(hashes, hashes[:2000], 8, brute_below=10**6)
     )
+
+
+@given(hashes=HASHES, radius=RADII, data=st.data())
+def test_what_is_new_is_compared_with_all_and_what_is_old_not_again(
+    hashes: Hashes, radius: int, data: st.DataObject
+) -> None:
+    size = len(hashes)
+    new = np.array(data.draw(st.lists(st.booleans(), min_size=size, max_size=size)), bool)
+    everything = pairs_within(hashes, radius)
+    expected = [p for p in zip(*everything, strict=True) if new[p[0]] or new[p[1]]]
+    assert list(zip(*new_pairs_within(hashes, new, radius), strict=True)) == expected
+
+
+@given(a=HASHES, b=HASHES, radius=RADII, data=st.data())
+def test_across_two_sets_too_only_pairs_with_something_new_are_looked_for(
+    a: Hashes, b: Hashes, radius: int, data: st.DataObject
+) -> None:
+    new_a, new_b = (
+        np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)), bool)
+        for n in (len(a), len(b))
+    )
+    everything = zip(*cross_pairs(a, b, radius), strict=True)
+    expected = [p for p in everything if new_a[p[0]] or new_b[p[1]]]
+    assert list(zip(*new_cross_pairs(a, b, (new_a, new_b), radius), strict=True)) == expected
