@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from zipfile import BadZipFile
 
 import numpy as np
@@ -51,6 +52,7 @@ class Explainer:
         self._bundle, self._workers = bundle, workers
         self._fit = bundle.fit
         self._loaded: tuple[InterpreterPool, list[Dense]] | None = None
+        self._lock = Lock()
 
     def load(self) -> tuple[InterpreterPool, list[Dense]]:
         """Return model and head, loaded unless that was done.
@@ -58,13 +60,14 @@ class Explainer:
         Raises MissingInputError when the bundle lacks them, DamagedDataError when they do not fit
         each other or were altered since the bundle was checked, OSError.
         """
-        if self._loaded is None:
-            self._check_files()
-            head = read_head_file(self._bundle.path(HEAD_NAME))
-            path = self._bundle.path(MODEL_NAME)
-            loader = Loader(path, lambda one: self._check_shapes(one, head))
-            self._loaded = InterpreterPool(loader.load, self._workers), head
-        return self._loaded
+        with self._lock:
+            if self._loaded is None:
+                self._check_files()
+                head = read_head_file(self._bundle.path(HEAD_NAME))
+                path = self._bundle.path(MODEL_NAME)
+                loader = Loader(path, lambda one: self._check_shapes(one, head))
+                self._loaded = InterpreterPool(loader.load, self._workers), head
+            return self._loaded
 
     def load_in(self, executor: Executor) -> None:
         """Load in a thread of `executor` unless that was done. Raises as `load` does."""
@@ -72,7 +75,7 @@ class Explainer:
             executor.submit(self.load).result()
 
     def explain(self, pixels: NDArray[np.uint8], label: int | None = None) -> Explanation:
-        """Explain the class asked for, or the most probable, of what the model saw.
+        """Explain the requested class, or the most probable, of what the model saw.
 
         `pixels` are what `Engine.prepare` returns: uint8[size, size, 3]. Raises as `load` does.
         """
