@@ -138,7 +138,7 @@ def export_all(job: ExportJob, kinds: Sequence[str]) -> list[Export]:
     """
     writers = {"litert": _litert, "saved_model": _saved_model, "onnx": _onnx}
     floats = [one for kind in kinds if kind in writers for one in writers[kind](job)]
-    _prove_few(*_prove_every(job, floats), floats)
+    _prove(job, floats)
     small = [_shrink(job, kind) for kind in kinds if kind in ("fp16", "int8")]
     _judge(job, {export: data for export, data in small if data})
     exports = [*(one.export for one in floats), *(export for export, _ in small)]
@@ -191,11 +191,8 @@ def _onnx(job: ExportJob) -> list[FloatExport]:
     return [FloatExport(export, load_late(partial(onnx_runner, path)))]
 
 
-def _prove_every(job: ExportJob, exports: Sequence[FloatExport]) -> tuple[ExportJob, Probabilities]:
-    """Compare float exports with the model on every picture.
-
-    Returns the job with the examples that could be read, and the model's probabilities of them.
-    """
+def _prove(job: ExportJob, exports: Sequence[FloatExport]) -> None:
+    """Compare float exports with the model on every picture that can be read, then on a few."""
     runners = {one.export.name: one.every for one in exports if one.every is not None}
     if job.reference is None:
         runners[""] = forward(job.model)
@@ -206,13 +203,17 @@ def _prove_every(job: ExportJob, exports: Sequence[FloatExport]) -> tuple[Export
         if one.every is not None:
             one.export.parity[PIXELS] = compare(reference, answers[one.export.name])
             require_exact(one.export.name, one.export.parity[PIXELS], imported=job.imported)
-    return replace(job, examples=tuple(job.examples[place] for place in read)), reference
+    few = pick_evenly(range(len(read)), FEW)
+    _prove_few(job, [job.examples[read[place]] for place in few], reference[few], exports)
 
 
-def _prove_few(job: ExportJob, every: Probabilities, exports: Sequence[FloatExport]) -> None:
-    """Compare on a few pictures what takes whole files, and what explains."""
-    places = pick_evenly(range(len(job.examples)), FEW)
-    examples, reference = [job.examples[place] for place in places], every[places]
+def _prove_few(
+    job: ExportJob,
+    examples: Sequence[Example],
+    reference: Probabilities,
+    exports: Sequence[FloatExport],
+) -> None:
+    """Compare on these pictures what takes whole files, and what explains."""
     runners = {one.export.name: one.few for one in exports if one.few is not None}
     answers, read = job.run(runners, examples, "proving the rest")
     require_some(read, examples)
