@@ -31,6 +31,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.remote.client_config import ClientConfig
 from urllib3.exceptions import HTTPError
 
+from sceneset.errors import first_line
 from sceneset.signals import end_with_parent
 from scraper.browser.chromedriver import DriverChoice
 from scraper.reader import BrowserLost, Unreachable
@@ -226,7 +227,7 @@ def local_driver(
         return Started(_connect(service.service_url, options, patience, ours=True), sweep)
     except (WebDriverException, HTTPError, OSError) as error:
         sweep()
-        raise BrowserLost(_first_line(error)) from error
+        raise BrowserLost(_problem(error)) from error
     except BaseException:
         sweep()
         raise
@@ -237,7 +238,9 @@ def grid_driver(url: str, *, headful: bool = False) -> Started:
     try:
         driver = _connect(url, grid_options(headful=headful), COMMAND_S, ours=False)
     except (WebDriverException, HTTPError, OSError) as error:
-        raise BrowserLost(f"the Grid at {url} gives no browser: {_first_line(error)}") from error
+        raise BrowserLost(
+            f"the Grid at {url} gives no browser: {first_line(error, getattr(error, 'msg', None) or None)}"
+        ) from error
     return Started(driver, None)
 
 
@@ -277,7 +280,7 @@ class Browser:
             return False
         except WebDriverException as error:
             if "net::ERR_" in str(error):
-                raise Unreachable(_first_line(error)) from error
+                raise Unreachable(_problem(error)) from error
             raise self._loss(error) from error
         except HTTPError as error:
             raise self._loss(error) from error
@@ -354,7 +357,7 @@ class Browser:
 
     def _loss(self, error: Exception) -> BrowserLost:
         self._lost = True
-        return BrowserLost(_first_line(error))
+        return BrowserLost(_problem(error))
 
 
 def _is_gone(error: Exception) -> bool:
@@ -364,6 +367,6 @@ def _is_gone(error: Exception) -> bool:
     return isinstance(error, gone) or any(sign in str(error) for sign in signs)
 
 
-def _first_line(error: BaseException) -> str:
-    text = getattr(error, "msg", None) or str(error)
-    return str(text).splitlines()[0] if text else type(error).__name__
+def _problem(error: BaseException) -> str:
+    """Return what went wrong in a line, without Selenium's prefix and stack."""
+    return first_line(error, getattr(error, "msg", None) or None)

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
+from sceneset.errors import first_line
 from sceneset.images import MAX_BYTES
 from scraper.http.rate_limit import retry_after
 from scraper.http.ssrf import Guard, GuardedAdapter
@@ -23,6 +24,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 MAX_WORDS = 200
+MAX_ERROR = 100_000
 LONGEST_WAIT_S = 30.0
 _OK = 200
 _RETRY_LATER = frozenset({429, 503})
@@ -100,7 +102,7 @@ class BoundedSession:
             ) as error:
                 if self._guard.expired:
                     raise NoAnswer("the answer takes too long", "timeout") from error
-                raise NoAnswer(_first_line(error), "http_error") from error
+                raise NoAnswer(_problem(error), "http_error") from error
 
     def close(self) -> None:
         """Close the connections."""
@@ -193,9 +195,9 @@ class Downloader:
         return self._session.get(url)
 
 
-def _first_line(error: BaseException) -> str:
+def _problem(error: BaseException) -> str:
     """Say what went wrong, without the library's nested wording where the case is a common one."""
-    text = (str(error).splitlines() or [""])[0] or type(error).__name__
+    text = first_line(error, limit=MAX_ERROR)
     known = {
         "NameResolutionError": "no such host is known",
         "not on the public internet": "its host is not on the public internet",
