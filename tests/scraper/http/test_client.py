@@ -93,7 +93,7 @@ def test_compressed_bytes_that_nobody_asked_for_are_unpacked() -> None:
 @pytest.mark.parametrize(
     ("body", "encoding"),
     [
-        (gzip.compress(b"a picture")[:-12], "gzip"),
+        (gzip.compress(b"a picture", mtime=0)[:-12], "gzip"),
         (b"no gzip", "gzip"),
         (b"?", "br"),
         (b"?", "gzip, gzip"),
