@@ -41,7 +41,7 @@ class Conflict(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Settled:
+class ConflictResolution:
     """Which pictures of which classes are dropped, and which pictures may only train."""
 
     drops: dict[Key, Drop] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Settled:
 
 
 @dataclass(frozen=True)
-class Reviewed:
+class OverrideResult:
     """The pictures after a person's decisions: what is left, what is dropped, what must be kept."""
 
     pictures: list[KeptPicture]
@@ -84,7 +84,7 @@ class Decisions:
 
 def apply_overrides(
     pictures: Iterable[KeptPicture], overrides: Mapping[tuple[str, int], OverrideRow]
-) -> Reviewed:
+) -> OverrideResult:
     """Keep, drop and relabel what a person decided about; the latest decision holds.
 
     A relabelled picture is dropped from its old class and stands under the new one.
@@ -106,7 +106,7 @@ def apply_overrides(
         elif override.action == "keep":
             kept.add((class_id, sha256))
     left = [known[key] for key in sorted(known.keys() - drops.keys())]
-    return Reviewed(left, drops, frozenset(kept - drops.keys()))
+    return OverrideResult(left, drops, frozenset(kept - drops.keys()))
 
 
 def find_unusable(
@@ -136,7 +136,7 @@ def find_unusable(
 
 
 def decide(
-    reviewed: Reviewed,
+    reviewed: OverrideResult,
     features: Features,
     search: SearchResult,
     settings: CurateSettings,
@@ -199,7 +199,7 @@ def settle(
     *,
     copies: Mapping[str, set[str]],
     kept: frozenset[Key] = frozenset(),
-) -> Settled:
+) -> ConflictResolution:
     """Settle conflicts by a policy; what a person kept stands whatever the policy.
 
     `order` sorts pictures for `best-rank`; `copies` names each picture's direct copies, which a
@@ -207,7 +207,7 @@ def settle(
     """
     conflicts = list(conflicts)
     if policy == "best-rank":
-        return Settled(_drop_losers(conflicts, order, kept))
+        return ConflictResolution(_drop_losers(conflicts, order, kept))
     decided = [c for c in conflicts if (c.first in kept) != (c.second in kept)]
     drops = _drop_losers(decided, order, kept)
     undecided = {
@@ -219,7 +219,7 @@ def settle(
     }
     if policy == "train-only":
         alike = {s for _, sha256 in undecided for s in (sha256, *copies.get(sha256, ()))}
-        return Settled(drops, frozenset(alike))
+        return ConflictResolution(drops, frozenset(alike))
     for key, conflict in sorted(undecided.items()):
         if key in kept:
             continue
@@ -228,7 +228,7 @@ def settle(
         for copy in sorted(copies.get(sha256, ())):
             if (class_id, copy) in order and (class_id, copy) not in kept:
                 drops.setdefault((class_id, copy), Drop("conflict", sha256, conflict.distance))
-    return Settled(drops, frozenset(sha256 for _, sha256 in undecided.keys() & kept))
+    return ConflictResolution(drops, frozenset(sha256 for _, sha256 in undecided.keys() & kept))
 
 
 def _drop_losers(

@@ -1,18 +1,19 @@
-"""Define and check the settings of `curate`."""
+"""Define and check the settings of `curate`, `export` and `forget`."""
 
 from dataclasses import asdict, dataclass
-from math import isclose
+from math import isclose, isfinite
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from cyclopts import Parameter
 
-from sceneset.dataset import DEFAULT_ROOT
+from sceneset.dataset import DEFAULT_ROOT, DatasetSettings
 from sceneset.errors import SettingsError
 from sceneset.images import Encoding, Fit
 from sceneset.manifest.rows import SPLITS, Split
 from sceneset.workers import parse_executor
 
+FormatName = Literal["imagefolder", "parquet", "webdataset", "tfrecord", "croissant"]
 Conflicts = Literal["quarantine", "best-rank", "train-only"]
 Issue = Literal[
     "dark", "light", "blurry", "low_information", "odd_aspect_ratio", "odd_size", "grayscale"
@@ -29,6 +30,7 @@ THRESHOLDS: dict[Issue, float] = {
 }
 # Of 64 bits, of which random pictures share half: above this unrelated pictures match.
 MAX_RADIUS = 16
+MB = 1_000_000
 _MOST = 100
 _SPEED_ONLY = ("dataset", "executor", "keep_versions")
 
@@ -154,3 +156,49 @@ def _check_thresholds(text: str) -> None:
                 f"--thresholds {word!r} is not a threshold",
                 cure=f"give ISSUE=NUMBER, 0 to {_MOST}, of {', '.join(THRESHOLDS)}",
             )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings(DatasetSettings):
+    """What to export, how, and where to."""
+
+    format: FormatName
+    """What to write; each comes with a README.md that says how to read it."""
+    out: Path
+    """The folder to write; an earlier export that nobody changed is replaced whole."""
+    version: int | None = None
+    """Number of the published version; by default the current one."""
+    shard_mb: float = 500
+    """Pictures per file of parquet, webdataset and tfrecord, in MB."""
+
+    def __post_init__(self) -> None:
+        """Check the values. Raises SettingsError."""
+        if not (self.shard_mb > 0 and isfinite(self.shard_mb)):
+            raise SettingsError(f"--shard-mb is {self.shard_mb}", cure="give a number above 0")
+
+    @property
+    def shard_bytes(self) -> int:
+        """Return the size of a shard in bytes."""
+        return max(1, int(self.shard_mb * MB))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ForgetSettings(DatasetSettings):
+    """What to forget, just one of --site, --page and --sha256, and why."""
+
+    site: str | None = None
+    """Every picture found on this host or a host below it, such as example.org."""
+    page: str | None = None
+    """Every picture found on the page with this address, however it is spelt."""
+    sha256: str | None = None
+    """The picture with this SHA-256."""
+    reason: str = ""
+    """Why; stands in the manifest's tombstones."""
+    models: Path = Path("models")
+    """Where to look for bundles trained on the pictures, besides those that train recorded."""
+    in_advance: Annotated[bool, Parameter(negative="")] = False
+    """Refuse it from now on also when the data set holds nothing of it yet."""
+    dry_run: Annotated[bool, Parameter(negative="")] = False
+    """Only list what would go."""

@@ -97,7 +97,8 @@ def measure(root: Path = ROOT) -> dict[str, Any]:
     """Return every figure, and the names of what is outside the rules."""
     trees = modules(root)
     users = importers(trees)
-    single = sorted(name for name in map(dotted, trees) if users[name] == 1)
+    rooms = [dotted(path) for path in trees if path.name != "__init__.py"]
+    single = sorted(name for name in rooms if users[name] == 1)
     folders = Counter(str(path.parent) for path in trees)
     lengths = {str(path): length(root, path) for path in trees}
     return {

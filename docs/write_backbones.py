@@ -63,7 +63,7 @@ def page() -> str:
 def _row(row: Backbone) -> str:
     kind = row.pretrained.kind if row.pretrained else "none"
     source = f"<{row.source}>" if row.source else "-"
-    cut = f"`{row.cut}`" if row.cut else "-"
+    cut = f"`{row.fine_tune_from}`" if row.fine_tune_from else "-"
     return (
         f"| {row.name} | {row.parameters:,} | {row.smallest} | {row.scaling} | {len(row.taps) or 1} | {cut}"
         f" | {kind} | {row.licence or '-'} | {source} |\n"

@@ -40,8 +40,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from curate.commands.curate import curate
-    from curate.commands.export import ExportSettings, export
-    from curate.settings import CurateSettings
+    from curate.commands.export import export
+    from curate.settings import CurateSettings, ExportSettings
     from sceneset.dataset import Dataset
     from sceneset.errors import SceneSetError
     from sceneset.progress import Outcome, Output
@@ -79,7 +79,7 @@ _HOMES = {
     "CurateSettings": "curate.settings",
     "Dataset": "sceneset.dataset",
     "EvaluateSettings": "training.settings",
-    "ExportSettings": "curate.commands.export",
+    "ExportSettings": "curate.settings",
     "Outcome": "sceneset.progress",
     "Output": "sceneset.progress",
     "SceneSetError": "sceneset.errors",

@@ -1,4 +1,4 @@
-"""Define the settings of `scrape` and `add`, with their defaults."""
+"""Define the settings of `scrape`, `add` and `doctor`, with their defaults."""
 
 import re
 from dataclasses import dataclass
@@ -199,3 +199,12 @@ def _refuse_useless(settings: ScrapeSettings, name: str, why: str) -> None:
     if given != ScrapeSettings.__dataclass_fields__[name].default:
         shown = "" if given is True else f" {given}"
         raise SettingsError(f"--{name}{shown}: {why}", cure=f"leave --{name} out")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DoctorSettings:
+    """What to see to."""
+
+    install_browser: Annotated[bool, Parameter(negative="")] = False
+    """Install Debian's chromium and chromium-driver when no browser fits and we are root."""

@@ -1,4 +1,4 @@
-"""Declare the settings of `train` and `evaluate`, with their defaults."""
+"""Declare the settings of `train`, `evaluate`, `convert` and `places365`, with their defaults."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from sceneset.dataset import DEFAULT_ROOT
 from sceneset.errors import MissingExtraError, SettingsError
+from sceneset.images import Fit
 from sceneset.manifest.rows import Split
 from training.models.backbones.table import check_name
 from training.models.inference import RuntimeName
@@ -26,6 +27,11 @@ EXPLAIN_FILE, HEAD_FILE = "explain.tflite", "head.npz"
 # `evaluate` measures the first, `classify` runs the second.
 ALWAYS = ("keras", "litert")
 DEFAULT_EXPORTS = "keras,saved_model,litert,fp16,int8"
+IMPORTED_KINDS = ("keras", "saved_model", "litert", "onnx")
+IMPORTED_EXPORTS = "keras,saved_model,litert"
+ScalingName = Literal["0..255", "0..1", "-1..1", "none", "tf", "torch", "caffe"]
+OutputName = Literal["probabilities", "logits"]
+Channels = Literal["last", "first"]
 ONNX_PACKAGES = ("tf2onnx", "onnxruntime")
 
 
@@ -266,3 +272,66 @@ class EvaluateSettings:
     """Which split of the newest published version."""
     folder: Path | None = None
     """Measure on this folder instead: one subfolder per class, by display name or folder name."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ConvertSettings:
+    """Which bundle to make, and what its model does not say of itself."""
+
+    class_names: Path
+    """Class names in the order of the model's outputs: .txt of lines, .json list, or .csv with the
+    header `keys` or `category,label`."""
+    out: Path
+    """The bundle's folder; it must not be there yet. As models/NAME/1 it is version 1 of a model."""
+    size: int | None = None
+    """Side of the square that the model takes, in px; needed only where the model takes any."""
+    scaling: ScalingName | None = None
+    """What the model takes for the values 0 to 255: `none` or `0..255` as they are, `0..1`, `tf` or
+    `-1..1`, `torch` (0..1 minus ImageNet's means, over deviations), `caffe` (blue, green, red minus
+    means). By default what the Rescaling and Normalization layers before the first other weights
+    say; where they leave it open it is asked for."""
+    outputs: OutputName | None = None
+    """What the model gives: `probabilities`, or `logits`, which get a softmax. By default whether its
+    answers to drawn pictures sum to 1."""
+    fit: Fit = "crop"
+    """How a picture becomes square before the model sees it."""
+    export: str = IMPORTED_EXPORTS
+    """Formats of the bundle: keras and litert (always written, the latter with what explains an
+    answer where the model allows it), saved_model, onnx."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        if self.size is not None and not 1 <= self.size <= 4096:  # noqa: PLR2004  px
+            raise SettingsError(f"--size is {self.size}", cure="give --size from 1 to 4096")
+        parse_exports(self.export, IMPORTED_KINDS)
+
+    @property
+    def exports(self) -> tuple[str, ...]:
+        """Return the kinds of exports to write, in their fixed order."""
+        return parse_exports(self.export, IMPORTED_KINDS)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PlacesSettings:
+    """Which network to take, and where its bundle goes."""
+
+    weights: str = "places"
+    """`places` (365 categories) or `hybrid` (1,365: those of ImageNet too), downloaded once, which are
+    published under the GPL 3.0; or the path of such a file, .h5 with its top."""
+    out: Path
+    """The bundle's folder; it must not be there yet. As models/NAME/1 it is version 1 of a model."""
+    class_names: Path | None = None
+    """The category list, or any file of class names in the order of the outputs; by default the
+    published list, downloaded once."""
+    channels: Channels | None = None
+    """In which order the first dense layer reads the feature map: channels `last` as TensorFlow, or
+    `first`; by default last for the downloads, and of other files first where the layers have
+    Caffe's names (fc6)."""
+    export: str = IMPORTED_EXPORTS
+    """Formats of the bundle: keras and litert (always written), saved_model, onnx."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        parse_exports(self.export, IMPORTED_KINDS)

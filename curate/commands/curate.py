@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.decisions import Decisions, Drop, Reviewed, apply_overrides, decide, find_unusable
+from curate.decisions import Decisions, Drop, OverrideResult, apply_overrides, decide, find_unusable
 from curate.duplicates.links import Key, key_of
 from curate.duplicates.search import SearchResult, link_cache, search
 from curate.features import cache
@@ -140,7 +140,7 @@ class _Run:
             hashes=features.whole,
         )
 
-    def _reviewed(self) -> Reviewed:
+    def _reviewed(self) -> OverrideResult:
         pictures = self.manifest.kept_pictures()
         if not pictures:
             raise MissingInputError(
@@ -156,7 +156,7 @@ class _Run:
 
     def _search(
         self,
-        reviewed: Reviewed,
+        reviewed: OverrideResult,
         unusable: Mapping[Key, Drop],
         features: cache.Features,
         files: Mapping[str, Path],

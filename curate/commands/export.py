@@ -2,52 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from math import isfinite
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cyclopts import Parameter
-
 from curate.export.card import card
-from curate.export.formats import FORMATS, FormatName
+from curate.export.formats import FORMATS
 from curate.export.replace import check_replaceable, replaced_folder
 from curate.export.source import Version, open_version
+from curate.settings import MB, ExportSettings, FormatName
 from sceneset.checksums import write_checksums
-from sceneset.dataset import Dataset, DatasetSettings, run_lock
-from sceneset.errors import SettingsError
+from sceneset.dataset import Dataset, run_lock
 from sceneset.manifest.rows import SPLITS
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
 from sceneset.versions.published import record_json
 from sceneset.versions.verify import MARK
-
-MB = 1_000_000
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class ExportSettings(DatasetSettings):
-    """What to export, how, and where to."""
-
-    format: FormatName
-    """What to write; each comes with a README.md that says how to read it."""
-    out: Path
-    """The folder to write; an earlier export that nobody changed is replaced whole."""
-    version: int | None = None
-    """Number of the published version; by default the current one."""
-    shard_mb: float = 500
-    """Pictures per file of parquet, webdataset and tfrecord, in MB."""
-
-    def __post_init__(self) -> None:
-        """Check the values. Raises SettingsError."""
-        if not (self.shard_mb > 0 and isfinite(self.shard_mb)):
-            raise SettingsError(f"--shard-mb is {self.shard_mb}", cure="give a number above 0")
-
-    @property
-    def shard_bytes(self) -> int:
-        """Return the size of a shard in bytes."""
-        return max(1, int(self.shard_mb * MB))
 
 
 def export(*, settings: ExportSettings, output: Output = Output()) -> Outcome:

@@ -7,11 +7,9 @@ name goes. A run that is killed in between is completed by the next one.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import Any
 
 from curate.forget.files import (
     bundles_trained_on,
@@ -40,8 +38,9 @@ from curate.forget.manifest import (
     versions_touched_before,
     was_forgotten,
 )
+from curate.settings import ForgetSettings
 from sceneset.class_list import shown
-from sceneset.dataset import Dataset, DatasetSettings
+from sceneset.dataset import Dataset
 from sceneset.errors import MissingInputError
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output, Stopwatch
@@ -52,35 +51,14 @@ SHOWN = 10
 _COLUMNS = {"site": "site", "page": "page_url", "sha256": "sha256"}
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class ForgetSettings(DatasetSettings):
-    """What to forget, just one of --site, --page and --sha256, and why."""
-
-    site: str | None = None
-    """Every picture found on this host or a host below it, such as example.org."""
-    page: str | None = None
-    """Every picture found on the page with this address, however it is spelt."""
-    sha256: str | None = None
-    """The picture with this SHA-256."""
-    reason: str = ""
-    """Why; stands in the manifest's tombstones."""
-    models: Path = Path("models")
-    """Where to look for bundles trained on the pictures, besides those that train recorded."""
-    in_advance: Annotated[bool, Parameter(negative="")] = False
-    """Refuse it from now on also when the data set holds nothing of it yet."""
-    dry_run: Annotated[bool, Parameter(negative="")] = False
-    """Only list what would go."""
-
-    @property
-    def target(self) -> Target:
-        """Return what is to be forgotten. Raises SettingsError."""
-        site = self.site if self.site is None else host_name(self.site)
-        page = self.page if self.page is None else page_key(self.page)
-        return Target(site, page, self.sha256 and self.sha256.lower())
-
-
 _DEFAULTS = ForgetSettings()
+
+
+def _target(settings: ForgetSettings) -> Target:
+    """Return what is to be forgotten. Raises SettingsError."""
+    site = settings.site if settings.site is None else host_name(settings.site)
+    page = settings.page if settings.page is None else page_key(settings.page)
+    return Target(site, page, settings.sha256 and settings.sha256.lower())
 
 
 def forget(*, settings: ForgetSettings = _DEFAULTS, output: Output = Output()) -> Outcome:  # noqa: ARG001  the command line reads it
@@ -89,7 +67,7 @@ def forget(*, settings: ForgetSettings = _DEFAULTS, output: Output = Output()) -
     Published versions keep their numbers and get new ids. What was taken out is never collected
     again. Bundles and exports are listed, not changed. It does not ask: try --dry-run first.
     """
-    target = settings.target
+    target = _target(settings)
     dataset = Dataset.open(settings.dataset)
     check_inside(dataset)
     watch = Stopwatch()
@@ -133,11 +111,11 @@ def _plan(
     return {
         "dataset": str(dataset.root),
         "dry_run": settings.dry_run,
-        "target": {k: v for k, v in vars(settings.target).items() if v is not None},
+        "target": {k: v for k, v in vars(_target(settings)).items() if v is not None},
         "pictures": len({s.sha256 for s in matches.sightings if s.sha256}),
         "sha256s": sorted(matches.sha256s),
         "sightings": len(matches.sightings),
-        "matched": sum(map(settings.target.matches, matches.sightings)),
+        "matched": sum(map(_target(settings).matches, matches.sightings)),
         "classes": dict(sorted(Counter(s.class_name for s in matches.sightings).items())),
         "raw_files": len(raw_files(dataset, gone)),
         "versions": [
@@ -161,7 +139,9 @@ def _plan(
 def _check_matched(plan: Mapping[str, Any], manifest: Manifest, settings: ForgetSettings) -> None:
     """Raise MissingInputError when nothing matches and nothing ever did: most likely a typing error."""
     expected = (
-        settings.in_advance or was_forgotten(manifest, settings.target) or unfinished_runs(manifest)
+        settings.in_advance
+        or was_forgotten(manifest, _target(settings))
+        or unfinished_runs(manifest)
     )
     if not _matched(plan) and not expected:
         name, value = next(iter(plan["target"].items()))

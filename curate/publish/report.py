@@ -20,7 +20,7 @@ from curate.features.phash import hex_form
 from curate.features.quality import Outlier
 from curate.settings import ISSUES
 from curate.splits.assign import Partition
-from curate.splits.leakage_audit import Crossing
+from curate.splits.leakage_audit import SplitLeak
 from sceneset.atomic import write_file, write_files
 from sceneset.dataset import Dataset
 from sceneset.images import PictureError, decode
@@ -60,7 +60,7 @@ class Findings:
     decisions: Decisions
     parts: Partition
     links: Sequence[Link]
-    crossings: Sequence[Crossing]
+    crossings: Sequence[SplitLeak]
     damaged: Mapping[str, str]
     outliers: Sequence[Outlier]
     raw_paths: Mapping[str, str]
@@ -214,7 +214,7 @@ def _groups(findings: Findings) -> Json:
     return {"all": len(several), "shown": shown}
 
 
-def _crossing(crossing: Crossing, findings: Findings) -> Json:
+def _crossing(crossing: SplitLeak, findings: Findings) -> Json:
     names = crossing.first, crossing.second
     return {
         "paths": [findings.raw_paths[s] for s in names],

@@ -26,7 +26,7 @@ _BRUTE_BELOW = 5_800
 _REPORT = "report it, with the report of the run before"
 
 
-class Crossing(NamedTuple):
+class SplitLeak(NamedTuple):
     """Two pictures in two splits, `distance` bits apart; merely near ones are no copies."""
 
     first: str
@@ -41,7 +41,7 @@ def audit(
     features: Features,
     digests: Mapping[str, bytes],
     settings: CurateSettings,
-) -> list[Crossing]:
+) -> list[SplitLeak]:
     """Return every pair across splits that is a copy or within the leak radius, sorted.
 
     Copies are whole pictures within the radius, with views mirrored and cropped ones too, that
@@ -58,7 +58,7 @@ def audit(
     members: dict[Split, list[str]] = {split: [] for split in SPLITS}
     for sha256, split in sorted(split_of.items()):
         members[split].append(sha256)
-    crossings: dict[tuple[str, str], Crossing] = {}
+    crossings: dict[tuple[str, str], SplitLeak] = {}
     for one, other in combinations(SPLITS, 2):
         splits = _SplitPair(features, members[one], members[other], settings)
         for crossing in [*splits.equal(digests), *splits.near(), *splits.views()]:
@@ -76,7 +76,7 @@ class _SplitPair(NamedTuple):
     other: Names
     settings: CurateSettings
 
-    def equal(self, digests: Mapping[str, bytes]) -> Iterator[Crossing]:
+    def equal(self, digests: Mapping[str, bytes]) -> Iterator[SplitLeak]:
         """Yield flat pictures with equal pixels."""
         known: dict[bytes, list[str]] = defaultdict(list)
         for name in self.one:
@@ -84,22 +84,22 @@ class _SplitPair(NamedTuple):
                 known[digests[name]].append(name)
         for name in self.other:
             for equal in known.get(digests.get(name, b""), ()):
-                yield Crossing(equal, name, 0, "pixels", copies=True)
+                yield SplitLeak(equal, name, 0, "pixels", copies=True)
 
-    def near(self) -> Iterator[Crossing]:
+    def near(self) -> Iterator[SplitLeak]:
         """Yield whole and mirrored pictures within the leak radius."""
         radius, views = self.settings.radius, self.settings.views
         whole, mirrored = self.features.whole, self.features.mirrored
         thumbs = self.features.thumbs
         for a, b, d in self._joined(whole, whole):
             same = d <= radius and same_whole(thumbs[a], thumbs[b])
-            yield Crossing(a, b, d, "whole", same)
+            yield SplitLeak(a, b, d, "whole", same)
         for first, second in ((whole, mirrored), (mirrored, whole)):
             for a, b, d in self._joined(first, second):
                 same = views and d <= radius and same_mirrored(thumbs[a], thumbs[b])
-                yield Crossing(a, b, d, "mirrored", same)
+                yield SplitLeak(a, b, d, "mirrored", same)
 
-    def views(self) -> Iterator[Crossing]:
+    def views(self) -> Iterator[SplitLeak]:
         """Yield pictures that look like a part of one in the other split, where views are compared."""
         if not self.settings.views:
             return
@@ -110,7 +110,7 @@ class _SplitPair(NamedTuple):
                     turned = thumb[:, ::-1] if mirrored else thumb
                     if align(turned, self.features.thumbs[whole], VIEWS[view]).is_copy:
                         first, second = (part, whole) if parts is self.one else (whole, part)
-                        yield Crossing(first, second, d, "crop", copies=True)
+                        yield SplitLeak(first, second, d, "crop", copies=True)
 
     def _joined(
         self, first: Mapping[str, int], second: Mapping[str, int]
@@ -144,7 +144,7 @@ class _SplitPair(NamedTuple):
             yield parts[i], wholes[j], d, view
 
 
-def check(crossings: Sequence[Crossing]) -> None:
+def check(crossings: Sequence[SplitLeak]) -> None:
     """Raise SceneSetError when copies stand in two splits, a bug: nothing is published then."""
     copies = [c for c in crossings if c.copies]
     if copies:

@@ -6,12 +6,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from sceneset.errors import EXTRAS, BrowserMissingError
 from sceneset.progress import Outcome, Output
@@ -22,6 +18,7 @@ from scraper.browser.chromedriver import (
     is_debian_root,
     read_version,
 )
+from scraper.settings import DoctorSettings
 
 DEBIAN_PACKAGES = ("chromium", "chromium-driver")
 APT_COMMANDS = (
@@ -36,15 +33,6 @@ _DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "ai_edge_litert": "ai-edge-litert",
 }
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class DoctorSettings:
-    """What to see to."""
-
-    install_browser: Annotated[bool, Parameter(negative="")] = False
-    """Install Debian's chromium and chromium-driver when no browser fits and we are root."""
 
 
 _DEFAULTS = DoctorSettings()

@@ -1,6 +1,7 @@
 """Read Bing Images: each item is a link whose attribute `m` holds a JSON record."""
 
-from scraper.engines.engine import COLOURS, REFUSAL_TEXTS, STRUCTURE, Option, ResultsPage, Strategy
+from scraper.engines.consent import REFUSAL_TEXTS
+from scraper.engines.engine import COLOURS, STRUCTURE, Option, ResultsPage, Strategy
 
 
 def _filters(values: dict[str, str]) -> Option:

@@ -1,6 +1,7 @@
 """Read Google Images. Class names die every year, attributes live on: only the latter stand here."""
 
-from scraper.engines.engine import COLOURS, REFUSAL_TEXTS, STRUCTURE, Option, ResultsPage, Strategy
+from scraper.engines.consent import REFUSAL_TEXTS
+from scraper.engines.engine import COLOURS, STRUCTURE, Option, ResultsPage, Strategy
 
 GOOGLE_IMAGES = ResultsPage(
     name="google",

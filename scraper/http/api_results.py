@@ -9,7 +9,8 @@ from scraper.engines.api import ApiEngine, ApiPage, Busy, UnknownAnswer, read_an
 from scraper.engines.engine import SearchResult
 from scraper.http.client import BoundedSession, NoAnswer
 from scraper.http.rate_limit import retry_after
-from scraper.reader import AccessDenied, Fetched, PageState, ResultBatch, TryLater, Unreachable
+from scraper.page_state import PageState
+from scraper.reader import AccessDenied, Fetched, ResultBatch, TryLater, Unreachable
 
 LONGEST_SLEEP_S = 60.0
 PATIENCE = 2

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from curate.commands.export import ExportSettings, export
+from curate.commands.export import export
 from curate.publish.version import picture_path, version_texts
+from curate.settings import ExportSettings
 from sceneset.checksums import write_checksums
 from sceneset.class_list import SceneClass, label_order, slug_of
 from sceneset.dataset import Dataset, create_dataset

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from curate.commands.forget import ForgetSettings, forget
+from curate.commands.forget import forget
+from curate.settings import ForgetSettings
 from sceneset.checksums import altered_files
 from sceneset.class_list import SceneClass
 from sceneset.dataset import Dataset, DatasetSettings, create_dataset

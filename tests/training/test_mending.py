@@ -15,7 +15,7 @@ from sceneset.errors import (
 )
 from training.commands.train import RESUME, link_newest, smaller_steps
 from training.loop.history import Labelled, own_errors, stream
-from training.loop.plans import Plan
+from training.loop.hyperparameters import Hyperparameters
 from training.models.backend import load_backend
 from training.report.pages import plain
 
@@ -55,7 +55,7 @@ def test_a_name_is_neither_markup_nor_html_in_the_model_card() -> None:
 @pytest.mark.parametrize("ours", [True, False])
 def test_out_of_memory_names_the_setting_to_lower(*, ours: bool) -> None:
     full = load_backend().tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore")
-    cure = smaller_steps(Plan(epochs=1, batch_size=128))
+    cure = smaller_steps(Hyperparameters(epochs=1, batch_size=128))
     with pytest.raises(SettingsError, match="memory ran out") as caught, memory_errors(cure):
         raise MemoryError if ours else full
     assert "--batch-size 64" in caught.value.cure

@@ -1,7 +1,6 @@
 """Make a bundle of a model that was trained elsewhere: any Keras model, or VGG-16 for Places365."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +9,11 @@ from cyclopts import Parameter
 from sceneset.class_names import read_class_names
 from sceneset.progress import Outcome, Output, Stopwatch
 from training.imported.bundling import (
-    DEFAULT_EXPORTS,
-    KINDS,
-    ConvertSettings,
     check_out,
     make_bundle,
 )
 from training.imported.opening import ImportedModel, check_kind, open_imported
 from training.imported.vgg16 import (
-    Channels,
     fetch_file,
     find_file,
     find_list,
@@ -27,7 +22,7 @@ from training.imported.vgg16 import (
     read_categories,
     read_list,
 )
-from training.settings import parse_exports
+from training.settings import ConvertSettings, PlacesSettings
 
 
 def convert(
@@ -50,31 +45,6 @@ def convert(
     names = read_class_names(settings.class_names)
     model = open_imported(file)
     return _bundle(model, settings, names, {"made_from": file.resolve().name}, output, watch=watch)
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class PlacesSettings:
-    """Which network to take, and where its bundle goes."""
-
-    weights: str = "places"
-    """`places` (365 categories) or `hybrid` (1,365: those of ImageNet too), downloaded once, which are
-    published under the GPL 3.0; or the path of such a file, .h5 with its top."""
-    out: Path
-    """The bundle's folder; it must not be there yet. As models/NAME/1 it is version 1 of a model."""
-    class_names: Path | None = None
-    """The category list, or any file of class names in the order of the outputs; by default the
-    published list, downloaded once."""
-    channels: Channels | None = None
-    """In which order the first dense layer reads the feature map: channels `last` as TensorFlow, or
-    `first`; by default last for the downloads, and of other files first where the layers have
-    Caffe's names (fc6)."""
-    export: str = DEFAULT_EXPORTS
-    """Formats of the bundle: keras and litert (always written), saved_model, onnx."""
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
-        parse_exports(self.export, KINDS)
 
 
 def places365(*, settings: PlacesSettings, output: Output = Output()) -> Outcome:

@@ -38,7 +38,6 @@ from training.data.memmap import remove_maps
 from training.data.version import Version, check_classes, check_pictures, read_version
 from training.evaluation.evaluation import format_evaluation
 from training.evaluation.label_issues import LabelIssue, format_label_issues, store_label_issues
-from training.exports.tensorboard import write_logs
 from training.loop.checkpoint import (
     Checkpoints,
     begin_run,
@@ -46,7 +45,8 @@ from training.loop.checkpoint import (
     require_same,
     resume_run,
 )
-from training.loop.plans import Plan, make_plan
+from training.loop.history import write_logs
+from training.loop.hyperparameters import Hyperparameters, choose_hyperparameters
 from training.models.backbones.table import find_weights
 from training.models.backend import load_backend, versions
 from training.models.inference import choose_runtime
@@ -76,7 +76,7 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
     with reading_versions(dataset, "train"):
         version = read_version(dataset)
         # What cannot work is refused before anything is hashed, downloaded or computed.
-        make_plan(settings, len(version.splits["train"]))
+        choose_hyperparameters(settings, len(version.splits["train"]))
         choose_runtime(settings.engine)
         check_classes(version)
         with model_folder(settings.out):
@@ -217,7 +217,7 @@ def describe_run(settings: TrainSettings, version: Version, weights: str) -> dic
     The plan's values stand in the place of settings that were left out: a recipe's own may be
     others in another release.
     """
-    plan = make_plan(settings, len(version.splits["train"]))
+    plan = choose_hyperparameters(settings, len(version.splits["train"]))
     chosen = {name: value for name, value in asdict(settings).items() if name not in _ELSEWHERE}
     return chosen | {
         **asdict(plan),
@@ -264,7 +264,7 @@ def _run_to_resume(settings: TrainSettings) -> Mapping[str, Any] | None:
     return interrupted_run(settings.out) if settings.resume else None
 
 
-def smaller_steps(plan: Plan) -> str:
+def smaller_steps(plan: Hyperparameters) -> str:
     """Return the settings that need less memory."""
     fewer = f"--batch-size {max(1, plan.batch_size // 2)}"
     if plan.fine_tune_epochs:

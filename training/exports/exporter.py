@@ -30,7 +30,7 @@ from training.exports.litert import (
     trace,
 )
 from training.exports.onnx import write_onnx
-from training.exports.proof import (
+from training.exports.parity import (
     FEW,
     FEWEST,
     Export,
@@ -42,7 +42,7 @@ from training.exports.proof import (
     calibration_pictures,
     compare,
     explained_runner,
-    half_gate,
+    fp16_gate,
     int8_gate,
     judged_examples,
     litert_runner,
@@ -263,7 +263,7 @@ def _judge(job: ExportJob, files: Mapping[Export, bytes]) -> None:
     reference, labels = answers[""], labels_of(examples)[read]
     for export, data in files.items():
         export.parity["judged"] = compare(reference, answers[export.name])
-        judge = half_gate if export.kind == "fp16" else int8_gate
+        judge = fp16_gate if export.kind == "fp16" else int8_gate
         gate = export.gate = replace(judge(reference, answers[export.name], labels), split=split)
         pictures = f"{gate.pictures} {SPLIT_WORDS[split]} pictures"
         if gate.passed:

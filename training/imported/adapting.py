@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sceneset.bundle.gradcam import Dense
 from sceneset.errors import library_errors
 from training.exports.explain import Anatomy, read_dense
-from training.imported.inspecting import OutputName, ScalingName
 from training.imported.opening import ImportedModel, describe_error
 from training.models.backbones.networks import Scaling, scale
 from training.models.backend import load_backend
+from training.settings import OutputName, ScalingName
 
 Rows = NDArray[np.float32]
 _BATCH = 4

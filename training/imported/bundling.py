@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from glob import escape
 from pathlib import Path
@@ -13,7 +12,6 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 import numpy as np
-from cyclopts import Parameter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -41,65 +39,23 @@ from training.exports.exporter import (
     write_preprocess,
     write_record,
 )
-from training.exports.proof import Export, compare, require_exact, size_of
+from training.exports.parity import Export, compare, require_exact, size_of
 from training.exports.saved_model import PIXELS
 from training.imported.adapting import GraphModel, adapt, in_batches, own_answers
 from training.imported.inspecting import (
-    OutputName,
-    ScalingName,
     read_output,
     read_scaling,
     read_size,
 )
 from training.imported.opening import ImportedModel, describe_error
 from training.models.backend import versions
-from training.settings import FILES, parse_exports
+from training.settings import FILES, ConvertSettings
 
-KINDS = ("keras", "saved_model", "litert", "onnx")
-DEFAULT_EXPORTS = "keras,saved_model,litert"
 # Pictures that prove the exports.
 PICTURES = 16
 # Weights from which a conversion spares memory rather than time.
 LARGE = 30_000_000
 _COARSE = (1, 2, 5, 16)
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class ConvertSettings:
-    """Which bundle to make, and what its model does not say of itself."""
-
-    class_names: Path
-    """Class names in the order of the model's outputs: .txt of lines, .json list, or .csv with the
-    header `keys` or `category,label`."""
-    out: Path
-    """The bundle's folder; it must not be there yet. As models/NAME/1 it is version 1 of a model."""
-    size: int | None = None
-    """Side of the square that the model takes, in px; needed only where the model takes any."""
-    scaling: ScalingName | None = None
-    """What the model takes for the values 0 to 255: `none` or `0..255` as they are, `0..1`, `tf` or
-    `-1..1`, `torch` (0..1 minus ImageNet's means, over deviations), `caffe` (blue, green, red minus
-    means). By default what the Rescaling and Normalization layers before the first other weights
-    say; where they leave it open it is asked for."""
-    outputs: OutputName | None = None
-    """What the model gives: `probabilities`, or `logits`, which get a softmax. By default whether its
-    answers to drawn pictures sum to 1."""
-    fit: Fit = "crop"
-    """How a picture becomes square before the model sees it."""
-    export: str = DEFAULT_EXPORTS
-    """Formats of the bundle: keras and litert (always written, the latter with what explains an
-    answer where the model allows it), saved_model, onnx."""
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
-        if self.size is not None and not 1 <= self.size <= 4096:  # noqa: PLR2004  px
-            raise SettingsError(f"--size is {self.size}", cure="give --size from 1 to 4096")
-        parse_exports(self.export, KINDS)
-
-    @property
-    def exports(self) -> tuple[str, ...]:
-        """Return the kinds of exports to write, in their fixed order."""
-        return parse_exports(self.export, KINDS)
 
 
 def check_out(out: Path) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sceneset.errors import SettingsError
 from training.imported.opening import ImportedModel
 from training.models.backend import load_backend
+from training.settings import OutputName, ScalingName
 
 Range = Literal["0..255", "0..1"]
 # Networks are taught on values within about this, and not on one shade of grey for all.
@@ -109,8 +110,6 @@ def _keeps_values(one: Any) -> bool:  # noqa: ANN401
     return isinstance(one, kinds) or type(one).__name__ == "Cast" or seeded
 
 
-ScalingName = Literal["0..255", "0..1", "-1..1", "none", "tf", "torch", "caffe"]
-OutputName = Literal["probabilities", "logits"]
 _RANK, _CHANNELS = 4, 3
 _NUMBERS = ("float", "bfloat", "int", "uint")
 # How far a row of probabilities in float16 may be from 1.

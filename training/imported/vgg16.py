@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from math import isqrt
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,8 @@ from training.models.backbones.weight_files import (
     unreachable,
 )
 from training.models.backend import load_backend
+from training.settings import Channels
 
-Channels = Literal["last", "first"]
 # Convolutions of each of the five blocks, which each halve the picture; then the dense layers.
 _BLOCKS = (2, 2, 3, 3, 3)
 _CONVOLUTIONS, _DENSE = sum(_BLOCKS), 3

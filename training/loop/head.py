@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from training.data.memmap import Rows
 from training.loop.history import Epochs
-from training.loop.plans import Plan
+from training.loop.hyperparameters import Hyperparameters
 from training.loop.trainer import Batch, Task, fit, head_logits
 from training.models.classifier import weighted_layers
 
@@ -74,7 +74,7 @@ def train_head(
     examples: Examples,
     scaling: tuple[Floats, Floats],
     *,
-    plan: Plan,
+    plan: Hyperparameters,
     seed: int,
     epochs: Epochs,
 ) -> None:

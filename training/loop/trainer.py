@@ -13,14 +13,14 @@ from training.data.augment import mixing
 from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.checkpoint import State
 from training.loop.history import Epochs
-from training.loop.plans import Plan
+from training.loop.hyperparameters import Hyperparameters
 from training.models.backend import load_backend
 
 # Inputs, labels int64[N], weight of each picture float32[N]
 Batch = tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float32]]
 
 
-def step_size(plan: Plan, step: int, steps: int, last: float = 0.0) -> float:
+def step_size(plan: Hyperparameters, step: int, steps: int, last: float = 0.0) -> float:
     """Return the step size of a step, counted from 0, of so many.
 
     It warms up, then falls along a cosine to `last` of the largest.
@@ -59,7 +59,7 @@ TINY = 1e-7
 class Learner:
     """The variables of a task, with Adam's memory of them, trained step by step."""
 
-    def __init__(self, task: Task, plan: Plan, *, seed: int, last: float) -> None:
+    def __init__(self, task: Task, plan: Hyperparameters, *, seed: int, last: float) -> None:
         """Compile the step. The step size falls to `last` of the largest."""
         tf = load_backend().tf
         self._task, self._plan, self._seed, self._last = task, plan, seed, last
@@ -200,7 +200,7 @@ class Learner:
             variable.assign(value)
 
 
-def fit(task: Task, plan: Plan, epochs: Epochs, *, seed: int, last: float = 0.0) -> None:
+def fit(task: Task, plan: Hyperparameters, epochs: Epochs, *, seed: int, last: float = 0.0) -> None:
     """Train for the epochs that are left, from the checkpoint of a killed run when there is one.
 
     The step size falls to `last` of the largest. Leaves the kept epoch's weights in the variables.

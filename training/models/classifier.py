@@ -115,7 +115,7 @@ class FoldedTail:
     """
 
     def __init__(self, base: Any, cut: str, taps: Sequence[Any]) -> None:  # noqa: ANN401
-        """Plan the calculation. `taps` are the outputs that are wanted, as Keras tensors.
+        """Hyperparameters the calculation. `taps` are the outputs that are wanted, as Keras tensors.
 
         Raises ValueError when an output does not follow from the cut alone.
         """

@@ -12,7 +12,7 @@ from training.evaluation.calibration import fit_temperature
 from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.head import Examples, absorb_standardization, restore_standardization
 from training.loop.history import DivergedError, Epochs
-from training.loop.plans import Plan
+from training.loop.hyperparameters import Hyperparameters
 from training.loop.trainer import Batch, Task, fit, head_logits
 from training.models.backbones.table import BACKBONES
 from training.models.backend import load_backend
@@ -66,12 +66,12 @@ def best(setup: Setup) -> Trained:
     return replace(head_only, **tuned, facts=facts)
 
 
-def _why_not(setup: Setup, plan: Plan) -> str:
+def _why_not(setup: Setup, plan: Hyperparameters) -> str:
     """Return why the backbone is not trained, or nothing."""
     version = setup.version
     taught = len(version.class_names) - len(version.classes_without("train"))
     per_class = len(version.splits["train"]) / taught
-    if BACKBONES[setup.settings.backbone].cut is None:
+    if BACKBONES[setup.settings.backbone].fine_tune_from is None:
         return f"{setup.settings.backbone} has no layer to cut it at"
     if per_class < plan.fewest_per_class:
         return (
@@ -81,13 +81,13 @@ def _why_not(setup: Setup, plan: Plan) -> str:
     return ""
 
 
-def _fine_tune(setup: Setup, trunk: Trunk, plan: Plan) -> tuple[Any, Epochs]:
+def _fine_tune(setup: Setup, trunk: Trunk, plan: Hyperparameters) -> tuple[Any, Epochs]:
     """Train tail and head in place on cached activations; return the network, pictures -> logits.
 
     The head starts from one that was trained on all views with labels smoothed and values left out
     as in the steps here.
     """
-    cut = str(BACKBONES[setup.settings.backbone].cut)
+    cut = str(BACKBONES[setup.settings.backbone].fine_tune_from)
     views = make_views(plan)
     wanted = [(view, kind) for view in views for kind in DTYPES]
     with setup.watch.step("embed"):
@@ -111,7 +111,9 @@ def _fine_tune(setup: Setup, trunk: Trunk, plan: Plan) -> tuple[Any, Epochs]:
     return network, epochs
 
 
-def _task(trunk: Trunk, start: TrainedHead, cut: str, examples: Examples, plan: Plan) -> Task:
+def _task(
+    trunk: Trunk, start: TrainedHead, cut: str, examples: Examples, plan: Hyperparameters
+) -> Task:
     """Describe the training of tail and head.
 
     The head takes standardised features meanwhile: leaving out an input then means its average.

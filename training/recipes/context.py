@@ -18,7 +18,7 @@ from training.data.memmap import Rows
 from training.data.version import Version, picture_batches
 from training.loop.checkpoint import Checkpoints
 from training.loop.history import Epochs
-from training.loop.plans import Plan, make_plan
+from training.loop.hyperparameters import Hyperparameters, choose_hyperparameters
 from training.models.backbones.table import BACKBONES, build_base
 from training.models.backend import load_backend
 from training.models.classifier import Trunk, weighted_layers
@@ -196,9 +196,9 @@ class Setup:
         return self.settings.dataset / "cache" / "embeddings"
 
     @cached_property
-    def plan(self) -> Plan:
+    def plan(self) -> Hyperparameters:
         """Return the recipe's values."""
-        return make_plan(self.settings, len(self.version.splits["train"]))
+        return choose_hyperparameters(self.settings, len(self.version.splits["train"]))
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -247,7 +247,7 @@ class Trained:
     """
 
     recipe: str
-    plan: Plan
+    plan: Hyperparameters
     network: Any
     val_logits: NDArray[np.float64]
     epochs: Epochs

@@ -19,7 +19,7 @@ from training.loop.head import (
     train_head,
 )
 from training.loop.history import Epochs
-from training.loop.plans import Plan
+from training.loop.hyperparameters import Hyperparameters
 from training.models.classifier import Trunk, build_head, classifier, embedder
 from training.models.inference import choose_runtime, forward_all, openvino_runtime
 from training.recipes.context import Setup, Trained
@@ -58,13 +58,13 @@ def fast(setup: Setup) -> Trained:
     return Trained("fast", plan, network, made.val_logits(), made.epochs, facts, features)
 
 
-def make_views(plan: Plan) -> list[View]:
+def make_views(plan: Hyperparameters) -> list[View]:
     """Return the views of each training picture, the centre first."""
     return [View(number, plan.chances) for number in range(plan.views)]
 
 
 def train_on_embeddings(
-    setup: Setup, trunk: Trunk, plan: Plan, views: Sequence[View], phase: str = "head"
+    setup: Setup, trunk: Trunk, plan: Hyperparameters, views: Sequence[View], phase: str = "head"
 ) -> TrainedHead:
     """Embed in some views, and train a head on that, which standardises by itself."""
     with setup.watch.step("embed"):
@@ -112,7 +112,7 @@ def embeddings(
     return embed(source, wanted, runtimes, versions, setup.bar("embedding"))
 
 
-def make_examples(setup: Setup, rows: Sequence[Rows], plan: Plan) -> Examples:
+def make_examples(setup: Setup, rows: Sequence[Rows], plan: Hyperparameters) -> Examples:
     """Put rows of each view together with their labels and weights."""
     version = setup.version
     labels = version.labels("train")

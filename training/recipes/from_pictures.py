@@ -19,7 +19,7 @@ from training.loop.history import (
     run_epochs,
     stream,
 )
-from training.loop.plans import Plan
+from training.loop.hyperparameters import Hyperparameters
 from training.loop.trainer import Batch, Task, fit
 from training.models.classifier import build_head, classifier
 from training.recipes.context import Setup, Trained, val_logits
@@ -96,7 +96,7 @@ def train_from_files(
     network: Any,  # noqa: ANN401
     version: Version,
     *,
-    plan: Plan,
+    plan: Hyperparameters,
     seed: int,
     epochs: Epochs,
 ) -> None:

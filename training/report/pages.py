@@ -21,7 +21,7 @@ from training.evaluation.predict import Answers
 from training.exports.explain import KerasExplainer
 from training.exports.exporter import SPLIT_WORDS
 from training.exports.saved_model import PIXELS
-from training.loop.plans import OWN
+from training.loop.hyperparameters import RECIPE_DEFAULTS
 from training.models.backbones.networks import Backbone
 from training.models.backbones.table import BACKBONES
 from training.models.backend import versions
@@ -372,7 +372,7 @@ def _settings(setup: Setup, trained: Trained, run: Mapping[str, Any]) -> dict[st
             **{
                 name.replace("_", " "): value
                 for name, value in vars(trained.plan).items()
-                if name in OWN[trained.recipe]
+                if name in RECIPE_DEFAULTS[trained.recipe]
             },
         },
         "options": {

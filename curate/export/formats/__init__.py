@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
 
 from curate.export.formats import croissant, imagefolder, parquet, tfrecord, webdataset
 from curate.export.source import Version, Written
-
-FormatName = Literal["imagefolder", "parquet", "webdataset", "tfrecord", "croissant"]
+from curate.settings import FormatName
 
 FORMATS: Mapping[FormatName, Callable[[Version, Path], Written]] = {
     "imagefolder": imagefolder.write,

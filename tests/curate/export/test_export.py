@@ -10,8 +10,9 @@ from support.curate_exports import drawn, exported, publish, truth
 from support.drawing import draw_jpeg
 
 from curate.export.card import card, plain, yaml_lines
-from curate.export.formats import FORMATS, FormatName
+from curate.export.formats import FORMATS
 from curate.export.source import Written, open_version
+from curate.settings import FormatName
 from sceneset.checksums import altered_files
 from sceneset.dataset import Dataset, run_lock
 from sceneset.errors import (

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError, MissingInputError
 from sceneset.manifest.rows import SPLITS, Split
-from sceneset.versions.diff import SHOWN, compare, diff_lines, diff_versions
 from sceneset.versions.published import (
     PublishedPicture,
     manifest_csv,
@@ -15,6 +14,7 @@ from sceneset.versions.published import (
     record_json,
     version_id,
 )
+from sceneset.versions.status import SHOWN, compare, diff_lines, diff_versions
 
 
 def picture(sha256: str, class_name: str = "A", split: Split = "train") -> PublishedPicture:

@@ -18,9 +18,9 @@ from sceneset.bundle.reader import Bundle, open_bundle
 from sceneset.errors import DamagedDataError, MissingInputError, SceneSetError, UsageError
 from sceneset.progress import Output
 from training.commands.convert import convert
-from training.imported.bundling import ConvertSettings
 from training.imported.opening import check_kind
 from training.models.backend import load_backend
+from training.settings import ConvertSettings
 
 pytestmark = [pytest.mark.train, IGNORE_COPIES]
 QUIET = Output(quiet=True)

@@ -15,7 +15,7 @@ from sceneset.manifest.rows import Split
 from training.commands.train import check_start, describe_run
 from training.data.version import Version, read_version
 from training.loop.checkpoint import begin_run, interrupted_run, resume_run
-from training.loop.plans import make_plan
+from training.loop.hyperparameters import choose_hyperparameters
 from training.settings import TrainSettings
 
 
@@ -46,7 +46,7 @@ def test_a_run_is_known_by_the_values_it_trains_with_not_by_what_was_left_out(
     settings = replace(TrainSettings(), recipe=recipe)
     told = describe_run(settings, version, "")
     assert None not in told.values()
-    assert asdict(make_plan(settings, 8)).items() <= told.items()
+    assert asdict(choose_hyperparameters(settings, 8)).items() <= told.items()
     # Another release had other values of its own.
     before = told | {"epochs": 3}
     with pytest.raises(UsageError, match=f"had epochs 3, this one has {told['epochs']}"):

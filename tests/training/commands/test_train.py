@@ -21,7 +21,7 @@ from training.commands.evaluate import evaluate
 from training.commands.train import recorded, train
 from training.data.version import read_version
 from training.loop.history import Epochs
-from training.loop.plans import Plan
+from training.loop.hyperparameters import Hyperparameters
 from training.models.backbones.table import build_base
 from training.models.backend import load_backend
 from training.models.classifier import Trunk, build_head, classifier
@@ -159,7 +159,7 @@ def test_the_original_recipe_trains_the_head_over_a_base_that_stays(drawn: Path)
     network = classifier(Trunk(base), head, frozen=True)
     before = [w.copy() for w in base.get_weights()], [w.copy() for w in head.get_weights()]
     epochs = Epochs(Bars(None).add("epochs"), keep_best=False)
-    plan = Plan(epochs=2, batch_size=50)
+    plan = Hyperparameters(epochs=2, batch_size=50)
     train_from_files(network, version, plan=plan, seed=0, epochs=epochs)
     assert (len(epochs.curves), epochs.kept) == (2, 2)
     assert "val_accuracy" in epochs.curves[0]

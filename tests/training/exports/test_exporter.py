@@ -18,7 +18,7 @@ from training.data.version import picture_batches, read_version
 from training.exports.explain import anatomy
 from training.exports.exporter import ExportJob, export_all
 from training.exports.onnx import write_onnx
-from training.exports.proof import (
+from training.exports.parity import (
     Export,
     SavedModel,
     compare,

@@ -14,7 +14,7 @@ from training.data.version import Version, picture_batches, read_version
 from training.evaluation.predict import mirrored_headline
 from training.exports.explain import anatomy
 from training.exports.exporter import ExportJob, export_all
-from training.exports.proof import (
+from training.exports.parity import (
     Pictures,
     Rows,
     calibration_pictures,

@@ -12,9 +12,10 @@ from support.weights import IGNORE_COPIES
 
 from sceneset.errors import InterruptedRunError, SettingsError, memory_errors
 from training.imported.adapting import own_answers
-from training.imported.inspecting import OutputName, expected_range, read_output, read_scaling
+from training.imported.inspecting import expected_range, read_output, read_scaling
 from training.imported.opening import ImportedModel, open_imported
 from training.models.backend import load_backend
+from training.settings import OutputName
 
 pytestmark = [pytest.mark.train, IGNORE_COPIES]
 MEAN, VARIANCE = [0.485, 0.456, 0.406], [0.0524, 0.0502, 0.0506]

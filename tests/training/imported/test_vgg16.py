@@ -11,7 +11,7 @@ from support.weights import IGNORE_COPIES, write_h5
 from sceneset.bundle.reader import open_bundle
 from sceneset.errors import DamagedDataError, MissingInputError, SettingsError
 from sceneset.progress import Output
-from training.commands.convert import PlacesSettings, places365
+from training.commands.convert import places365
 from training.imported.vgg16 import (
     category_names,
     channels_last,
@@ -25,6 +25,7 @@ from training.imported.vgg16 import (
     read_list,
 )
 from training.models.backend import load_backend
+from training.settings import PlacesSettings
 
 HERE = Path("list.txt")
 

@@ -21,7 +21,7 @@ from training.loop.head import (
     train_head,
 )
 from training.loop.history import DivergedError, Epochs
-from training.loop.plans import Plan
+from training.loop.hyperparameters import Hyperparameters
 from training.loop.trainer import step_size
 from training.models.backend import load_backend
 from training.models.classifier import build_head
@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.train,
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
-PLAN = Plan(
+PLAN = Hyperparameters(
     epochs=4,
     batch_size=16,
     weight_decay=0.1,
@@ -67,7 +67,7 @@ def examples(tmp_path: Path) -> Examples:
     return Examples(views, labels[:60], np.ones(60, np.float32), labels[60:])
 
 
-def trained(examples: Examples, checkpoint: Checkpoint, **plan: Any) -> tuple[Any, Epochs]:  # noqa: ANN401  Plan's own
+def trained(examples: Examples, checkpoint: Checkpoint, **plan: Any) -> tuple[Any, Epochs]:  # noqa: ANN401  Hyperparameters's own
     load_backend().keras.utils.set_random_seed(1)
     made = replace(PLAN, **plan)
     head = build_head(8, 3, (made.hidden,), dropout=made.dropout, input_dropout=made.input_dropout)
@@ -157,7 +157,7 @@ def test_rare_classes_weigh_more_when_asked() -> None:
 
 
 def test_the_step_size_rises_then_falls_along_a_cosine() -> None:
-    plan = Plan(epochs=1, batch_size=1, learning_rate=1.0, warmup=0.1)
+    plan = Hyperparameters(epochs=1, batch_size=1, learning_rate=1.0, warmup=0.1)
     rates = [step_size(plan, step, 100, 0.02) for step in range(100)]
     assert rates[:10] == pytest.approx(np.arange(1, 11) / 10)
     assert all(a > b for a, b in pairwise(rates[10:]))

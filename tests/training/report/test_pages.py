@@ -21,7 +21,7 @@ from training.evaluation.evaluation import evaluate_answers
 from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import measure
 from training.evaluation.predict import answer
-from training.loop.plans import Plan
+from training.loop.hyperparameters import Hyperparameters
 from training.models.backbones.table import BACKBONES
 from training.recipes.context import SEEN, Phase
 from training.report.pages import Measured, origin, write_pages
@@ -82,7 +82,7 @@ def write(tmp_path: Path, model: Any) -> Write:  # noqa: ANN401  the same
             "evaluation": found, "unreadable": ["test/x.jpg"], "untaught": [],
             "unmeasured": [NAMES[0]], "exports": EXPORTS, "suspects_note": why and SEEN,
         }  # fmt: skip
-        plan = Plan(epochs=2, batch_size=8, views=2, rotation=0.3, fewest_per_class=77)
+        plan = Hyperparameters(epochs=2, batch_size=8, views=2, rotation=0.3, fewest_per_class=77)
         curves = [{"accuracy": 0.5, "loss": 1.0}, {"accuracy": 0.6, "loss": 0.9}]
         phases = [Phase("head", 2, 8, 2, 2, curves), Phase("fine-tune", 6, 64, 1, 1, curves[:1])]
         trained = SimpleNamespace(recipe="fast", plan=plan, phases=phases, kept_phase=phases[1])

@@ -90,7 +90,7 @@ class Backbone:
     taps: tuple[str, ...] = ()
     """Layers whose global averages the multi-scale head reads, the final feature map last;
     none: the output only."""
-    cut: str | None = None
+    fine_tune_from: str | None = None
     """Layer whose output fine-tuning keeps: everything before it stays as it is."""
     pretrained: Pretrained | None = None
     load: Callable[[Any, Path], None] = load_weights

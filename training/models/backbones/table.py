@@ -50,7 +50,7 @@ def _resnet(name: str, parameters: int, last: tuple[int, int], digest: str) -> B
         smallest=32,
         parameters=parameters,
         taps=(third, fourth, "conv5_block3_out"),
-        cut=fourth,
+        fine_tune_from=fourth,
         pretrained=_imagenet(
             f"resnet/{name}_weights_tf_dim_ordering_tf_kernels_notop.h5", "MIT", _RESNETS, digest
         ),
@@ -67,7 +67,7 @@ def _basic_resnet(name: str, parameters: int, blocks: tuple[int, ...]) -> Backbo
         smallest=32,
         parameters=parameters,
         taps=taps,
-        cut=taps[2],
+        fine_tune_from=taps[2],
         pretrained=Pretrained(
             "imagenet", f"{page}/resolve/main/model.safetensors", "Apache-2.0", page
         ),
@@ -82,7 +82,7 @@ def _vgg16(name: str, pretrained: Pretrained) -> Backbone:
         smallest=32,
         parameters=14_714_688,
         taps=_VGG_TAPS,
-        cut="block4_pool",
+        fine_tune_from="block4_pool",
         pretrained=pretrained,
     )
 
@@ -107,7 +107,7 @@ _ROWS = (
             "block_16_project_BN",
             "out_relu",
         ),
-        cut="block_5_add",
+        fine_tune_from="block_5_add",
         pretrained=_imagenet(
             "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{size}_no_top.h5",
             "Apache-2.0",
@@ -129,7 +129,7 @@ _ROWS = (
             "expanded_conv_14_add",
             "out",
         ),
-        cut="expanded_conv_5_add",
+        fine_tune_from="expanded_conv_5_add",
         pretrained=_imagenet(
             "mobilenet_v3/weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
             "Apache-2.0",
@@ -149,7 +149,7 @@ _ROWS = (
             "block6h_add",
             "top_activation",
         ),
-        cut="block3b_add",
+        fine_tune_from="block3b_add",
         pretrained=_imagenet(
             "efficientnet_v2/efficientnetv2-b0_notop.h5",
             "Apache-2.0",
@@ -174,7 +174,7 @@ _ROWS = (
             "convnext_tiny_downsampling_block_2",
             "out",
         ),
-        cut="convnext_tiny_downsampling_block_1",
+        fine_tune_from="convnext_tiny_downsampling_block_1",
         pretrained=_imagenet(
             "convnext/convnext_tiny_notop.h5",
             "MIT",

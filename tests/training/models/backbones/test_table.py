@@ -71,8 +71,8 @@ def test_each_network_has_its_published_parameters_and_the_layers_that_are_tappe
         depths = [base.get_layer(tap).output.shape[1] for tap in row.taps]
         assert depths == sorted(depths, reverse=True)
         assert len(depths) > 2
-    if row.cut:
-        assert _is_bottleneck(base, row.cut)
+    if row.fine_tune_from:
+        assert _is_bottleneck(base, row.fine_tune_from)
 
 
 def _is_bottleneck(base: Any, cut: str) -> bool:  # noqa: ANN401  Keras has no types

@@ -13,10 +13,10 @@ MANY = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Hyperparameters:
     """Every value a training uses. Chances and shares are 0 to 1, sizes are numbers of pictures.
 
-    The defaults switch a thing off; a recipe's own values stand in `OWN`.
+    The defaults switch a thing off; a recipe's own values stand in `RECIPE_DEFAULTS`.
     """
 
     epochs: int
@@ -53,7 +53,7 @@ class Plan:
         """Return the chances of changes in a random view."""
         return Chances(**{name: getattr(self, name) for name in CHANCES})
 
-    def for_fine_tuning(self) -> "Plan":
+    def for_fine_tuning(self) -> "Hyperparameters":
         """Return the plan of fine-tuning: its own values under the usual names."""
         return replace(
             self,
@@ -92,7 +92,7 @@ _HEAD: Mapping[str, Any] = MappingProxyType(
     }
 )
 # A value that stands here is the recipe's own and may be set; one that does not has no use in it.
-OWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+RECIPE_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "fast": _HEAD,
         "best": {
@@ -134,14 +134,14 @@ _WITH_MANY: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-def make_plan(settings: TrainSettings, pictures: int) -> Plan:
+def choose_hyperparameters(settings: TrainSettings, pictures: int) -> Hyperparameters:
     """Return a recipe's values for so many training pictures, with those that were requested.
 
     Raises SettingsError for a setting that the recipe has no use for.
     """
     recipe = settings.recipe_name
-    own = OWN[recipe]
-    values = {field.name: getattr(settings, field.name) for field in fields(Plan)}
+    own = RECIPE_DEFAULTS[recipe]
+    values = {field.name: getattr(settings, field.name) for field in fields(Hyperparameters)}
     requested = {name: value for name, value in values.items() if value is not None}
     for name in requested:
         if name not in own:
@@ -150,18 +150,18 @@ def make_plan(settings: TrainSettings, pictures: int) -> Plan:
                 cure=f"leave it out, or choose a recipe that uses it: {_users(name)}",
             )
     many = _WITH_MANY.get(recipe, {}) if pictures > MANY else {}
-    plan = Plan(**{**own, **many, **requested})
+    plan = Hyperparameters(**{**own, **many, **requested})
     _check_views(plan, recipe, requested)
     return plan
 
 
 def _users(name: str) -> str:
-    return ", ".join(recipe for recipe, own in OWN.items() if name in own)
+    return ", ".join(recipe for recipe, own in RECIPE_DEFAULTS.items() if name in own)
 
 
-def _check_views(plan: Plan, recipe: str, requested: Mapping[str, Any]) -> None:
+def _check_views(plan: Hyperparameters, recipe: str, requested: Mapping[str, Any]) -> None:
     """Refuse chances of random views where there are none: view 1 is the centre, 2 its mirror."""
-    if "views" not in OWN[recipe] or plan.views > 2:  # noqa: PLR2004
+    if "views" not in RECIPE_DEFAULTS[recipe] or plan.views > 2:  # noqa: PLR2004
         return
     for name in CHANCES:
         if name in requested and not (name == "flip" and recipe == "best"):

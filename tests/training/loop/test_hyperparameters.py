@@ -3,45 +3,55 @@ from dataclasses import fields
 import pytest
 
 from sceneset.errors import SettingsError
-from training.loop.plans import MANY, OWN, Plan, make_plan
+from training.loop.hyperparameters import (
+    MANY,
+    RECIPE_DEFAULTS,
+    Hyperparameters,
+    choose_hyperparameters,
+)
 from training.settings import TrainSettings
 
 
 def test_what_is_not_asked_for_is_the_recipes_own() -> None:
-    plan = make_plan(TrainSettings(recipe="original"), 1000)
+    plan = choose_hyperparameters(TrainSettings(recipe="original"), 1000)
     assert (plan.epochs, plan.batch_size, plan.views, plan.dropout) == (25, 128, 1, 0.0)
-    assert make_plan(TrainSettings(epochs=3), 1000).epochs == 3
-    assert make_plan(TrainSettings(batch_size=7, weights="none"), 1000).batch_size == 7
+    assert choose_hyperparameters(TrainSettings(epochs=3), 1000).epochs == 3
+    assert choose_hyperparameters(TrainSettings(batch_size=7, weights="none"), 1000).batch_size == 7
 
 
 def test_many_pictures_need_fewer_epochs_unless_asked_otherwise() -> None:
     for recipe in ("fast", "best"):
-        few, many = (make_plan(TrainSettings(recipe=recipe), count) for count in (MANY, MANY + 1))
+        few, many = (
+            choose_hyperparameters(TrainSettings(recipe=recipe), count)
+            for count in (MANY, MANY + 1)
+        )
         assert many.epochs < few.epochs
         assert (many.fine_tune_epochs < few.fine_tune_epochs) is (recipe == "best")
-    assert make_plan(TrainSettings(epochs=21), MANY + 1).epochs == 21
+    assert choose_hyperparameters(TrainSettings(epochs=21), MANY + 1).epochs == 21
     assert (
-        make_plan(TrainSettings(fine_tune_epochs=21, recipe="best"), MANY + 1).fine_tune_epochs
+        choose_hyperparameters(
+            TrainSettings(fine_tune_epochs=21, recipe="best"), MANY + 1
+        ).fine_tune_epochs
         == 21
     )
 
 
-@pytest.mark.parametrize("recipe", sorted(OWN))
+@pytest.mark.parametrize("recipe", sorted(RECIPE_DEFAULTS))
 def test_a_setting_that_a_recipe_cannot_use_is_refused(recipe: str) -> None:
     values = {"class_weights": "root", "epochs": 2, "batch_size": 2, "hidden": 2, "views": 3}
     values |= {"fine_tune_epochs": 2, "fine_tune_batch": 2}
     chosen = {"weights": "none"} if recipe == "scratch" else {"recipe": recipe}
-    for field in fields(Plan):
+    for field in fields(Hyperparameters):
         settings = TrainSettings(**chosen, **{field.name: values.get(field.name, 0.5)})
-        if field.name in OWN[recipe]:
+        if field.name in RECIPE_DEFAULTS[recipe]:
             continue
         with pytest.raises(SettingsError, match="--" + field.name.replace("_", "-")) as caught:
-            make_plan(settings, 1000)
+            choose_hyperparameters(settings, 1000)
         assert caught.value.exit_code == 2
 
 
 def test_chances_of_random_views_are_refused_where_no_view_is_random() -> None:
     with pytest.raises(SettingsError, match="--crop does nothing with --views 2"):
-        make_plan(TrainSettings(crop=0.5), 1000)
-    assert make_plan(TrainSettings(crop=0.5, views=3), 1000).crop == 0.5
-    assert make_plan(TrainSettings(flip=0.0, views=1, recipe="best"), 1000).flip == 0.0
+        choose_hyperparameters(TrainSettings(crop=0.5), 1000)
+    assert choose_hyperparameters(TrainSettings(crop=0.5, views=3), 1000).crop == 0.5
+    assert choose_hyperparameters(TrainSettings(flip=0.0, views=1, recipe="best"), 1000).flip == 0.0

@@ -278,7 +278,7 @@ def int8_gate(reference: Probabilities, answers: Probabilities, labels: NDArray[
     return _gate(reference, answers, labels, allowed)
 
 
-def half_gate(reference: Probabilities, answers: Probabilities, labels: NDArray[np.int64]) -> Gate:
+def fp16_gate(reference: Probabilities, answers: Probabilities, labels: NDArray[np.int64]) -> Gate:
     """Allow half a point of top-1, or one picture: weights of 16 bits only round.
 
     Probabilities float[N, classes], labels int64[N].

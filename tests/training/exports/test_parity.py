@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sceneset.errors import DamagedDataError, disk_errno
-from training.exports.proof import compare, half_gate, int8_gate, require_exact
+from training.exports.parity import compare, fp16_gate, int8_gate, require_exact
 from training.exports.saved_model import native_work
 
 SURE = np.array([[0.9, 0.1], [0.2, 0.8]])
@@ -56,9 +56,9 @@ def test_int8_may_lose_half_a_point_on_pictures_enough_to_see_it(
 
 def test_half_precision_may_always_lose_one_picture() -> None:
     labels = np.zeros(10, np.int64)
-    assert half_gate(answers(10, 10), answers(9, 10), labels).passed
-    assert not half_gate(answers(10, 10), answers(8, 10), labels).passed
-    assert half_gate(answers(8, 10), answers(10, 10), labels).lost == -2
+    assert fp16_gate(answers(10, 10), answers(9, 10), labels).passed
+    assert not fp16_gate(answers(10, 10), answers(8, 10), labels).passed
+    assert fp16_gate(answers(8, 10), answers(10, 10), labels).lost == -2
 
 
 @pytest.mark.parametrize(

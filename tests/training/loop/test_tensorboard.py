@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from sceneset.errors import translate_error
-from training.exports.tensorboard import write_logs
+from training.loop.history import write_logs
 from training.models.backend import load_backend
 
 pytestmark = pytest.mark.train
