@@ -1,19 +1,16 @@
 """Make a bundle around a real LiteRT model that names a picture's mean colour, and serve it."""
 
 import io
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from support.bundles import write_bundle, write_model
 from support.page import Page, chromium
-from support.served_model import GREEN, RED, Client
+from support.served_model import GREEN, RED, Client, serving
 
-from serving.app import create_app
-from serving.http.server import Server, listen
 from serving.settings import ServeSettings
 
 Serve = Callable[[ServeSettings], AbstractContextManager[Client]]
@@ -54,24 +51,6 @@ def png(colour: str) -> bytes:
 def _serve() -> Serve:
     """Return the function that serves over a real socket, in a thread, while its block runs."""
     return serving
-
-
-@contextmanager
-def serving(settings: ServeSettings) -> Iterator[Client]:
-    """Serve over a real socket, in a thread, while the block runs."""
-    with listen("127.0.0.1", 0) as listener:
-        ready = threading.Event()
-        app = create_app(settings)
-        server = Server(app, settings, ready.set)
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        port = listener.getsockname()[1]
-        thread.start()
-        assert ready.wait(20)
-        try:
-            yield Client(port, app.state.service)
-        finally:
-            server.should_exit = True
-            thread.join(20)
 
 
 @pytest.fixture(scope="session", name="client")

@@ -5,11 +5,17 @@ import http.client
 import io
 import json
 import socket
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
+
+from serving.app import create_app
+from serving.http.server import Server, listen
+from serving.settings import ServeSettings
 
 
 @dataclass(frozen=True)
@@ -95,3 +101,21 @@ def encoded(colour: str = "#f02010", kind: str = "PNG", mode: str = "RGB", **mor
 
 RED, GREEN, BLUE = encoded(), encoded("#20d030"), encoded("#1020e0")
 WEBP = encoded(kind="WEBP", lossless=True)
+
+
+@contextmanager
+def serving(settings: ServeSettings) -> Iterator[Client]:
+    """Serve over a real socket, in a thread, while the block runs."""
+    with listen("127.0.0.1", 0) as listener:
+        ready = threading.Event()
+        app = create_app(settings)
+        server = Server(app, settings, ready.set)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        port = listener.getsockname()[1]
+        thread.start()
+        assert ready.wait(20)
+        try:
+            yield Client(port, app.state.service)
+        finally:
+            server.should_exit = True
+            thread.join(20)

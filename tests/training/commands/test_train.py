@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.served_model import serving
 
 from sceneset import cli
 from sceneset.bundle.reader import open_bundle
@@ -17,6 +18,7 @@ from sceneset.errors import LockedError, MissingInputError, UsageError
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bars, Outcome, Stopwatch
 from serving.inference.engine import Engine
+from serving.settings import ServeSettings
 from training.commands.evaluate import evaluate
 from training.commands.train import recorded, train
 from training.data.version import read_version
@@ -39,7 +41,7 @@ pytestmark = [pytest.mark.train, pytest.mark.filterwarnings(KERAS_WARNING)]
 def trained(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a model folder that was trained from scratch on the drawn classes."""
     out = tmp_path_factory.mktemp("models") / "drawn"
-    plan = {"batch_size": 16, "epochs": 12, "learning_rate": 3e-3}
+    plan = {"batch_size": 16, "epochs": 12, "learning_rate": 3e-3, "fit_tags": True}
     train(settings=TrainSettings(dataset=drawn, out=out, backbone="small", **plan))
     return out
 
@@ -249,3 +251,21 @@ def test_a_data_set_of_other_classes_is_refused(
     root = publish({"Disc": {"test": 1}, "Other": {"test": 1}}, ("Disc", "Other"))
     with pytest.raises(UsageError, match="'Other'"):
         evaluate(settings=EvaluateSettings(model=trained, dataset=root))
+
+
+def test_the_server_tags_by_the_thresholds_that_the_card_states(trained: Path, drawn: Path) -> None:
+    card = (trained / "current" / "model_card.md").read_text(encoding="utf-8")
+    stated = re.search(r"one tag above ([\d.]+), two tags that sum above ([\d.]+)", card)
+    assert stated is not None
+    assert "thresholds fitted on validation pictures" in card
+    alone, together = map(float, stated.groups())
+    assert (alone, together) != (0.9, 0.5)
+    with serving(ServeSettings(model=trained, workers=1, watch=0)) as client:
+        for path in sorted((drawn / "curated" / "current" / "test").rglob("*.jpg")):
+            answer = client.post("/v1/classify?top=2&tags=1", path.read_bytes()).json
+            first, second = (label["score"] for label in answer["labels"])
+            if min(abs(first - alone), abs(first + second - together)) < 0.005:
+                continue  # the card rounds
+            names = [label["label"].capitalize() for label in answer["labels"]]
+            two = names if first + second > together else ["Unknown"]
+            assert answer["tags"] == (names[:1] if first > alone else two)
