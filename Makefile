@@ -30,7 +30,7 @@ test-fast: .venv/ready ## run the tests that need neither browser nor TensorFlow
 	$(BIN)/python -m pytest -q -m "not slow and not browser and not train"
 
 test-slow: .venv/ready ## run the long tests
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
 
 lint: .venv/ready ## check style
 	$(BIN)/ruff check .
