@@ -32,6 +32,8 @@ EXTRAS = {
     "imagehash": "curate",
     "tensorflow": "train",
     "keras": "train",
+    "h5py": "train",
+    "flatbuffers": "train",
     "keras_hub": "hub",
     "openvino": "openvino",
     "sklearn": "train",

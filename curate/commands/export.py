@@ -9,7 +9,7 @@ from typing import Any
 from curate.export.card import card
 from curate.export.formats import FORMATS
 from curate.export.replace import check_replaceable, replaced_folder
-from curate.export.source import Version, open_version
+from curate.export.samples import Version, open_version
 from curate.settings import MB, ExportSettings, FormatName
 from sceneset.checksums import write_checksums
 from sceneset.dataset import Dataset, run_lock

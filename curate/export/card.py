@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from curate.export.source import Version, Written
+from curate.export.samples import Version, Written
 from sceneset.manifest.rows import SPLITS
 
 SITES_SHOWN = 20

@@ -6,13 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.http.errors import HTTPError, bad_format
-from serving.http.payload import (
-    WITH_WEBP,
-    as_list,
-    as_object,
-    parse_flat_pixels,
-    parse_json,
-)
+from serving.http.payload import WITH_WEBP, as_list, as_object, parse_json
+from serving.http.tensors import parse_flat_pixels
 from serving.inference.model import ServedModel
 from serving.inference.service import Answers, Encoded, Service
 from serving.protocols.contract import (

@@ -19,6 +19,7 @@ from sceneset.manifest.rows import Split
 from sceneset.progress import Bars
 from training.data.version import Example, Version, labels_of
 from training.evaluation.predict import Answers
+from training.exports.accuracy_gate import FEWEST, Probabilities, fp16_gate, int8_gate
 from training.exports.explain import Anatomy, anatomy, write_head
 from training.exports.litert import (
     classifier_file,
@@ -32,18 +33,14 @@ from training.exports.litert import (
 from training.exports.onnx import write_onnx
 from training.exports.parity import (
     FEW,
-    FEWEST,
     Export,
     FilesRunner,
-    Probabilities,
     Rows,
     Runner,
     SavedModel,
     calibration_pictures,
     compare,
     explained_runner,
-    fp16_gate,
-    int8_gate,
     judged_examples,
     litert_runner,
     load_late,

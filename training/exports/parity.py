@@ -18,6 +18,7 @@ from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import Split
 from sceneset.progress import STDERR, Bar, without_native_chatter
 from training.data.version import Example, Version, picture_batches
+from training.exports.accuracy_gate import Gate, Probabilities
 from training.exports.litert import Calibration
 from training.exports.saved_model import BASE64, BYTES, INPUTS, PIXELS
 from training.models.backend import load_backend
@@ -210,12 +211,6 @@ def calibration_pictures(version: Version) -> Calibration:
 TOLERANCE = 1e-4
 # Probabilities this close are one: which of them comes first is no difference.
 TIE = 1e-6
-# Of 1: the top-1 that fewer bits may cost.
-ALLOWED = 0.005
-# Half a point is one picture of 200: fewer cannot show it.
-FEWEST = 200
-
-Probabilities = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -236,27 +231,6 @@ class Parity:
         return self.largest <= TOLERANCE and self.other_top1 == 0
 
 
-@dataclass(frozen=True)
-class Gate:
-    """What fewer bits cost: top-1 in 0..1 of the float model and of the other on the same pictures.
-
-    `lost` is how many pictures fewer are right, `allowed` how many may be; None when the pictures
-    are too few to say. `split` is the one they are of, never the test split.
-    """
-
-    pictures: int
-    float_top1: float
-    top1: float
-    lost: int
-    allowed: int | None
-    split: str = "val"
-
-    @property
-    def passed(self) -> bool:
-        """Say whether the export is worth having."""
-        return self.allowed is not None and self.lost <= self.allowed
-
-
 def compare(reference: Probabilities, answers: Probabilities) -> Parity:
     """Compare probabilities float[N, classes]; the difference of an answer that is NaN is infinite."""
     if not len(reference):
@@ -267,35 +241,6 @@ def compare(reference: Probabilities, answers: Probabilities) -> Parity:
     chosen = reference[rows, np.nan_to_num(answers, nan=-1.0).argmax(axis=1)]
     other = reference.max(axis=1) - chosen > TIE
     return Parity(len(reference), largest, int(other.sum()))
-
-
-def int8_gate(reference: Probabilities, answers: Probabilities, labels: NDArray[np.int64]) -> Gate:
-    """Allow half a point of top-1, on 200 pictures or more: with fewer nothing is shown.
-
-    Probabilities float[N, classes], labels int64[N].
-    """
-    allowed = int(ALLOWED * len(labels)) if len(labels) >= FEWEST else None
-    return _gate(reference, answers, labels, allowed)
-
-
-def fp16_gate(reference: Probabilities, answers: Probabilities, labels: NDArray[np.int64]) -> Gate:
-    """Allow half a point of top-1, or one picture: weights of 16 bits only round.
-
-    Probabilities float[N, classes], labels int64[N].
-    """
-    allowed = max(1, int(ALLOWED * len(labels))) if len(labels) else None
-    return _gate(reference, answers, labels, allowed)
-
-
-def _gate(
-    reference: Probabilities,
-    answers: Probabilities,
-    labels: NDArray[np.int64],
-    allowed: int | None,
-) -> Gate:
-    right = [int(np.sum(one.argmax(axis=1) == labels)) for one in (reference, answers)]
-    before, after = (count / max(1, len(labels)) for count in right)
-    return Gate(len(labels), before, after, lost=right[0] - right[1], allowed=allowed)
 
 
 def require_exact(name: str, parity: Parity, *, imported: bool = False) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from curate.export.formats import croissant, imagefolder, parquet, tfrecord, webdataset
-from curate.export.source import Version, Written
+from curate.export.samples import Version, Written
 from curate.settings import FormatName
 
 FORMATS: Mapping[FormatName, Callable[[Version, Path], Written]] = {

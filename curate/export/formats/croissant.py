@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from curate.export.source import Sample, Version, Written
+from curate.export.samples import Sample, Version, Written
 from sceneset.manifest.rows import SPLITS
 from sceneset.versions.published import record_json
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from curate.export.source import Version, Written
+from curate.export.samples import Version, Written
 from sceneset.manifest.rows import SPLITS
 from sceneset.versions.published import MANIFEST_NAME, manifest_csv
 

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from curate.export.source import LONG_NAMES, Sample, Version, Written
+from curate.export.samples import LONG_NAMES, Sample, Version, Written
 from sceneset.errors import MissingExtraError
 
 Arrow = Any  # an optional package, loaded where it is used

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.export.source import LONG_NAMES, Sample, Version, Written
+from curate.export.samples import LONG_NAMES, Sample, Version, Written
 
 _POLYNOMIAL = 0x82F63B78  # reflected
 _BLOCK = 1024

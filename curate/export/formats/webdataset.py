@@ -5,7 +5,7 @@ import json
 import tarfile
 from pathlib import Path
 
-from curate.export.source import Version, Written
+from curate.export.samples import Version, Written
 
 _HOW = """\
 ```python

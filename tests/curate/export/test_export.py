@@ -11,7 +11,7 @@ from support.drawing import draw_jpeg
 
 from curate.export.card import card, plain, yaml_lines
 from curate.export.formats import FORMATS
-from curate.export.source import Written, open_version
+from curate.export.samples import Written, open_version
 from curate.settings import FormatName
 from sceneset.checksums import altered_files
 from sceneset.dataset import Dataset, run_lock

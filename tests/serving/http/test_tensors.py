@@ -9,7 +9,7 @@ import pytest
 from support.served_model import Client
 
 from serving.http.errors import HTTPError
-from serving.http.payload import parse_flat_pixels, parse_pixels
+from serving.http.tensors import parse_flat_pixels, parse_pixels
 
 NINE = [""] * 9
 V2 = {"name": "image", "datatype": "BYTES", "shape": [9]}

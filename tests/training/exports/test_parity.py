@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sceneset.errors import DamagedDataError, disk_errno
-from training.exports.parity import compare, fp16_gate, int8_gate, require_exact
+from training.exports.accuracy_gate import fp16_gate, int8_gate
+from training.exports.parity import compare, require_exact
 from training.exports.saved_model import native_work
 
 SURE = np.array([[0.9, 0.1], [0.2, 0.8]])

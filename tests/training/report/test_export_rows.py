@@ -23,11 +23,11 @@ def test_a_proof_names_each_signature_and_the_split_that_decided() -> None:
     whole, smaller = export_rows({"saved_model": {"bytes": 5, "parity": parity}, "x": half}, FILES)[
         :2
     ]
-    first, second = whole.parity.split("; ")
+    first, second = whole.proof.split("; ")
     assert first == "probabilities at most 2e-07 apart on 24 pictures, top-1 equal"
     assert second.startswith("bytes: probabilities at most")
     assert second.endswith("another top-1 on 1")
-    assert smaller.parity.endswith(
+    assert smaller.proof.endswith(
         "top-1 88.0 % where the model has 88.5 % (judged on training pictures)"
     )
 
@@ -44,5 +44,5 @@ def test_at_most_is_never_less_than_what_was_found(largest: float, text: str) ->
     (one, *_) = export_rows(
         {"model.tflite": {"bytes": 5, "parity": {"serving_default": found}}}, FILES
     )
-    assert one.parity.startswith(f"probabilities at most {text} apart")
+    assert one.proof.startswith(f"probabilities at most {text} apart")
     assert round_up(largest) >= largest

@@ -12,7 +12,7 @@ from support.curate_exports import ODD_NAMES, drawn, exported, publish, truth
 
 from curate.export.formats.imagefolder import folder_names
 from curate.export.formats.tfrecord import dataset_name
-from curate.export.source import shard_bounds
+from curate.export.samples import shard_bounds
 from sceneset.class_list import label_order, slug_of
 from sceneset.dataset import Dataset
 
