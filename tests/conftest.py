@@ -1,5 +1,7 @@
 """Find the optional real pictures beside the project; let property tests take their time."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,13 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no real pictures at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _log_handlers() -> Iterator[None]:
+    """Take back the handlers of a `serve` that a test ran: their stderr is gone after the test."""
+    loggers = [logging.getLogger(name) for name in ("serving", "uvicorn.error")]
+    before = [(one, one.handlers[:], one.level, one.propagate) for one in loggers]
+    yield
+    for one, handlers, level, propagate in before:
+        one.handlers, one.level, one.propagate = handlers, level, propagate
