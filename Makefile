@@ -23,8 +23,8 @@ setup: .venv/ready ## make .venv and see to a browser
 demo: .venv/ready ## run the whole pipeline on the embedded gallery
 	$(BIN)/python cli.py demo
 
-test: .venv/ready ## run the tests, two at a time (about 4 minutes on 2 cores)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+test: .venv/ready ## run the tests, two files at a time (5 minutes on 2 cores)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-fast: .venv/ready ## run the tests that need neither browser nor TensorFlow
 	$(BIN)/python -m pytest -q -m "not slow and not browser and not train"
