@@ -1,11 +1,7 @@
-"""Put a folder in the place of another, so that a reader sees the old or the new one whole."""
+"""Put an export in the place of an earlier one, unless a person changed that."""
 
-import ctypes
-import errno
-import os
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,47 +10,6 @@ from sceneset.checksums import NAME as CHECKSUMS
 from sceneset.checksums import altered_files, read_checksums
 from sceneset.errors import CannotWriteError, UsageError
 from sceneset.versions.verify import MARK
-
-ASIDE = "-old"
-_AT_FDCWD = -100
-_EXCHANGE = 2  # RENAME_EXCHANGE of renameat2
-_UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
-
-
-def _exchanged(first: Path, second: Path) -> bool:
-    if sys.platform != "linux":
-        return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "renameat2"):
-        return False
-    names = (os.fsencode(first), os.fsencode(second))
-    if libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _EXCHANGE) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in _UNKNOWN:
-        return False
-    raise OSError(code, os.strerror(code), str(second))
-
-
-def put_in_place(
-    fresh: Path, place: Path, *, exchange: Callable[[Path, Path], bool] = _exchanged
-) -> None:
-    """Move a folder to `place` by one rename; what was there comes to stand at `fresh`.
-
-    Where the system cannot `exchange` two folders at once, `place` is missing for a moment.
-    """
-    if not place.exists():
-        fresh.rename(place)
-    elif not exchange(fresh, place):
-        aside = fresh.with_name(f"{fresh.name}{ASIDE}")
-        place.rename(aside)
-        try:
-            fresh.rename(place)
-        except BaseException:
-            aside.rename(place)
-            raise
-        aside.rename(fresh)
-    atomic.sync(place.parent)
 
 
 def check_replaceable(out: Path, *, keep_out_of: Path) -> None:
@@ -111,15 +66,16 @@ def replaced_folder(out: Path, *, keep_out_of: Path) -> Iterator[Path]:
     """
     place = out.resolve()
     bench = place.parent / f"{atomic.PART_PREFIX}export-{place.name}"
-    if not place.exists() and (bench / f"new{ASIDE}").is_dir():
-        (bench / f"new{ASIDE}").rename(place)
+    aside = bench / f"new{atomic.ASIDE}"
+    if not place.exists() and aside.is_dir():
+        aside.rename(place)
     shutil.rmtree(bench, ignore_errors=True)
     try:
         _make(bench, out)
         with atomic.new_folder(bench / "new") as folder:
             yield folder
         check_replaceable(out, keep_out_of=keep_out_of)
-        put_in_place(bench / "new", place)
+        atomic.put_in_place(bench / "new", place)
     finally:
         shutil.rmtree(bench, ignore_errors=True)
 

@@ -15,7 +15,6 @@ from hashlib import sha256 as sha256_of
 from pathlib import Path
 from typing import Any
 
-from curate.export.replace import ASIDE, put_in_place
 from curate.publish.version import point_to, remove_version, version_texts
 from sceneset import atomic
 from sceneset.bundle.reader import BUNDLE_NAME
@@ -215,7 +214,7 @@ def restore_versions(dataset: Dataset) -> None:
 
     Call with the lock held, before parts are removed.
     """
-    for ending in (ASIDE, ""):
+    for ending in (atomic.ASIDE, ""):
         for part in dataset.versions.glob(f"{_FRESH}*"):
             number = part.name.removeprefix(_FRESH).removesuffix(ending)
             if version_number(number) and not (dataset.versions / number).exists():
@@ -282,7 +281,7 @@ def _rewrite(
     fresh = dataset.versions / f"{_FRESH}{number}"
     with atomic.new_folder(fresh) as part:
         _fill(part, folder, going - texts.keys(), texts)
-    put_in_place(fresh, folder)
+    atomic.put_in_place(fresh, folder)
     shutil.rmtree(fresh)
     return Rewritten(number, before, after, len(going))
 

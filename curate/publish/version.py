@@ -132,19 +132,14 @@ def write_quarantine(
 ) -> None:
     """Rebuild the folder of links to what was left out, and put it in place whole."""
     fresh = dataset.root / f"{atomic.PART_PREFIX}quarantine-new"
-    old = dataset.root / f"{atomic.PART_PREFIX}quarantine-old"
-    for folder in (fresh, old):
-        shutil.rmtree(folder, ignore_errors=True)
     with atomic.new_folder(fresh) as part:
         for (class_id, sha256), drop in drops.items():
             raw = raw_paths[sha256]
             link = part / drop.reason / f"{classes[class_id].slug}__{sha256[:16]}{Path(raw).suffix}"
             link.parent.mkdir(exist_ok=True)
             link.symlink_to(Path("../..") / raw)
-    if dataset.quarantine.exists():
-        dataset.quarantine.rename(old)
-    fresh.rename(dataset.quarantine)
-    shutil.rmtree(old, ignore_errors=True)
+    atomic.put_in_place(fresh, dataset.quarantine)
+    shutil.rmtree(fresh, ignore_errors=True)
 
 
 def resize_file(path: str, *, size: int, how: Fit, encoding: Encoding = "jpeg") -> bytes:

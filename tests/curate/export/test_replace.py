@@ -76,7 +76,7 @@ def test_two_folders_change_places_without_one_being_missing(tmp_path: Path) -> 
         (tmp_path / name).mkdir()
         (tmp_path / name / name).touch()
     code = (
-        "import sys; from pathlib import Path; from curate.export.replace import put_in_place\n"
+        "import sys; from pathlib import Path; from sceneset.atomic import put_in_place\n"
         "seen = []; sys.addaudithook(lambda event, _: seen.append(event))\n"
         "put_in_place(*map(Path, sys.argv[1:])); print(seen.count('os.rename'))"
     )
