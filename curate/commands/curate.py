@@ -16,7 +16,6 @@ from curate.forget.files import restore_versions
 from curate.publish.report import Findings, report_data, write_report
 from curate.publish.version import (
     Publication,
-    check_unclaimed,
     commit,
     point_to,
     prepare,
@@ -74,9 +73,7 @@ def _recovered(dataset: Dataset, manifest: Manifest) -> int:
     """Finish what a killed run left, and return the number of the next version."""
     restore_versions(dataset)
     counts: list[dict[str, Any]] = [run.counts or {} for run in manifest.runs("curate")]
-    claimed = {int(c["number"]) for c in counts if "number" in c}
-    check_unclaimed(dataset, claimed)
-    return recover(dataset, claimed)
+    return recover(dataset, {int(c["number"]) for c in counts if "number" in c})
 
 
 @contextmanager

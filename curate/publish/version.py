@@ -20,7 +20,7 @@ from sceneset import atomic
 from sceneset.checksums import NAME as CHECKSUMS
 from sceneset.checksums import altered_files, file_sha256, write_checksums
 from sceneset.class_list import label_order
-from sceneset.dataset import Dataset, next_version
+from sceneset.dataset import Dataset, prepare_versions
 from sceneset.errors import DamagedDataError
 from sceneset.images import EXTENSIONS, Encoding, Fit, encode_jpeg, encode_png, square
 from sceneset.manifest.rows import ClassRow, DecisionRow, Split, SplitRow
@@ -86,20 +86,38 @@ def _note(dataset: Dataset) -> Path:
 def recover(dataset: Dataset, claimed: Collection[int]) -> int:
     """Finish what a killed run left, and return the number of the next version.
 
-    Half-written folders, and a version that a killed run left before its rows, are removed; other
-    folders stay. `current` is made to point to the newest version.
+    Half-written folders, and a version that a killed run left before its rows, are removed. Any
+    other version that is not `claimed` belongs to a newer manifest or to a person. Raises
+    DamagedDataError then, before anything is removed, and when `current` is a folder instead of a
+    link. `current` is made to point to the newest version.
     """
-    dataset.versions.mkdir(parents=True, exist_ok=True)
-    atomic.remove_parts(dataset.versions)
+    if dataset.current.exists() and not dataset.current.is_symlink():
+        raise DamagedDataError(
+            f"{dataset.current} is no link to a version",
+            cure="move it elsewhere; it is made again as a link",
+        )
+    unclaimed = [number for number in numbers(dataset.versions) if number not in claimed]
+    for number in unclaimed:
+        _check_unfinished(dataset, number)
+    following = prepare_versions(dataset.versions)
     atomic.remove_parts(dataset.root)
-    there = numbers(dataset.versions)
-    for number in set(there) - set(claimed):
-        if is_unfinished(dataset, number):
-            remove_version(dataset, number)
-    published = [number for number in there if number in claimed]
+    for number in unclaimed:
+        remove_version(dataset, number)
+    published = numbers(dataset.versions)
     if published:
         point_to(dataset, published[-1])
-    return max([next_version(dataset.versions), *(n + 1 for n in (*there, *claimed))])
+    return max([following, *(number + 1 for number in claimed)])
+
+
+def _check_unfinished(dataset: Dataset, number: int) -> None:
+    if not is_unfinished(dataset, number):
+        folder, name = dataset.versions / str(number), dataset.manifest_path.name
+        what = "files" if any(folder.iterdir()) else "nothing"
+        what = what if read_record(folder) is None else "a version"
+        raise DamagedDataError(
+            f"{folder} holds {what}, and {name} knows of no run that published it",
+            cure=f"restore the {name} that knows it, or move that folder elsewhere",
+        )
 
 
 def point_to(dataset: Dataset, number: int) -> None:
@@ -159,29 +177,6 @@ class Publication:
     fresh: bool
     pictures: Sequence[PublishedPicture]
     record: Mapping[str, Any]
-
-
-def check_unclaimed(dataset: Dataset, claimed: Collection[int]) -> None:
-    """Refuse to go on beside a version that the manifest knows nothing of.
-
-    What a killed run left is made again. Any other folder belongs to a newer manifest or to a
-    person. Raises DamagedDataError, also when
-    `current` is a folder instead of a link.
-    """
-    if dataset.current.exists() and not dataset.current.is_symlink():
-        raise DamagedDataError(
-            f"{dataset.current} is no link to a version",
-            cure="move it elsewhere; it is made again as a link",
-        )
-    for number in numbers(dataset.versions):
-        if number not in claimed and not is_unfinished(dataset, number):
-            folder, name = dataset.versions / str(number), dataset.manifest_path.name
-            what = "files" if any(folder.iterdir()) else "nothing"
-            what = what if read_record(folder) is None else "a version"
-            raise DamagedDataError(
-                f"{folder} holds {what}, and {name} knows of no run that published it",
-                cure=f"restore the {name} that knows it, or move that folder elsewhere",
-            )
 
 
 def prepare(
