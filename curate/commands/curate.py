@@ -9,7 +9,7 @@ from typing import Any
 
 from curate.decisions import Decisions, Drop, OverrideResult, apply_overrides, decide, find_unusable
 from curate.duplicates.links import Key, key_of
-from curate.duplicates.search import SearchResult, link_cache, search
+from curate.duplicates.search import SearchResult, search
 from curate.features import cache
 from curate.features.quality import outliers
 from curate.forget.files import restore_versions
@@ -164,11 +164,9 @@ class _Run:
             return cache.measure_fully(self.manifest, wanted, executor, self._bar("comparing"))
 
         usable = [p for p in reviewed.pictures if key_of(p) not in unusable]
-        used = cache.algorithms(exact=self.settings.exact_hash)
-        radii = (self.settings.radius, self.settings.leak_radius, self.settings.views)
-        links = link_cache(self.dataset.root / "cache", (*sorted(used.items()), *radii))
+        folder = self.dataset.root / "cache"
         return search(
-            usable, features, self.settings, measure_fully, kept=reviewed.kept, cache=links
+            usable, features, self.settings, measure_fully, kept=reviewed.kept, cache=folder
         )
 
     def publish(
