@@ -72,7 +72,7 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
 def _recovered(dataset: Dataset, manifest: Manifest) -> int:
     """Finish what a killed run left, and return the number of the next version."""
     restore_versions(dataset)
-    counts: list[dict[str, Any]] = [run.counts or {} for run in manifest.runs("curate")]
+    counts = [run.counts for run in manifest.runs("curate")]
     return recover(dataset, {int(c["number"]) for c in counts if "number" in c})
 
 
@@ -247,8 +247,8 @@ def _summary(
         "kept": record["kept"],
         "dropped": record["dropped"],
         "splits": {split: splits[split] for split in SPLITS},
-        "leaks": sum(crossing.copies for crossing in findings.crossings),
-        "near_pairs_apart": sum(not crossing.copies for crossing in findings.crossings),
+        "leaks": sum(crossing.duplicate for crossing in findings.crossings),
+        "near_pairs_apart": sum(not crossing.duplicate for crossing in findings.crossings),
         "largest_groups": [size for size in sizes[:_GROUPS_NAMED] if size > 1],
         "damaged": sorted(findings.raw_paths[s] for s in findings.damaged),
         "moved": len(parts.moved),

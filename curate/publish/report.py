@@ -20,7 +20,6 @@ from curate.features.phash import hex_form
 from curate.features.quality import Outlier
 from curate.settings import ISSUES
 from curate.splits.assign import Partition
-from curate.splits.leakage_audit import SplitLeak
 from sceneset.atomic import write_file, write_files
 from sceneset.dataset import Dataset
 from sceneset.images import PictureError, decode
@@ -28,17 +27,20 @@ from sceneset.manifest.rows import ClassRow
 from sceneset.versions.published import PublishedPicture, record_json
 from sceneset.workers import FEW, map_chunked
 
-COPIES_SHOWN = 60
-GROUP_COPIES_SHOWN = 5
-CONFLICTS_SHOWN = 60
-DROPS_SHOWN = 24
-ISSUES_SHOWN = 12
-GROUPS_SHOWN = 12
-GROUP_PICTURES_SHOWN = 12
-CONTACTS_SHOWN = 18
-MOVES_SHOWN = 100
-CROSSINGS_SHOWN = 60
-OUTLIERS_SHOWN = 36
+# How many of each the report shows.
+SHOWN = {
+    "copies": 60,
+    "copies_of_one": 5,
+    "conflicts": 60,
+    "dropped_pictures": 24,
+    "issues": 12,
+    "groups": 12,
+    "pictures_of_a_group": 12,
+    "contact_sheets": 18,
+    "moved": 100,
+    "near_pairs": 60,
+    "outliers": 36,
+}
 FOLDER = "thumbs"
 # Shown up to 110 px high, on screens of two dots per px.
 HEIGHT = 168
@@ -60,7 +62,7 @@ class Findings:
     decisions: Decisions
     parts: Partition
     links: Sequence[Link]
-    crossings: Sequence[SplitLeak]
+    crossings: Sequence[Link]
     damaged: Mapping[str, str]
     outliers: Sequence[Outlier]
     raw_paths: Mapping[str, str]
@@ -73,22 +75,22 @@ def report_data(
 ) -> Json:
     """Return everything the report shows as plain JSON; long lists are cut, with their length."""
     parts = findings.parts
-    near = [_crossing(c, findings) for c in findings.crossings if not c.copies]
+    near = [_crossing(c, findings) for c in findings.crossings if not c.duplicate]
     return {
         "summary": dict(summary),
         "damaged": _damaged(findings),
         "dropped_pictures": _dropped(findings),
-        "pairs": _cut(_pairs(findings), COPIES_SHOWN),
-        "copies": _cut(_copies(findings), COPIES_SHOWN),
+        "pairs": _cut(_pairs(findings), SHOWN["copies"]),
+        "copies": _cut(_copies(findings), SHOWN["copies"]),
         "distances": _distances(findings),
-        "conflicts": _cut(_conflicts(findings), CONFLICTS_SHOWN),
+        "conflicts": _cut(_conflicts(findings), SHOWN["conflicts"]),
         "issues": _issues(findings),
-        "outliers": _cut(_outliers(findings), OUTLIERS_SHOWN),
+        "outliers": _cut(_outliers(findings), SHOWN["outliers"]),
         "groups": _groups(findings),
         "chains": [chain._asdict() for chain in parts.chains],
         "near_pairs_apart": len(near),
-        "near_pairs": _cut(near, CROSSINGS_SHOWN),
-        "moved": _cut(_moved(findings), MOVES_SHOWN),
+        "near_pairs": _cut(near, SHOWN["near_pairs"]),
+        "moved": _cut(_moved(findings), SHOWN["moved"]),
         "contact_sheets": _contact_sheets(findings, published, int(summary["number"])),
     }
 
@@ -132,7 +134,7 @@ def _copies(findings: Findings) -> list[Json]:
             "all": len(rows),
             "shown": [
                 {key: row[key] for key in ("dropped", "distance", "kind")}
-                for row in rows[:GROUP_COPIES_SHOWN]
+                for row in rows[: SHOWN["copies_of_one"]]
             ],
         }
         for (name, kept), rows in groups.items()
@@ -169,7 +171,7 @@ def _dropped(findings: Findings) -> list[Json]:
         if drop.of_sha256 is None:
             paths[drop.reason].append(findings.raw_paths[sha256])
     return [
-        {"reason": reason, "all": len(dropped), "shown": dropped[:DROPS_SHOWN]}
+        {"reason": reason, "all": len(dropped), "shown": dropped[: SHOWN["dropped_pictures"]]}
         for reason, dropped in sorted(paths.items())
     ]
 
@@ -180,7 +182,7 @@ def _issues(findings: Findings) -> list[Json]:
         {
             "issue": issue,
             "all": len(pictures),
-            "shown": [findings.raw_paths[s] for s in pictures[:ISSUES_SHOWN]],
+            "shown": [findings.raw_paths[s] for s in pictures[: SHOWN["issues"]]],
         }
         for issue in ISSUES
         if (pictures := [s for s in sorted(issues) if issue in issues[s]])
@@ -207,14 +209,14 @@ def _groups(findings: Findings) -> Json:
         {
             "split": findings.parts.split_of[group[0]],
             "all": len(group),
-            "shown": [findings.raw_paths[s] for s in group[:GROUP_PICTURES_SHOWN]],
+            "shown": [findings.raw_paths[s] for s in group[: SHOWN["pictures_of_a_group"]]],
         }
-        for group in several[:GROUPS_SHOWN]
+        for group in several[: SHOWN["groups"]]
     ]
     return {"all": len(several), "shown": shown}
 
 
-def _crossing(crossing: SplitLeak, findings: Findings) -> Json:
+def _crossing(crossing: Link, findings: Findings) -> Json:
     names = crossing.first, crossing.second
     return {
         "paths": [findings.raw_paths[s] for s in names],
@@ -253,8 +255,10 @@ def _contact_sheets(
             "class": name,
             "found": len(pictures),
             "all": len(after[name]),
-            "before": [{"path": path, "kept": stays} for path, stays in pictures[:CONTACTS_SHOWN]],
-            "after": after[name][:CONTACTS_SHOWN],
+            "before": [
+                {"path": path, "kept": stays} for path, stays in pictures[: SHOWN["contact_sheets"]]
+            ],
+            "after": after[name][: SHOWN["contact_sheets"]],
         }
         for name, pictures in sorted(before.items())
     ]
