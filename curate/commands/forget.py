@@ -105,7 +105,7 @@ def _plan(
     """Return the command's JSON object as it stands before anything is removed."""
     earlier = forgotten_contents(manifest) if unfinished_runs(manifest) else set()
     gone = matches.sha256s | earlier
-    trained = [run.counts or {} for run in manifest.runs("train")]
+    trained = [run.counts for run in manifest.runs("train")]
     bundles = [Path(str(counts["bundle"])) for counts in trained if "bundle" in counts]
     return {
         "dataset": str(dataset.root),
@@ -165,9 +165,9 @@ def _complete(dataset: Dataset, manifest: Manifest) -> list[dict[str, Any]]:
 def _drops(manifest: Manifest) -> dict[int, Counter[str]]:
     """Return version number -> pictures that its run left out, by reason, as the rows say now."""
     published = {
-        run.id: int(str((run.counts or {})["number"]))
+        run.id: int(run.counts["number"])
         for run in manifest.runs("curate")
-        if run.outcome == "published" and "number" in (run.counts or {})
+        if run.outcome == "published" and "number" in run.counts
     }
     drops: dict[int, Counter[str]] = {number: Counter() for number in published.values()}
     rows = manifest.query(

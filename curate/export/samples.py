@@ -216,6 +216,5 @@ def _origins(manifest: Manifest) -> dict[tuple[str, str], Origin]:
 
 def _published_at(manifest: Manifest, number: int) -> str:
     """Return when the run ended that published a version, or nothing."""
-    runs = manifest.runs("curate")
-    ended = (run.finished_at for run in runs if (run.counts or {}).get("number") == number)
-    return next(ended, None) or ""
+    runs = (run for run in manifest.runs("curate") if run.counts.get("number") == number)
+    return next((run.finished_at or "" for run in runs), "")

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from sceneset.class_list import shown
@@ -12,8 +11,7 @@ from sceneset.errors import SettingsError
 from sceneset.manifest.store import Manifest, now
 from sceneset.urls import host_key, host_of, page_key
 
-_HEX_DIGITS = frozenset("0123456789abcdef")
-_SHA256_LENGTH = 64
+_SHA256 = re.compile("[0-9a-f]{64}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
 
 
@@ -40,9 +38,7 @@ class Target:
                 f"--page {shown(self.page)} is not an address",
                 cure="copy it from manifest.csv, such as https://example.org/page",
             )
-        if self.sha256 is not None and (
-            len(self.sha256) != _SHA256_LENGTH or not set(self.sha256) <= _HEX_DIGITS
-        ):
+        if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
             raise SettingsError(
                 f"--sha256 {shown(self.sha256)} is not 64 hexadecimal digits",
                 cure="copy it from manifest.csv, or from the name of the file in raw/",
@@ -184,7 +180,7 @@ def _publishing_versions(manifest: Manifest, contents: Collection[str]) -> froze
         "SELECT DISTINCT run_id FROM splits WHERE sha256 IN (SELECT value FROM json_each(?))",
         (json.dumps(list(contents)),),
     )
-    counts = {run.id: run.counts or {} for run in manifest.runs("curate")}
+    counts = {run.id: run.counts for run in manifest.runs("curate")}
     return frozenset(str(counts[i]["version"]) for (i,) in rows if "version" in counts.get(i, {}))
 
 
@@ -266,8 +262,5 @@ def versions_touched_before(manifest: Manifest, target: Target) -> set[str]:
 
 def successor_ids(manifest: Manifest) -> dict[str, str]:
     """Return version id -> id that it got when pictures were taken out of it."""
-    successors: dict[str, str] = {}
-    for run in manifest.runs(STAGE):
-        rewritten: Any = (run.counts or {}).get("rewritten", {})
-        successors |= rewritten
-    return successors
+    rewritten = [run.counts.get("rewritten", {}) for run in manifest.runs(STAGE)]
+    return {before: after for ids in rewritten for before, after in ids.items()}

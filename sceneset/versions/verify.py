@@ -33,7 +33,7 @@ def standing_exports(manifest: Manifest) -> list[Exported]:
     checksums show that it is the last export written there. Runs that were cut short count: they
     may have got as far.
     """
-    runs = [run.settings | (run.counts or {}) for run in manifest.runs("export")]
+    runs = [run.settings | run.counts for run in manifest.runs("export")]
     latest = {str(run.get("out", "")): run for run in runs}
     exports = []
     for out, recorded in sorted(latest.items()):
