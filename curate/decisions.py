@@ -6,7 +6,7 @@ What a person decided comes first, then conflicts between classes, copies, and q
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, filterfalse
 from typing import NamedTuple
 
 from curate.duplicates.links import Key, Link, LinkKind, key_of, with_frames
@@ -193,7 +193,7 @@ def find_conflicts(pictures: Iterable[KeptPicture], links: Iterable[Link]) -> li
 
 
 def settle(
-    conflicts: Iterable[Conflict],
+    conflicts: Sequence[Conflict],
     policy: Conflicts,
     order: Mapping[Key, tuple[object, ...]],
     *,
@@ -205,15 +205,14 @@ def settle(
     `order` sorts pictures for `best-rank`; `copies` names each picture's direct copies, which a
     quarantine takes along in both classes.
     """
-    conflicts = list(conflicts)
-    if policy == "best-rank":
-        return ConflictResolution(_drop_losers(conflicts, order, kept))
-    decided = [c for c in conflicts if (c.first in kept) != (c.second in kept)]
-    drops = _drop_losers(decided, order, kept)
+
+    def has_winner(conflict: Conflict) -> bool:
+        return policy == "best-rank" or (conflict.first in kept) != (conflict.second in kept)
+
+    drops = _drop_losers(filter(has_winner, conflicts), order, kept)
     undecided = {
         key: conflict
-        for conflict in conflicts
-        if conflict not in decided
+        for conflict in filterfalse(has_winner, conflicts)
         for key in (conflict.first, conflict.second)
         if key not in drops
     }
@@ -270,7 +269,8 @@ def _copies_within_classes(
     classes: dict[int, list[KeptPicture]] = defaultdict(list)
     for picture in pictures:
         classes[picture.class_id].append(picture)
-    grown = find_enlarged((x[:2] for x in duplicates if x.shows_the_same), fidelity)
+    # A crop shows less of the scene: its px can't be compared.
+    grown = find_enlarged((x[:2] for x in duplicates if x.kind != "crop"), fidelity)
     copies: dict[Key, Link] = {}
     for class_id, members in classes.items():
         by_hand = {s for c, s in kept if c == class_id}

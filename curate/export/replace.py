@@ -42,7 +42,8 @@ def _changed(place: Path) -> str | None:
     names = {path.name for path in place.iterdir()}
     if not {MARK, CHECKSUMS} <= names:
         return f"{min(names)}, which no export wrote" if names else None
-    files = {p.relative_to(place).as_posix() for p in place.rglob("*") if not _is_folder(p)}
+    there = (path for path in place.rglob("*") if path.is_symlink() or not path.is_dir())
+    files = {path.relative_to(place).as_posix() for path in there}
     try:
         strange = min(files - read_checksums(place).keys() - {CHECKSUMS}, default=None)
         altered = altered_files(place)
@@ -51,10 +52,6 @@ def _changed(place: Path) -> str | None:
     if strange is not None:
         return f"{strange}, which no export wrote"
     return f"an export that was changed since: {altered[0]}" if altered else None
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
 
 
 @contextmanager

@@ -113,17 +113,13 @@ def _metadata(version: Version, table: bytes, columns: Sequence[str]) -> dict[st
         "name": version.name,
         "description": f"{total} pictures of {len(version.class_names)} classes. "
         "Licences and pages of origin stand with each picture; see README.md.",
-        "license": _licences(version),
+        "license": sorted({s.origin.licence_url or s.origin.licence for s in version.all()}),
         "citeAs": f"{version.name}, version {version.number}, {version.id}",
         "version": f"{version.number}.0.0",
         **published,
         "distribution": _distribution(version, table),
         "recordSet": [_classes(version.class_names), _pictures(columns)],
     }
-
-
-def _licences(version: Version) -> list[str]:
-    return sorted({s.origin.licence_url or s.origin.licence for s in version.all()})
 
 
 def _distribution(version: Version, table: bytes) -> list[dict[str, Any]]:

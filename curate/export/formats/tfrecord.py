@@ -117,7 +117,6 @@ def frame(records: Sequence[bytes]) -> bytes:
 
 
 RECORDS_PER_WRITE = 256
-_INTEGERS = ("label", "width", "height")
 _FEATURES = "tensorflow_datasets.core.features"
 _INTEGER = {
     "pythonClassName": f"{_FEATURES}.scalar.Scalar",
@@ -194,7 +193,9 @@ def _info(version: Version, name: str, splits: Sequence[dict[str, Any]]) -> dict
 
 
 def _features(version: Version, facts: dict[str, str | int]) -> dict[str, Any]:
-    features: dict[str, Any] = {name: _INTEGER if name in _INTEGERS else _TEXT for name in facts}
+    features: dict[str, Any] = {
+        name: _INTEGER if isinstance(value, int) else _TEXT for name, value in facts.items()
+    }
     features["label"] = {
         "classLabel": {"numClasses": str(len(version.class_names))},
         "pythonClassName": f"{_FEATURES}.class_label_feature.ClassLabel",
