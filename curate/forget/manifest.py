@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sceneset.class_list import shown
 from sceneset.errors import SettingsError
 from sceneset.manifest.store import Manifest, now
-from sceneset.urls import host_key, host_of, page_key
+from sceneset.urls import host_key, host_of, page_key, with_parents
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
@@ -51,13 +51,10 @@ class Target:
         """
         if not self.site:
             return set()
-        below = f".{self.site}" if "." in self.site else None
         spelt = {site.casefold(), host_of(page_url).casefold()}
-        return {
-            host
-            for host in spelt
-            if (key := host_key(host)) == self.site or (below and key.endswith(below))
-        }
+        if "." not in self.site:
+            return {host for host in spelt if host_key(host) == self.site}
+        return {host for host in spelt if self.site in with_parents(host_key(host))}
 
     def matches(self, sighting: "Sighting") -> bool:
         """Say whether a sighting is what is to be forgotten, however its page is spelt."""

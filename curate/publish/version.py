@@ -4,7 +4,6 @@ A run killed in between leaves the previous version in place. The next run remov
 without rows, which it recognises by a note, and links a committed one.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -32,6 +31,7 @@ from sceneset.versions.published import (
     PublishedPicture,
     manifest_csv,
     numbers,
+    read_object,
     read_record,
     record_json,
     split_counts,
@@ -64,19 +64,17 @@ def note_unfinished(dataset: Dataset, number: int, folder: Path) -> None:
 
     By this note the next run recognises what a killed run left. It is removed when the link is set.
     """
-    facts = {"number": number, "checksums": file_sha256(folder / CHECKSUMS)}
-    atomic.write_file(_note(dataset), record_json(facts))
+    atomic.write_file(_note(dataset), record_json(_note_of(number, folder)))
 
 
 def is_unfinished(dataset: Dataset, number: int) -> bool:
     """Say whether a version is exactly what a killed run left."""
-    folder = dataset.versions / str(number)
-    try:
-        facts = json.loads(_note(dataset).read_bytes())
-        sums = file_sha256(folder / CHECKSUMS)
-    except (OSError, ValueError):
-        return False
-    return facts == {"number": number, "checksums": sums} and not altered_files(folder)
+    folder, note = dataset.versions / str(number), read_object(_note(dataset))
+    return not altered_files(folder) and note == _note_of(number, folder)
+
+
+def _note_of(number: int, folder: Path) -> dict[str, object]:
+    return {"number": number, "checksums": file_sha256(folder / CHECKSUMS)}
 
 
 def _note(dataset: Dataset) -> Path:

@@ -14,9 +14,10 @@ Arrow = Any  # an optional package, loaded where it is used
 
 ROWS_PER_GROUP = 100
 _TYPES = {"label": "int64", "width": "int32", "height": "int32"}
-_TEXTS = ("key", "class", "sha256", "group", "page_url", "site", "engine")
-_ORIGINS = ("licence", "licence_url", "creator", "attribution")
-COLUMNS = (*_TEXTS[:2], "label", *_TEXTS[2:4], "width", "height", *_TEXTS[4:], *_ORIGINS)
+COLUMNS = (
+    "key", "class", "label", "sha256", "group", "width", "height", "page_url", "site", "engine",
+    "licence", "licence_url", "creator", "attribution",
+)  # fmt: skip
 _HOW = """\
 ```python
 datasets.load_dataset(".")                               # Hugging Face; labels have their names

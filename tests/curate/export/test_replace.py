@@ -9,7 +9,7 @@ import pytest
 from support.curate import tree
 from support.curate_exports import drawn, exported, publish
 
-from curate.export.replace import replaced_folder
+from curate.commands.export import replaced_folder
 from sceneset.checksums import altered_files
 from sceneset.dataset import Dataset
 from sceneset.errors import CannotWriteError, UsageError
