@@ -78,7 +78,10 @@ def report_data(
     near = [_crossing(c, findings) for c in findings.crossings if not c.duplicate]
     return {
         "summary": dict(summary),
-        "damaged": _damaged(findings),
+        "damaged": [
+            {"file": Path(findings.raw_paths[sha256]).name, "what": damage}
+            for sha256, damage in sorted(findings.damaged.items())
+        ],
         "dropped_pictures": _dropped(findings),
         "pairs": _cut(_pairs(findings), SHOWN["copies"]),
         "copies": _cut(_copies(findings), SHOWN["copies"]),
@@ -97,13 +100,6 @@ def report_data(
 
 def _cut(rows: list[Json], shown: int) -> Json:
     return {"all": len(rows), "shown": rows[:shown]}
-
-
-def _damaged(findings: Findings) -> list[Json]:
-    return [
-        {"file": Path(findings.raw_paths[sha256]).name, "what": damage}
-        for sha256, damage in sorted(findings.damaged.items())
-    ]
 
 
 def _pairs(findings: Findings) -> list[Json]:

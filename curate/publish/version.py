@@ -288,20 +288,14 @@ def commit(
         for p in publication.pictures
     ]
     verdicts = {astuple(row)[1:] for row in decisions}
-    repeated = not publication.fresh and _newest_verdicts(manifest) == verdicts
+    newest = manifest.query(
+        "SELECT class_id, sha256, verdict, reason, of_sha256, distance FROM decisions"
+        " WHERE run_id = (SELECT max(run_id) FROM splits)"
+    )
+    repeated = not publication.fresh and set(newest) == verdicts
     with manifest.transaction():
         if not repeated:
             manifest.insert(decisions)
             manifest.insert(splits)
         outcome = "published" if publication.fresh else "unchanged"
         manifest.finish_run(run_id, outcome, counts)
-
-
-def _newest_verdicts(manifest: Manifest) -> set[tuple[object, ...]]:
-    """Return the decisions of the newest run that recorded any, without its id."""
-    return set(
-        manifest.query(
-            "SELECT class_id, sha256, verdict, reason, of_sha256, distance FROM decisions"
-            " WHERE run_id = (SELECT max(run_id) FROM splits)"
-        )
-    )

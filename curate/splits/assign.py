@@ -164,14 +164,6 @@ class Group:
     only_train: bool = False
 
 
-@dataclass(frozen=True)
-class Assignment:
-    """The split of each group, and the classes too small to be in every split."""
-
-    splits: dict[str, Split]
-    small: frozenset[int]
-
-
 def make_groups(
     members: Sequence[Sequence[str]],
     kept: Iterable[KeptPicture],
@@ -193,8 +185,12 @@ def make_groups(
     ]
 
 
-def assign(groups: Sequence[Group], shares: Shares, seed: int) -> Assignment:
-    """Assign every group; a class with a group for each split is in all of them.
+def assign(
+    groups: Sequence[Group], shares: Shares, seed: int
+) -> tuple[dict[str, Split], frozenset[int]]:
+    """Return the split of each group, and the classes too small to be in every split.
+
+    A class with a group for each split is in all of them.
 
     A group stays where it was, unless a class would miss a split for it. One whose pictures were in
     several splits trains, as do those that may only train, and those of a class that cannot be in
@@ -212,7 +208,7 @@ def assign(groups: Sequence[Group], shares: Shares, seed: int) -> Assignment:
         filling.fill()
         missed = filling.uncovered(wanted) - small
         if not missed:
-            return Assignment(filling.splits, frozenset(small))
+            return filling.splits, frozenset(small)
         spare = set(_spare_groups(loose, filling.splits, missed, seed))
         released |= spare
         if not spare:
@@ -364,15 +360,15 @@ def partition(
     names = {p.sha256 for p in decisions.kept}
     members, chains = leak_groups(names, binding, largest=largest_group(len(names)))
     groups = make_groups(members, decisions.kept, earlier, decisions.only_train)
-    assignment = assign(groups, settings.shares, settings.seed)
+    splits, small = assign(groups, settings.shares, settings.seed)
     group_of = {s: group.id for group, own in zip(groups, members, strict=True) for s in own}
-    split_of = {s: assignment.splits[group] for s, group in group_of.items()}
+    split_of = {s: splits[group] for s, group in group_of.items()}
     moved = [
         (key, history.earlier[key].split, split_of[key[1]])
         for key in map(key_of, decisions.kept)
         if key in history.earlier and history.earlier[key].split != split_of[key[1]]
     ]
-    return Partition(split_of, group_of, members, chains, assignment.small, moved)
+    return Partition(split_of, group_of, members, chains, small, moved)
 
 
 def _stays_apart(link: Link, earlier: Mapping[str, set[Split]], history: SplitHistory) -> bool:

@@ -81,18 +81,15 @@ def write(version: Version, folder: Path) -> Written:
             samples.append(sample)
     table = _table(samples)
     (folder / RECORDS).write_bytes(table)
-    metadata = _metadata(version, table, _columns(samples))
+    # `label` implies the class name.
+    columns = [name for name in _row(samples[0]) if name != "class"]
+    metadata = _metadata(version, table, columns)
     (folder / "croissant.json").write_bytes(record_json(metadata))
     return Written(_HOW)
 
 
 def _row(sample: Sample) -> dict[str, str | int]:
     return {"file_name": sample.file_name, "split": sample.picture.split, **sample.facts}
-
-
-def _columns(samples: Sequence[Sample]) -> list[str]:
-    """Return the columns of the record set: all but the class name, which `label` implies."""
-    return [name for name in _row(samples[0]) if name != "class"]
 
 
 def _table(samples: Sequence[Sample]) -> bytes:
