@@ -72,8 +72,8 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
 def _recovered(dataset: Dataset, manifest: Manifest) -> int:
     """Finish what a killed run left, and return the number of the next version."""
     restore_versions(dataset)
-    counts = [run.counts for run in manifest.runs("curate")]
-    return recover(dataset, {int(c["number"]) for c in counts if "number" in c})
+    runs = manifest.runs("curate")
+    return recover(dataset, {int(r.counts["number"]) for r in runs if "number" in r.counts})
 
 
 @contextmanager

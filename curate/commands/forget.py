@@ -105,8 +105,8 @@ def _plan(
     """Return the command's JSON object as it stands before anything is removed."""
     earlier = forgotten_contents(manifest) if unfinished_runs(manifest) else set()
     gone = matches.sha256s | earlier
-    trained = [run.counts for run in manifest.runs("train")]
-    bundles = [Path(str(counts["bundle"])) for counts in trained if "bundle" in counts]
+    trained = [run for run in manifest.runs("train") if "bundle" in run.counts]
+    bundles = [Path(str(run.counts["bundle"])) for run in trained]
     return {
         "dataset": str(dataset.root),
         "dry_run": settings.dry_run,

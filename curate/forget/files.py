@@ -21,18 +21,18 @@ from sceneset.checksums import NAME as CHECKSUMS
 from sceneset.checksums import checksum_lines, file_sha256, read_checksums
 from sceneset.class_list import label_order
 from sceneset.dataset import LOCK_NAME, Dataset, run_lock
-from sceneset.errors import DamagedDataError, UsageError
+from sceneset.errors import UsageError
 from sceneset.versions.published import (
     MANIFEST_NAME,
     PublishedPicture,
     numbers,
     read_object,
-    read_pictures,
     read_record,
     split_counts,
     version_id,
     version_number,
 )
+from sceneset.versions.verify import readable_pictures
 
 _SHORT = 16
 _HEX_RUN = re.compile(rb"[0-9a-f]{16,64}")
@@ -207,7 +207,7 @@ def _files_with(folder: Path, gone: Collection[str]) -> set[str]:
     A list that is damaged may lack a picture whose file is there, or name one whose file is not.
     """
     short = {sha256[:_SHORT] for sha256 in gone}
-    pictures = _pictures(folder)
+    pictures = readable_pictures(folder)
     listed = {p.path for p in pictures or () if p.sha256 in gone}
     if pictures is None and (folder / MANIFEST_NAME).is_file():
         text = (folder / MANIFEST_NAME).read_bytes()
@@ -221,14 +221,6 @@ def _without_lines(text: bytes, gone: Iterable[str]) -> bytes:
     names = [sha256[:_SHORT].encode() for sha256 in gone]
     lines = text.split(b"\n")
     return b"\n".join(line for line in lines if not any(name in line for name in names))
-
-
-def _pictures(folder: Path) -> list[PublishedPicture] | None:
-    """Return the pictures of a version, or None when its manifest.csv cannot be read."""
-    try:
-        return read_pictures(folder)
-    except DamagedDataError:
-        return None
 
 
 def _checksums(folder: Path) -> dict[str, str]:
@@ -254,14 +246,16 @@ def _rewrite(
         "after": "",
         "removed": len(going),
     }
-    pictures = _pictures(folder)
+    pictures = readable_pictures(folder)
     if pictures is None:  # damaged before; `verify` goes on saying so
         manifest = folder / MANIFEST_NAME
         lists = [manifest] if MANIFEST_NAME in going else []
         texts = {path.name: _without_lines(path.read_bytes(), gone) for path in lists}
-    elif left := _labelled([p for p in pictures if p.sha256 not in gone]):
+    elif left := [p for p in pictures if p.sha256 not in gone]:
         record = _reduced(record, left, len(going), drops)
-        texts = version_texts(left, record)
+        names = record["class_names"]
+        labelled = [replace(p, label=names.index(p.class_name)) for p in left]
+        texts = version_texts(labelled, record)
         rewritten["after"] = str(record["version"])
     else:
         _remove(dataset, number)
@@ -274,19 +268,13 @@ def _rewrite(
     return rewritten
 
 
-def _labelled(pictures: Sequence[PublishedPicture]) -> list[PublishedPicture]:
-    """Renumber the labels; a class without pictures is dropped."""
-    names = label_order({p.class_name for p in pictures})
-    return [replace(p, label=names.index(p.class_name)) for p in pictures]
-
-
 def _reduced(
     record: Mapping[str, Any],
     left: Sequence[PublishedPicture],
     removed: int,
     drops: Counter[str] | None,
 ) -> dict[str, Any]:
-    """Return a version's record without the removed pictures."""
+    """Return a version's record without the removed pictures; a class without any is dropped."""
     names = list(label_order({p.class_name for p in left}))
     counts = _mapping(record.get("dropped")) if drops is None else dict(sorted(drops.items()))
     dropped = {reason: n for reason, n in counts.items() if isinstance(n, int)}

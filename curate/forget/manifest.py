@@ -124,9 +124,8 @@ class Matches:
     versions: frozenset[str]
 
 
-def select(target: Target, sightings: Iterable[Sighting]) -> list[Sighting]:
+def select(target: Target, sightings: Sequence[Sighting]) -> list[Sighting]:
     """Return the sightings that match, and all others of the same contents."""
-    sightings = list(sightings)
     matched = [s for s in sightings if target.matches(s)]
     contents = {s.sha256 for s in matched if s.sha256 is not None}
     ids = {s.id for s in matched}
@@ -142,7 +141,7 @@ def find_matches(manifest: Manifest, target: Target) -> Matches:
         "SELECT s.id, s.sha256, s.page_url, s.site, c.name FROM sightings s"
         " JOIN classes c ON c.id = s.class_id ORDER BY s.id"
     )
-    sightings = select(target, (Sighting(*row) for row in rows))
+    sightings = select(target, [Sighting(*row) for row in rows])
     if target.site is not None and "." not in target.site and not sightings:
         raise SettingsError(
             f"--site {target.site!r} has no dot and is no host of this data set",
@@ -223,12 +222,10 @@ def _add_tombstones(manifest: Manifest, target: Target, matches: Matches, reason
     ]
     known = set(manifest.tombstones())
     at = now()
-    for row in rows:
-        if row not in known:
-            manifest.query(
-                "INSERT INTO tombstones (sha256, site, page_url, reason, at) VALUES (?, ?, ?, ?, ?)",
-                (*row, reason, at),
-            )
+    manifest.write(
+        "INSERT INTO tombstones (sha256, site, page_url, reason, at) VALUES (?, ?, ?, ?, ?)",
+        [(*row, reason, at) for row in rows if row not in known],
+    )
 
 
 def forgotten_contents(manifest: Manifest) -> set[str]:

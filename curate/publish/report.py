@@ -17,7 +17,6 @@ from PIL import Image
 from curate.decisions import Decisions
 from curate.duplicates.links import Key, Link, key_of
 from curate.features.phash import hex_form
-from curate.features.quality import Outlier
 from curate.settings import ISSUES
 from curate.splits.assign import Partition
 from sceneset.atomic import write_file, write_files
@@ -64,7 +63,7 @@ class Findings:
     links: Sequence[Link]
     crossings: Sequence[Link]
     damaged: Mapping[str, str]
-    outliers: Sequence[Outlier]
+    outliers: Sequence[tuple[str, float]]
     raw_paths: Mapping[str, str]
     classes: Mapping[int, ClassRow]
     hashes: Mapping[str, int]
@@ -189,11 +188,11 @@ def _outliers(findings: Findings) -> list[Json]:
     names = {s: findings.classes[c].name for c, s in map(key_of, findings.decisions.kept)}
     return [
         {
-            "class": names[outlier.sha256],
-            "path": findings.raw_paths[outlier.sha256],
-            "distance": round(outlier.distance, 3),
+            "class": names[sha256],
+            "path": findings.raw_paths[sha256],
+            "distance": round(distance, 3),
         }
-        for outlier in findings.outliers
+        for sha256, distance in findings.outliers
     ]
 
 

@@ -39,8 +39,6 @@ from sceneset.versions.published import (
 )
 from sceneset.workers import FEW, map_chunked
 
-SCHEMA_VERSION = 1
-
 
 def picture_path(split: Split, slug: str, sha256: str, encoding: Encoding = "jpeg") -> str:
     """Return a published picture's path inside its version."""
@@ -193,7 +191,7 @@ def prepare(
     fresh = any(newest.get(name) != same[name] for name in same) or bool(altered_files(current))
     number = next_number if fresh else int(newest["number"])
     record = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 1,
         "version": same["version"],
         "number": number,
         "parent": newest.get("version"),

@@ -14,10 +14,6 @@ from curate.settings import CurateSettings
 from sceneset.manifest.rows import SPLITS, KeptPicture, RunRow, Split
 from sceneset.manifest.store import Manifest
 
-LARGEST = 50
-LARGEST_SHARE = 0.02
-SMALLEST_CHAIN = 8
-
 _ASSIGNS_ANEW = ("seed", "split")
 _PARTS_CHAINS = ("radius", "leak_radius", "views")
 # A run that failed or was killed has published nothing that must stay where it was.
@@ -96,7 +92,7 @@ class Chain(NamedTuple):
 
 def largest_group(pictures: int) -> int:
     """Return the number of pictures above which a group is a chain: 2 % of all, 8 to 50."""
-    return max(SMALLEST_CHAIN, min(LARGEST, int(LARGEST_SHARE * pictures)))
+    return max(8, min(50, int(0.02 * pictures)))
 
 
 def leak_groups(

@@ -45,9 +45,7 @@ def audit(
             f"{unknown[0][:16]}; nothing was published",
             cure=_REPORT,
         )
-    members: dict[Split, list[str]] = {split: [] for split in SPLITS}
-    for sha256, split in sorted(split_of.items()):
-        members[split].append(sha256)
+    members = {split: sorted(s for s in split_of if split_of[s] == split) for split in SPLITS}
     crossings: dict[tuple[str, str], Link] = {}
     for one, other in combinations(SPLITS, 2):
         splits = _SplitPair(features, members[one], members[other], settings)

@@ -165,7 +165,11 @@ def _pictures(columns: Sequence[str]) -> dict[str, Any]:
     image = _field("pictures", "image", "sc:ImageObject") | {
         "source": {"fileSet": {"@id": "image-files"}, "extract": {"fileProperty": "content"}}
     }
-    named = {name: _column(name) for name in columns}
+    named = {
+        name: _field("pictures", name, _TYPES.get(name, "sc:Text"))
+        | {"source": {"fileObject": {"@id": RECORDS}, "extract": {"column": name}}}
+        for name in columns
+    }
     named["file_name"] |= {
         "references": {
             "fileSet": {"@id": "image-files"},
@@ -181,11 +185,6 @@ def _pictures(columns: Sequence[str]) -> dict[str, Any]:
         "key": {"@id": "pictures/key"},
         "field": [image, *named.values()],
     }
-
-
-def _column(name: str) -> dict[str, Any]:
-    source = {"fileObject": {"@id": RECORDS}, "extract": {"column": name}}
-    return _field("pictures", name, _TYPES.get(name, "sc:Text")) | {"source": source}
 
 
 def _field(record_set: str, name: str, data_type: str | list[str]) -> dict[str, Any]:

@@ -54,18 +54,14 @@ def write(version: Version, folder: Path) -> Written:
     return Written(_HOW.format(shards=len(version.shards("train"))), _front(version, folder, sizes))
 
 
-def features(class_names: Sequence[str]) -> dict[str, Any]:
-    """Return the columns as the `datasets` library describes them."""
-    typed = {name: {"dtype": _TYPES.get(name, "string"), "_type": "Value"} for name in COLUMNS}
-    label = {"names": list(class_names), "_type": "ClassLabel"}
-    return {"image": {"_type": "Image"}, **typed, "label": label}
-
-
 def _schema(pa: Arrow, version: Version) -> Arrow:
+    """Return the columns, with what the `datasets` library calls their features."""
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     columns = [(name, getattr(pa, _TYPES.get(name, "string"))()) for name in COLUMNS]
-    info = {"info": {"features": features(version.class_names)}}
-    described = json.dumps(info, ensure_ascii=False)
+    typed = {name: {"dtype": _TYPES.get(name, "string"), "_type": "Value"} for name in COLUMNS}
+    label = {"names": version.class_names, "_type": "ClassLabel"}
+    features = {"image": {"_type": "Image"}, **typed, "label": label}
+    described = json.dumps({"info": {"features": features}}, ensure_ascii=False)
     return pa.schema([("image", image), *columns], metadata={"huggingface": described})
 
 

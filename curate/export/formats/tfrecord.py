@@ -144,7 +144,14 @@ def write(version: Version, folder: Path) -> Written:
         for number, samples in enumerate(shards):
             file = f"{name}-{LONG_NAMES[split]}.tfrecord-{number:05}-of-{len(shards):05}"
             written += _write_shard(folder / file, version, samples)
-        splits.append(_split(LONG_NAMES[split], [len(s) for s in shards], written))
+        splits.append(
+            {
+                "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+                "name": LONG_NAMES[split],
+                "numBytes": str(written),
+                "shardLengths": [str(len(samples)) for samples in shards],
+            }
+        )
     facts = next(version.all()).facts
     _write_json(folder / "features.json", _features(version, facts))
     _write_json(folder / "dataset_info.json", _info(version, name, splits))
@@ -170,15 +177,6 @@ def _write_shard(path: Path, version: Version, samples: Sequence[Sample]) -> int
             file.write(frame(batch))
             total += sum(map(len, batch))
     return total
-
-
-def _split(name: str, lengths: Sequence[int], size: int) -> dict[str, Any]:
-    return {
-        "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
-        "name": name,
-        "numBytes": str(size),
-        "shardLengths": [str(length) for length in lengths],
-    }
 
 
 def _info(version: Version, name: str, splits: Sequence[dict[str, Any]]) -> dict[str, Any]:
