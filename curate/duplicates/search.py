@@ -34,45 +34,40 @@ FILE = "links.json.gz"
 MOST_LINKS_PER_PICTURE = 20
 
 
-@dataclass(frozen=True)
-class LinkCache:
-    """The file that keeps the links found with one set of algorithms and radii."""
+def read_links(path: Path, key: str, pictures: set[str]) -> tuple[set[str], list[Link]]:
+    """Return which of these pictures (SHA-256) were all compared before, and every link among them.
 
-    path: Path
-    key: str
-
-    def read(self, pictures: set[str]) -> tuple[set[str], list[Link]]:
-        """Return which of these pictures (SHA-256) were all compared before, and every link among them.
-
-        Those are none when the file is not there, damaged or of another key.
-        """
-        try:
-            stored = json.loads(gzip.decompress(self.path.read_bytes()))
-            if stored["key"] != self.key:
-                return set(), []
-            names = [str(name) for name in stored["pictures"]]
-            links = [Link(names[i], names[j], *rest) for i, j, *rest in stored["links"]]
-        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError):
+    Those are none when the file is not there, damaged or of another `key`: all that a link depends
+    on besides its two pictures.
+    """
+    try:
+        stored = json.loads(gzip.decompress(path.read_bytes()))
+        if stored["key"] != key:
             return set(), []
-        known = pictures & set(names)
-        return known, [link for link in links if link.first in known and link.second in known]
+        names = [str(name) for name in stored["pictures"]]
+        links = [Link(names[i], names[j], *rest) for i, j, *rest in stored["links"]]
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError):
+        return set(), []
+    known = pictures & set(names)
+    return known, [link for link in links if link.first in known and link.second in known]
 
-    def write(self, pictures: Iterable[str], links: Collection[Link]) -> None:
-        """Write what this run found; of a set that is mostly copies nothing is kept.
 
-        Raises OSError as the system gives it.
-        """
-        names = sorted(pictures)
-        if len(links) > MOST_LINKS_PER_PICTURE * len(names):
-            self.path.unlink(missing_ok=True)
-            return
-        place = {name: k for k, name in enumerate(names)}
-        stored = {
-            "key": self.key,
-            "pictures": names,
-            "links": [(place[one.first], place[one.second], *one[2:]) for one in links],
-        }
-        write_file(self.path, gzip.compress(json.dumps(stored).encode(), 1, mtime=0))
+def write_links(path: Path, key: str, pictures: Iterable[str], links: Collection[Link]) -> None:
+    """Write what this run found; of a set that is mostly copies nothing is kept.
+
+    Raises OSError as the system gives it.
+    """
+    names = sorted(pictures)
+    if len(links) > MOST_LINKS_PER_PICTURE * len(names):
+        path.unlink(missing_ok=True)
+        return
+    place = {name: k for k, name in enumerate(names)}
+    stored = {
+        "key": key,
+        "pictures": names,
+        "links": [(place[one.first], place[one.second], *one[2:]) for one in links],
+    }
+    write_file(path, gzip.compress(json.dumps(stored).encode(), 1, mtime=0))
 
 
 # Two pictures that agree this well with a third agree by 2 * 0.99^2 - 1 = 0.96 and 0.80.
@@ -218,8 +213,7 @@ def _links(
     used = sorted(algorithms(exact=settings.exact_hash).items())
     depends_on = (ALGORITHM, *used, settings.radius, settings.leak_radius, settings.views)
     key = hashlib.sha256(" ".join(map(str, depends_on)).encode()).hexdigest()
-    cache = LinkCache(folder / FILE, key)
-    compared, known_links = cache.read(pictures)
+    compared, known_links = read_links(folder / FILE, key, pictures)
     new_links = find_links(
         pictures,
         features,
@@ -230,5 +224,5 @@ def _links(
     )
     links = sorted([*known_links, *new_links])
     if compared != pictures:
-        cache.write(pictures, links)
+        write_links(folder / FILE, key, pictures, links)
     return links
