@@ -55,7 +55,9 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
     """
     dataset = Dataset.open(settings.dataset)
     with run_lock(dataset.root, "curate"), Manifest(dataset.manifest_path) as manifest:
-        number = _recovered(dataset, manifest)
+        restore_versions(dataset)
+        runs = manifest.runs("curate")
+        number = recover(dataset, {int(r.counts["number"]) for r in runs if "number" in r.counts})
         versions = cache.versions(exact=settings.exact_hash)
         run_id = manifest.start_run("curate", asdict(settings) | settings.shaping, versions)
         with progress_bars(output) as bars:
@@ -67,13 +69,6 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
                 run.publish(findings, publication, run_id, summary)
             run.finish(findings, publication, summary)
     return outcome_of(summary)
-
-
-def _recovered(dataset: Dataset, manifest: Manifest) -> int:
-    """Finish what a killed run left, and return the number of the next version."""
-    restore_versions(dataset)
-    runs = manifest.runs("curate")
-    return recover(dataset, {int(r.counts["number"]) for r in runs if "number" in r.counts})
 
 
 @contextmanager

@@ -73,8 +73,7 @@ def report_data(
     summary: Mapping[str, Any], findings: Findings, published: Sequence[PublishedPicture]
 ) -> Json:
     """Return everything the report shows as plain JSON; long lists are cut, with their length."""
-    parts = findings.parts
-    near = [_crossing(c, findings) for c in findings.crossings if not c.duplicate]
+    near = _near_pairs(findings)
     return {
         "summary": dict(summary),
         "damaged": [
@@ -89,7 +88,7 @@ def report_data(
         "issues": _issues(findings),
         "outliers": _cut(_outliers(findings), SHOWN["outliers"]),
         "groups": _groups(findings),
-        "chains": [chain._asdict() for chain in parts.chains],
+        "chains": list(findings.parts.chains),
         "near_pairs_apart": len(near),
         "near_pairs": _cut(near, SHOWN["near_pairs"]),
         "moved": _cut(_moved(findings), SHOWN["moved"]),
@@ -211,14 +210,18 @@ def _groups(findings: Findings) -> Json:
     return {"all": len(several), "shown": shown}
 
 
-def _crossing(crossing: Link, findings: Findings) -> Json:
-    names = crossing.first, crossing.second
-    return {
-        "paths": [findings.raw_paths[s] for s in names],
-        "splits": [findings.parts.split_of[s] for s in names],
-        "distance": crossing.distance,
-        "kind": crossing.kind,
-    }
+def _near_pairs(findings: Findings) -> list[Json]:
+    """Return pictures of two splits that are near, but no copies."""
+    return [
+        {
+            "paths": [findings.raw_paths[s] for s in (link.first, link.second)],
+            "splits": [findings.parts.split_of[s] for s in (link.first, link.second)],
+            "distance": link.distance,
+            "kind": link.kind,
+        }
+        for link in findings.crossings
+        if not link.duplicate
+    ]
 
 
 def _moved(findings: Findings) -> list[Json]:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import takewhile
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from curate.decisions import Decisions
 from curate.duplicates.links import Key, Link, key_of
@@ -82,14 +83,6 @@ def _parted(
     return parted
 
 
-class Chain(NamedTuple):
-    """A chain of look-alikes that was too long: its size and the sizes of its parts."""
-
-    first: str
-    size: int
-    parts: tuple[int, ...]
-
-
 def largest_group(pictures: int) -> int:
     """Return the number of pictures above which a group is a chain: 2 % of all, 8 to 50."""
     return max(8, min(50, int(0.02 * pictures)))
@@ -97,8 +90,10 @@ def largest_group(pictures: int) -> int:
 
 def leak_groups(
     pictures: Collection[str], links: Iterable[Link], *, largest: int
-) -> tuple[list[list[str]], list[Chain]]:
+) -> tuple[list[list[str]], list[dict[str, Any]]]:
     """Group pictures by their links, however indirect; each group and the list are sorted.
+
+    With them come the chains of look-alikes that were too long: first picture, size, sizes of parts.
 
     A group larger than `largest` is cut by leaving out its longest links, one bit after another,
     until the parts fit. Copies are never parted, so a group of copies may stay larger.
@@ -106,14 +101,14 @@ def leak_groups(
     names = set(pictures)
     inside = [link for link in links if link.first in names and link.second in names]
     groups: list[list[str]] = []
-    chains: list[Chain] = []
+    chains: list[dict[str, Any]] = []
     for group, own in components(names, inside):
         parts = _parts(group, own, largest)
         groups += parts
         if len(parts) > 1:
-            sizes = tuple(sorted(map(len, parts), reverse=True))
-            chains.append(Chain(group[0], len(group), sizes))
-    return sorted(groups), sorted(chains)
+            sizes = sorted(map(len, parts), reverse=True)
+            chains.append({"first": group[0], "size": len(group), "parts": sizes})
+    return sorted(groups), sorted(chains, key=itemgetter("first"))
 
 
 def components(names: Iterable[str], links: Sequence[Link]) -> list[tuple[list[str], list[Link]]]:
@@ -334,7 +329,7 @@ class Partition:
     split_of: Mapping[str, Split]
     group_of: Mapping[str, str]
     groups: Sequence[Sequence[str]]
-    chains: Sequence[Chain]
+    chains: Sequence[Mapping[str, Any]]
     small: frozenset[int]
     moved: Sequence[tuple[Key, Split, Split]]
 

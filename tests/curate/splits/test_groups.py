@@ -140,7 +140,7 @@ def test_a_chain_is_cut_at_its_longest_links() -> None:
     links = [near(a, b, 12 if a == "05" else 9) for a, b in pairwise(names)]
     groups, chains = leak_groups(names, links, largest=8)
     assert list(map(len, groups)) == [6, 6]
-    assert chains == [("00", 12, (6, 6))]
+    assert chains == [{"first": "00", "size": 12, "parts": [6, 6]}]
     assert (largest_group(100), largest_group(1000), largest_group(10**6)) == (8, 20, 50)
 
 
