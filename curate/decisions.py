@@ -5,8 +5,8 @@ What a person decided comes first, then conflicts between classes, copies, and q
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import combinations
+from dataclasses import dataclass, replace
+from itertools import combinations, filterfalse
 from typing import NamedTuple
 
 from curate.duplicates.links import Key, Link, LinkKind, key_of, with_frames
@@ -38,14 +38,6 @@ class Conflict(NamedTuple):
     def other(self, key: Key) -> Key:
         """Return the other end."""
         return self.second if key == self.first else self.first
-
-
-@dataclass(frozen=True)
-class ConflictResolution:
-    """Which pictures of which classes are dropped, and which pictures may only train."""
-
-    drops: dict[Key, Drop] = field(default_factory=dict)
-    only_train: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -150,10 +142,10 @@ def decide(
     duplicates = [link for link in search.links if link.duplicate]
     conflicts = find_conflicts(left, duplicates)
     order = {key_of(p): (p.rank, class_names[p.class_id], p.sha256) for p in left}
-    settled = settle(
+    conflict_drops, only_train = settle(
         conflicts, settings.conflicts, order, copies=_neighbours(duplicates), kept=reviewed.kept
     )
-    drops |= settled.drops
+    drops |= conflict_drops
     left = [p for p in left if key_of(p) not in drops]
 
     framed = with_frames(duplicates, search.full.fidelity, features.thumbs)
@@ -168,7 +160,7 @@ def decide(
         if dropping and key not in reviewed.kept:
             drops[key] = Drop(dropping[0])
     kept = [p for p in left if key_of(p) not in drops]
-    return Decisions(kept, drops, copies, conflicts, settled.only_train, issues)
+    return Decisions(kept, drops, copies, conflicts, only_train, issues)
 
 
 def find_conflicts(pictures: Iterable[KeptPicture], links: Iterable[Link]) -> list[Conflict]:
@@ -193,33 +185,32 @@ def find_conflicts(pictures: Iterable[KeptPicture], links: Iterable[Link]) -> li
 
 
 def settle(
-    conflicts: Iterable[Conflict],
+    conflicts: Sequence[Conflict],
     policy: Conflicts,
     order: Mapping[Key, tuple[object, ...]],
     *,
     copies: Mapping[str, set[str]],
     kept: frozenset[Key] = frozenset(),
-) -> ConflictResolution:
-    """Settle conflicts by a policy; what a person kept stands whatever the policy.
+) -> tuple[dict[Key, Drop], frozenset[str]]:
+    """Return what conflicts drop by a policy, and which pictures may only train.
 
-    `order` sorts pictures for `best-rank`; `copies` names each picture's direct copies, which a
+    What a person kept stands whatever the policy. `order` sorts pictures for `best-rank`; `copies` names each picture's direct copies, which a
     quarantine takes along in both classes.
     """
-    conflicts = list(conflicts)
-    if policy == "best-rank":
-        return ConflictResolution(_drop_losers(conflicts, order, kept))
-    decided = [c for c in conflicts if (c.first in kept) != (c.second in kept)]
-    drops = _drop_losers(decided, order, kept)
+
+    def has_winner(conflict: Conflict) -> bool:
+        return policy == "best-rank" or (conflict.first in kept) != (conflict.second in kept)
+
+    drops = _drop_losers(filter(has_winner, conflicts), order, kept)
     undecided = {
         key: conflict
-        for conflict in conflicts
-        if conflict not in decided
+        for conflict in filterfalse(has_winner, conflicts)
         for key in (conflict.first, conflict.second)
         if key not in drops
     }
     if policy == "train-only":
         alike = {s for _, sha256 in undecided for s in (sha256, *copies.get(sha256, ()))}
-        return ConflictResolution(drops, frozenset(alike))
+        return drops, frozenset(alike)
     for key, conflict in sorted(undecided.items()):
         if key in kept:
             continue
@@ -228,7 +219,7 @@ def settle(
         for copy in sorted(copies.get(sha256, ())):
             if (class_id, copy) in order and (class_id, copy) not in kept:
                 drops.setdefault((class_id, copy), Drop("conflict", sha256, conflict.distance))
-    return ConflictResolution(drops, frozenset(sha256 for _, sha256 in undecided.keys() & kept))
+    return drops, frozenset(sha256 for _, sha256 in undecided.keys() & kept)
 
 
 def _drop_losers(
@@ -270,7 +261,8 @@ def _copies_within_classes(
     classes: dict[int, list[KeptPicture]] = defaultdict(list)
     for picture in pictures:
         classes[picture.class_id].append(picture)
-    grown = find_enlarged((x[:2] for x in duplicates if x.shows_the_same), fidelity)
+    # A crop shows less of the scene: its px can't be compared.
+    grown = find_enlarged((x[:2] for x in duplicates if x.kind != "crop"), fidelity)
     copies: dict[Key, Link] = {}
     for class_id, members in classes.items():
         by_hand = {s for c, s in kept if c == class_id}

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from cyclopts import Parameter
 
-from sceneset.dataset import DEFAULT_ROOT, DatasetSettings
+from sceneset.dataset import DatasetSettings
 from sceneset.errors import SettingsError
 from sceneset.images import Encoding, Fit
 from sceneset.manifest.rows import SPLITS, Split
@@ -37,11 +37,9 @@ _SPEED_ONLY = ("dataset", "executor", "keep_versions")
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class CurateSettings:
+class CurateSettings(DatasetSettings):
     """What counts as a duplicate, what is left out, and how the rest is published."""
 
-    dataset: Path = DEFAULT_ROOT
-    """The data set's folder."""
     size: int = 160
     """Side of the published square pictures in px."""
     fit: Fit = "crop"

@@ -8,12 +8,16 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PART_PREFIX = ".part-"
+ASIDE = "-old"
 MOST_LINKS = 40
+_AT_FDCWD = -100
+_EXCHANGE = 2  # RENAME_EXCHANGE of renameat2
+_CANNOT_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 _STREAM = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
 
@@ -68,6 +72,36 @@ def new_folder(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _exchanged(first: Path, second: Path) -> bool:
+    """Let two folders change places by one call, where the system can."""
+    names = os.fsencode(first), os.fsencode(second)
+    code = _call("renameat2", _AT_FDCWD, names[0], _AT_FDCWD, names[1], _EXCHANGE)
+    if code and code not in _CANNOT_EXCHANGE:
+        raise OSError(code, os.strerror(code), str(second))
+    return not code
+
+
+def put_in_place(
+    fresh: Path, place: Path, *, exchange: Callable[[Path, Path], bool] = _exchanged
+) -> None:
+    """Move a folder to `place` by one rename; what was there comes to stand at `fresh`.
+
+    Where the system cannot `exchange` two folders at once, `place` is missing for a moment.
+    """
+    if not place.exists():
+        fresh.rename(place)
+    elif not exchange(fresh, place):
+        aside = fresh.with_name(f"{fresh.name}{ASIDE}")
+        place.rename(aside)
+        try:
+            fresh.rename(place)
+        except BaseException:
+            aside.rename(place)
+            raise
+        aside.rename(fresh)
+    sync(place.parent)
 
 
 def swap_link(link: Path, target: str) -> None:
@@ -166,9 +200,16 @@ def _flush_tree(folder: Path) -> None:
 def _flush_file_system(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.syncfs(descriptor) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), str(folder))
+        code = _call("syncfs", descriptor)
     finally:
         os.close(descriptor)
+    if code:
+        raise OSError(code, os.strerror(code), str(folder))
+
+
+def _call(name: str, *arguments: int | bytes) -> int:
+    """Call a function of the C library; return 0 or its error, ENOSYS when there is no such one."""
+    function = getattr(ctypes.CDLL(None, use_errno=True), name, None)
+    if function is None:
+        return errno.ENOSYS
+    return ctypes.get_errno() if function(*arguments) else 0

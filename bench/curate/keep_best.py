@@ -83,7 +83,7 @@ def drop(first: Picture, second: Picture) -> str | None:
     )
     fidelity = {s: p.fidelity for s, p in pair.items()}
     copies = with_frames([link for link in links if link.duplicate], fidelity, known.thumbs)
-    grown = find_enlarged((x[:2] for x in copies if x.shows_the_same), fidelity)
+    grown = find_enlarged((x[:2] for x in copies if x.kind != "crop"), fidelity)
     order = ranked([p.row for p in pair.values()], fidelity, enlarged=grown)
     return next(iter(keep_best(order, copies)), None)
 

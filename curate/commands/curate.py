@@ -9,14 +9,13 @@ from typing import Any
 
 from curate.decisions import Decisions, Drop, OverrideResult, apply_overrides, decide, find_unusable
 from curate.duplicates.links import Key, key_of
-from curate.duplicates.search import SearchResult, link_cache, search
+from curate.duplicates.search import SearchResult, search
 from curate.features import cache
 from curate.features.quality import outliers
 from curate.forget.files import restore_versions
 from curate.publish.report import Findings, report_data, write_report
 from curate.publish.version import (
     Publication,
-    check_unclaimed,
     commit,
     point_to,
     prepare,
@@ -56,7 +55,9 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
     """
     dataset = Dataset.open(settings.dataset)
     with run_lock(dataset.root, "curate"), Manifest(dataset.manifest_path) as manifest:
-        number = _recovered(dataset, manifest)
+        restore_versions(dataset)
+        runs = manifest.runs("curate")
+        number = recover(dataset, {int(r.counts["number"]) for r in runs if "number" in r.counts})
         versions = cache.versions(exact=settings.exact_hash)
         run_id = manifest.start_run("curate", asdict(settings) | settings.shaping, versions)
         with progress_bars(output) as bars:
@@ -68,15 +69,6 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
                 run.publish(findings, publication, run_id, summary)
             run.finish(findings, publication, summary)
     return outcome_of(summary)
-
-
-def _recovered(dataset: Dataset, manifest: Manifest) -> int:
-    """Finish what a killed run left, and return the number of the next version."""
-    restore_versions(dataset)
-    counts: list[dict[str, Any]] = [run.counts or {} for run in manifest.runs("curate")]
-    claimed = {int(c["number"]) for c in counts if "number" in c}
-    check_unclaimed(dataset, claimed)
-    return recover(dataset, claimed)
 
 
 @contextmanager
@@ -167,11 +159,9 @@ class _Run:
             return cache.measure_fully(self.manifest, wanted, executor, self._bar("comparing"))
 
         usable = [p for p in reviewed.pictures if key_of(p) not in unusable]
-        used = cache.algorithms(exact=self.settings.exact_hash)
-        radii = (self.settings.radius, self.settings.leak_radius, self.settings.views)
-        links = link_cache(self.dataset.root / "cache", (*sorted(used.items()), *radii))
+        folder = self.dataset.root / "cache"
         return search(
-            usable, features, self.settings, measure_fully, kept=reviewed.kept, cache=links
+            usable, features, self.settings, measure_fully, kept=reviewed.kept, cache=folder
         )
 
     def publish(
@@ -252,8 +242,8 @@ def _summary(
         "kept": record["kept"],
         "dropped": record["dropped"],
         "splits": {split: splits[split] for split in SPLITS},
-        "leaks": sum(crossing.copies for crossing in findings.crossings),
-        "near_pairs_apart": sum(not crossing.copies for crossing in findings.crossings),
+        "leaks": sum(crossing.duplicate for crossing in findings.crossings),
+        "near_pairs_apart": sum(not crossing.duplicate for crossing in findings.crossings),
         "largest_groups": [size for size in sizes[:_GROUPS_NAMED] if size > 1],
         "damaged": sorted(findings.raw_paths[s] for s in findings.damaged),
         "moved": len(parts.moved),

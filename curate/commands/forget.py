@@ -7,7 +7,6 @@ name goes. A run that is killed in between is completed by the next one.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from curate.forget.files import (
     bundles_trained_on,
     caches,
     check_inside,
-    count_removals,
     exclusive_locks,
+    files_to_remove,
     ids_of,
     other_folders_with,
     quarantine_links,
@@ -88,7 +87,7 @@ def _touched_versions(
 ) -> set[str]:
     """Return the ids of all versions, kept or not, that held any of the pictures."""
     ids = versions_touched_before(manifest, target) | matches.versions
-    for number in count_removals(dataset, matches.sha256s):
+    for number in files_to_remove(dataset, matches.sha256s):
         ids |= ids_of(dataset, number)
     later = successor_ids(manifest)
     while fresh := {later[i] for i in ids & later.keys()} - ids:
@@ -106,8 +105,8 @@ def _plan(
     """Return the command's JSON object as it stands before anything is removed."""
     earlier = forgotten_contents(manifest) if unfinished_runs(manifest) else set()
     gone = matches.sha256s | earlier
-    trained = [run.counts or {} for run in manifest.runs("train")]
-    bundles = [Path(str(counts["bundle"])) for counts in trained if "bundle" in counts]
+    trained = [run for run in manifest.runs("train") if "bundle" in run.counts]
+    bundles = [Path(str(run.counts["bundle"])) for run in trained]
     return {
         "dataset": str(dataset.root),
         "dry_run": settings.dry_run,
@@ -119,8 +118,8 @@ def _plan(
         "classes": dict(sorted(Counter(s.class_name for s in matches.sightings).items())),
         "raw_files": len(raw_files(dataset, gone)),
         "versions": [
-            {"number": number, "removed": count}
-            for number, count in count_removals(dataset, gone).items()
+            {"number": number, "removed": len(files)}
+            for number, files in files_to_remove(dataset, gone).items()
         ],
         "quarantine": len(quarantine_links(dataset, gone)),
         "reports": [path.name for path in reports_of(dataset, gone)],
@@ -160,15 +159,15 @@ def _complete(dataset: Dataset, manifest: Manifest) -> list[dict[str, Any]]:
     ids = successors(dataset)
     for run_id in unfinished_runs(manifest):
         manifest.finish_run(run_id, "forgotten", {"rewritten": ids})
-    return [asdict(version) for version in rewritten]
+    return rewritten
 
 
 def _drops(manifest: Manifest) -> dict[int, Counter[str]]:
     """Return version number -> pictures that its run left out, by reason, as the rows say now."""
     published = {
-        run.id: int(str((run.counts or {})["number"]))
+        run.id: int(run.counts["number"])
         for run in manifest.runs("curate")
-        if run.outcome == "published" and "number" in (run.counts or {})
+        if run.outcome == "published" and "number" in run.counts
     }
     drops: dict[int, Counter[str]] = {number: Counter() for number in published.values()}
     rows = manifest.query(

@@ -62,7 +62,8 @@ def near_pairs(
     with ThreadPoolExecutor(_THREADS) as pool:
         left = list(pool.map(lambda k: _paged(a, bands[k]), used))
         right = left if same else list(pool.map(lambda k: _paged(b, bands[k]), used))
-        right = [pages.with_other_padding() for pages in right]
+        # Unused places of one side are as far from those of the other as can be.
+        right = [replace(p, hashes=np.where(p.members < 0, ~_PADDING, p.hashes)) for p in right]
         joins = [
             (_Join(page_a, page_b, bands[: number + 1], radius, same, scratch), mask)
             for number, page_a, page_b in zip(used, left, right, strict=True)
@@ -141,10 +142,6 @@ class _Pages:
     members: Indices
     starts: Indices
     counts: Indices
-
-    def with_other_padding(self) -> "_Pages":
-        """Return the same pages with unused places as far from the former as can be."""
-        return replace(self, hashes=np.where(self.members < 0, ~_PADDING, self.hashes))
 
 
 def _paged(hashes: Hashes, band: Band) -> _Pages:

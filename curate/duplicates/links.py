@@ -57,11 +57,6 @@ class Link(NamedTuple):
         return self.kind in {"crop", "border"}
 
     @property
-    def shows_the_same(self) -> bool:
-        """Say whether both show all of one scene, so that their px can be compared."""
-        return self.kind != "crop"
-
-    @property
     def pair(self) -> tuple[str, str]:
         """Return both pictures, sorted."""
         return (self.first, self.second) if self.first < self.second else (self.second, self.first)

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from curate.duplicates.links import (
 )
 from curate.duplicates.representative import find_enlarged, ranked
 from curate.features.alignment import plain_vectors
-from curate.features.cache import Features, FullMeasures
+from curate.features.cache import Features, FullMeasures, algorithms
 from curate.features.fidelity import Fidelity
 from curate.features.phash import NO_HASH
 from curate.settings import CurateSettings
@@ -35,60 +34,40 @@ FILE = "links.json.gz"
 MOST_LINKS_PER_PICTURE = 20
 
 
-class Compared(NamedTuple):
-    """Pictures that were all compared with each other, by SHA-256, and every link among them."""
+def read_links(path: Path, key: str, pictures: set[str]) -> tuple[set[str], list[Link]]:
+    """Return which of these pictures (SHA-256) were all compared before, and every link among them.
 
-    pictures: frozenset[str] = frozenset()
-    links: tuple[Link, ...] = ()
-
-    def among(self, pictures: Collection[str]) -> "Compared":
-        """Return what is known of these pictures alone."""
-        names = self.pictures & set(pictures)
-        links = (link for link in self.links if link.first in names and link.second in names)
-        return Compared(names, tuple(links))
-
-
-@dataclass(frozen=True)
-class LinkCache:
-    """The file that keeps the links found with one set of algorithms and radii."""
-
-    path: Path
-    key: str
-
-    def read(self) -> Compared:
-        """Return what an earlier run found, nothing when it is not there, damaged or of another key."""
-        try:
-            stored = json.loads(gzip.decompress(self.path.read_bytes()))
-            if stored["key"] != self.key:
-                return Compared()
-            names = [str(name) for name in stored["pictures"]]
-            links = (Link(names[i], names[j], *rest) for i, j, *rest in stored["links"])
-            return Compared(frozenset(names), tuple(links))
-        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError):
-            return Compared()
-
-    def write(self, pictures: Iterable[str], links: Collection[Link]) -> None:
-        """Write what this run found; of a set that is mostly copies nothing is kept.
-
-        Raises OSError as the system gives it.
-        """
-        names = sorted(pictures)
-        if len(links) > MOST_LINKS_PER_PICTURE * len(names):
-            self.path.unlink(missing_ok=True)
-            return
-        place = {name: k for k, name in enumerate(names)}
-        stored = {
-            "key": self.key,
-            "pictures": names,
-            "links": [(place[one.first], place[one.second], *one[2:]) for one in links],
-        }
-        write_file(self.path, gzip.compress(json.dumps(stored).encode(), 1, mtime=0))
+    Those are none when the file is not there, damaged or of another `key`: all that a link depends
+    on besides its two pictures.
+    """
+    try:
+        stored = json.loads(gzip.decompress(path.read_bytes()))
+        if stored["key"] != key:
+            return set(), []
+        names = [str(name) for name in stored["pictures"]]
+        links = [Link(names[i], names[j], *rest) for i, j, *rest in stored["links"]]
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError):
+        return set(), []
+    known = pictures & set(names)
+    return known, [link for link in links if link.first in known and link.second in known]
 
 
-def link_cache(folder: Path, algorithms: Iterable[object]) -> LinkCache:
-    """Return the cache in a folder for all that a link depends on besides the pictures."""
-    text = " ".join(map(str, (ALGORITHM, *algorithms)))
-    return LinkCache(folder / FILE, hashlib.sha256(text.encode()).hexdigest())
+def write_links(path: Path, key: str, pictures: Iterable[str], links: Collection[Link]) -> None:
+    """Write what this run found; of a set that is mostly copies nothing is kept.
+
+    Raises OSError as the system gives it.
+    """
+    names = sorted(pictures)
+    if len(links) > MOST_LINKS_PER_PICTURE * len(names):
+        path.unlink(missing_ok=True)
+        return
+    place = {name: k for k, name in enumerate(names)}
+    stored = {
+        "key": key,
+        "pictures": names,
+        "links": [(place[one.first], place[one.second], *one[2:]) for one in links],
+    }
+    write_file(path, gzip.compress(json.dumps(stored).encode(), 1, mtime=0))
 
 
 # Two pictures that agree this well with a third agree by 2 * 0.99^2 - 1 = 0.96 and 0.80.
@@ -122,11 +101,12 @@ def search(
     measure_fully: MeasureFully,
     *,
     kept: frozenset[Key],
-    cache: LinkCache,
+    cache: Path,
 ) -> SearchResult:
     """Collapse identical-hash groups, link what is left, and measure pictures with copies fully.
 
-    Pictures that an earlier run compared with each other are not compared again.
+    Pictures that an earlier run compared with each other are not compared again: the folder `cache`
+    has their links.
     """
     names = {p.sha256 for p in usable}
     flat = {s for s in names if features.whole[s] == NO_HASH}
@@ -228,18 +208,21 @@ def _representatives(
 
 
 def _links(
-    pictures: set[str], features: Features, settings: CurateSettings, cache: LinkCache
+    pictures: set[str], features: Features, settings: CurateSettings, folder: Path
 ) -> list[Link]:
-    known = cache.read().among(pictures)
+    used = sorted(algorithms(exact=settings.exact_hash).items())
+    depends_on = (ALGORITHM, *used, settings.radius, settings.leak_radius, settings.views)
+    key = hashlib.sha256(" ".join(map(str, depends_on)).encode()).hexdigest()
+    compared, known_links = read_links(folder / FILE, key, pictures)
     new_links = find_links(
         pictures,
         features,
         radius=settings.radius,
         leak_radius=settings.leak_radius,
         views=settings.views,
-        compared=known.pictures,
+        compared=compared,
     )
-    links = sorted([*known.links, *new_links])
-    if known.pictures != pictures:
-        cache.write(pictures, links)
+    links = sorted([*known_links, *new_links])
+    if compared != pictures:
+        write_links(folder / FILE, key, pictures, links)
     return links

@@ -53,12 +53,14 @@ class Sample:
     @property
     def facts(self) -> dict[str, str | int]:
         """Return what goes with the picture as typed columns, none of them ever empty of type."""
-        row = asdict(self.picture)
-        columns = {"class": row.pop("class_name"), "label": row.pop("label")}
-        del row["path"], row["split"]
-        origin = asdict(self.origin)
-        del origin["seen_at"]
-        return {"key": self.key, **columns, **row, **origin}
+        facts = asdict(self.picture) | asdict(self.origin)
+        apart = ("class_name", "label", "path", "split", "seen_at")
+        return {
+            "key": self.key,
+            "class": self.picture.class_name,
+            "label": self.picture.label,
+            **{name: value for name, value in facts.items() if name not in apart},
+        }
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,7 @@ def open_version(dataset: Dataset, manifest: Manifest, folder: Path, shard_bytes
             cure=f"sceneset curate --dataset {dataset.root}",
         )
     _check_forgotten(manifest, number, pictures)
+    published = (run for run in manifest.runs("curate") if run.counts.get("number") == number)
     origins = _origins(manifest)
     unknown = Origin()
     samples = [
@@ -175,7 +178,7 @@ def open_version(dataset: Dataset, manifest: Manifest, folder: Path, shard_bytes
             split: sorted((s for s in samples if s.picture.split == split), key=lambda s: s.key)
             for split in SPLITS
         },
-        published_at=_published_at(manifest, number),
+        published_at=next((run.finished_at or "" for run in published), ""),
         shard_bytes=shard_bytes,
     )
 
@@ -212,10 +215,3 @@ def _origins(manifest: Manifest) -> dict[tuple[str, str], Origin]:
         origins.setdefault((sha256, page_url), origin)
         origins.setdefault((sha256, ""), origin)
     return origins
-
-
-def _published_at(manifest: Manifest, number: int) -> str:
-    """Return when the run ended that published a version, or nothing."""
-    runs = manifest.runs("curate")
-    ended = (run.finished_at for run in runs if (run.counts or {}).get("number") == number)
-    return next(ended, None) or ""

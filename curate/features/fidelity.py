@@ -93,7 +93,7 @@ def fidelity(image: Image.Image) -> Fidelity:
         width=right - left,
         height=bottom - top,
         border=1 - (right - left) * (bottom - top) / (image.width * image.height),
-        blocking=_blocking(pixels, left % _JPEG_BLOCK, top % _JPEG_BLOCK),
+        blocking=sqrt(_step_at_blocks(pixels, left) * _step_at_blocks(pixels.T, top)),
         sharpness=_sharpness(scene) * (1 - _cut_off(tones)) ** _CUT_OFF_WEIGHT,
         channels=_WITH_COLOUR if _has_colour(image) else 1.0,
         across=_spectrum(pixels),
@@ -140,11 +140,6 @@ def _spectrum(pixels: Floats) -> Floats:
     places = np.linspace(0, 1, len(power))
     shares: Floats = np.interp(np.linspace(0, 1, BINS + 1), places, power)
     return shares / shares[-1] if shares[-1] > 0 else shares
-
-
-def _blocking(pixels: Floats, left: int, top: int) -> float:
-    ratios = [_step_at_blocks(pixels, left), _step_at_blocks(pixels.T, top)]
-    return sqrt(ratios[0] * ratios[1])
 
 
 def _step_at_blocks(pixels: Floats, offset: int) -> float:

@@ -119,16 +119,14 @@ def _grid(share: float) -> list[Box]:
     return [(x, x + share, y, y + share) for y in steps for x in steps]
 
 
-def _strip(width: float, height: float) -> Box:
-    return ((1 - width) / 2, (1 + width) / 2, (1 - height) / 2, (1 + height) / 2)
-
-
 # Nine crops each at 0.9 and 0.8, and the middle without bars above and below or at the sides.
 VIEWS: tuple[Box, ...] = (
     *_grid(0.9),
     *_grid(0.8),
-    *(_strip(1, share) for share in (0.9, 0.8)),
-    *(_strip(share, 1) for share in (0.9, 0.8)),
+    *(
+        ((1 - width) / 2, (1 + width) / 2, (1 - height) / 2, (1 + height) / 2)
+        for width, height in ((1, 0.9), (1, 0.8), (0.9, 1), (0.8, 1))
+    ),
 )
 
 

@@ -166,17 +166,10 @@ def _within(image: Image.Image, side: int) -> Image.Image:
     return image.resize((width, height))
 
 
-class Outlier(NamedTuple):
-    """A picture and its mean cosine distance to the ten nearest others, 0 to 2."""
-
-    distance: float
-    sha256: str
-
-
-def outliers(root: Path, pictures: Iterable[str]) -> list[Outlier]:
+def outliers(root: Path, pictures: Iterable[str]) -> list[tuple[str, float]]:
     """Return the pictures unusually far from their neighbours, the farthest first.
 
-    Unusual is more than three interquartile ranges above the upper quartile. A data set that has
+    With each stands its mean cosine distance to the ten nearest others, 0 to 2. Unusual is more than three interquartile ranges above the upper quartile. A data set that has
     not been trained on has no embeddings and so no outliers.
     """
     embeddings = newest_embeddings(root / "cache" / "embeddings")
@@ -190,8 +183,8 @@ def outliers(root: Path, pictures: Iterable[str]) -> list[Outlier]:
     distances = neighbour_distances(rows[own])
     q1, q3 = np.percentile(distances, [25, 75])
     limit = q3 + IQR_FACTOR * (q3 - q1)
-    far = (Outlier(float(d), names[k]) for k, d in zip(own, distances, strict=True) if d > limit)
-    return sorted(far, key=lambda o: (-o.distance, o.sha256))
+    far = ((names[k], float(d)) for k, d in zip(own, distances, strict=True) if d > limit)
+    return sorted(far, key=lambda one: (-one[1], one[0]))
 
 
 def newest_embeddings(cache: Path) -> tuple[list[str], Embeddings] | None:

@@ -3,19 +3,17 @@
 A version that held any is put in place again whole, under a new id.
 """
 
-import json
 import os
 import re
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256 as sha256_of
 from pathlib import Path
 from typing import Any
 
-from curate.export.replace import ASIDE, put_in_place
 from curate.publish.version import point_to, remove_version, version_texts
 from sceneset import atomic
 from sceneset.bundle.reader import BUNDLE_NAME
@@ -23,17 +21,18 @@ from sceneset.checksums import NAME as CHECKSUMS
 from sceneset.checksums import checksum_lines, file_sha256, read_checksums
 from sceneset.class_list import label_order
 from sceneset.dataset import LOCK_NAME, Dataset, run_lock
-from sceneset.errors import DamagedDataError, UsageError
+from sceneset.errors import UsageError
 from sceneset.versions.published import (
     MANIFEST_NAME,
     PublishedPicture,
     numbers,
-    read_pictures,
+    read_object,
     read_record,
     split_counts,
     version_id,
     version_number,
 )
+from sceneset.versions.verify import readable_pictures
 
 _SHORT = 16
 _HEX_RUN = re.compile(rb"[0-9a-f]{16,64}")
@@ -75,22 +74,21 @@ def quarantine_links(dataset: Dataset, gone: Collection[str]) -> list[Path]:
 
 def reports_of(dataset: Dataset, gone: Collection[str]) -> list[Path]:
     """Return the reports that show or name contents."""
-    short = {sha256[:_SHORT].encode() for sha256 in gone}
     folders = (p for p in dataset.report("").glob("*") if p.is_dir())
-    return sorted(folder for folder in folders if _names_any(folder, short))
+    return sorted(folder for folder in folders if _names_any(folder, gone))
 
 
 def other_folders_with(dataset: Dataset, gone: Collection[str]) -> list[str]:
     """Return a user's own folders beside the versions that hold or name contents."""
-    short = {sha256[:_SHORT].encode() for sha256 in gone}
     others = (
         p for p in dataset.versions.glob("*") if version_number(p.name) is None or p.is_symlink()
     )
     folders = (p for p in others if p.is_dir() and not p.name.startswith(atomic.PART_PREFIX))
-    return sorted(str(folder) for folder in folders if _names_any(folder.resolve(), short))
+    return sorted(str(folder) for folder in folders if _names_any(folder.resolve(), gone))
 
 
-def _names_any(folder: Path, short: Collection[bytes]) -> bool:
+def _names_any(folder: Path, gone: Iterable[str]) -> bool:
+    short = {sha256[:_SHORT].encode() for sha256 in gone}
     for path in folder.rglob("*"):
         if path.is_file():
             text = path.read_bytes() if path.suffix in _TEXTS else b""
@@ -115,8 +113,8 @@ def exclusive_locks(dataset: Dataset) -> Iterator[None]:
     Raises LockedError.
     """
     with ExitStack() as locks:
-        locks.enter_context(run_lock(dataset.root, "forget"))
-        for folder in (dataset.versions.parent, dataset.root / "cache" / "embeddings"):
+        embeddings = dataset.root / "cache" / "embeddings"
+        for folder in (dataset.root, dataset.versions.parent, embeddings):
             if folder.is_dir():
                 locks.enter_context(run_lock(folder, "forget"))
         yield
@@ -143,37 +141,18 @@ def bundles_trained_on(
 ) -> list[str]:
     """Return the bundles below a folder, or recorded, that were trained on any of the versions."""
     folders = {*(path.parent for path in models.glob(f"**/{BUNDLE_NAME}")), *recorded}
-    trained = (f for f in folders if str(_bundle(f).get("dataset_version")) in versions)
-    return sorted({str(folder.resolve()) for folder in trained})
-
-
-def _bundle(folder: Path) -> dict[str, Any]:
-    try:
-        return _mapping(json.loads((folder / BUNDLE_NAME).read_bytes()))
-    except (OSError, ValueError):
-        return {}
+    bundles = {folder.resolve(): read_object(folder / BUNDLE_NAME) or {} for folder in folders}
+    return sorted(str(f) for f in bundles if str(bundles[f].get("dataset_version")) in versions)
 
 
 def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-@dataclass(frozen=True)
-class Rewritten:
-    """What became of one version; `after` is empty when nothing was left of it."""
-
-    number: int
-    before: str
-    after: str
-    removed: int
-
-
-def count_removals(dataset: Dataset, gone: Collection[str]) -> dict[int, int]:
-    """Return version number -> how many of its files are to be removed, of versions that hold any."""
-    counts = {
-        n: len(_files_to_remove(dataset.versions / str(n), gone)) for n in numbers(dataset.versions)
-    }
-    return {number: count for number, count in counts.items() if count}
+def files_to_remove(dataset: Dataset, gone: Collection[str]) -> dict[int, set[str]]:
+    """Return version number -> its files that are to be removed, of versions that hold any."""
+    files = {n: _files_with(dataset.versions / str(n), gone) for n in numbers(dataset.versions)}
+    return {number: names for number, names in files.items() if names}
 
 
 def ids_of(dataset: Dataset, number: int) -> set[str]:
@@ -195,18 +174,18 @@ def successors(dataset: Dataset) -> dict[str, str]:
 
 def take_out(
     dataset: Dataset, gone: Collection[str], drops: Mapping[int, Counter[str]]
-) -> list[Rewritten]:
+) -> list[dict[str, Any]]:
     """Take contents out of every version; say what became of those that held any.
 
     `drops` has, per version number, how many pictures its run left out by reason. Readers see each
-    version as before or as after. One of which nothing is left is removed, and `current` points to
-    the newest other, or is removed too.
+    version as before or as after. One of which nothing is left is removed (`after`, its id, is
+    empty), and `current` points to the newest other, or is removed too.
     """
     restore_versions(dataset)
     atomic.remove_parts(dataset.versions)
     return [
-        _rewrite(dataset, number, gone, drops=drops.get(number))
-        for number in count_removals(dataset, gone)
+        _rewrite(dataset, number, gone, going, drops.get(number))
+        for number, going in files_to_remove(dataset, gone).items()
     ]
 
 
@@ -215,41 +194,33 @@ def restore_versions(dataset: Dataset) -> None:
 
     Call with the lock held, before parts are removed.
     """
-    for ending in (ASIDE, ""):
+    for ending in (atomic.ASIDE, ""):
         for part in dataset.versions.glob(f"{_FRESH}*"):
             number = part.name.removeprefix(_FRESH).removesuffix(ending)
             if version_number(number) and not (dataset.versions / number).exists():
                 part.rename(dataset.versions / number)
 
 
-def _files_to_remove(folder: Path, gone: Collection[str]) -> set[str]:
+def _files_with(folder: Path, gone: Collection[str]) -> set[str]:
     """Return the files of a version that hold or name contents to remove.
 
     A list that is damaged may lack a picture whose file is there, or name one whose file is not.
     """
     short = {sha256[:_SHORT] for sha256 in gone}
-    pictures = _pictures(folder)
+    pictures = readable_pictures(folder)
     listed = {p.path for p in pictures or () if p.sha256 in gone}
     if pictures is None and (folder / MANIFEST_NAME).is_file():
         text = (folder / MANIFEST_NAME).read_bytes()
-        listed |= {MANIFEST_NAME} if _without_lines(text, short) != text else set()
+        listed |= {MANIFEST_NAME} if _without_lines(text, gone) != text else set()
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
     return listed | {n for n in names | _checksums(folder).keys() if Path(n).stem in short}
 
 
-def _without_lines(text: bytes, short: Iterable[str]) -> bytes:
+def _without_lines(text: bytes, gone: Iterable[str]) -> bytes:
     """Return a manifest.csv that cannot be read, without its lines that name any of the contents."""
-    names = [name.encode() for name in short]
+    names = [sha256[:_SHORT].encode() for sha256 in gone]
     lines = text.split(b"\n")
     return b"\n".join(line for line in lines if not any(name in line for name in names))
-
-
-def _pictures(folder: Path) -> list[PublishedPicture] | None:
-    """Return the pictures of a version, or None when its manifest.csv cannot be read."""
-    try:
-        return read_pictures(folder)
-    except DamagedDataError:
-        return None
 
 
 def _checksums(folder: Path) -> dict[str, str]:
@@ -261,36 +232,40 @@ def _checksums(folder: Path) -> dict[str, str]:
 
 
 def _rewrite(
-    dataset: Dataset, number: int, gone: Collection[str], *, drops: Counter[str] | None
-) -> Rewritten:
+    dataset: Dataset,
+    number: int,
+    gone: Collection[str],
+    going: set[str],
+    drops: Counter[str] | None,
+) -> dict[str, Any]:
     folder = dataset.versions / str(number)
     record = read_record(folder) or {}
-    before, after = str(record.get("version", "")), ""
-    going = _files_to_remove(folder, gone)
-    pictures = _pictures(folder)
+    rewritten = {
+        "number": number,
+        "before": str(record.get("version", "")),
+        "after": "",
+        "removed": len(going),
+    }
+    pictures = readable_pictures(folder)
     if pictures is None:  # damaged before; `verify` goes on saying so
-        texts = {}
-        if MANIFEST_NAME in going:
-            text = (folder / MANIFEST_NAME).read_bytes()
-            texts[MANIFEST_NAME] = _without_lines(text, {s[:_SHORT] for s in gone})
-    elif left := _labelled([p for p in pictures if p.sha256 not in gone]):
+        manifest = folder / MANIFEST_NAME
+        lists = [manifest] if MANIFEST_NAME in going else []
+        texts = {path.name: _without_lines(path.read_bytes(), gone) for path in lists}
+    elif left := [p for p in pictures if p.sha256 not in gone]:
         record = _reduced(record, left, len(going), drops)
-        texts, after = version_texts(left, record), str(record["version"])
+        names = record["class_names"]
+        labelled = [replace(p, label=names.index(p.class_name)) for p in left]
+        texts = version_texts(labelled, record)
+        rewritten["after"] = str(record["version"])
     else:
         _remove(dataset, number)
-        return Rewritten(number, before, "", len(going))
+        return rewritten
     fresh = dataset.versions / f"{_FRESH}{number}"
     with atomic.new_folder(fresh) as part:
         _fill(part, folder, going - texts.keys(), texts)
-    put_in_place(fresh, folder)
+    atomic.put_in_place(fresh, folder)
     shutil.rmtree(fresh)
-    return Rewritten(number, before, after, len(going))
-
-
-def _labelled(pictures: Sequence[PublishedPicture]) -> list[PublishedPicture]:
-    """Renumber the labels; a class without pictures is dropped."""
-    names = label_order({p.class_name for p in pictures})
-    return [replace(p, label=names.index(p.class_name)) for p in pictures]
+    return rewritten
 
 
 def _reduced(
@@ -299,7 +274,7 @@ def _reduced(
     removed: int,
     drops: Counter[str] | None,
 ) -> dict[str, Any]:
-    """Return a version's record without the removed pictures."""
+    """Return a version's record without the removed pictures; a class without any is dropped."""
     names = list(label_order({p.class_name for p in left}))
     counts = _mapping(record.get("dropped")) if drops is None else dict(sorted(drops.items()))
     dropped = {reason: n for reason, n in counts.items() if isinstance(n, int)}

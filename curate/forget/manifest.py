@@ -4,16 +4,14 @@ import json
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from sceneset.class_list import shown
 from sceneset.errors import SettingsError
 from sceneset.manifest.store import Manifest, now
-from sceneset.urls import host_key, host_of, page_key
+from sceneset.urls import host_key, host_of, page_key, with_parents
 
-_HEX_DIGITS = frozenset("0123456789abcdef")
-_SHA256_LENGTH = 64
+_SHA256 = re.compile("[0-9a-f]{64}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
 
 
@@ -40,9 +38,7 @@ class Target:
                 f"--page {shown(self.page)} is not an address",
                 cure="copy it from manifest.csv, such as https://example.org/page",
             )
-        if self.sha256 is not None and (
-            len(self.sha256) != _SHA256_LENGTH or not set(self.sha256) <= _HEX_DIGITS
-        ):
+        if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
             raise SettingsError(
                 f"--sha256 {shown(self.sha256)} is not 64 hexadecimal digits",
                 cure="copy it from manifest.csv, or from the name of the file in raw/",
@@ -55,13 +51,10 @@ class Target:
         """
         if not self.site:
             return set()
-        below = f".{self.site}" if "." in self.site else None
         spelt = {site.casefold(), host_of(page_url).casefold()}
-        return {
-            host
-            for host in spelt
-            if (key := host_key(host)) == self.site or (below and key.endswith(below))
-        }
+        if "." not in self.site:
+            return {host for host in spelt if host_key(host) == self.site}
+        return {host for host in spelt if self.site in with_parents(host_key(host))}
 
     def matches(self, sighting: "Sighting") -> bool:
         """Say whether a sighting is what is to be forgotten, however its page is spelt."""
@@ -131,9 +124,8 @@ class Matches:
     versions: frozenset[str]
 
 
-def select(target: Target, sightings: Iterable[Sighting]) -> list[Sighting]:
+def select(target: Target, sightings: Sequence[Sighting]) -> list[Sighting]:
     """Return the sightings that match, and all others of the same contents."""
-    sightings = list(sightings)
     matched = [s for s in sightings if target.matches(s)]
     contents = {s.sha256 for s in matched if s.sha256 is not None}
     ids = {s.id for s in matched}
@@ -149,7 +141,7 @@ def find_matches(manifest: Manifest, target: Target) -> Matches:
         "SELECT s.id, s.sha256, s.page_url, s.site, c.name FROM sightings s"
         " JOIN classes c ON c.id = s.class_id ORDER BY s.id"
     )
-    sightings = select(target, (Sighting(*row) for row in rows))
+    sightings = select(target, [Sighting(*row) for row in rows])
     if target.site is not None and "." not in target.site and not sightings:
         raise SettingsError(
             f"--site {target.site!r} has no dot and is no host of this data set",
@@ -184,7 +176,7 @@ def _publishing_versions(manifest: Manifest, contents: Collection[str]) -> froze
         "SELECT DISTINCT run_id FROM splits WHERE sha256 IN (SELECT value FROM json_each(?))",
         (json.dumps(list(contents)),),
     )
-    counts = {run.id: run.counts or {} for run in manifest.runs("curate")}
+    counts = {run.id: run.counts for run in manifest.runs("curate")}
     return frozenset(str(counts[i]["version"]) for (i,) in rows if "version" in counts.get(i, {}))
 
 
@@ -230,12 +222,10 @@ def _add_tombstones(manifest: Manifest, target: Target, matches: Matches, reason
     ]
     known = set(manifest.tombstones())
     at = now()
-    for row in rows:
-        if row not in known:
-            manifest.query(
-                "INSERT INTO tombstones (sha256, site, page_url, reason, at) VALUES (?, ?, ?, ?, ?)",
-                (*row, reason, at),
-            )
+    manifest.write(
+        "INSERT INTO tombstones (sha256, site, page_url, reason, at) VALUES (?, ?, ?, ?, ?)",
+        [(*row, reason, at) for row in rows if row not in known],
+    )
 
 
 def forgotten_contents(manifest: Manifest) -> set[str]:
@@ -266,8 +256,5 @@ def versions_touched_before(manifest: Manifest, target: Target) -> set[str]:
 
 def successor_ids(manifest: Manifest) -> dict[str, str]:
     """Return version id -> id that it got when pictures were taken out of it."""
-    successors: dict[str, str] = {}
-    for run in manifest.runs(STAGE):
-        rewritten: Any = (run.counts or {}).get("rewritten", {})
-        successors |= rewritten
-    return successors
+    rewritten = [run.counts.get("rewritten", {}) for run in manifest.runs(STAGE)]
+    return {before: after for ids in rewritten for before, after in ids.items()}

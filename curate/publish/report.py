@@ -17,10 +17,8 @@ from PIL import Image
 from curate.decisions import Decisions
 from curate.duplicates.links import Key, Link, key_of
 from curate.features.phash import hex_form
-from curate.features.quality import Outlier
 from curate.settings import ISSUES
 from curate.splits.assign import Partition
-from curate.splits.leakage_audit import SplitLeak
 from sceneset.atomic import write_file, write_files
 from sceneset.dataset import Dataset
 from sceneset.images import PictureError, decode
@@ -28,17 +26,20 @@ from sceneset.manifest.rows import ClassRow
 from sceneset.versions.published import PublishedPicture, record_json
 from sceneset.workers import FEW, map_chunked
 
-COPIES_SHOWN = 60
-GROUP_COPIES_SHOWN = 5
-CONFLICTS_SHOWN = 60
-DROPS_SHOWN = 24
-ISSUES_SHOWN = 12
-GROUPS_SHOWN = 12
-GROUP_PICTURES_SHOWN = 12
-CONTACTS_SHOWN = 18
-MOVES_SHOWN = 100
-CROSSINGS_SHOWN = 60
-OUTLIERS_SHOWN = 36
+# How many of each the report shows.
+SHOWN = {
+    "copies": 60,
+    "copies_of_one": 5,
+    "conflicts": 60,
+    "dropped_pictures": 24,
+    "issues": 12,
+    "groups": 12,
+    "pictures_of_a_group": 12,
+    "contact_sheets": 18,
+    "moved": 100,
+    "near_pairs": 60,
+    "outliers": 36,
+}
 FOLDER = "thumbs"
 # Shown up to 110 px high, on screens of two dots per px.
 HEIGHT = 168
@@ -60,9 +61,9 @@ class Findings:
     decisions: Decisions
     parts: Partition
     links: Sequence[Link]
-    crossings: Sequence[SplitLeak]
+    crossings: Sequence[Link]
     damaged: Mapping[str, str]
-    outliers: Sequence[Outlier]
+    outliers: Sequence[tuple[str, float]]
     raw_paths: Mapping[str, str]
     classes: Mapping[int, ClassRow]
     hashes: Mapping[str, int]
@@ -72,36 +73,31 @@ def report_data(
     summary: Mapping[str, Any], findings: Findings, published: Sequence[PublishedPicture]
 ) -> Json:
     """Return everything the report shows as plain JSON; long lists are cut, with their length."""
-    parts = findings.parts
-    near = [_crossing(c, findings) for c in findings.crossings if not c.copies]
+    near = _near_pairs(findings)
     return {
         "summary": dict(summary),
-        "damaged": _damaged(findings),
+        "damaged": [
+            {"file": Path(findings.raw_paths[sha256]).name, "what": damage}
+            for sha256, damage in sorted(findings.damaged.items())
+        ],
         "dropped_pictures": _dropped(findings),
-        "pairs": _cut(_pairs(findings), COPIES_SHOWN),
-        "copies": _cut(_copies(findings), COPIES_SHOWN),
+        "pairs": _cut(_pairs(findings), SHOWN["copies"]),
+        "copies": _cut(_copies(findings), SHOWN["copies"]),
         "distances": _distances(findings),
-        "conflicts": _cut(_conflicts(findings), CONFLICTS_SHOWN),
+        "conflicts": _cut(_conflicts(findings), SHOWN["conflicts"]),
         "issues": _issues(findings),
-        "outliers": _cut(_outliers(findings), OUTLIERS_SHOWN),
+        "outliers": _cut(_outliers(findings), SHOWN["outliers"]),
         "groups": _groups(findings),
-        "chains": [chain._asdict() for chain in parts.chains],
+        "chains": list(findings.parts.chains),
         "near_pairs_apart": len(near),
-        "near_pairs": _cut(near, CROSSINGS_SHOWN),
-        "moved": _cut(_moved(findings), MOVES_SHOWN),
+        "near_pairs": _cut(near, SHOWN["near_pairs"]),
+        "moved": _cut(_moved(findings), SHOWN["moved"]),
         "contact_sheets": _contact_sheets(findings, published, int(summary["number"])),
     }
 
 
 def _cut(rows: list[Json], shown: int) -> Json:
     return {"all": len(rows), "shown": rows[:shown]}
-
-
-def _damaged(findings: Findings) -> list[Json]:
-    return [
-        {"file": Path(findings.raw_paths[sha256]).name, "what": damage}
-        for sha256, damage in sorted(findings.damaged.items())
-    ]
 
 
 def _pairs(findings: Findings) -> list[Json]:
@@ -132,7 +128,7 @@ def _copies(findings: Findings) -> list[Json]:
             "all": len(rows),
             "shown": [
                 {key: row[key] for key in ("dropped", "distance", "kind")}
-                for row in rows[:GROUP_COPIES_SHOWN]
+                for row in rows[: SHOWN["copies_of_one"]]
             ],
         }
         for (name, kept), rows in groups.items()
@@ -169,7 +165,7 @@ def _dropped(findings: Findings) -> list[Json]:
         if drop.of_sha256 is None:
             paths[drop.reason].append(findings.raw_paths[sha256])
     return [
-        {"reason": reason, "all": len(dropped), "shown": dropped[:DROPS_SHOWN]}
+        {"reason": reason, "all": len(dropped), "shown": dropped[: SHOWN["dropped_pictures"]]}
         for reason, dropped in sorted(paths.items())
     ]
 
@@ -180,7 +176,7 @@ def _issues(findings: Findings) -> list[Json]:
         {
             "issue": issue,
             "all": len(pictures),
-            "shown": [findings.raw_paths[s] for s in pictures[:ISSUES_SHOWN]],
+            "shown": [findings.raw_paths[s] for s in pictures[: SHOWN["issues"]]],
         }
         for issue in ISSUES
         if (pictures := [s for s in sorted(issues) if issue in issues[s]])
@@ -191,11 +187,11 @@ def _outliers(findings: Findings) -> list[Json]:
     names = {s: findings.classes[c].name for c, s in map(key_of, findings.decisions.kept)}
     return [
         {
-            "class": names[outlier.sha256],
-            "path": findings.raw_paths[outlier.sha256],
-            "distance": round(outlier.distance, 3),
+            "class": names[sha256],
+            "path": findings.raw_paths[sha256],
+            "distance": round(distance, 3),
         }
-        for outlier in findings.outliers
+        for sha256, distance in findings.outliers
     ]
 
 
@@ -207,21 +203,25 @@ def _groups(findings: Findings) -> Json:
         {
             "split": findings.parts.split_of[group[0]],
             "all": len(group),
-            "shown": [findings.raw_paths[s] for s in group[:GROUP_PICTURES_SHOWN]],
+            "shown": [findings.raw_paths[s] for s in group[: SHOWN["pictures_of_a_group"]]],
         }
-        for group in several[:GROUPS_SHOWN]
+        for group in several[: SHOWN["groups"]]
     ]
     return {"all": len(several), "shown": shown}
 
 
-def _crossing(crossing: SplitLeak, findings: Findings) -> Json:
-    names = crossing.first, crossing.second
-    return {
-        "paths": [findings.raw_paths[s] for s in names],
-        "splits": [findings.parts.split_of[s] for s in names],
-        "distance": crossing.distance,
-        "kind": crossing.kind,
-    }
+def _near_pairs(findings: Findings) -> list[Json]:
+    """Return pictures of two splits that are near, but no copies."""
+    return [
+        {
+            "paths": [findings.raw_paths[s] for s in (link.first, link.second)],
+            "splits": [findings.parts.split_of[s] for s in (link.first, link.second)],
+            "distance": link.distance,
+            "kind": link.kind,
+        }
+        for link in findings.crossings
+        if not link.duplicate
+    ]
 
 
 def _moved(findings: Findings) -> list[Json]:
@@ -253,8 +253,10 @@ def _contact_sheets(
             "class": name,
             "found": len(pictures),
             "all": len(after[name]),
-            "before": [{"path": path, "kept": stays} for path, stays in pictures[:CONTACTS_SHOWN]],
-            "after": after[name][:CONTACTS_SHOWN],
+            "before": [
+                {"path": path, "kept": stays} for path, stays in pictures[: SHOWN["contact_sheets"]]
+            ],
+            "after": after[name][: SHOWN["contact_sheets"]],
         }
         for name, pictures in sorted(before.items())
     ]

@@ -4,7 +4,6 @@ A run killed in between leaves the previous version in place. The next run remov
 without rows, which it recognises by a note, and links a committed one.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -20,7 +19,7 @@ from sceneset import atomic
 from sceneset.checksums import NAME as CHECKSUMS
 from sceneset.checksums import altered_files, file_sha256, write_checksums
 from sceneset.class_list import label_order
-from sceneset.dataset import Dataset, next_version
+from sceneset.dataset import Dataset, prepare_versions
 from sceneset.errors import DamagedDataError
 from sceneset.images import EXTENSIONS, Encoding, Fit, encode_jpeg, encode_png, square
 from sceneset.manifest.rows import ClassRow, DecisionRow, Split, SplitRow
@@ -32,14 +31,13 @@ from sceneset.versions.published import (
     PublishedPicture,
     manifest_csv,
     numbers,
+    read_object,
     read_record,
     record_json,
     split_counts,
     version_id,
 )
 from sceneset.workers import FEW, map_chunked
-
-SCHEMA_VERSION = 1
 
 
 def picture_path(split: Split, slug: str, sha256: str, encoding: Encoding = "jpeg") -> str:
@@ -64,19 +62,17 @@ def note_unfinished(dataset: Dataset, number: int, folder: Path) -> None:
 
     By this note the next run recognises what a killed run left. It is removed when the link is set.
     """
-    facts = {"number": number, "checksums": file_sha256(folder / CHECKSUMS)}
-    atomic.write_file(_note(dataset), record_json(facts))
+    atomic.write_file(_note(dataset), record_json(_note_of(number, folder)))
 
 
 def is_unfinished(dataset: Dataset, number: int) -> bool:
     """Say whether a version is exactly what a killed run left."""
-    folder = dataset.versions / str(number)
-    try:
-        facts = json.loads(_note(dataset).read_bytes())
-        sums = file_sha256(folder / CHECKSUMS)
-    except (OSError, ValueError):
-        return False
-    return facts == {"number": number, "checksums": sums} and not altered_files(folder)
+    folder, note = dataset.versions / str(number), read_object(_note(dataset))
+    return not altered_files(folder) and note == _note_of(number, folder)
+
+
+def _note_of(number: int, folder: Path) -> dict[str, object]:
+    return {"number": number, "checksums": file_sha256(folder / CHECKSUMS)}
 
 
 def _note(dataset: Dataset) -> Path:
@@ -86,20 +82,38 @@ def _note(dataset: Dataset) -> Path:
 def recover(dataset: Dataset, claimed: Collection[int]) -> int:
     """Finish what a killed run left, and return the number of the next version.
 
-    Half-written folders, and a version that a killed run left before its rows, are removed; other
-    folders stay. `current` is made to point to the newest version.
+    Half-written folders, and a version that a killed run left before its rows, are removed. Any
+    other version that is not `claimed` belongs to a newer manifest or to a person. Raises
+    DamagedDataError then, before anything is removed, and when `current` is a folder instead of a
+    link. `current` is made to point to the newest version.
     """
-    dataset.versions.mkdir(parents=True, exist_ok=True)
-    atomic.remove_parts(dataset.versions)
+    if dataset.current.exists() and not dataset.current.is_symlink():
+        raise DamagedDataError(
+            f"{dataset.current} is no link to a version",
+            cure="move it elsewhere; it is made again as a link",
+        )
+    unclaimed = [number for number in numbers(dataset.versions) if number not in claimed]
+    for number in unclaimed:
+        _check_unfinished(dataset, number)
+    following = prepare_versions(dataset.versions)
     atomic.remove_parts(dataset.root)
-    there = numbers(dataset.versions)
-    for number in set(there) - set(claimed):
-        if is_unfinished(dataset, number):
-            remove_version(dataset, number)
-    published = [number for number in there if number in claimed]
+    for number in unclaimed:
+        remove_version(dataset, number)
+    published = numbers(dataset.versions)
     if published:
         point_to(dataset, published[-1])
-    return max([next_version(dataset.versions), *(n + 1 for n in (*there, *claimed))])
+    return max([following, *(number + 1 for number in claimed)])
+
+
+def _check_unfinished(dataset: Dataset, number: int) -> None:
+    if not is_unfinished(dataset, number):
+        folder, name = dataset.versions / str(number), dataset.manifest_path.name
+        what = "files" if any(folder.iterdir()) else "nothing"
+        what = what if read_record(folder) is None else "a version"
+        raise DamagedDataError(
+            f"{folder} holds {what}, and {name} knows of no run that published it",
+            cure=f"restore the {name} that knows it, or move that folder elsewhere",
+        )
 
 
 def point_to(dataset: Dataset, number: int) -> None:
@@ -132,19 +146,14 @@ def write_quarantine(
 ) -> None:
     """Rebuild the folder of links to what was left out, and put it in place whole."""
     fresh = dataset.root / f"{atomic.PART_PREFIX}quarantine-new"
-    old = dataset.root / f"{atomic.PART_PREFIX}quarantine-old"
-    for folder in (fresh, old):
-        shutil.rmtree(folder, ignore_errors=True)
     with atomic.new_folder(fresh) as part:
         for (class_id, sha256), drop in drops.items():
             raw = raw_paths[sha256]
             link = part / drop.reason / f"{classes[class_id].slug}__{sha256[:16]}{Path(raw).suffix}"
             link.parent.mkdir(exist_ok=True)
             link.symlink_to(Path("../..") / raw)
-    if dataset.quarantine.exists():
-        dataset.quarantine.rename(old)
-    fresh.rename(dataset.quarantine)
-    shutil.rmtree(old, ignore_errors=True)
+    atomic.put_in_place(fresh, dataset.quarantine)
+    shutil.rmtree(fresh, ignore_errors=True)
 
 
 def resize_file(path: str, *, size: int, how: Fit, encoding: Encoding = "jpeg") -> bytes:
@@ -166,29 +175,6 @@ class Publication:
     record: Mapping[str, Any]
 
 
-def check_unclaimed(dataset: Dataset, claimed: Collection[int]) -> None:
-    """Refuse to go on beside a version that the manifest knows nothing of.
-
-    What a killed run left is made again. Any other folder belongs to a newer manifest or to a
-    person. Raises DamagedDataError, also when
-    `current` is a folder instead of a link.
-    """
-    if dataset.current.exists() and not dataset.current.is_symlink():
-        raise DamagedDataError(
-            f"{dataset.current} is no link to a version",
-            cure="move it elsewhere; it is made again as a link",
-        )
-    for number in numbers(dataset.versions):
-        if number not in claimed and not is_unfinished(dataset, number):
-            folder, name = dataset.versions / str(number), dataset.manifest_path.name
-            what = "files" if any(folder.iterdir()) else "nothing"
-            what = what if read_record(folder) is None else "a version"
-            raise DamagedDataError(
-                f"{folder} holds {what}, and {name} knows of no run that published it",
-                cure=f"restore the {name} that knows it, or move that folder elsewhere",
-            )
-
-
 def prepare(
     findings: Findings, settings: CurateSettings, current: Path, next_number: int
 ) -> Publication:
@@ -205,7 +191,7 @@ def prepare(
     fresh = any(newest.get(name) != same[name] for name in same) or bool(altered_files(current))
     number = next_number if fresh else int(newest["number"])
     record = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 1,
         "version": same["version"],
         "number": number,
         "parent": newest.get("version"),
@@ -300,20 +286,14 @@ def commit(
         for p in publication.pictures
     ]
     verdicts = {astuple(row)[1:] for row in decisions}
-    repeated = not publication.fresh and _newest_verdicts(manifest) == verdicts
+    newest = manifest.query(
+        "SELECT class_id, sha256, verdict, reason, of_sha256, distance FROM decisions"
+        " WHERE run_id = (SELECT max(run_id) FROM splits)"
+    )
+    repeated = not publication.fresh and set(newest) == verdicts
     with manifest.transaction():
         if not repeated:
             manifest.insert(decisions)
             manifest.insert(splits)
         outcome = "published" if publication.fresh else "unchanged"
         manifest.finish_run(run_id, outcome, counts)
-
-
-def _newest_verdicts(manifest: Manifest) -> set[tuple[object, ...]]:
-    """Return the decisions of the newest run that recorded any, without its id."""
-    return set(
-        manifest.query(
-            "SELECT class_id, sha256, verdict, reason, of_sha256, distance FROM decisions"
-            " WHERE run_id = (SELECT max(run_id) FROM splits)"
-        )
-    )

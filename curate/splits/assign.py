@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import takewhile
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from curate.decisions import Decisions
 from curate.duplicates.links import Key, Link, key_of
@@ -13,10 +14,6 @@ from curate.features.cache import algorithms
 from curate.settings import CurateSettings
 from sceneset.manifest.rows import SPLITS, KeptPicture, RunRow, Split
 from sceneset.manifest.store import Manifest
-
-LARGEST = 50
-LARGEST_SHARE = 0.02
-SMALLEST_CHAIN = 8
 
 _ASSIGNS_ANEW = ("seed", "split")
 _PARTS_CHAINS = ("radius", "leak_radius", "views")
@@ -86,23 +83,17 @@ def _parted(
     return parted
 
 
-class Chain(NamedTuple):
-    """A chain of look-alikes that was too long: its size and the sizes of its parts."""
-
-    first: str
-    size: int
-    parts: tuple[int, ...]
-
-
 def largest_group(pictures: int) -> int:
     """Return the number of pictures above which a group is a chain: 2 % of all, 8 to 50."""
-    return max(SMALLEST_CHAIN, min(LARGEST, int(LARGEST_SHARE * pictures)))
+    return max(8, min(50, int(0.02 * pictures)))
 
 
 def leak_groups(
     pictures: Collection[str], links: Iterable[Link], *, largest: int
-) -> tuple[list[list[str]], list[Chain]]:
+) -> tuple[list[list[str]], list[dict[str, Any]]]:
     """Group pictures by their links, however indirect; each group and the list are sorted.
+
+    With them come the chains of look-alikes that were too long: first picture, size, sizes of parts.
 
     A group larger than `largest` is cut by leaving out its longest links, one bit after another,
     until the parts fit. Copies are never parted, so a group of copies may stay larger.
@@ -110,14 +101,14 @@ def leak_groups(
     names = set(pictures)
     inside = [link for link in links if link.first in names and link.second in names]
     groups: list[list[str]] = []
-    chains: list[Chain] = []
+    chains: list[dict[str, Any]] = []
     for group, own in components(names, inside):
         parts = _parts(group, own, largest)
         groups += parts
         if len(parts) > 1:
-            sizes = tuple(sorted(map(len, parts), reverse=True))
-            chains.append(Chain(group[0], len(group), sizes))
-    return sorted(groups), sorted(chains)
+            sizes = sorted(map(len, parts), reverse=True)
+            chains.append({"first": group[0], "size": len(group), "parts": sizes})
+    return sorted(groups), sorted(chains, key=itemgetter("first"))
 
 
 def components(names: Iterable[str], links: Sequence[Link]) -> list[tuple[list[str], list[Link]]]:
@@ -164,14 +155,6 @@ class Group:
     only_train: bool = False
 
 
-@dataclass(frozen=True)
-class Assignment:
-    """The split of each group, and the classes too small to be in every split."""
-
-    splits: dict[str, Split]
-    small: frozenset[int]
-
-
 def make_groups(
     members: Sequence[Sequence[str]],
     kept: Iterable[KeptPicture],
@@ -193,8 +176,12 @@ def make_groups(
     ]
 
 
-def assign(groups: Sequence[Group], shares: Shares, seed: int) -> Assignment:
-    """Assign every group; a class with a group for each split is in all of them.
+def assign(
+    groups: Sequence[Group], shares: Shares, seed: int
+) -> tuple[dict[str, Split], frozenset[int]]:
+    """Return the split of each group, and the classes too small to be in every split.
+
+    A class with a group for each split is in all of them.
 
     A group stays where it was, unless a class would miss a split for it. One whose pictures were in
     several splits trains, as do those that may only train, and those of a class that cannot be in
@@ -212,7 +199,7 @@ def assign(groups: Sequence[Group], shares: Shares, seed: int) -> Assignment:
         filling.fill()
         missed = filling.uncovered(wanted) - small
         if not missed:
-            return Assignment(filling.splits, frozenset(small))
+            return filling.splits, frozenset(small)
         spare = set(_spare_groups(loose, filling.splits, missed, seed))
         released |= spare
         if not spare:
@@ -342,7 +329,7 @@ class Partition:
     split_of: Mapping[str, Split]
     group_of: Mapping[str, str]
     groups: Sequence[Sequence[str]]
-    chains: Sequence[Chain]
+    chains: Sequence[Mapping[str, Any]]
     small: frozenset[int]
     moved: Sequence[tuple[Key, Split, Split]]
 
@@ -364,15 +351,15 @@ def partition(
     names = {p.sha256 for p in decisions.kept}
     members, chains = leak_groups(names, binding, largest=largest_group(len(names)))
     groups = make_groups(members, decisions.kept, earlier, decisions.only_train)
-    assignment = assign(groups, settings.shares, settings.seed)
+    splits, small = assign(groups, settings.shares, settings.seed)
     group_of = {s: group.id for group, own in zip(groups, members, strict=True) for s in own}
-    split_of = {s: assignment.splits[group] for s, group in group_of.items()}
+    split_of = {s: splits[group] for s, group in group_of.items()}
     moved = [
         (key, history.earlier[key].split, split_of[key[1]])
         for key in map(key_of, decisions.kept)
         if key in history.earlier and history.earlier[key].split != split_of[key[1]]
     ]
-    return Partition(split_of, group_of, members, chains, assignment.small, moved)
+    return Partition(split_of, group_of, members, chains, small, moved)
 
 
 def _stays_apart(link: Link, earlier: Mapping[str, set[Split]], history: SplitHistory) -> bool:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from curate.duplicates.hamming import cross_pairs
-from curate.duplicates.links import LinkKind
+from curate.duplicates.links import Link
 from curate.features.alignment import align, same_mirrored, same_whole
 from curate.features.cache import Features
 from curate.features.phash import NO_HASH, VIEWS
@@ -26,23 +26,13 @@ _BRUTE_BELOW = 5_800
 _REPORT = "report it, with the report of the run before"
 
 
-class SplitLeak(NamedTuple):
-    """Two pictures in two splits, `distance` bits apart; merely near ones are no copies."""
-
-    first: str
-    second: str
-    distance: int
-    kind: LinkKind
-    copies: bool
-
-
 def audit(
     split_of: Mapping[str, Split],
     features: Features,
     digests: Mapping[str, bytes],
     settings: CurateSettings,
-) -> list[SplitLeak]:
-    """Return every pair across splits that is a copy or within the leak radius, sorted.
+) -> list[Link]:
+    """Return a link for every pair across splits that is a copy or within the leak radius, sorted.
 
     Copies are whole pictures within the radius, with views mirrored and cropped ones too, that
     agree when aligned, and flat pictures with equal pixels (`digests`). Raises SceneSetError when
@@ -55,15 +45,13 @@ def audit(
             f"{unknown[0][:16]}; nothing was published",
             cure=_REPORT,
         )
-    members: dict[Split, list[str]] = {split: [] for split in SPLITS}
-    for sha256, split in sorted(split_of.items()):
-        members[split].append(sha256)
-    crossings: dict[tuple[str, str], SplitLeak] = {}
+    members = {split: sorted(s for s in split_of if split_of[s] == split) for split in SPLITS}
+    crossings: dict[tuple[str, str], Link] = {}
     for one, other in combinations(SPLITS, 2):
         splits = _SplitPair(features, members[one], members[other], settings)
         for crossing in [*splits.equal(digests), *splits.near(), *splits.views()]:
             pair = crossing.first, crossing.second
-            if pair not in crossings or crossing.copies > crossings[pair].copies:
+            if pair not in crossings or crossing.duplicate > crossings[pair].duplicate:
                 crossings[pair] = crossing
     return sorted(crossings.values())
 
@@ -76,7 +64,7 @@ class _SplitPair(NamedTuple):
     other: Names
     settings: CurateSettings
 
-    def equal(self, digests: Mapping[str, bytes]) -> Iterator[SplitLeak]:
+    def equal(self, digests: Mapping[str, bytes]) -> Iterator[Link]:
         """Yield flat pictures with equal pixels."""
         known: dict[bytes, list[str]] = defaultdict(list)
         for name in self.one:
@@ -84,22 +72,22 @@ class _SplitPair(NamedTuple):
                 known[digests[name]].append(name)
         for name in self.other:
             for equal in known.get(digests.get(name, b""), ()):
-                yield SplitLeak(equal, name, 0, "pixels", copies=True)
+                yield Link(equal, name, 0, "pixels", duplicate=True)
 
-    def near(self) -> Iterator[SplitLeak]:
+    def near(self) -> Iterator[Link]:
         """Yield whole and mirrored pictures within the leak radius."""
         radius, views = self.settings.radius, self.settings.views
         whole, mirrored = self.features.whole, self.features.mirrored
         thumbs = self.features.thumbs
         for a, b, d in self._joined(whole, whole):
             same = d <= radius and same_whole(thumbs[a], thumbs[b])
-            yield SplitLeak(a, b, d, "whole", same)
+            yield Link(a, b, d, "whole", same)
         for first, second in ((whole, mirrored), (mirrored, whole)):
             for a, b, d in self._joined(first, second):
                 same = views and d <= radius and same_mirrored(thumbs[a], thumbs[b])
-                yield SplitLeak(a, b, d, "mirrored", same)
+                yield Link(a, b, d, "mirrored", same)
 
-    def views(self) -> Iterator[SplitLeak]:
+    def views(self) -> Iterator[Link]:
         """Yield pictures that look like a part of one in the other split, where views are compared."""
         if not self.settings.views:
             return
@@ -110,7 +98,7 @@ class _SplitPair(NamedTuple):
                     turned = thumb[:, ::-1] if mirrored else thumb
                     if align(turned, self.features.thumbs[whole], VIEWS[view]).is_copy:
                         first, second = (part, whole) if parts is self.one else (whole, part)
-                        yield SplitLeak(first, second, d, "crop", copies=True)
+                        yield Link(first, second, d, "crop", duplicate=True)
 
     def _joined(
         self, first: Mapping[str, int], second: Mapping[str, int]
@@ -144,9 +132,9 @@ class _SplitPair(NamedTuple):
             yield parts[i], wholes[j], d, view
 
 
-def check(crossings: Sequence[SplitLeak]) -> None:
+def check(crossings: Sequence[Link]) -> None:
     """Raise SceneSetError when copies stand in two splits, a bug: nothing is published then."""
-    copies = [c for c in crossings if c.copies]
+    copies = [c for c in crossings if c.duplicate]
     if copies:
         raise SceneSetError(
             f"internal error: {len(copies)} pairs of copies stand in two splits, the first "

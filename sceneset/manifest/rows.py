@@ -1,7 +1,7 @@
 """Type the manifest's tables: their migrations, and a dataclass with the columns of each row."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Status = Literal["kept", "duplicate", "rejected", "failed"]
 STATUSES: tuple[Status, ...] = ("kept", "duplicate", "rejected", "failed")
@@ -150,7 +150,7 @@ class RunRow:
     started_at: str
     finished_at: str | None
     outcome: str | None
-    counts: dict[str, object] | None
+    counts: dict[str, Any]
 
 
 MIGRATIONS = (

@@ -168,7 +168,7 @@ class Manifest:
         return [
             RunRow(
                 run_id, name, json.loads(settings), json.loads(versions),
-                started_at, finished_at, outcome, json.loads(counts or "null"),
+                started_at, finished_at, outcome, json.loads(counts or "{}"),
             )
             for run_id, name, settings, versions, started_at, finished_at, outcome, counts in rows
         ]  # fmt: skip

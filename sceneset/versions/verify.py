@@ -12,7 +12,7 @@ from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import ImageRow
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output, Stopwatch, progress_bars
-from sceneset.versions.published import numbers, read_object, read_pictures
+from sceneset.versions.published import PublishedPicture, numbers, read_object, read_pictures
 
 MARK = "export.json"
 
@@ -33,7 +33,7 @@ def standing_exports(manifest: Manifest) -> list[Exported]:
     checksums show that it is the last export written there. Runs that were cut short count: they
     may have got as far.
     """
-    runs = [run.settings | (run.counts or {}) for run in manifest.runs("export")]
+    runs = [run.settings | run.counts for run in manifest.runs("export")]
     latest = {str(run.get("out", "")): run for run in runs}
     exports = []
     for out, recorded in sorted(latest.items()):
@@ -96,11 +96,16 @@ def held_of(dataset: Dataset, number: int, contents: Collection[str]) -> list[st
         return []
     version = dataset.versions / str(number)
     names = {path.stem for path in version.rglob("*")}
-    try:
-        rows = {picture.sha256 for picture in read_pictures(version)}
-    except DamagedDataError:
-        rows = set()
+    rows = {picture.sha256 for picture in readable_pictures(version) or ()}
     return sorted(s for s in contents if s in rows or s[:_NAME_DIGITS] in names)
+
+
+def readable_pictures(version: Path) -> list[PublishedPicture] | None:
+    """Return the pictures of a version, or None when its manifest.csv cannot be read."""
+    try:
+        return read_pictures(version)
+    except DamagedDataError:
+        return None
 
 
 SHOWN = 20

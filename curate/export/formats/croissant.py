@@ -81,18 +81,15 @@ def write(version: Version, folder: Path) -> Written:
             samples.append(sample)
     table = _table(samples)
     (folder / RECORDS).write_bytes(table)
-    metadata = _metadata(version, table, _columns(samples))
+    # `label` implies the class name.
+    columns = [name for name in _row(samples[0]) if name != "class"]
+    metadata = _metadata(version, table, columns)
     (folder / "croissant.json").write_bytes(record_json(metadata))
     return Written(_HOW)
 
 
 def _row(sample: Sample) -> dict[str, str | int]:
     return {"file_name": sample.file_name, "split": sample.picture.split, **sample.facts}
-
-
-def _columns(samples: Sequence[Sample]) -> list[str]:
-    """Return the columns of the record set: all but the class name, which `label` implies."""
-    return [name for name in _row(samples[0]) if name != "class"]
 
 
 def _table(samples: Sequence[Sample]) -> bytes:
@@ -113,17 +110,13 @@ def _metadata(version: Version, table: bytes, columns: Sequence[str]) -> dict[st
         "name": version.name,
         "description": f"{total} pictures of {len(version.class_names)} classes. "
         "Licences and pages of origin stand with each picture; see README.md.",
-        "license": _licences(version),
+        "license": sorted({s.origin.licence_url or s.origin.licence for s in version.all()}),
         "citeAs": f"{version.name}, version {version.number}, {version.id}",
         "version": f"{version.number}.0.0",
         **published,
         "distribution": _distribution(version, table),
         "recordSet": [_classes(version.class_names), _pictures(columns)],
     }
-
-
-def _licences(version: Version) -> list[str]:
-    return sorted({s.origin.licence_url or s.origin.licence for s in version.all()})
 
 
 def _distribution(version: Version, table: bytes) -> list[dict[str, Any]]:
@@ -172,7 +165,11 @@ def _pictures(columns: Sequence[str]) -> dict[str, Any]:
     image = _field("pictures", "image", "sc:ImageObject") | {
         "source": {"fileSet": {"@id": "image-files"}, "extract": {"fileProperty": "content"}}
     }
-    named = {name: _column(name) for name in columns}
+    named = {
+        name: _field("pictures", name, _TYPES.get(name, "sc:Text"))
+        | {"source": {"fileObject": {"@id": RECORDS}, "extract": {"column": name}}}
+        for name in columns
+    }
     named["file_name"] |= {
         "references": {
             "fileSet": {"@id": "image-files"},
@@ -188,11 +185,6 @@ def _pictures(columns: Sequence[str]) -> dict[str, Any]:
         "key": {"@id": "pictures/key"},
         "field": [image, *named.values()],
     }
-
-
-def _column(name: str) -> dict[str, Any]:
-    source = {"fileObject": {"@id": RECORDS}, "extract": {"column": name}}
-    return _field("pictures", name, _TYPES.get(name, "sc:Text")) | {"source": source}
 
 
 def _field(record_set: str, name: str, data_type: str | list[str]) -> dict[str, Any]:

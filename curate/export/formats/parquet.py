@@ -14,9 +14,10 @@ Arrow = Any  # an optional package, loaded where it is used
 
 ROWS_PER_GROUP = 100
 _TYPES = {"label": "int64", "width": "int32", "height": "int32"}
-_TEXTS = ("key", "class", "sha256", "group", "page_url", "site", "engine")
-_ORIGINS = ("licence", "licence_url", "creator", "attribution")
-COLUMNS = (*_TEXTS[:2], "label", *_TEXTS[2:4], "width", "height", *_TEXTS[4:], *_ORIGINS)
+COLUMNS = (
+    "key", "class", "label", "sha256", "group", "width", "height", "page_url", "site", "engine",
+    "licence", "licence_url", "creator", "attribution",
+)  # fmt: skip
 _HOW = """\
 ```python
 datasets.load_dataset(".")                               # Hugging Face; labels have their names
@@ -53,18 +54,14 @@ def write(version: Version, folder: Path) -> Written:
     return Written(_HOW.format(shards=len(version.shards("train"))), _front(version, folder, sizes))
 
 
-def features(class_names: Sequence[str]) -> dict[str, Any]:
-    """Return the columns as the `datasets` library describes them."""
-    typed = {name: {"dtype": _TYPES.get(name, "string"), "_type": "Value"} for name in COLUMNS}
-    label = {"names": list(class_names), "_type": "ClassLabel"}
-    return {"image": {"_type": "Image"}, **typed, "label": label}
-
-
 def _schema(pa: Arrow, version: Version) -> Arrow:
+    """Return the columns, with what the `datasets` library calls their features."""
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     columns = [(name, getattr(pa, _TYPES.get(name, "string"))()) for name in COLUMNS]
-    info = {"info": {"features": features(version.class_names)}}
-    described = json.dumps(info, ensure_ascii=False)
+    typed = {name: {"dtype": _TYPES.get(name, "string"), "_type": "Value"} for name in COLUMNS}
+    label = {"names": version.class_names, "_type": "ClassLabel"}
+    features = {"image": {"_type": "Image"}, **typed, "label": label}
+    described = json.dumps({"info": {"features": features}}, ensure_ascii=False)
     return pa.schema([("image", image), *columns], metadata={"huggingface": described})
 
 

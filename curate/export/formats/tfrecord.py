@@ -117,7 +117,6 @@ def frame(records: Sequence[bytes]) -> bytes:
 
 
 RECORDS_PER_WRITE = 256
-_INTEGERS = ("label", "width", "height")
 _FEATURES = "tensorflow_datasets.core.features"
 _INTEGER = {
     "pythonClassName": f"{_FEATURES}.scalar.Scalar",
@@ -145,7 +144,14 @@ def write(version: Version, folder: Path) -> Written:
         for number, samples in enumerate(shards):
             file = f"{name}-{LONG_NAMES[split]}.tfrecord-{number:05}-of-{len(shards):05}"
             written += _write_shard(folder / file, version, samples)
-        splits.append(_split(LONG_NAMES[split], [len(s) for s in shards], written))
+        splits.append(
+            {
+                "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+                "name": LONG_NAMES[split],
+                "numBytes": str(written),
+                "shardLengths": [str(len(samples)) for samples in shards],
+            }
+        )
     facts = next(version.all()).facts
     _write_json(folder / "features.json", _features(version, facts))
     _write_json(folder / "dataset_info.json", _info(version, name, splits))
@@ -173,15 +179,6 @@ def _write_shard(path: Path, version: Version, samples: Sequence[Sample]) -> int
     return total
 
 
-def _split(name: str, lengths: Sequence[int], size: int) -> dict[str, Any]:
-    return {
-        "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
-        "name": name,
-        "numBytes": str(size),
-        "shardLengths": [str(length) for length in lengths],
-    }
-
-
 def _info(version: Version, name: str, splits: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "description": f"Version {version.number} of {version.name}, id {version.id}.",
@@ -194,7 +191,9 @@ def _info(version: Version, name: str, splits: Sequence[dict[str, Any]]) -> dict
 
 
 def _features(version: Version, facts: dict[str, str | int]) -> dict[str, Any]:
-    features: dict[str, Any] = {name: _INTEGER if name in _INTEGERS else _TEXT for name in facts}
+    features: dict[str, Any] = {
+        name: _INTEGER if isinstance(value, int) else _TEXT for name, value in facts.items()
+    }
     features["label"] = {
         "classLabel": {"numClasses": str(len(version.class_names))},
         "pythonClassName": f"{_FEATURES}.class_label_feature.ClassLabel",

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from support.curate import Adopt, Classes, jpeg, recoded, run, scene
 
 from curate.duplicates.links import Link, find_links
-from curate.duplicates.search import FILE, Compared, LinkCache
+from curate.duplicates.search import FILE, read_links, write_links
 from curate.features import phash
 from curate.features.cache import Features
 
@@ -49,57 +49,62 @@ def test_the_drawn_pictures_have_links_of_every_kind() -> None:
 
 
 @given(st.data())
-def test_what_was_found_before_and_what_is_new_make_up_all_links(data: st.DataObject) -> None:
+def test_what_was_found_before_and_what_is_new_make_up_all_links(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("cache") / FILE
     names = set(drawn().whole)
     now, before = (data.draw(st.sets(st.sampled_from(sorted(names)))) for _ in range(2))
-    known = Compared(frozenset(before), tuple(links(before))).among(now)
-    assert sorted([*known.links, *links(now, set(known.pictures))]) == links(now)
+    write_links(path, "key", before, links(before))
+    compared, known = read_links(path, "key", now)
+    assert compared == now & before
+    assert sorted([*known, *links(now, compared)]) == links(now)
 
 
 @given(names=st.sets(st.sampled_from(sorted(drawn().whole))))
 def test_links_are_read_back_as_they_were_written(
     tmp_path_factory: pytest.TempPathFactory, names: set[str]
 ) -> None:
-    memory = LinkCache(tmp_path_factory.mktemp("cache") / FILE, "key")
-    memory.write(names, links(names))
-    assert memory.read() == Compared(frozenset(names), tuple(links(names)))
+    path = tmp_path_factory.mktemp("cache") / FILE
+    write_links(path, "key", names, links(names))
+    assert read_links(path, "key", names) == (names, links(names))
 
 
 @pytest.mark.parametrize(
     "damage", [b"", b"not gzip", gzip.compress(b"[1]", mtime=0), gzip.compress(b"{}", mtime=0)]
 )
 def test_a_damaged_memory_is_forgotten(tmp_path: Path, damage: bytes) -> None:
-    memory = LinkCache(tmp_path / FILE, "key")
-    memory.path.write_bytes(damage)
-    assert memory.read() == Compared()
+    path = tmp_path / FILE
+    path.write_bytes(damage)
+    assert read_links(path, "key", {"a"}) == (set(), [])
 
 
 @given(at=st.integers(0, 10**6), bit=st.integers(0, 7))
 def test_a_bit_that_flipped_on_disk_stops_nothing(
     tmp_path_factory: pytest.TempPathFactory, at: int, bit: int
 ) -> None:
-    memory = LinkCache(tmp_path_factory.mktemp("cache") / FILE, "key")
-    memory.write({"a", "b"}, [Link("a", "b", 3, "whole", duplicate=True)])
-    data = bytearray(memory.path.read_bytes())
+    path = tmp_path_factory.mktemp("cache") / FILE
+    write_links(path, "key", {"a", "b"}, [Link("a", "b", 3, "whole", duplicate=True)])
+    data = bytearray(path.read_bytes())
     data[at % len(data)] ^= 1 << bit
-    memory.path.write_bytes(data)
-    assert memory.read() in (
-        Compared(),
-        Compared(frozenset("ab"), (Link("a", "b", 3, "whole", duplicate=True),)),
+    path.write_bytes(data)
+    assert read_links(path, "key", {"a", "b"}) in (
+        (set(), []),
+        ({"a", "b"}, [Link("a", "b", 3, "whole", duplicate=True)]),
     )
 
 
 def test_links_found_with_other_radii_are_not_taken(tmp_path: Path) -> None:
-    LinkCache(tmp_path / FILE, "radius 8").write({"a"}, [])
-    assert LinkCache(tmp_path / FILE, "radius 10").read() == Compared()
+    write_links(tmp_path / FILE, "radius 8", {"a"}, [])
+    assert read_links(tmp_path / FILE, "radius 10", {"a"}) == (set(), [])
 
 
 def test_of_a_set_that_is_mostly_copies_nothing_is_kept(tmp_path: Path) -> None:
-    memory = LinkCache(tmp_path / FILE, "key")
-    memory.write({"a"}, [])
+    path = tmp_path / FILE
+    write_links(path, "key", {"a"}, [])
     many = [Link("a", "b", d, "whole", duplicate=True) for d in range(41)]
-    memory.write({"a", "b"}, many)
-    assert not memory.path.exists()
+    write_links(path, "key", {"a", "b"}, many)
+    assert not path.exists()
 
 
 def test_a_grown_set_comes_out_as_one_curated_whole(

@@ -9,7 +9,7 @@ import pytest
 from support.curate import tree
 from support.curate_exports import drawn, exported, publish
 
-from curate.export.replace import replaced_folder
+from curate.commands.export import replaced_folder
 from sceneset.checksums import altered_files
 from sceneset.dataset import Dataset
 from sceneset.errors import CannotWriteError, UsageError
@@ -76,7 +76,7 @@ def test_two_folders_change_places_without_one_being_missing(tmp_path: Path) -> 
         (tmp_path / name).mkdir()
         (tmp_path / name / name).touch()
     code = (
-        "import sys; from pathlib import Path; from curate.export.replace import put_in_place\n"
+        "import sys; from pathlib import Path; from sceneset.atomic import put_in_place\n"
         "seen = []; sys.addaudithook(lambda event, _: seen.append(event))\n"
         "put_in_place(*map(Path, sys.argv[1:])); print(seen.count('os.rename'))"
     )

@@ -10,8 +10,8 @@ from support import forget as forget_support
 from support.curate import run
 from support.forget import GONE, forgotten, is_nowhere, is_sound
 
-from curate.export.replace import put_in_place
 from curate.forget.manifest import unfinished_runs
+from sceneset.atomic import put_in_place
 from sceneset.dataset import Dataset
 from sceneset.manifest.store import Manifest
 from sceneset.versions.published import numbers

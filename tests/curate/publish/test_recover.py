@@ -81,8 +81,12 @@ def test_a_folder_that_no_run_of_ours_left_is_never_removed(
 def test_recovering_removes_nothing_that_it_does_not_know(dataset: Dataset) -> None:
     (dataset.versions / "7").mkdir()
     left_by_a_kill(dataset)
-    assert recover(dataset, {1}) == 8
-    assert numbers(dataset.versions) == [1, 7]
+    with pytest.raises(DamagedDataError, match="7 holds nothing"):
+        recover(dataset, {1})
+    assert numbers(dataset.versions) == [1, 2, 7]
+    (dataset.versions / "7").rmdir()
+    assert recover(dataset, {1}) == 3
+    assert numbers(dataset.versions) == [1]
 
 
 def test_a_left_version_that_a_person_changed_is_kept(dataset: Dataset) -> None:

@@ -55,7 +55,7 @@ def test_copies_across_splits_are_found_again(
     assert found == []
     split_of |= {"o0": apart[0], "copy": apart[1]}
     found = audit(split_of, known, {}, SETTINGS)
-    copies = [c for c in found if c.copies]
+    copies = [c for c in found if c.duplicate]
     assert [{c.first, c.second} for c in copies] == [{"o0", "copy"}]
     with pytest.raises(SceneSetError, match="1 pairs of copies"):
         check(found)
@@ -70,7 +70,7 @@ def test_look_alikes_within_the_leak_radius_are_counted_and_do_not_fail() -> Non
     known = Features(hashes, none, views, thumbs, {}, {})
     split_of: dict[str, Split] = {"a": "train", "b": "val", "c": "test"}
     found = audit(split_of, known, {}, SETTINGS)
-    assert [(c.first, c.second, c.distance, c.copies) for c in found] == [
+    assert [(c.first, c.second, c.distance, c.duplicate) for c in found] == [
         ("a", "b", 10, False),
         ("b", "c", 6, False),
     ]
@@ -82,7 +82,7 @@ def test_flat_pictures_with_equal_pixels_are_copies() -> None:
     digests = {"a": b"1", "b": b"1", "c": b"2"}
     split_of: dict[str, Split] = {"a": "train", "b": "val", "c": "test"}
     found = audit(split_of, flat, digests, SETTINGS)
-    assert [(c.first, c.second, c.kind, c.copies) for c in found] == [("a", "b", "pixels", True)]
+    assert [(c.first, c.second, c.kind, c.duplicate) for c in found] == [("a", "b", "pixels", True)]
     del digests["c"]
     with pytest.raises(SceneSetError, match="1 flat pictures were not compared"):
         audit(split_of, flat, digests, SETTINGS)
@@ -110,11 +110,11 @@ def test_a_search_that_loses_any_one_pair_is_found_out(scene: Callable[..., Imag
         split_of = parted(known, [link for link in links if link != lost])
         found = audit(split_of, known, {}, SETTINGS)
         apart = split_of[lost.first] != split_of[lost.second]
-        assert [{c.first, c.second} for c in found if c.copies] == [set(lost.pair)] * apart
+        assert [{c.first, c.second} for c in found if c.duplicate] == [set(lost.pair)] * apart
         caught += apart
     assert caught >= 2
     whole = audit(parted(known, links), known, {}, SETTINGS)
-    assert [c for c in whole if c.copies] == []
+    assert [c for c in whole if c.duplicate] == []
 
 
 def test_a_decision_on_a_search_that_found_nothing_is_not_published(
