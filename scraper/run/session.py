@@ -62,19 +62,36 @@ class CircuitBreaker:
             sleep(min(SLICE_S, max(0.0, end - monotonic())))
 
 
-@dataclass
-class Launcher:
-    """Start readers and downloaders; browsers start one after another, with one driver.
+@dataclass(kw_only=True)
+class Run:
+    """What the workers of one run share, and how each gets its reader and its downloader.
 
-    `before_load` keeps the rate of page loads, `sleep` sleeps; `readers` are all that came up.
+    Browsers start one after another, with one driver; `readers` are all that came up. `rate` is that
+    of page loads; previews have the one that the source asks for, a replica asks for none.
     """
 
     settings: ScrapeSettings
+    dataset: Dataset
+    run_id: int
     engine: Engine
-    before_load: Callable[[], None]
-    sleep: Callable[[float], None]
+    tombstones: Tombstones
+    breaker: CircuitBreaker
+    say: Callable[[str], None]
     readers: list[ResultsReader] = field(default_factory=list)
-    _lock: Lock = field(default_factory=Lock)
+    rate: RateLimiter = field(init=False)
+    _preview_rate: RateLimiter = field(init=False)
+    _lock: Lock = field(default_factory=Lock, init=False)
+
+    def __post_init__(self) -> None:
+        """Keep one rate for all workers."""
+        settings, breaker = self.settings, self.breaker
+        pauses = random.Random(settings.seed)  # noqa: S311  no secrets
+        self.rate = RateLimiter(
+            settings.pause, settings.loads_per_minute, monotonic, breaker.sleep, pauses
+        )
+        limit = self.engine.previews_per_minute if settings.search_url is None else None
+        none = random.Random(0)  # noqa: S311  no secrets
+        self._preview_rate = RateLimiter(0.0, limit, monotonic, breaker.sleep, none)
 
     def new_reader(self) -> ResultsReader:
         """Start a reader of the engine. Raises BrowserMissingError or BrowserLost."""
@@ -90,7 +107,7 @@ class Launcher:
         return Downloader(
             user_agent,
             allow_private=self._private,
-            sleep=self.sleep,
+            sleep=self.breaker.sleep,
             before_request=self._preview_rate.acquire,
         )
 
@@ -107,24 +124,23 @@ class Launcher:
         raise TypeError(self.engine)
 
     def _page_reader(self, engine: ResultsPage) -> ResultsReader:
-        from scraper.browser.driver import Browser, grid_driver, local_driver  # noqa: PLC0415  Selenium
-        from scraper.browser.results_page import PageReader  # noqa: PLC0415  loads with it
+        from scraper.browser import driver, results_page  # noqa: PLC0415  Selenium
 
         settings = self.settings
         if settings.grid is not None:
-            started = grid_driver(settings.grid, headful=settings.headful)
+            started = driver.grid_driver(settings.grid, headful=settings.headful)
         else:
-            started = local_driver(self._driver, headful=settings.headful)
-        return PageReader(Browser(started), engine)
+            started = driver.local_driver(self._driver, headful=settings.headful)
+        return results_page.PageReader(driver.Browser(started), engine)
 
     def _api_reader(self, engine: ApiEngine) -> ResultsReader:
-        from scraper.http.api_results import ApiReader, user_agent  # noqa: PLC0415  requests
-        from scraper.http.client import BoundedSession  # noqa: PLC0415  loads with it
-        from scraper.http.ssrf import Guard  # noqa: PLC0415  loads with it
+        from scraper.http import api_results, client, ssrf  # noqa: PLC0415  requests
 
-        agent = user_agent(self.settings.contact)
-        session = BoundedSession(agent, "gzip", Guard(self._private))
-        return ApiReader(engine, session, wait=self.before_load, sleep=self.sleep)
+        agent = api_results.user_agent(self.settings.contact)
+        session = client.BoundedSession(agent, "gzip", ssrf.Guard(self._private))
+        return api_results.ApiReader(
+            engine, session, wait=self.rate.acquire, sleep=self.breaker.sleep
+        )
 
     @cached_property
     def _driver(self) -> DriverChoice:
@@ -136,25 +152,3 @@ class Launcher:
         from scraper.http.ssrf import is_private_site  # noqa: PLC0415  requests
 
         return is_private_site(self.settings.search_url or self.engine.template)
-
-    @cached_property
-    def _preview_rate(self) -> RateLimiter:
-        """Return the rate of previews that the source asks for; a replica asks for none."""
-        limit = self.engine.previews_per_minute if self.settings.search_url is None else None
-        return RateLimiter(0.0, limit, monotonic, self.sleep, random.Random(0))  # noqa: S311  no secrets
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the workers of one run share."""
-
-    settings: ScrapeSettings
-    dataset: Dataset
-    run_id: int
-    engine: Engine
-    tombstones: Tombstones
-    rate: RateLimiter
-    breaker: CircuitBreaker
-    say: Callable[[str], None]
-    sleep: Callable[[float], None]
-    launcher: Launcher

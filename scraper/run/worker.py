@@ -89,7 +89,7 @@ class Visit:
             last = attempt == TRIES_TO_REACH - 1
             if wait is None or last or monotonic() + wait > self.deadline:
                 break
-            self.run.sleep(wait)
+            self.run.breaker.sleep(wait)
         return reason
 
     def _harvest(self, reader: ResultsReader, downloader: "Downloader") -> StopReason:
@@ -250,7 +250,7 @@ class Worker:
             self._reader = self._start_reader()
             self._has_started = True
         if self._downloader is None:
-            self._downloader = self._run.launcher.new_downloader(self._reader.user_agent)
+            self._downloader = self._run.new_downloader(self._reader.user_agent)
         return self._reader, self._downloader
 
     def _start_reader(self) -> ResultsReader:
@@ -259,13 +259,12 @@ class Worker:
         Raises BrowserLost when one that had run before does not come up again, ReaderUnavailable
         when only other workers get theirs, BrowserMissingError when nobody does.
         """
-        launcher = self._run.launcher
         try:
-            return launcher.new_reader()
+            return self._run.new_reader()
         except BrowserLost as error:
             if self._has_started:
                 raise
-            if launcher.readers:
+            if self._run.readers:
                 raise ReaderUnavailable(str(error)) from error
             cure = _CURES[bool(self._run.settings.grid)]
             problem = f"the browser does not start: {error}"
