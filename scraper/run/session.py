@@ -128,10 +128,11 @@ class Run:
 
         settings = self.settings
         if settings.grid is not None:
-            started = driver.grid_driver(settings.grid, headful=settings.headful)
+            browser = driver.Browser(driver.grid_driver(settings.grid, headful=settings.headful))
         else:
-            started = driver.local_driver(self._driver, headful=settings.headful)
-        return results_page.PageReader(driver.Browser(started), engine)
+            local = driver.local_driver(self._driver, headful=settings.headful)
+            browser = driver.Browser(*local)
+        return results_page.PageReader(browser, engine)
 
     def _api_reader(self, engine: ApiEngine) -> ResultsReader:
         from scraper.http import api_results, client, ssrf  # noqa: PLC0415  requests

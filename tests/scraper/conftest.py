@@ -41,7 +41,7 @@ class Visit:
 def _shared_browser() -> Iterator[Browser]:
     if shutil.which("chromedriver") is None:
         pytest.skip("no chromedriver on the path")
-    browser = Browser(local_driver(choose(None, os.environ, shutil.which)))
+    browser = Browser(*local_driver(choose(None, os.environ, shutil.which)))
     yield browser
     browser.close()
 
