@@ -5,9 +5,9 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -198,10 +198,9 @@ def plan_class(
 
 
 def drawn_classes(
-    classes: Iterable[SceneClass], originals: Originals, *, per_class: int, share: float, seed: int
+    classes: Sequence[SceneClass], originals: Originals, *, per_class: int, share: float, seed: int
 ) -> list[ServedClass]:
     """Return what is served per class; pictures are drawn when first read."""
-    classes = list(classes)
     names = [one.name for one in classes]
     others = dict(zip(names, [*names[1:], names[0]], strict=True)) if len(names) > 1 else {}
     plans = {
@@ -243,19 +242,17 @@ def _drawn_class(
 
 def folder_classes(root: Path) -> list[ServedClass]:
     """Return what is served per folder in `root`; its files are the results, sorted by name."""
-    classes = []
-    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        name = unicodedata.normalize("NFC", folder.name)
-        files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-        results = tuple(
-            _result(name, position, seed=0, title=path.stem) for position, path in enumerate(files)
-        )
-        classes.append(ServedClass(name, (name,), results, partial(_read, files)))
-    return classes
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return [_folder_class(folder) for folder in folders]
 
 
-def _read(files: list[Path], position: int) -> bytes:
-    return files[position].read_bytes()
+def _folder_class(folder: Path) -> ServedClass:
+    name = unicodedata.normalize("NFC", folder.name)
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    results = tuple(
+        _result(name, position, seed=0, title=path.stem) for position, path in enumerate(files)
+    )
+    return ServedClass(name, (name,), results, lambda position: files[position].read_bytes())
 
 
 def _result(

@@ -8,7 +8,7 @@ from urllib.parse import quote_plus
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageColor, ImageDraw, ImageOps
 
 from scraper.gallery.catalogue import Originals, encode
 from scraper.gallery.scenes import (
@@ -20,7 +20,6 @@ from scraper.gallery.scenes import (
     Scene,
     made_up_scene,
     paint,
-    rgb,
     seeded,
 )
 
@@ -174,7 +173,8 @@ def _place(layer: Layer, number: int, count: int, rng: Random) -> tuple[float, f
 
 def _jittered(colour: str, rng: Random, amount: int) -> RGB:
     red, green, blue = (
-        min(255, max(0, value + rng.randint(-amount, amount))) for value in rgb(colour)
+        min(255, max(0, value + rng.randint(-amount, amount)))
+        for value in ImageColor.getrgb(colour)
     )
     return red, green, blue
 

@@ -10,16 +10,15 @@ the picture's width and height, sizes of its shorter side.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from random import Random
-from types import MappingProxyType
 
 from PIL import ImageDraw
 
 Point = tuple[float, float]
 RGB = tuple[int, int, int]
-Palette = Mapping[str, RGB]
+Palette = Mapping[str, RGB | str]
 _CORNERS = 22
 _GLYPHS = Path(__file__).with_name("glyphs.txt")
 
@@ -62,19 +61,12 @@ def paint(pen: ImageDraw.ImageDraw, glyph: str, placing: Placing, palette: Palet
     """Paint the parts of a glyph, named as in glyphs.txt, in their order."""
     for part in glyphs()[glyph]:
         points = placing.place(part.points)
-        colour = palette.get(part.colour) or rgb(part.colour)
+        colour = palette.get(part.colour, part.colour)
         if part.width:
             width = max(1, round(part.width * placing.unit))
             pen.line(points, fill=colour, width=width, joint="curve")
         else:
             pen.polygon(points, fill=colour)
-
-
-@lru_cache(maxsize=1024)
-def rgb(colour: str) -> RGB:
-    """Read a colour such as `#ffcc00`."""
-    value = int(colour[1:], 16)
-    return value >> 16, value >> 8 & 255, value & 255
 
 
 @cache
@@ -246,4 +238,4 @@ def _range(word: str) -> Range:
     return float(low or high), float(high)
 
 
-SCENES: Mapping[str, Scene] = MappingProxyType(read_scenes(_FILE.read_text(encoding="utf-8")))
+SCENES: Mapping[str, Scene] = read_scenes(_FILE.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 import pytest
 from PIL import Image, ImageDraw
 
-from scraper.gallery.scenes import Placing, glyphs, paint, rgb
+from scraper.gallery.scenes import Placing, glyphs, paint
 
 
 def test_a_glyph_is_placed_scaled_turned_and_mirrored() -> None:
@@ -24,6 +24,6 @@ def test_windows_make_a_grid() -> None:
 
 def test_painting_fills_with_the_palettes_colour() -> None:
     image = Image.new("RGB", (40, 40))
-    paint(ImageDraw.Draw(image), "speck", Placing(20, 20, 10), {"a": rgb("#ff8000")})
+    paint(ImageDraw.Draw(image), "speck", Placing(20, 20, 10), {"a": "#ff8000"})
     assert image.getpixel((20, 20)) == (255, 128, 0)
     assert image.getpixel((2, 2)) == (0, 0, 0)
