@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 
 from scraper.engines.api import ApiEngine, ApiPage, Busy, UnknownAnswer, read_answer
 from scraper.engines.engine import SearchResult
-from scraper.http.client import BoundedSession, NoAnswer
+from scraper.http.client import BoundedSession
 from scraper.http.rate_limit import retry_after
 from scraper.page_state import PageState
 from scraper.reader import AccessDenied, Fetched, ResultBatch, TryLater, Unreachable
@@ -19,36 +20,28 @@ _OK, _TOO_MANY, _UNAVAILABLE, _SERVER_ERROR = 200, 429, 503, 500
 _REFUSALS = frozenset({401, 403})
 
 
+@dataclass
 class ApiReader:
-    """Read the results of one engine's API; between answers it keeps a rate."""
+    """Read the results of one engine's API; between answers it keeps a rate.
 
-    def __init__(
-        self,
-        engine: ApiEngine,
-        session: BoundedSession,
-        *,
-        wait: Callable[[], None],
-        sleep: Callable[[float], None],
-    ) -> None:
-        """Open nothing yet.
+    `wait` keeps the rate: it is called before every further page, not before the first, which is
+    for the caller of `open`. `sleep` sleeps as long as a busy server asks, in seconds.
+    """
 
-        `wait` keeps the rate: it is called before every further page, not before the first, which
-        is for the caller of `open`. `sleep` sleeps as long as a busy server asks, in seconds.
-        """
-        self._engine = engine
-        self._session = session
-        self._wait = wait
-        self._sleep = sleep
-        self._refused = 0
-        self._text = ""
-        self._page: ApiPage | None = None
-        self._following: str | None = None
-        self._seen: set[str] = set()
+    engine: ApiEngine
+    session: BoundedSession
+    wait: Callable[[], None]
+    sleep: Callable[[float], None]
+    _refused: int = 0
+    _text: str = ""
+    _page: ApiPage | None = None
+    _following: str | None = None
+    _seen: set[str] = field(default_factory=set)
 
     @property
     def user_agent(self) -> str:
         """Return the user agent that its requests carry."""
-        return self._session.user_agent
+        return self.session.user_agent
 
     def open(self, url: str) -> PageState:
         """Fetch the first answer and say what it is.
@@ -92,25 +85,22 @@ class ApiReader:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self.session.close()
 
     def _next_page(self) -> ApiPage | None:
         if self._following is None:
             return ApiPage((), None)
-        self._wait()
+        self.wait()
         try:
             return self._fetch(self._following)
         except TryLater as error:
-            self._sleep(min(error.seconds, LONGEST_SLEEP_S))
+            self.sleep(min(error.seconds, LONGEST_SLEEP_S))
         except (Unreachable, UnknownAnswer):
             pass
         return None
 
     def _fetch(self, url: str) -> ApiPage:
-        try:
-            answer = self._session.get(url)
-        except NoAnswer as error:
-            raise Unreachable(str(error)) from error
+        answer = self.session.get(url)
         self._text = answer.data[:MAX_SNAPSHOT].decode("utf-8", "replace")
         wait_s = retry_after(answer.retry_after, datetime.now(UTC)) or 0.0
         self._check(answer.status, wait_s)
@@ -119,7 +109,7 @@ class ApiReader:
         except (ValueError, RecursionError) as error:
             raise UnknownAnswer("the answer is no JSON") from error
         try:
-            page = read_answer(self._engine, content, url)
+            page = read_answer(self.engine, content, url)
         except Busy as error:
             raise TryLater(wait_s) from error
         return page if page.following != url else ApiPage(page.results, None)
@@ -144,7 +134,7 @@ class ApiReader:
             grew=more and not in_vain,
             clicked=in_vain,
             end_shown=not more,
-            strategy=f"{self._engine.name} API",
+            strategy=f"{self.engine.name} API",
         )
 
 

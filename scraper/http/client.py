@@ -17,7 +17,7 @@ from sceneset.errors import first_line
 from sceneset.images import MAX_BYTES
 from scraper.http.rate_limit import retry_after
 from scraper.http.ssrf import Guard, GuardedAdapter
-from scraper.reader import Fetched
+from scraper.reader import Fetched, Unreachable
 
 CHUNK = 65536
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -50,7 +50,7 @@ class HttpResponse:
     retry_after: str | None = None
 
 
-class NoAnswer(Exception):  # noqa: N818  a state of the world, as Unreachable is
+class NoAnswer(Unreachable):
     """No answer could be had; `status` is the HTTP status when there was one."""
 
     def __init__(

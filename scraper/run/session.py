@@ -29,20 +29,19 @@ SLICE_S = 0.1
 _HITS_EVERY_CLASS = frozenset({"blocked", "consent", "interrupted"})
 
 
+@dataclass
 class CircuitBreaker:
-    """Decide when a whole run must end; safe to use from any thread."""
+    """Decide when a whole run must end, also at the user's request; safe to use from any thread."""
 
-    def __init__(self, request: StopRequest) -> None:
-        """Listen to the user's request to stop."""
-        self._request = request
-        self._recorded: StopReason | None = None
-        self._unreachable = 0
-        self._lock = Lock()
+    request: StopRequest
+    _recorded: StopReason | None = None
+    _unreachable: int = 0
+    _lock: Lock = field(default_factory=Lock)
 
     @property
     def reason(self) -> StopReason | None:
         """Return why no further page may be loaded, None while all is well."""
-        return "interrupted" if self._request else self._recorded
+        return "interrupted" if self.request else self._recorded
 
     def record(self, reason: StopReason) -> None:
         """Take in why a class ended.
