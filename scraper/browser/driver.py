@@ -236,8 +236,7 @@ class Browser:
         self._driver = driver
         self._sweep = sweep
         self._lost = False
-        self._closing = Lock()
-        self._closed = False
+        self._closed = Lock()  # taken once
         try:
             self._guard(self._prepare)
         except BaseException:
@@ -253,11 +252,9 @@ class Browser:
             self._driver.get(url)
         except TimeoutException:
             return False
-        except WebDriverException as error:
+        except (WebDriverException, HTTPError) as error:
             if "net::ERR_" in str(error):
                 raise Unreachable(_problem(error)) from error
-            raise self._loss(error) from error
-        except HTTPError as error:
             raise self._loss(error) from error
         return True
 
@@ -301,10 +298,8 @@ class Browser:
 
         A browser of a Grid always gets the command to quit, so that its slot is free again.
         """
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
+        if not self._closed.acquire(blocking=False):
+            return
         if not self._lost or self._sweep is None:
             thread = Thread(target=self._quit, daemon=True)
             thread.start()

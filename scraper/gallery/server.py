@@ -4,7 +4,6 @@ import hashlib
 import json
 import secrets
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
@@ -79,7 +78,7 @@ class AccessRules:
         self.choices: list[ConsentChoice] = []
         self._mix = mix
         self._limit = loads_before_block
-        self._loads: deque[float] = deque()
+        self._loads: list[float] = []
         self._has_refused = False
         self._lock = Lock()
         lang = "ja" if "japanese" in mix else seeded("consent", seed).choice(OTHER_LANGUAGES)
@@ -139,8 +138,7 @@ class AccessRules:
 
     def _is_too_much(self) -> bool:
         now = time.monotonic()
-        while self._loads and self._loads[0] <= now - MINUTE_S:
-            self._loads.popleft()
+        self._loads = [load for load in self._loads if load > now - MINUTE_S]
         if len(self._loads) >= self._limit:
             return True
         self._loads.append(now)
