@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from time import monotonic, sleep
@@ -13,8 +12,18 @@ from sceneset.images import MAX_BYTES
 from scraper.browser.driver import Browser
 from scraper.engines.engine import ResultsPage, SearchResult
 from scraper.http.rate_limit import retry_after
-from scraper.page_state import UNAVAILABLE, PageFacts, PageState, is_sorry, page_state
-from scraper.reader import BrowserLost, Fetched, ResultBatch, TryLater, Unreachable
+from scraper.reader import (
+    UNAVAILABLE,
+    BrowserLost,
+    Fetched,
+    PageFacts,
+    PageState,
+    ResultBatch,
+    TryLater,
+    Unreachable,
+    is_sorry,
+    page_state,
+)
 
 BATCH_MS = 6000
 PATIENCE_MS = 1200
@@ -160,7 +169,7 @@ class PageReader:
             raise Unreachable(f"the server answers with HTTP status {facts.status}")
         if facts.status == UNAVAILABLE and state == "blocked" and not facts.captcha:
             header = self._log.page_headers.get("retry-after")
-            raise TryLater(retry_after(header, datetime.now(UTC)) or 0.0)
+            raise TryLater(retry_after(header) or 0.0)
         return state
 
     def next_batch(self) -> ResultBatch:

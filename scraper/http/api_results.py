@@ -3,15 +3,13 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib import metadata
 
 from scraper.engines.api import ApiEngine, ApiPage, Busy, UnknownAnswer, read_answer
 from scraper.engines.engine import SearchResult
 from scraper.http.client import BoundedSession
 from scraper.http.rate_limit import retry_after
-from scraper.page_state import PageState
-from scraper.reader import AccessDenied, Fetched, ResultBatch, TryLater, Unreachable
+from scraper.reader import AccessDenied, Fetched, PageState, ResultBatch, TryLater, Unreachable
 
 LONGEST_SLEEP_S = 60.0
 PATIENCE = 2
@@ -102,7 +100,7 @@ class ApiReader:
     def _fetch(self, url: str) -> ApiPage:
         answer = self.session.get(url)
         self._text = answer.data[:MAX_SNAPSHOT].decode("utf-8", "replace")
-        wait_s = retry_after(answer.retry_after, datetime.now(UTC)) or 0.0
+        wait_s = retry_after(answer.retry_after) or 0.0
         self._check(answer.status, wait_s)
         try:
             content = json.loads(answer.data)

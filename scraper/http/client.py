@@ -3,7 +3,6 @@
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
 from time import sleep
@@ -176,7 +175,7 @@ class Downloader:
         try:
             answer = self._get(url)
             if answer.status in _RETRY_LATER:
-                wait = retry_after(answer.retry_after, datetime.now(UTC), LONGEST_WAIT_S)
+                wait = retry_after(answer.retry_after, LONGEST_WAIT_S)
                 if wait is not None:
                     self._sleep(wait)
                     answer = self._get(url)
