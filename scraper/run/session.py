@@ -14,7 +14,7 @@ from sceneset.dataset import Dataset
 from sceneset.signals import StopRequest
 from scraper.browser.chromedriver import DriverChoice, choose, fetchers
 from scraper.engines.api import ApiEngine
-from scraper.engines.engine import Engine, ResultsPage
+from scraper.engines.engine import ResultsPage
 from scraper.http.rate_limit import RateLimiter
 from scraper.reader import ResultsReader
 from scraper.run.harvest import StopReason
@@ -72,7 +72,7 @@ class Run:
     settings: ScrapeSettings
     dataset: Dataset
     run_id: int
-    engine: Engine
+    engine: ResultsPage | ApiEngine
     tombstones: Tombstones
     breaker: CircuitBreaker
     say: Callable[[str], None]
@@ -95,7 +95,10 @@ class Run:
     def new_reader(self) -> ResultsReader:
         """Start a reader of the engine. Raises BrowserMissingError or BrowserLost."""
         with self._lock:
-            reader = self._start()
+            if isinstance(self.engine, ResultsPage):
+                reader = self._page_reader(self.engine)
+            else:
+                reader = self._api_reader(self.engine)
             self.readers.append(reader)
         return reader
 
@@ -114,13 +117,6 @@ class Run:
         """Close every reader at once: commands that wait for one end as lost."""
         for reader in self.readers:
             reader.close()
-
-    def _start(self) -> ResultsReader:
-        if isinstance(self.engine, ResultsPage):
-            return self._page_reader(self.engine)
-        if isinstance(self.engine, ApiEngine):
-            return self._api_reader(self.engine)
-        raise TypeError(self.engine)
 
     def _page_reader(self, engine: ResultsPage) -> ResultsReader:
         from scraper.browser import driver, results_page  # noqa: PLC0415  Selenium

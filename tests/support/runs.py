@@ -13,7 +13,7 @@ from sceneset.manifest.store import Manifest
 from sceneset.progress import Bars
 from sceneset.signals import StopRequest
 from scraper.commands.scrape import collect
-from scraper.engines.engine import Engine, SearchResult
+from scraper.engines.engine import ResultsPage, SearchResult
 from scraper.http.client import Downloader
 from scraper.reader import Fetched, PageState, ResultBatch
 from scraper.run.report import ClassResult
@@ -153,7 +153,7 @@ class PlayedBreaker(CircuitBreaker):
         self.sleeps.append(seconds)
 
 
-ENGINE = Engine(name="played", template=TEMPLATE, terms="none")
+ENGINE = ResultsPage(name="played", template=TEMPLATE, terms="none", strategies=())
 
 
 @dataclass
@@ -162,7 +162,7 @@ class Stage:
 
     root: Path
     launcher: PlayedLauncher
-    engine: Engine = ENGINE
+    engine: ResultsPage = ENGINE
     sleeps: list[float] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     request: StopRequest = field(default_factory=StopRequest)
@@ -196,7 +196,7 @@ class Stage:
             yield run, ids
 
 
-def stage(tmp_path: Path, pages: dict[str, object], engine: Engine = ENGINE) -> Stage:
+def stage(tmp_path: Path, pages: dict[str, object], engine: ResultsPage = ENGINE) -> Stage:
     """Return a stage with one reader of these pages."""
     reader = PlayedReader(pages)  # type: ignore[arg-type]
     return Stage(tmp_path / "set", PlayedLauncher(lambda: reader), engine)
