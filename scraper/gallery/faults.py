@@ -9,10 +9,10 @@ from typing import Literal
 from PIL import Image
 
 from sceneset.images import PictureError, decode, read_header
-from scraper.gallery.behaviours import Mix
 from scraper.gallery.catalogue import NOT_A_PICTURE, Catalogue, ServedResult
 from scraper.gallery.origin import Answer
 from scraper.gallery.scenes import seeded
+from scraper.gallery.settings import Mix
 from scraper.http.previews import judge
 
 Fault = Literal[

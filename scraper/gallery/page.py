@@ -11,11 +11,11 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sceneset.images import PictureError, read_header
-from scraper.gallery.behaviours import Mix, Vintage
 from scraper.gallery.catalogue import PLACEHOLDER_GIF, ServedResult
 from scraper.gallery.drawing import decoys
 from scraper.gallery.faults import Previews, Start, media_type
 from scraper.gallery.scenes import seeded
+from scraper.gallery.settings import Mix, Vintage
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -17,14 +17,13 @@ from sceneset.class_list import SceneClass, read_class_list
 from sceneset.progress import Outcome, Output
 from sceneset.signals import stop_on_request
 from scraper.gallery import page
-from scraper.gallery.behaviours import Mix
 from scraper.gallery.catalogue import Catalogue, ServedResult, drawn_classes, folder_classes
 from scraper.gallery.drawing import extra_picture, favicon, originals_of
 from scraper.gallery.faults import Previews, verdict
 from scraper.gallery.origin import HTML, NOT_FOUND, Answer, Origin, Request, Respond, serving
 from scraper.gallery.page import OTHER_LANGUAGES, TEXTS, View, render
 from scraper.gallery.scenes import SCENES, seeded
-from scraper.gallery.settings import GallerySettings
+from scraper.gallery.settings import GallerySettings, Mix
 
 JSON = "application/json; charset=utf-8"
 LATE_S = (1.0, 2.0)

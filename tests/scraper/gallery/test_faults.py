@@ -4,10 +4,10 @@ import pytest
 from PIL import Image
 from support.drawing import draw_jpeg
 
-from scraper.gallery.behaviours import Behaviour, mixed
 from scraper.gallery.catalogue import Catalogue, ServedClass, ServedResult
 from scraper.gallery.faults import BAD, Fault, Previews, verdict
 from scraper.gallery.origin import Answer
+from scraper.gallery.settings import Behaviour, mixed
 
 COUNT = 48
 WHOLE = {"none", "wrong type", "png", "webp", "gif", "copy"}

@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from scraper.gallery.behaviours import Mix
 from scraper.gallery.catalogue import Catalogue, ServedResult
 from scraper.gallery.faults import Previews, Start
 from scraper.gallery.page import (
@@ -17,6 +16,7 @@ from scraper.gallery.page import (
     results_page,
     start_page,
 )
+from scraper.gallery.settings import Mix
 
 ITEM = re.compile(r'data-docid="([^"]+)" data-ref-docid="([^"]+)" data-lpage="([^"]+)"')
 COLUMNS, END_TEXT = LAYOUTS["2026"].columns, TEXTS["en"]["end"]
