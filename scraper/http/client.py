@@ -15,7 +15,7 @@ import urllib3
 from sceneset.errors import first_line
 from sceneset.images import MAX_BYTES
 from scraper.http.rate_limit import retry_after
-from scraper.http.ssrf import Guard, GuardedAdapter
+from scraper.http.ssrf import Guard, guarded_adapter
 from scraper.reader import Fetched, Unreachable
 
 CHUNK = 65536
@@ -83,7 +83,7 @@ class BoundedSession:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": encoding})
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, GuardedAdapter(guard))
+            self._session.mount(scheme, guarded_adapter(guard))
 
     def get(self, url: str) -> HttpResponse:
         """Return what the server answers. Raises NoAnswer."""
