@@ -130,13 +130,11 @@ class Run:
         return results_page.PageReader(browser, engine)
 
     def _api_reader(self, engine: ApiEngine) -> ResultsReader:
-        from scraper.http import api_results, client, ssrf  # noqa: PLC0415  requests
+        from scraper.http import client, ssrf  # noqa: PLC0415  requests
 
-        agent = api_results.user_agent(self.settings.contact)
+        agent = client.user_agent(self.settings.contact)
         session = client.BoundedSession(agent, "gzip", ssrf.Guard(self._private))
-        return api_results.ApiReader(
-            engine, session, wait=self.rate.acquire, sleep=self.breaker.sleep
-        )
+        return client.ApiReader(engine, session, wait=self.rate.acquire, sleep=self.breaker.sleep)
 
     @cached_property
     def _driver(self) -> DriverChoice:
