@@ -55,7 +55,7 @@ class Previews:
         if fault == "copy":
             results = self.catalogue.classes[result.class_name].results
             result = results[result.position - COPY_OFFSET]
-        return _damaged(fault, self.catalogue.read(result))
+        return _damaged(fault, result.read())
 
     def earliest(self, result: ServedResult) -> Start:
         """Say how early a page may have a preview: inline, by URL, or when it comes in view.

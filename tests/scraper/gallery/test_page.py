@@ -27,7 +27,7 @@ JPEG = b"\xff\xd8\xff"
 def _results(count: int, title: str = "A title") -> list[ServedResult]:
     return [
         ServedResult(
-            "Beach", n, f"doc{n}", f"thumb{n}", f"https://a.example/{n}", "a.example", title
+            "Beach", n, f"doc{n}", f"thumb{n}", f"https://a.example/{n}", "a.example", title, bytes
         )
         for n in range(count)
     ]

@@ -10,7 +10,9 @@ from scraper.gallery.settings import Behaviour, mixed
 
 def _results(count: int) -> list[ServedResult]:
     return [
-        ServedResult("A", n, f"d{n}", f"t{n}", f"https://a.example/{n}", "a.example", "title")
+        ServedResult(
+            "A", n, f"d{n}", f"t{n}", f"https://a.example/{n}", "a.example", "title", bytes
+        )
         for n in range(count)
     ]
 
