@@ -75,6 +75,14 @@ _USELESS_FOR_AN_API = {
     "headful": "needs no browser",
     "browsers": "is asked by one client at a time",
 }
+_LEAST = {
+    "per_class": 1,
+    "attempts": 1,
+    "max_per_minute": 1,
+    "browsers": 1,
+    "pause": 0,
+    "max_seconds": 1,
+}
 _ANYTHING = SearchOptions()
 
 
@@ -121,11 +129,11 @@ class ScrapeSettings:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
-        for name in ("per_class", "attempts", "max_per_minute", "browsers"):
-            if getattr(self, name) is not None:
-                _at_least(name, getattr(self, name), 1)
-        _at_least("pause", self.pause, 0)
-        _at_least("max_seconds", self.max_seconds, 1)
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value < inf:
+                flag = "--" + name.replace("_", "-")
+                raise SettingsError(f"{flag} is {value}", cure=f"give {flag} {least} or more")
         url, grid = self.search_url, self.grid
         if url is not None and not (_is_url(url) and "{query}" in url):
             raise SettingsError(
@@ -156,12 +164,6 @@ class AddSettings:
     """The data set's folder; made when missing."""
     classes: Path | None = None
     """A class list; a folder outside it is refused."""
-
-
-def _at_least(name: str, value: float, least: float) -> None:
-    if not least <= value < inf:
-        flag = "--" + name.replace("_", "-")
-        raise SettingsError(f"{flag} is {value}", cure=f"give {flag} {least} or more")
 
 
 def _is_url(text: str) -> bool:

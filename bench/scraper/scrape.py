@@ -144,15 +144,14 @@ def usual(gallery: Gallery, served: set[str], way: Way) -> dict[str, float]:
     """Time one of the usual ways; only pictures with the served bytes count."""
     digests: set[str] = set()
     began = perf_counter()
-    started = local_driver(choose(None, os.environ, shutil.which))
+    driver, sweep = local_driver(choose(None, os.environ, shutil.which))
     try:
-        started.driver.get(gallery.search_url.replace("{query}", "Bench"))
-        way(started.driver, digests)
+        driver.get(gallery.search_url.replace("{query}", "Bench"))
+        way(driver, digests)
     finally:
         seconds = perf_counter() - began
-        started.driver.quit()
-        if started.sweep:
-            started.sweep()
+        driver.quit()
+        sweep()
     return _figures(seconds, digests, served)
 
 

@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
 from time import monotonic, sleep
@@ -62,26 +61,19 @@ rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }
 """
 
 
-class Watchdog:
+def watchdog(group: int, profile: Path) -> subprocess.Popen[bytes]:
     """End a driver's process group and remove its profile if this process dies, however it dies.
 
-    The shell has a session of its own, so that no signal of the terminal reaches it.
+    `group` is the id of the group. A line to the shell says that nothing is left to clean up. It has
+    a session of its own, so that no signal of the terminal reaches it.
     """
-
-    def __init__(self, group: int, profile: Path) -> None:
-        """Watch from now on; `group` is the id of the driver's process group."""
-        self._shell = subprocess.Popen(  # noqa: S603  fixed words, a number and our own folder
-            ["/bin/sh", "-c", _WATCHDOG, "sh", str(group), str(profile)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def release(self) -> None:
-        """Say that nothing is left to clean up."""
-        with suppress(OSError, subprocess.TimeoutExpired):
-            self._shell.communicate(b"\n", timeout=RELEASE_S)
+    return subprocess.Popen(  # noqa: S603  fixed words, a number and our own folder
+        ["/bin/sh", "-c", _WATCHDOG, "sh", str(group), str(profile)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def new_profile(folder: Path) -> Path:
@@ -94,7 +86,7 @@ def new_profile(folder: Path) -> Path:
         profile
         for profile in folder.glob(f"{PROFILE_PREFIX}*-*")
         if (owner := profile.name.removeprefix(PROFILE_PREFIX).partition("-")[0]).isdecimal()
-        and not _is_alive(int(owner))
+        and isinstance(_refused(int(owner), 0), ProcessLookupError)
     ]
     if orphaned:
         end_users(orphaned)
@@ -127,27 +119,19 @@ def end_users(
     options = {f"--user-data-dir={profile}" for profile in profiles}
     until = monotonic() + END_S
     while users := [pid for pid, command in processes() if options & set(command.split())]:
-        ours = [process_id for process_id in users if _kill(process_id)]
-        if not ours or monotonic() > until:
+        refused = [_refused(process_id, signal.SIGKILL) for process_id in users]
+        if all(isinstance(error, PermissionError) for error in refused) or monotonic() > until:
             return
         sleep(PAUSE_S)
 
 
-def _kill(process_id: int) -> bool:
-    """Kill a process; say whether we may."""
+def _refused(process_id: int, number: int) -> OSError | None:
+    """Send a signal, 0 for none; return why it cannot be sent: no such process, or not ours."""
     try:
-        os.kill(process_id, signal.SIGKILL)
+        os.kill(process_id, number)
     except OSError as error:
-        return isinstance(error, ProcessLookupError)
-    return True
-
-
-def _is_alive(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except OSError as error:
-        return isinstance(error, PermissionError)
-    return True
+        return error
+    return None
 
 
 def chromium_options(browser: str | None, profile: Path, *, headful: bool) -> ChromeOptions:
@@ -188,24 +172,17 @@ BUFFER_BYTES = 200_000_000
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A driver that runs, and how to be rid of it and all it started by force, if we can."""
-
-    driver: Remote
-    sweep: Callable[[], None] | None
-
-
 def local_driver(
     choice: DriverChoice, *, headful: bool = False, patience: float = COMMAND_S
-) -> Started:
+) -> tuple[Remote, Callable[[], None]]:
     """Start a driver and its browser on this machine; no command takes longer than `patience`, in s.
 
-    Raises BrowserLost when they do not come up.
+    The function that comes with it ends both, and all they started, by force. Raises BrowserLost
+    when they do not come up.
     """
     profile = new_profile(Path(tempfile.gettempdir()))
     service = driver_service(choice.driver)
-    watchdogs: list[Watchdog] = []
+    watchdogs: list[subprocess.Popen[bytes]] = []
 
     def sweep() -> None:
         """Kill the driver and its browser, stopped ones too; remove the profile."""
@@ -218,13 +195,14 @@ def local_driver(
             end_users([profile])
         shutil.rmtree(profile, ignore_errors=True)
         while watchdogs:
-            watchdogs.pop().release()
+            with suppress(OSError, subprocess.TimeoutExpired):
+                watchdogs.pop().communicate(b"\n", timeout=RELEASE_S)
 
     try:
         service.start()
-        watchdogs.append(Watchdog(service.process.pid, profile))
+        watchdogs.append(watchdog(service.process.pid, profile))
         options = chromium_options(choice.browser, profile, headful=headful)
-        return Started(_connect(service.service_url, options, patience, ours=True), sweep)
+        return _connect(service.service_url, options, patience, ours=True), sweep
     except (WebDriverException, HTTPError, OSError) as error:
         sweep()
         raise BrowserLost(_problem(error)) from error
@@ -233,15 +211,12 @@ def local_driver(
         raise
 
 
-def grid_driver(url: str, *, headful: bool = False) -> Started:
+def grid_driver(url: str, *, headful: bool = False) -> Remote:
     """Start a browser on a Selenium Grid. Raises BrowserLost when it does not come up."""
     try:
-        driver = _connect(url, grid_options(headful=headful), COMMAND_S, ours=False)
+        return _connect(url, grid_options(headful=headful), COMMAND_S, ours=False)
     except (WebDriverException, HTTPError, OSError) as error:
-        raise BrowserLost(
-            f"the Grid at {url} gives no browser: {first_line(error, getattr(error, 'msg', None) or None)}"
-        ) from error
-    return Started(driver, None)
+        raise BrowserLost(f"the Grid at {url} gives no browser: {_problem(error)}") from error
 
 
 def _connect(url: str, options: ChromeOptions, patience: float, *, ours: bool) -> Remote:
@@ -256,13 +231,12 @@ def _connect(url: str, options: ChromeOptions, patience: float, *, ours: bool) -
 class Browser:
     """A Chromium; every command ends within COMMAND_S or raises BrowserLost."""
 
-    def __init__(self, started: Started) -> None:
-        """Prepare a browser that runs. Raises BrowserLost."""
-        self._driver = started.driver
-        self._sweep = started.sweep
+    def __init__(self, driver: Remote, sweep: Callable[[], None] | None = None) -> None:
+        """Prepare a browser that runs; `sweep` ends it by force. Raises BrowserLost."""
+        self._driver = driver
+        self._sweep = sweep
         self._lost = False
-        self._closing = Lock()
-        self._closed = False
+        self._closed = Lock()  # taken once
         try:
             self._guard(self._prepare)
         except BaseException:
@@ -278,11 +252,9 @@ class Browser:
             self._driver.get(url)
         except TimeoutException:
             return False
-        except WebDriverException as error:
+        except (WebDriverException, HTTPError) as error:
             if "net::ERR_" in str(error):
                 raise Unreachable(_problem(error)) from error
-            raise self._loss(error) from error
-        except HTTPError as error:
             raise self._loss(error) from error
         return True
 
@@ -326,10 +298,8 @@ class Browser:
 
         A browser of a Grid always gets the command to quit, so that its slot is free again.
         """
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
+        if not self._closed.acquire(blocking=False):
+            return
         if not self._lost or self._sweep is None:
             thread = Thread(target=self._quit, daemon=True)
             thread.start()

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Literal
@@ -12,8 +12,18 @@ from sceneset.images import MAX_BYTES
 from scraper.browser.driver import Browser
 from scraper.engines.engine import ResultsPage, SearchResult
 from scraper.http.rate_limit import retry_after
-from scraper.page_state import UNAVAILABLE, PageFacts, PageState, is_sorry, page_state
-from scraper.reader import BrowserLost, Fetched, ResultBatch, TryLater, Unreachable
+from scraper.reader import (
+    UNAVAILABLE,
+    BrowserLost,
+    Fetched,
+    PageFacts,
+    PageState,
+    ResultBatch,
+    TryLater,
+    Unreachable,
+    is_sorry,
+    page_state,
+)
 
 BATCH_MS = 6000
 PATIENCE_MS = 1200
@@ -115,36 +125,26 @@ class NetworkLog:
             self.page_headers = {name.lower(): str(value) for name, value in headers.items()}
 
 
+@dataclass
 class PageReader:
-    """Read the results pages of one engine, one after another, in one browser."""
+    """Read the results pages of one engine, one after another, in one browser.
 
-    def __init__(
-        self,
-        browser: Browser,
-        engine: ResultsPage,
-        clock: Callable[[], float] = monotonic,
-        sleep: Callable[[float], None] = sleep,
-        *,
-        patience_ms: int = PATIENCE_MS,
-    ) -> None:
-        """Load the scripts that look at a page; `patience_ms` is for what a page shows late."""
-        self._browser = browser
-        self._engine = engine
-        self._clock = clock
-        self._sleep = sleep
-        self._patience_ms = patience_ms
-        self._log = NetworkLog()
-        self._busy = False
-        self._late_s = LATE_BYTES_S
-        self._last_resorts = {s.name for s in engine.strategies if s.last_resort}
-        self._read_page = _script("read_page.js")
-        self._page_facts = _script("page_facts.js")
-        self._refuse_consent = _script("refuse_consent.js")
+    `patience_ms` is for what a page shows late.
+    """
+
+    browser: Browser
+    engine: ResultsPage
+    clock: Callable[[], float] = monotonic
+    sleep: Callable[[float], None] = sleep
+    patience_ms: int = PATIENCE_MS
+    _log: NetworkLog = field(default_factory=NetworkLog)
+    _busy: bool = False
+    _late_s: float = LATE_BYTES_S
 
     @property
     def user_agent(self) -> str:
         """Return the browser's own user agent."""
-        return str(self._browser.run("return navigator.userAgent"))
+        return str(self.browser.run("return navigator.userAgent"))
 
     def open(self, url: str) -> PageState:
         """Load a page, refuse consent if it asks for it, and say what it is.
@@ -169,16 +169,17 @@ class PageReader:
             raise Unreachable(f"the server answers with HTTP status {facts.status}")
         if facts.status == UNAVAILABLE and state == "blocked" and not facts.captcha:
             header = self._log.page_headers.get("retry-after")
-            raise TryLater(retry_after(header, datetime.now(UTC)) or 0.0)
+            raise TryLater(retry_after(header) or 0.0)
         return state
 
     def next_batch(self) -> ResultBatch:
         """Scroll on and return what came. Raises BrowserLost."""
-        report: dict[str, Any] = self._browser.run_async(self._read_page, self._settings())
+        report: dict[str, Any] = self.browser.run_async(_script("read_page.js"), self._settings())
         if "error" in report:
             raise BrowserLost(report["error"])
         self._read_log()
         self._busy = self._log.busy
+        last_resorts = {one.name for one in self.engine.strategies if one.last_resort}
         return ResultBatch(
             results=tuple(map(_result, report["records"])),
             unloaded=tuple(map(_result, report["unloaded"])),
@@ -189,7 +190,7 @@ class PageReader:
             strategy=report["strategy"],
             busy=self._busy,
             retrying=report["retrying"],
-            last_resort=report["strategy"] in self._last_resorts,
+            last_resort=report["strategy"] in last_resorts,
         )
 
     def body(self, url: str) -> Fetched | None:
@@ -209,17 +210,17 @@ class PageReader:
             return Fetched(None, received.status, "timeout")
         if received.end == "failed":
             return None if received.withheld else Fetched(None, received.status, "http_error")
-        data = self._browser.response_body(received.request_id)
+        data = self.browser.response_body(received.request_id)
         gone = data is None or (not data and received.size > 0)
         return None if gone else Fetched(data, received.status)
 
     def snapshot(self) -> tuple[str, bytes]:
         """Return the page's HTML and a PNG of it."""
-        return self._browser.snapshot()
+        return self.browser.snapshot()
 
     def close(self) -> None:
         """Close the browser."""
-        self._browser.close()
+        self.browser.close()
 
     def _load(self, url: str) -> bool:
         """Load a page; return False when it did not end loading but stands there.
@@ -228,7 +229,7 @@ class PageReader:
         """
         loaded, trouble = False, ENDLESS
         try:
-            loaded = self._browser.open(url)
+            loaded = self.browser.open(url)
         except Unreachable as error:
             trouble = str(error)
         self._read_log()
@@ -237,7 +238,7 @@ class PageReader:
             return True
         refused = (log.page_status or 0) >= HTTP_ERRORS or any(map(is_sorry, log.page_urls))
         script = "if (arguments[0]) window.stop(); return location.protocol + document.readyState"
-        shown = str(self._browser.run(script, not loaded))
+        shown = str(self.browser.run(script, not loaded))
         is_readable = shown.startswith("http") and not shown.endswith("loading")
         if not is_readable and not refused:
             raise Unreachable("the browser shows its own error page" if loaded else trouble)
@@ -245,52 +246,52 @@ class PageReader:
 
     def _settled_facts(self) -> PageFacts:
         """Look at a page that shows nothing yet again, while it waits and shortly after."""
-        until = self._clock() + LATE_S
+        until = self.clock() + LATE_S
         facts = self._facts()
         looks = 0
-        while self._clock() < until:
+        while self.clock() < until:
             if not (facts.empty_main or page_state(facts) in {"nothing found", "layout unknown"}):
                 break
             looks = LATE_LOOKS if self._log.busy else looks - 1
             if looks < 0:
                 break
-            self._sleep(POLL_S)
+            self.sleep(POLL_S)
             facts = self._facts()
         return facts
 
     def _refuse(self) -> bool:
         """Refuse consent and wait until the page no longer asks; say whether it could."""
-        if not self._browser.run(self._refuse_consent, self._settings()):
+        if not self.browser.run(_script("refuse_consent.js"), self._settings()):
             return False
-        until = self._clock() + CONSENT_S
-        while self._clock() < until:
-            self._sleep(POLL_S)
+        until = self.clock() + CONSENT_S
+        while self.clock() < until:
+            self.sleep(POLL_S)
             if not self._facts().consent:
                 return True
         return False
 
     def _facts(self) -> PageFacts:
-        facts: dict[str, Any] = self._browser.run(self._page_facts, self._settings())
+        facts: dict[str, Any] = self.browser.run(_script("page_facts.js"), self._settings())
         self._read_log()
         log = self._log
         return PageFacts(**facts, status=log.page_status, passed=tuple(log.page_urls))
 
     def _await_end(self, received: Received) -> None:
         """Wait for the end of an answer: a moment for the log, and some seconds a page for slow ones."""
-        began = self._clock()
+        began = self.clock()
         until = began + max(LATE_LOG_S, self._late_s)
-        while received.end == "running" and received.size <= MAX_BYTES and self._clock() < until:
+        while received.end == "running" and received.size <= MAX_BYTES and self.clock() < until:
             self._read_log()
             if received.end == "running":
-                self._sleep(POLL_S)
+                self.sleep(POLL_S)
         if received.end == "running":
-            self._late_s -= self._clock() - began
+            self._late_s -= self.clock() - began
 
     def _read_log(self) -> None:
-        self._log.read(self._browser.network_log())
+        self._log.read(self.browser.network_log())
 
     def _settings(self) -> dict[str, Any]:
-        engine = self._engine
+        engine = self.engine
         return {
             "strategies": [asdict(strategy) for strategy in engine.strategies],
             "more": engine.more_controls,
@@ -300,7 +301,7 @@ class PageReader:
             "refusalTexts": engine.refusal_texts,
             "batch": BATCH,
             "milliseconds": BATCH_MS,
-            "patience": self._patience_ms,
+            "patience": self.patience_ms,
             "busy": self._busy,
         }
 
@@ -311,6 +312,7 @@ def _result(record: dict[str, Any]) -> SearchResult:
     )
 
 
+@cache
 def _script(name: str) -> str:
     """Return a script behind the functions that all of them share."""
     parts = [(_SCRIPTS / one).read_text(encoding="utf-8") for one in ("find_items.js", name)]

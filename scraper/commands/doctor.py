@@ -84,17 +84,18 @@ def install(say: Callable[[str], None], commands: Sequence[Sequence[str]] = APT_
 
     When the last of them fails, `say` gets the end of the log and the cure.
     """
-    descriptor, log = tempfile.mkstemp(prefix="sceneset-install-", suffix=".log")
-    say(f"installing {' and '.join(DEBIAN_PACKAGES)}; the log is {log}")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     status = 0
-    with os.fdopen(descriptor, "wb") as file:
+    with tempfile.NamedTemporaryFile(
+        prefix="sceneset-install-", suffix=".log", delete=False
+    ) as log:
+        say(f"installing {' and '.join(DEBIAN_PACKAGES)}; the log is {log.name}")
         for command in commands:
-            environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
             status = subprocess.run(  # noqa: S603  fixed words
-                command, env=environment, stdout=file, stderr=subprocess.STDOUT, check=False
+                command, env=environment, stdout=log, stderr=subprocess.STDOUT, check=False
             ).returncode
     if status:
-        lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = Path(log.name).read_text(encoding="utf-8", errors="replace").splitlines()
         for line in lines[-LOG_LINES:]:
             say(line)
         say(

@@ -1,25 +1,20 @@
 """Run a scrape: every class once, each by the next free browser, resumable at any moment."""
 
 import platform
-import random
-from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from importlib import metadata
 from queue import Empty, SimpleQueue
-from time import monotonic
 
 from sceneset.class_list import SceneClass, read_class_list
-from sceneset.dataset import Dataset, create_dataset, run_lock
+from sceneset.dataset import create_dataset, run_lock
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bars, Outcome, Output, Stopwatch, progress_bars
 from sceneset.signals import stop_on_request
 from scraper.engines import ENGINES
-from scraper.engines.engine import Engine
-from scraper.http.rate_limit import RateLimiter
 from scraper.run.report import ClassResult, finish_run
-from scraper.run.session import CircuitBreaker, Launcher, Run
-from scraper.run.store import Tombstone, Tombstones
+from scraper.run.session import CircuitBreaker, Run
+from scraper.run.store import Tombstones
 from scraper.run.worker import ReaderUnavailable, Worker
 from scraper.settings import ScrapeSettings
 
@@ -36,16 +31,14 @@ def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -
         ids = manifest.adopt_classes(classes)
         run_id = manifest.start_run("scrape", asdict(settings), _versions())
         with stop_on_request() as stop, progress_bars(output) as bars:
-            breaker = CircuitBreaker(stop)
-            run = make_run(
-                settings,
-                dataset,
-                run_id,
-                breaker=breaker,
-                say=output.say,
-                sleep=breaker.sleep,
+            run = Run(
+                settings=settings,
+                dataset=dataset,
+                run_id=run_id,
                 engine=ENGINES[settings.engine],
-                tombstones=manifest.tombstones(),
+                tombstones=Tombstones.of(manifest.tombstones()),
+                breaker=CircuitBreaker(stop),
+                say=output.say,
             )
             if settings.search_url is None:
                 output.say(run.engine.terms)
@@ -84,39 +77,10 @@ def collect(
             _work(run, todo, ids, bars, results)  # what a worker gave back after the others ended
         except BaseException:
             run.breaker.record("interrupted")
-            run.launcher.close_all()
+            run.close_all()
             raise
     left = ClassResult("browser lost", trouble="no browser started for it")
     return {scene_class.name: results.get(scene_class.name, left) for scene_class in classes}
-
-
-def make_run(
-    settings: ScrapeSettings,
-    dataset: Dataset,
-    run_id: int,
-    *,
-    breaker: CircuitBreaker,
-    say: Callable[[str], None],
-    sleep: Callable[[float], None],
-    engine: Engine,
-    tombstones: list[Tombstone],
-    launcher: Launcher | None = None,
-) -> Run:
-    """Return what the workers of a run share; `launcher` starts what they read with."""
-    jitter = random.Random(settings.seed)  # noqa: S311  pauses, not secrets
-    rate = RateLimiter(settings.pause, settings.loads_per_minute, monotonic, sleep, jitter)
-    return Run(
-        settings=settings,
-        dataset=dataset,
-        run_id=run_id,
-        engine=engine,
-        tombstones=Tombstones.of(tombstones),
-        rate=rate,
-        breaker=breaker,
-        say=say,
-        sleep=sleep,
-        launcher=launcher or Launcher(settings, engine, rate.acquire, sleep),
-    )
 
 
 def _work(

@@ -1,12 +1,13 @@
 """Read one results page or API each; a new engine is one file and one line here."""
 
+from scraper.engines.api import ApiEngine
 from scraper.engines.bing_images import BING_IMAGES
-from scraper.engines.engine import Engine
+from scraper.engines.engine import ResultsPage
 from scraper.engines.google_images import GOOGLE_IMAGES
 from scraper.engines.openverse import OPENVERSE
 from scraper.engines.wikimedia_commons import WIKIMEDIA_COMMONS
 
-ENGINES: dict[str, Engine] = {
+ENGINES: dict[str, ResultsPage | ApiEngine] = {
     engine.name: engine
     for engine in (
         GOOGLE_IMAGES,
@@ -15,5 +16,3 @@ ENGINES: dict[str, Engine] = {
         WIKIMEDIA_COMMONS,
     )
 }
-
-__all__ = ["ENGINES"]

@@ -5,8 +5,8 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from random import Random
@@ -113,7 +113,10 @@ Originals = Callable[[str], tuple[bytes, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ServedResult:
-    """One search result: where it stands, what it is, and of which original it is a copy."""
+    """One search result: where it stands, what it is, and of which original it is a copy.
+
+    `read` returns the bytes of its preview.
+    """
 
     class_name: str
     position: int
@@ -122,18 +125,18 @@ class ServedResult:
     page: str
     site: str
     title: str
+    read: Callable[[], bytes] = field(compare=False, repr=False)
     kind: ResultKind = "original"
     of: str | None = None
 
 
 @dataclass(frozen=True)
 class ServedClass:
-    """One class: the queries that find it, its results in rank order and how to read one."""
+    """One class: the queries that find it, and its results in rank order."""
 
     name: str
     queries: tuple[str, ...]
     results: tuple[ServedResult, ...]
-    read: Callable[[int], bytes]
 
 
 class Catalogue:
@@ -162,10 +165,6 @@ class Catalogue:
         results = self._by_query[max(words, key=len)].results
         count = max(1, round(len(results) * SHARE_OF_A_WIDER_QUERY))
         return tuple(seeded(text).sample(results, count))
-
-    def read(self, result: ServedResult) -> bytes:
-        """Return the bytes of a result's preview."""
-        return self.classes[result.class_name].read(result.position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +197,9 @@ def plan_class(
 
 
 def drawn_classes(
-    classes: Iterable[SceneClass], originals: Originals, *, per_class: int, share: float, seed: int
+    classes: Sequence[SceneClass], originals: Originals, *, per_class: int, share: float, seed: int
 ) -> list[ServedClass]:
     """Return what is served per class; pictures are drawn when first read."""
-    classes = list(classes)
     names = [one.name for one in classes]
     others = dict(zip(names, [*names[1:], names[0]], strict=True)) if len(names) > 1 else {}
     plans = {
@@ -233,29 +231,29 @@ def _drawn_class(
             name,
             position,
             seed=seed,
+            read=partial(read, position),
             kind=plan.kind,
             of=None if plan.kind in no_copies else docids[plan.class_name, plan.original],
         )
         for position, plan in enumerate(plans[name])
     )
-    return ServedClass(name, tuple({name: 0, **dict.fromkeys(scene_class.queries)}), results, read)
+    return ServedClass(name, tuple({name: 0, **dict.fromkeys(scene_class.queries)}), results)
 
 
 def folder_classes(root: Path) -> list[ServedClass]:
     """Return what is served per folder in `root`; its files are the results, sorted by name."""
-    classes = []
-    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        name = unicodedata.normalize("NFC", folder.name)
-        files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-        results = tuple(
-            _result(name, position, seed=0, title=path.stem) for position, path in enumerate(files)
-        )
-        classes.append(ServedClass(name, (name,), results, partial(_read, files)))
-    return classes
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return [_folder_class(folder) for folder in folders]
 
 
-def _read(files: list[Path], position: int) -> bytes:
-    return files[position].read_bytes()
+def _folder_class(folder: Path) -> ServedClass:
+    name = unicodedata.normalize("NFC", folder.name)
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    results = tuple(
+        _result(name, position, seed=0, read=path.read_bytes, title=path.stem)
+        for position, path in enumerate(files)
+    )
+    return ServedClass(name, (name,), results)
 
 
 def _result(
@@ -263,6 +261,7 @@ def _result(
     position: int,
     *,
     seed: int,
+    read: Callable[[], bytes],
     title: str = "",
     kind: ResultKind = "original",
     of: str | None = None,
@@ -277,6 +276,7 @@ def _result(
         page=f"https://{site}/{quote(name)}/{position}",
         site=site,
         title=title or rng.choice(_TITLES).format(name=name, number=position),
+        read=read,
         kind=kind,
         of=of,
     )

@@ -1,14 +1,14 @@
 """Draw a class's pictures: seeded, each far from every other of its class in pHash."""
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from random import Random
 from threading import Lock
 from urllib.parse import quote_plus
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageColor, ImageDraw, ImageOps
 
 from scraper.gallery.catalogue import Originals, encode
 from scraper.gallery.scenes import (
@@ -16,11 +16,10 @@ from scraper.gallery.scenes import (
     SCENES,
     Band,
     Layer,
-    Placing,
     Scene,
     made_up_scene,
     paint,
-    rgb,
+    placed,
     seeded,
 )
 
@@ -150,16 +149,18 @@ def _paint_layer(
     for x, y in places:
         if len(layer.glyphs) > 1 and rng.random() < _OTHER_GLYPH:
             glyph = rng.choice(layer.glyphs)
-        placing = Placing(
-            x * size[0],
-            y * size[1],
-            rng.uniform(*layer.size) * min(size),
+        unit = rng.uniform(*layer.size) * min(size)
+        place = partial(
+            placed,
+            x=x * size[0],
+            y=y * size[1],
+            unit=unit,
             degrees=rng.uniform(-layer.tilt, layer.tilt),
             stretch=rng.uniform(*layer.stretch),
             mirrored=layer.mirror and rng.random() < _HALF,
         )
         palette = {slot: _jittered(rng.choice(colours), rng, 16) for slot, colours in slots.items()}
-        paint(pen, glyph, placing, palette)
+        paint(pen, glyph, palette, unit, place)
 
 
 def _place(layer: Layer, number: int, count: int, rng: Random) -> tuple[float, float]:
@@ -174,7 +175,8 @@ def _place(layer: Layer, number: int, count: int, rng: Random) -> tuple[float, f
 
 def _jittered(colour: str, rng: Random, amount: int) -> RGB:
     red, green, blue = (
-        min(255, max(0, value + rng.randint(-amount, amount))) for value in rgb(colour)
+        min(255, max(0, value + rng.randint(-amount, amount)))
+        for value in ImageColor.getrgb(colour)
     )
     return red, green, blue
 

@@ -9,10 +9,11 @@ from typing import Literal
 from PIL import Image
 
 from sceneset.images import PictureError, decode, read_header
-from scraper.gallery.behaviours import Mix
 from scraper.gallery.catalogue import NOT_A_PICTURE, Catalogue, ServedResult
 from scraper.gallery.origin import Answer
 from scraper.gallery.scenes import seeded
+from scraper.gallery.settings import Mix
+from scraper.http.previews import judge
 
 Fault = Literal[
     "none", "wrong type", "cut", "missing", "empty", "html", "png", "webp", "gif", "copy"
@@ -26,8 +27,6 @@ COPY_EVERY = 11
 COPY_OFFSET = 3
 DRIP_EVERY, DRIP_AT = 40, 33
 SLOW_S = (0.05, 0.8)
-PLACEHOLDER_SIDE = 2
-MIN_SIDE = 32
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Previews:
         if fault == "copy":
             results = self.catalogue.classes[result.class_name].results
             result = results[result.position - COPY_OFFSET]
-        return _damaged(fault, self.catalogue.read(result))
+        return _damaged(fault, result.read())
 
     def earliest(self, result: ServedResult) -> Start:
         """Say how early a page may have a preview: inline, by URL, or when it comes in view.
@@ -88,7 +87,7 @@ def verdict(preview: Answer, held: set[bytes]) -> tuple[str, str]:
         return "failed", "timeout"
     if preview.status != HTTPStatus.OK:
         return "failed", "http_error"
-    if reason := _why_no_picture(preview.data):
+    if reason := judge(preview.data).reason:
         return "rejected", reason
     status = "duplicate" if preview.data in held else "kept"
     held.add(preview.data)
@@ -101,19 +100,6 @@ def media_type(data: bytes) -> str:
         return f"image/{read_header(data).format.lower()}"
     except PictureError:
         return "text/html" if data.startswith(b"<") else "image/jpeg"
-
-
-def _why_no_picture(data: bytes) -> str:
-    try:
-        header = read_header(data)
-        if max(header.width, header.height) <= PLACEHOLDER_SIDE:
-            return "placeholder"
-        if min(header.width, header.height) < MIN_SIDE:
-            return "too_small"
-        decode(data)
-    except PictureError as error:
-        return error.reason
-    return ""
 
 
 @lru_cache(maxsize=1024)

@@ -11,11 +11,11 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sceneset.images import PictureError, read_header
-from scraper.gallery.behaviours import Mix, Vintage
 from scraper.gallery.catalogue import PLACEHOLDER_GIF, ServedResult
 from scraper.gallery.drawing import decoys
 from scraper.gallery.faults import Previews, Start, media_type
 from scraper.gallery.scenes import seeded
+from scraper.gallery.settings import Mix, Vintage
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -94,16 +94,20 @@ _ROLES = (
     "more",
     "decoy",
 )
-_POLITE = Mix()
 
 
 @dataclass(frozen=True)
 class View:
-    """What one page load shares with its later batches: its id and where thumbnails live."""
+    """What one page load shares with its later batches: its id, where thumbnails live, their bytes."""
 
     eid: str
     thumbs: str
-    mix: Mix = _POLITE
+    previews: Previews
+
+    @property
+    def mix(self) -> Mix:
+        """Return how the gallery behaves."""
+        return self.previews.mix
 
     @cached_property
     def names(self) -> Mapping[str, str]:
@@ -154,15 +158,6 @@ _INLINED = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")
 
 
 @dataclass(frozen=True, slots=True)
-class PageBatch:
-    """Consecutive results of a query and their previews; `start` is the first one's rank from 0."""
-
-    start: int
-    results: Sequence[ServedResult]
-    previews: Previews
-
-
-@dataclass(frozen=True, slots=True)
 class _Shown:
     """One thumbnail as the page shows it: its element's id, URL, HTML, bytes and start."""
 
@@ -174,10 +169,14 @@ class _Shown:
 
 
 def results_page(
-    query: str, batch: PageBatch, total: int, view: View, options: Mapping[str, int]
+    query: str,
+    results: Sequence[ServedResult],
+    total: int,
+    view: View,
+    options: Mapping[str, int],
 ) -> str:
-    """Return the page with a query's first batch; `options` are `automatic` and `delay_ms`."""
-    shown = [_show(rank, result, batch, view) for rank, result in enumerate(batch.results)]
+    """Return the page with a query's first results; `options` are `automatic` and `delay_ms`."""
+    shown = [_show(rank, result, view) for rank, result in enumerate(results)]
     wide = view.layout.columns
     later = [] if view.mix.vintage == "2022" else [o for o in shown if o.start == "deferred"]
     early = [one for one in shown if one.start == "inline"]
@@ -200,10 +199,13 @@ def results_page(
     )
 
 
-def later_batch(batch: PageBatch, view: View) -> dict[str, Any]:
-    """Return a further batch as the page's script takes it: items as HTML, all of them deferred."""
+def later_batch(start: int, results: Sequence[ServedResult], view: View) -> dict[str, Any]:
+    """Return a further batch as the page's script takes it: items as HTML, all of them deferred.
+
+    `start` is the first one's rank from 0.
+    """
     shown = [
-        _show(rank, result, batch, view) for rank, result in enumerate(batch.results, batch.start)
+        _show(rank, result, view, is_later=start > 0) for rank, result in enumerate(results, start)
     ]
     items = [one.html for one in shown]
     if "masonry" in view.mix:  # each item stays in its own column
@@ -222,10 +224,10 @@ def empty_page(query: str, view: View) -> str:
     return render("vintages/page_2026.html", query=query, columns=None, **_shared(view))
 
 
-def _show(rank: int, result: ServedResult, batch: PageBatch, view: View) -> _Shown:
-    data, url = batch.previews.read(result), thumb_url(view.thumbs, result)
-    start = _start(rank, data, batch.previews.earliest(result), view.layout)
-    start = start if batch.start == 0 else "deferred"
+def _show(rank: int, result: ServedResult, view: View, *, is_later: bool = False) -> _Shown:
+    data, url = view.previews.read(result), thumb_url(view.thumbs, result)
+    earliest = "deferred" if is_later else view.previews.earliest(result)
+    start = _start(rank, data, earliest, view.layout)
     image = f"dimg_{view.eid}_{rank}"
     try:
         header = read_header(data)

@@ -8,18 +8,18 @@ the picture's width and height, sizes of its shorter side.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from random import Random
-from types import MappingProxyType
 
 from PIL import ImageDraw
 
 Point = tuple[float, float]
 RGB = tuple[int, int, int]
-Palette = Mapping[str, RGB]
+Palette = Mapping[str, RGB | str]
+Place = Callable[[Iterable[Point]], list[Point]]
 _CORNERS = 22
 _GLYPHS = Path(__file__).with_name("glyphs.txt")
 
@@ -33,48 +33,37 @@ class Part:
     width: float = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Placing:
-    """Where a glyph goes: its origin and its unit in px, its angle, width and direction."""
-
-    x: float
-    y: float
-    unit: float
-    degrees: float = 0
-    stretch: float = 1
-    mirrored: bool = False
-
-    def place(self, points: tuple[Point, ...]) -> list[Point]:
-        """Return a glyph's points in px of the picture."""
-        wide = self.unit * self.stretch * (-1 if self.mirrored else 1)
-        turn = math.radians(self.degrees)
-        cos, sin = math.cos(turn), math.sin(turn)
-        return [
-            (
-                self.x + cos * wide * u - sin * self.unit * v,
-                self.y + sin * wide * u + cos * self.unit * v,
-            )
-            for u, v in points
-        ]
+def placed(
+    points: Iterable[Point],
+    *,
+    x: float,
+    y: float,
+    unit: float,
+    degrees: float = 0,
+    stretch: float = 1,
+    mirrored: bool = False,
+) -> list[Point]:
+    """Return a glyph's points in px of the picture, from its origin and its unit in px."""
+    wide = unit * stretch * (-1 if mirrored else 1)
+    turn = math.radians(degrees)
+    cos, sin = math.cos(turn), math.sin(turn)
+    return [
+        (x + cos * wide * u - sin * unit * v, y + sin * wide * u + cos * unit * v)
+        for u, v in points
+    ]
 
 
-def paint(pen: ImageDraw.ImageDraw, glyph: str, placing: Placing, palette: Palette) -> None:
-    """Paint the parts of a glyph, named as in glyphs.txt, in their order."""
+def paint(
+    pen: ImageDraw.ImageDraw, glyph: str, palette: Palette, unit: float, place: Place
+) -> None:
+    """Paint the parts of a glyph, named as in glyphs.txt, in their order; `place` puts them there."""
     for part in glyphs()[glyph]:
-        points = placing.place(part.points)
-        colour = palette.get(part.colour) or rgb(part.colour)
+        points = place(part.points)
+        colour = palette.get(part.colour, part.colour)
         if part.width:
-            width = max(1, round(part.width * placing.unit))
-            pen.line(points, fill=colour, width=width, joint="curve")
+            pen.line(points, fill=colour, width=max(1, round(part.width * unit)), joint="curve")
         else:
             pen.polygon(points, fill=colour)
-
-
-@lru_cache(maxsize=1024)
-def rgb(colour: str) -> RGB:
-    """Read a colour such as `#ffcc00`."""
-    value = int(colour[1:], 16)
-    return value >> 16, value >> 8 & 255, value & 255
 
 
 @cache
@@ -246,4 +235,4 @@ def _range(word: str) -> Range:
     return float(low or high), float(high)
 
 
-SCENES: Mapping[str, Scene] = MappingProxyType(read_scenes(_FILE.read_text(encoding="utf-8")))
+SCENES: Mapping[str, Scene] = read_scenes(_FILE.read_text(encoding="utf-8"))

@@ -4,8 +4,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from math import ceil
@@ -18,14 +17,13 @@ from sceneset.class_list import SceneClass, read_class_list
 from sceneset.progress import Outcome, Output
 from sceneset.signals import stop_on_request
 from scraper.gallery import page
-from scraper.gallery.behaviours import Mix
 from scraper.gallery.catalogue import Catalogue, ServedResult, drawn_classes, folder_classes
 from scraper.gallery.drawing import extra_picture, favicon, originals_of
 from scraper.gallery.faults import Previews, verdict
 from scraper.gallery.origin import HTML, NOT_FOUND, Answer, Origin, Request, Respond, serving
 from scraper.gallery.page import OTHER_LANGUAGES, TEXTS, View, render
 from scraper.gallery.scenes import SCENES, seeded
-from scraper.gallery.settings import GallerySettings
+from scraper.gallery.settings import GallerySettings, Mix
 
 JSON = "application/json; charset=utf-8"
 LATE_S = (1.0, 2.0)
@@ -72,17 +70,14 @@ ConsentChoice = Literal["rejected", "accepted"]
 
 
 class AccessRules:
-    """Decide at each load of a results page whether to answer it; the clock gives seconds."""
+    """Decide at each load of a results page whether to answer it."""
 
-    def __init__(
-        self, mix: Mix, loads_before_block: int, seed: int, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, mix: Mix, loads_before_block: int, seed: int) -> None:
         """Start with no page loads; the question of consent is never in English."""
         self.choices: list[ConsentChoice] = []
         self._mix = mix
         self._limit = loads_before_block
-        self._clock = clock
-        self._loads: deque[float] = deque()
+        self._loads: list[float] = []
         self._has_refused = False
         self._lock = Lock()
         lang = "ja" if "japanese" in mix else seeded("consent", seed).choice(OTHER_LANGUAGES)
@@ -100,31 +95,28 @@ class AccessRules:
                 return Answer(b"", HTML, 302, {"Location": f"{search}/sorry/index?{query}"})
             if "retry-later" in self._mix and not self._has_refused:
                 self._has_refused = True
-                html = render("unavailable.html")
-                return Answer(html.encode(), HTML, 503, {"Retry-After": str(RETRY_S)})
+                return _html(render("unavailable.html"), 503, {"Retry-After": str(RETRY_S)})
         if "soft-block" in self._mix:
-            html = render("soft_block.html", query=words, sei=secrets.token_urlsafe(9))
-            return Answer(html.encode(), HTML)
+            return _html(render("soft_block.html", query=words, sei=secrets.token_urlsafe(9)))
         if "consent" in self._mix and COOKIE not in request.cookies:
             query = urlencode({"continue": back, "hl": self._texts["lang"]})
             return Answer(b"", HTML, 302, {"Location": f"{consent}/m?{query}"})
         if "consent-dialog" in self._mix and COOKIE not in request.cookies:
-            return Answer(render("dialog.html", query=words, text=self._texts).encode(), HTML)
+            return _html(render("dialog.html", query=words, text=self._texts))
         return None
 
     def sorry(self, request: Request) -> Answer:
         """Return the page at /sorry/index: a captcha that nobody can solve."""
         back, token = request.query.get("continue", ""), request.query.get("q", "")
-        wait = ceil(self._loads[0] + MINUTE_S - self._clock()) if self._loads else MINUTE_S
+        wait = ceil(self._loads[0] + MINUTE_S - time.monotonic()) if self._loads else MINUTE_S
         html = render("sorry.html", back=back, token=token)
-        return Answer(html.encode(), HTML, 429, {"Retry-After": str(max(1, int(wait)))})
+        return _html(html, 429, {"Retry-After": str(max(1, int(wait)))})
 
     def consent_page(self, request: Request, search: str, consent: str) -> Answer:
         """Answer on the consent page's own origin."""
         if request.path == "/m" and request.form is None:
             back = request.query.get("continue", search)
-            html = render("consent.html", text=self._texts, consent=consent, back=back)
-            return Answer(html.encode(), HTML)
+            return _html(render("consent.html", text=self._texts, consent=consent, back=back))
         if request.path != "/save" or request.form is None:
             return NOT_FOUND
         answer = self.choose(request)
@@ -144,9 +136,8 @@ class AccessRules:
         return Answer(b"", HTML, HTTPStatus.OK, {"Set-Cookie": cookie})
 
     def _is_too_much(self) -> bool:
-        now = self._clock()
-        while self._loads and self._loads[0] <= now - MINUTE_S:
-            self._loads.popleft()
+        now = time.monotonic()
+        self._loads = [load for load in self._loads if load > now - MINUTE_S]
         if len(self._loads) >= self._limit:
             return True
         self._loads.append(now)
@@ -166,19 +157,13 @@ class Gallery:
         self.mix = settings.mix
         self._catalogue = open_catalogue(settings)
         self._previews = Previews(self._catalogue, self.mix)
-        self._rules = AccessRules(
-            self.mix, settings.loads_before_block, settings.seed, time.monotonic
-        )
+        self._rules = AccessRules(self.mix, settings.loads_before_block, settings.seed)
         self._failed: set[str] = set()
-        with ExitStack() as opened:
-            self.pages = Origin(settings.port, self._respond_page)
-            opened.callback(self.pages.server_close)
-            self.thumbs = Origin(0, self._respond_thumb)
-            opened.callback(self.thumbs.server_close)
-            self.origins = [self.thumbs, self.pages]
-            if "consent" in self.mix:
-                self.origins.append(Origin(0, self._respond_consent))
-            opened.pop_all()
+        self.pages = Origin(settings.port, self._respond_page)
+        self.thumbs = Origin(0, self._respond_thumb)
+        self.origins = [self.thumbs, self.pages]
+        if "consent" in self.mix:
+            self.origins.append(Origin(0, self._respond_consent))
         self.search_url = self.pages.url + "/search?q={query}"
         self.consents: Sequence[ConsentChoice] = self._rules.choices
         self.class_names = tuple(self._catalogue.classes)
@@ -232,7 +217,7 @@ class Gallery:
             "/more": self._more,
             "/truth.json": lambda _: Answer(_json(self.truth()), JSON),
             "/requests.json": lambda _: Answer(_json([r.target for r in self.requests]), JSON),
-            "/": self._start,
+            "/": lambda _: _html(page.start_page(self.class_names, self._view())),
         }
         if "sorry" in self.mix:
             respond["/sorry/index"] = self._rules.sorry
@@ -240,9 +225,6 @@ class Gallery:
             respond["/choice"] = self._rules.choose
         chosen = respond.get(request.path)
         return NOT_FOUND if chosen is None else chosen(request)
-
-    def _start(self, _request: Request) -> Answer:
-        return Answer(page.start_page(self.class_names, self._view()).encode(), HTML)
 
     def _respond_consent(self, request: Request) -> Answer:
         return self._rules.consent_page(request, self.pages.url, self.origins[-1].url)
@@ -253,12 +235,10 @@ class Gallery:
         words = request.query.get("q", "")
         results = self._results(words)
         if not results:
-            return Answer(page.empty_page(words, self._view()).encode(), HTML)
+            return _html(page.empty_page(words, self._view()))
         options = {"automatic": self._settings.automatic, "delay_ms": self._settings.delay_ms}
-        html = page.results_page(
-            words, self._batch(results, 0), len(results), self._view(), options
-        )
-        return Answer(html.encode(), HTML)
+        first = results[: self._settings.batch]
+        return _html(page.results_page(words, first, len(results), self._view(), options))
 
     def _more(self, request: Request) -> Answer:
         eid, start = request.query.get("eid", ""), request.query.get("start", "")
@@ -266,23 +246,21 @@ class Gallery:
         if "failed-batch" in self.mix and eid not in self._failed:
             self._failed.add(eid)
             return Answer(b"internal error\n", "text/plain; charset=utf-8", 500)
-        batch = self._batch(self._results(request.query.get("q", "")), first)
+        results = self._results(request.query.get("q", ""))
         wait: float | None = 0
         if hangs(first, self.mix, self._settings.batch):
             wait = None
         elif "late-batches" in self.mix:
             wait = seeded("late", eid, start).uniform(*LATE_S)
-        return Answer(_json(page.later_batch(batch, self._view(eid))), JSON, wait_s=wait)
+        shown = results[first : first + self._settings.batch]
+        batch = page.later_batch(first, shown, self._view(eid))
+        return Answer(_json(batch), JSON, wait_s=wait)
 
     def _results(self, words: str) -> tuple[ServedResult, ...]:
         return in_page_order(self._catalogue.find(words), self.mix, self._settings.batch)
 
-    def _batch(self, results: tuple[ServedResult, ...], start: int) -> page.PageBatch:
-        shown = results[start : start + self._settings.batch]
-        return page.PageBatch(start, shown, self._previews)
-
     def _view(self, eid: str | None = None) -> View:
-        return View(eid or secrets.token_urlsafe(12), self.thumbs.url, self.mix)
+        return View(eid or secrets.token_urlsafe(12), self.thumbs.url, self._previews)
 
     def _respond_thumb(self, request: Request) -> Answer:
         if request.path == "/images":
@@ -337,6 +315,10 @@ def gallery(*, settings: GallerySettings = _DEFAULTS, output: Output = Output())
             time.sleep(0.2)
         summary = {"search_url": running.search_url, "requests": len(running.requests)}
     return Outcome(summary)
+
+
+def _html(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(text.encode(), HTML, status, headers or {})
 
 
 def _json(value: object) -> bytes:

@@ -1,10 +1,11 @@
-"""Request one URL and take no more than is allowed: time, bytes, redirects, hosts."""
+"""Request URLs and take no more than is allowed: time, bytes, hosts; for previews, and for an API."""
 
+import json
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from importlib import metadata
 from io import BytesIO
 from time import sleep
 from typing import Literal
@@ -15,9 +16,11 @@ import urllib3
 
 from sceneset.errors import first_line
 from sceneset.images import MAX_BYTES
+from scraper.engines.api import ApiEngine, ApiPage, Busy, UnknownAnswer, read_answer
+from scraper.engines.engine import SearchResult
 from scraper.http.rate_limit import retry_after
-from scraper.http.ssrf import Guard, GuardedAdapter
-from scraper.reader import Fetched
+from scraper.http.ssrf import Guard, guarded_adapter
+from scraper.reader import AccessDenied, Fetched, PageState, ResultBatch, TryLater, Unreachable
 
 CHUNK = 65536
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -26,8 +29,12 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 MAX_WORDS = 200
 MAX_ERROR = 100_000
 LONGEST_WAIT_S = 30.0
-_OK = 200
-_RETRY_LATER = frozenset({429, 503})
+LONGEST_SLEEP_S = 60.0
+PATIENCE = 2
+MAX_SNAPSHOT = 1_000_000
+_OK, _TOO_MANY, _UNAVAILABLE, _SERVER_ERROR = 200, 429, 503, 500
+_REFUSALS = frozenset({401, 403})
+_RETRY_LATER = frozenset({_TOO_MANY, _UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class HttpResponse:
     retry_after: str | None = None
 
 
-class NoAnswer(Exception):  # noqa: N818  a state of the world, as Unreachable is
+class NoAnswer(Unreachable):
     """No answer could be had; `status` is the HTTP status when there was one."""
 
     def __init__(
@@ -84,7 +91,7 @@ class BoundedSession:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": encoding})
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, GuardedAdapter(guard))
+            self._session.mount(scheme, guarded_adapter(guard))
 
     def get(self, url: str) -> HttpResponse:
         """Return what the server answers. Raises NoAnswer."""
@@ -176,7 +183,7 @@ class Downloader:
         try:
             answer = self._get(url)
             if answer.status in _RETRY_LATER:
-                wait = retry_after(answer.retry_after, datetime.now(UTC), LONGEST_WAIT_S)
+                wait = retry_after(answer.retry_after, LONGEST_WAIT_S)
                 if wait is not None:
                     self._sleep(wait)
                     answer = self._get(url)
@@ -193,6 +200,134 @@ class Downloader:
     def _get(self, url: str) -> HttpResponse:
         self._before_request()
         return self._session.get(url)
+
+
+@dataclass
+class ApiReader:
+    """Read the results of one engine's API; between answers it keeps a rate.
+
+    `wait` keeps the rate: it is called before every further page, not before the first, which is
+    for the caller of `open`. `sleep` sleeps as long as a busy server asks, in seconds.
+    """
+
+    engine: ApiEngine
+    session: BoundedSession
+    wait: Callable[[], None]
+    sleep: Callable[[float], None]
+    _refused: int = 0
+    _text: str = ""
+    _page: ApiPage | None = None
+    _following: str | None = None
+    _seen: set[str] = field(default_factory=set)
+
+    @property
+    def user_agent(self) -> str:
+        """Return the user agent that its requests carry."""
+        return self.session.user_agent
+
+    def open(self, url: str) -> PageState:
+        """Fetch the first answer and say what it is.
+
+        Raises Unreachable when nothing answers, TryLater when the server asks to retry later; a
+        server that does so again and again counts as blocking.
+        """
+        self._page, self._following, self._seen = None, None, set()
+        try:
+            self._page = self._fetch(url)
+        except AccessDenied:
+            return "blocked"
+        except UnknownAnswer:
+            return "layout unknown"
+        if not self._page.results and self._page.following is None:
+            return "nothing found"
+        return "results"
+
+    def next_batch(self) -> ResultBatch:
+        """Report the next answer's results.
+
+        One that cannot be had is tried again by the next call; as a page whose control is clicked
+        in vain, it ends as a stall. Raises AccessDenied when the server will not go on.
+        """
+        page, self._page = self._page or self._next_page(), None
+        if page is None:
+            return self._report((), in_vain=True)
+        fresh = {r.result_id: r for r in page.results if r.result_id not in self._seen}
+        self._seen |= fresh.keys()
+        self._following = page.following
+        return self._report(tuple(fresh.values()))
+
+    def body(self, url: str) -> Fetched | None:
+        """Return None: an API gives no pictures, only their URLs."""
+        del url
+        return None
+
+    def snapshot(self) -> tuple[str, bytes]:
+        """Return the last answer's text, and no picture."""
+        return self._text, b""
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.session.close()
+
+    def _next_page(self) -> ApiPage | None:
+        if self._following is None:
+            return ApiPage((), None)
+        self.wait()
+        try:
+            return self._fetch(self._following)
+        except TryLater as error:
+            self.sleep(min(error.seconds, LONGEST_SLEEP_S))
+        except (Unreachable, UnknownAnswer):
+            pass
+        return None
+
+    def _fetch(self, url: str) -> ApiPage:
+        answer = self.session.get(url)
+        self._text = answer.data[:MAX_SNAPSHOT].decode("utf-8", "replace")
+        wait_s = retry_after(answer.retry_after) or 0.0
+        self._check(answer.status, wait_s)
+        try:
+            content = json.loads(answer.data)
+        except (ValueError, RecursionError) as error:
+            raise UnknownAnswer("the answer is no JSON") from error
+        try:
+            page = read_answer(self.engine, content, url)
+        except Busy as error:
+            raise TryLater(wait_s) from error
+        return page if page.following != url else ApiPage(page.results, None)
+
+    def _check(self, status: int, wait_s: float) -> None:
+        self._refused = self._refused + 1 if status == _TOO_MANY else 0
+        if status in _REFUSALS or self._refused > PATIENCE:
+            raise AccessDenied(f"HTTP status {status}")
+        if status in _RETRY_LATER:
+            raise TryLater(wait_s)
+        if status >= _SERVER_ERROR:
+            raise Unreachable(f"HTTP status {status}")
+        if status != _OK:
+            raise UnknownAnswer(f"HTTP status {status}")
+
+    def _report(self, results: tuple[SearchResult, ...], *, in_vain: bool = False) -> ResultBatch:
+        more = self._following is not None
+        return ResultBatch(
+            results=results,
+            unloaded=(),
+            at_bottom=not more or in_vain,
+            grew=more and not in_vain,
+            clicked=in_vain,
+            end_shown=not more,
+            strategy=f"{self.engine.name} API",
+        )
+
+
+def user_agent(contact: str | None) -> str:
+    """Name the tool, its version, a contact and the library, in the order Wikimedia asks for."""
+    try:
+        version = metadata.version("sceneset")
+    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        version = "0"
+    library = f"requests/{metadata.version('requests')}"
+    return f"sceneset/{version} ({contact or 'no contact given'}) {library}"
 
 
 def _problem(error: BaseException) -> str:

@@ -63,11 +63,13 @@ class RateLimiter:
             self.loads.append(self.clock())
 
 
-def retry_after(value: str | None, now: datetime, cap: float = inf) -> float | None:
+def retry_after(
+    value: str | None, cap: float = inf, *, now: datetime | None = None
+) -> float | None:
     """Return the seconds that a Retry-After header asks for, at most `cap`, None for garbage.
 
     The header holds seconds or an HTTP date (RFC 9110, 10.2.3); a date that has passed asks for
-    no wait. `now` is aware of its time zone.
+    no wait. `now` is aware of its time zone, by default it is the present.
     """
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
@@ -75,6 +77,6 @@ def retry_after(value: str | None, now: datetime, cap: float = inf) -> float | N
     try:
         date = parsedate_to_datetime(text)
         aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-        return min(max(0.0, (aware - now).total_seconds()), cap)
+        return min(max(0.0, (aware - (now or datetime.now(UTC))).total_seconds()), cap)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

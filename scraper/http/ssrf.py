@@ -188,18 +188,11 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _GuardedTls
 
 
-class GuardedAdapter(HTTPAdapter):
-    """Make a requests session connect as its guard allows."""
-
-    def __init__(self, guard: Guard) -> None:
-        """Try nothing twice by itself."""
-        self._guard = guard
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *arguments: Any, **more: Any) -> None:  # noqa: ANN401  requests'
-        """Let every pool make guarded connections."""
-        super().init_poolmanager(*arguments, **more)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": partial(_Pool, guard=self._guard),
-            "https": partial(_TlsPool, guard=self._guard),
-        }
+def guarded_adapter(guard: Guard) -> HTTPAdapter:
+    """Return what makes a requests session connect as its guard allows; it tries nothing twice."""
+    adapter = HTTPAdapter(max_retries=0)
+    adapter.poolmanager.pool_classes_by_scheme = {
+        "http": partial(_Pool, guard=guard),
+        "https": partial(_TlsPool, guard=guard),
+    }
+    return adapter

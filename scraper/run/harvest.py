@@ -29,31 +29,24 @@ BUSY_STEPS = 8
 LOST_STEPS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a harvest is: pictures still wanted, steps without news, whether time is up."""
-
-    wanted: int
-    quiet_steps: int
-    is_late: bool
-
-
-def why_stop(progress: Progress, batch: ResultBatch) -> StopReason | None:
+def why_stop(
+    batch: ResultBatch, *, wanted: int, quiet_steps: int, is_late: bool
+) -> StopReason | None:
     """Return why to stop after a batch, or None to go on.
 
-    The end counts as reached when it is shown, the page waits for nothing and no thumbnail may
+    `wanted` pictures are still wanted, `quiet_steps` steps brought no news. The end counts as reached when it is shown, the page waits for nothing and no thumbnail may
     still load, or when nothing came for several steps and nothing is left to click. An answer that
     never comes, or a control that is clicked in vain, is a stall.
     """
-    if progress.wanted <= 0:
+    if wanted <= 0:
         return "target reached"
-    if progress.is_late:
+    if is_late:
         return "budget"
     patience = _patience(batch)
     if patience is not None:
-        return "stalled" if progress.quiet_steps >= patience else None
+        return "stalled" if quiet_steps >= patience else None
     ended = batch.end_shown and not batch.retrying
-    return "end of results" if ended or progress.quiet_steps >= QUIET_STEPS else None
+    return "end of results" if ended or quiet_steps >= QUIET_STEPS else None
 
 
 def _patience(batch: ResultBatch) -> int | None:
@@ -90,8 +83,12 @@ class Harvest:
             seen |= fresh
             quiet_steps = 0 if batch.results or fresh else quiet_steps + 1
             yield batch
-            progress = Progress(self.wanted, quiet_steps, self.clock() > self.deadline)
-            self.reason = why_stop(progress, batch)
+            self.reason = why_stop(
+                batch,
+                wanted=self.wanted,
+                quiet_steps=quiet_steps,
+                is_late=self.clock() > self.deadline,
+            )
             if self.reason in {"end of results", "stalled"} and batch.unloaded:
                 yield replace(batch, results=batch.unloaded, unloaded=())
                 self.reason = "target reached" if self.wanted <= 0 else self.reason

@@ -10,7 +10,7 @@ from pathlib import Path
 from sceneset.atomic import write_file
 from sceneset.dataset import Dataset
 from sceneset.errors import BLOCKED, OK, PARTIAL
-from sceneset.manifest.rows import STATUSES
+from sceneset.manifest.rows import Status
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome
 from scraper.reader import ResultBatch
@@ -111,11 +111,9 @@ def finish_run(
     fresh: bool = False,
 ) -> Outcome:
     """Record how a run of `scrape` or `add` ended, write its report, and return its outcome."""
-    ids = {row.name: row.id for row in manifest.classes()}
-    counts = manifest.sighting_counts()
     outcome = scrape_outcome(
         dataset=dataset.root,
-        counts={name: counts.get(ids[name], {}) for name in results},
+        counts=dataset.counts(),
         results=results,
         seconds=seconds,
         signal_number=signal_number,
@@ -130,7 +128,7 @@ def finish_run(
 def scrape_outcome(
     *,
     dataset: Path,
-    counts: Mapping[str, Mapping[str, int]],
+    counts: Mapping[str, Mapping[Status, int]],
     results: Mapping[str, ClassResult],
     seconds: float,
     signal_number: int | None = None,
@@ -143,8 +141,8 @@ def scrape_outcome(
     says that the run collected new ones whatever was there.
     """
     reasons = {name: result.reason for name, result in results.items()}
-    classes = {name: _summary(counts[name], result) for name, result in results.items()}
-    kept = sum(counts[name].get("kept", 0) for name in results)
+    classes = {name: {**counts[name], "stopped_because": reasons[name]} for name in results}
+    kept = sum(counts[name]["kept"] for name in results)
     added = sum(result.added for result in results.values())
     unfinished = [name for name, reason in reasons.items() if reason not in DONE]
     gravest = combined(reasons[name] for name in unfinished)
@@ -173,15 +171,10 @@ def scrape_outcome(
     )
 
 
-def _summary(counts: Mapping[str, int], result: ClassResult) -> dict[str, object]:
-    return {
-        **{status: counts.get(status, 0) for status in STATUSES},
-        "stopped_because": result.reason,
-    }
-
-
 def _hint(
-    reasons: Mapping[str, StopReason], counts: Mapping[str, Mapping[str, int]], wanted: int | None
+    reasons: Mapping[str, StopReason],
+    counts: Mapping[str, Mapping[Status, int]],
+    wanted: int | None,
 ) -> list[str]:
     """Say what may bring more when all results are fewer than wanted."""
     short = [
@@ -189,7 +182,7 @@ def _hint(
         for name, reason in reasons.items()
         if wanted
         and reason == "end of results"
-        and counts[name].get("kept", 0) + counts[name].get("failed", 0) < wanted
+        and counts[name]["kept"] + counts[name]["failed"] < wanted
     ]
     if not short:
         return []
@@ -211,10 +204,10 @@ def _warnings(results: Mapping[str, ClassResult]) -> list[str]:
 
 
 def _failed(
-    counts: Mapping[str, Mapping[str, int]], results: Mapping[str, ClassResult]
+    counts: Mapping[str, Mapping[Status, int]], results: Mapping[str, ClassResult]
 ) -> list[str]:
     """Say how many previews could not be had; the next run tries them again."""
-    failed = {name: counts[name].get("failed", 0) for name in results}
+    failed = {name: counts[name]["failed"] for name in results}
     names = [name for name, number in failed.items() if number]
     if not names:
         return []

@@ -14,7 +14,7 @@ from sceneset.dataset import Dataset
 from sceneset.signals import StopRequest
 from scraper.browser.chromedriver import DriverChoice, choose, fetchers
 from scraper.engines.api import ApiEngine
-from scraper.engines.engine import Engine, ResultsPage
+from scraper.engines.engine import ResultsPage
 from scraper.http.rate_limit import RateLimiter
 from scraper.reader import ResultsReader
 from scraper.run.harvest import StopReason
@@ -29,20 +29,19 @@ SLICE_S = 0.1
 _HITS_EVERY_CLASS = frozenset({"blocked", "consent", "interrupted"})
 
 
+@dataclass
 class CircuitBreaker:
-    """Decide when a whole run must end; safe to use from any thread."""
+    """Decide when a whole run must end, also at the user's request; safe to use from any thread."""
 
-    def __init__(self, request: StopRequest) -> None:
-        """Listen to the user's request to stop."""
-        self._request = request
-        self._recorded: StopReason | None = None
-        self._unreachable = 0
-        self._lock = Lock()
+    request: StopRequest
+    _recorded: StopReason | None = None
+    _unreachable: int = 0
+    _lock: Lock = field(default_factory=Lock)
 
     @property
     def reason(self) -> StopReason | None:
         """Return why no further page may be loaded, None while all is well."""
-        return "interrupted" if self._request else self._recorded
+        return "interrupted" if self.request else self._recorded
 
     def record(self, reason: StopReason) -> None:
         """Take in why a class ended.
@@ -62,24 +61,44 @@ class CircuitBreaker:
             sleep(min(SLICE_S, max(0.0, end - monotonic())))
 
 
-@dataclass
-class Launcher:
-    """Start readers and downloaders; browsers start one after another, with one driver.
+@dataclass(kw_only=True)
+class Run:
+    """What the workers of one run share, and how each gets its reader and its downloader.
 
-    `before_load` keeps the rate of page loads, `sleep` sleeps; `readers` are all that came up.
+    Browsers start one after another, with one driver; `readers` are all that came up. `rate` is that
+    of page loads; previews have the one that the source asks for, a replica asks for none.
     """
 
     settings: ScrapeSettings
-    engine: Engine
-    before_load: Callable[[], None]
-    sleep: Callable[[float], None]
+    dataset: Dataset
+    run_id: int
+    engine: ResultsPage | ApiEngine
+    tombstones: Tombstones
+    breaker: CircuitBreaker
+    say: Callable[[str], None]
     readers: list[ResultsReader] = field(default_factory=list)
-    _lock: Lock = field(default_factory=Lock)
+    rate: RateLimiter = field(init=False)
+    _preview_rate: RateLimiter = field(init=False)
+    _lock: Lock = field(default_factory=Lock, init=False)
+
+    def __post_init__(self) -> None:
+        """Keep one rate for all workers."""
+        settings, breaker = self.settings, self.breaker
+        pauses = random.Random(settings.seed)  # noqa: S311  no secrets
+        self.rate = RateLimiter(
+            settings.pause, settings.loads_per_minute, monotonic, breaker.sleep, pauses
+        )
+        limit = self.engine.previews_per_minute if settings.search_url is None else None
+        none = random.Random(0)  # noqa: S311  no secrets
+        self._preview_rate = RateLimiter(0.0, limit, monotonic, breaker.sleep, none)
 
     def new_reader(self) -> ResultsReader:
         """Start a reader of the engine. Raises BrowserMissingError or BrowserLost."""
         with self._lock:
-            reader = self._start()
+            if isinstance(self.engine, ResultsPage):
+                reader = self._page_reader(self.engine)
+            else:
+                reader = self._api_reader(self.engine)
             self.readers.append(reader)
         return reader
 
@@ -90,7 +109,7 @@ class Launcher:
         return Downloader(
             user_agent,
             allow_private=self._private,
-            sleep=self.sleep,
+            sleep=self.breaker.sleep,
             before_request=self._preview_rate.acquire,
         )
 
@@ -99,32 +118,23 @@ class Launcher:
         for reader in self.readers:
             reader.close()
 
-    def _start(self) -> ResultsReader:
-        if isinstance(self.engine, ResultsPage):
-            return self._page_reader(self.engine)
-        if isinstance(self.engine, ApiEngine):
-            return self._api_reader(self.engine)
-        raise TypeError(self.engine)
-
     def _page_reader(self, engine: ResultsPage) -> ResultsReader:
-        from scraper.browser.driver import Browser, grid_driver, local_driver  # noqa: PLC0415  Selenium
-        from scraper.browser.results_page import PageReader  # noqa: PLC0415  loads with it
+        from scraper.browser import driver, results_page  # noqa: PLC0415  Selenium
 
         settings = self.settings
         if settings.grid is not None:
-            started = grid_driver(settings.grid, headful=settings.headful)
+            browser = driver.Browser(driver.grid_driver(settings.grid, headful=settings.headful))
         else:
-            started = local_driver(self._driver, headful=settings.headful)
-        return PageReader(Browser(started), engine)
+            local = driver.local_driver(self._driver, headful=settings.headful)
+            browser = driver.Browser(*local)
+        return results_page.PageReader(browser, engine)
 
     def _api_reader(self, engine: ApiEngine) -> ResultsReader:
-        from scraper.http.api_results import ApiReader, user_agent  # noqa: PLC0415  requests
-        from scraper.http.client import BoundedSession  # noqa: PLC0415  loads with it
-        from scraper.http.ssrf import Guard  # noqa: PLC0415  loads with it
+        from scraper.http import client, ssrf  # noqa: PLC0415  requests
 
-        agent = user_agent(self.settings.contact)
-        session = BoundedSession(agent, "gzip", Guard(self._private))
-        return ApiReader(engine, session, wait=self.before_load, sleep=self.sleep)
+        agent = client.user_agent(self.settings.contact)
+        session = client.BoundedSession(agent, "gzip", ssrf.Guard(self._private))
+        return client.ApiReader(engine, session, wait=self.rate.acquire, sleep=self.breaker.sleep)
 
     @cached_property
     def _driver(self) -> DriverChoice:
@@ -136,25 +146,3 @@ class Launcher:
         from scraper.http.ssrf import is_private_site  # noqa: PLC0415  requests
 
         return is_private_site(self.settings.search_url or self.engine.template)
-
-    @cached_property
-    def _preview_rate(self) -> RateLimiter:
-        """Return the rate of previews that the source asks for; a replica asks for none."""
-        limit = self.engine.previews_per_minute if self.settings.search_url is None else None
-        return RateLimiter(0.0, limit, monotonic, self.sleep, random.Random(0))  # noqa: S311  no secrets
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the workers of one run share."""
-
-    settings: ScrapeSettings
-    dataset: Dataset
-    run_id: int
-    engine: Engine
-    tombstones: Tombstones
-    rate: RateLimiter
-    breaker: CircuitBreaker
-    say: Callable[[str], None]
-    sleep: Callable[[float], None]
-    launcher: Launcher

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sceneset.atomic import write_files
 from sceneset.dataset import Dataset
+from sceneset.images import Header
 from sceneset.manifest.rows import ImageRow, SightingRow, Status
 from sceneset.manifest.store import Manifest, now
 from sceneset.urls import host_key, host_of, page_key, with_parents
@@ -139,9 +140,9 @@ class ClassStore:
         judged = judge(fetched.data) if fetched.data is not None else None
         lost = self.lost.get(result.result_id)
         if lost is not None:
-            if judged is not None and judged.sha256 == lost:
+            if judged and judged.header and judged.sha256 == lost:
                 del self.lost[result.result_id]
-                self._adopt(judged, unsaved)
+                self._adopt(judged, judged.header, unsaved)
             else:
                 self._count_vain([result.result_id])
             return
@@ -149,8 +150,8 @@ class ClassStore:
         row = self._row(result, fetched, judged)
         unsaved.rows.append(row)
         self.known[row.result_id] = (row.status, row.attempts)
-        if row.status == "kept" and judged is not None:
-            self._adopt(judged, unsaved)
+        if row.status == "kept" and judged and judged.header:
+            self._adopt(judged, judged.header, unsaved)
 
     def _row(self, result: SearchResult, fetched: Fetched, judged: Judged | None) -> SightingRow:
         status, reason = self._verdict(result, fetched, judged)
@@ -188,10 +189,7 @@ class ClassStore:
             return "rejected", "forgotten"
         return ("duplicate" if judged.sha256 in self.held else "kept"), ""
 
-    def _adopt(self, judged: Judged, unsaved: "Unsaved") -> None:
-        header = judged.header
-        if header is None:
-            raise ValueError(judged.reason)
+    def _adopt(self, judged: Judged, header: Header, unsaved: "Unsaved") -> None:
         self.held.add(judged.sha256)
         self.wanted -= 1
         self.added += 1

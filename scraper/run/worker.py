@@ -1,6 +1,6 @@
 """Collect one class: its queries, their variants, lost browsers, what need not be loaded again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -12,8 +12,14 @@ from sceneset.progress import Bar
 from scraper.engines.engine import variants_of
 from scraper.http.previews import PreviewFetcher
 from scraper.http.rate_limit import backoff
-from scraper.page_state import PageState
-from scraper.reader import AccessDenied, BrowserLost, ResultsReader, TryLater, Unreachable
+from scraper.reader import (
+    AccessDenied,
+    BrowserLost,
+    PageState,
+    ResultsReader,
+    TryLater,
+    Unreachable,
+)
 from scraper.run.harvest import Harvest, StopReason
 from scraper.run.report import DONE, ClassResult, combined, keep_page
 from scraper.run.session import Run
@@ -89,7 +95,7 @@ class Visit:
             last = attempt == TRIES_TO_REACH - 1
             if wait is None or last or monotonic() + wait > self.deadline:
                 break
-            self.run.sleep(wait)
+            self.run.breaker.sleep(wait)
         return reason
 
     def _harvest(self, reader: ResultsReader, downloader: "Downloader") -> StopReason:
@@ -116,24 +122,26 @@ class Visit:
         return harvest.reason or "end of results"
 
 
+@dataclass
 class Worker:
-    """Collect a class at a time with one reader; a lost browser is replaced."""
+    """Collect a class at a time with one reader; a lost browser is replaced.
 
-    def __init__(self, run: Run, manifest: Manifest) -> None:
-        """Start nothing yet. `manifest` must belong to this thread."""
-        self._run = run
-        self._manifest = manifest
-        self._reader: ResultsReader | None = None
-        self._downloader: Downloader | None = None
-        self._has_started = False
-        self._result = ClassResult()
+    `manifest` must belong to the worker's thread.
+    """
+
+    run: Run
+    manifest: Manifest
+    _reader: ResultsReader | None = None
+    _downloader: "Downloader | None" = None
+    _has_started: bool = False
+    _result: ClassResult = field(default_factory=ClassResult)
 
     def store(self, class_id: int) -> ClassStore:
         """Return what is held and wanted of a class."""
-        run = self._run
+        run = self.run
         return ClassStore(
             dataset=run.dataset,
-            manifest=self._manifest,
+            manifest=self.manifest,
             engine=run.engine.name,
             class_id=class_id,
             run_id=run.run_id,
@@ -145,7 +153,7 @@ class Worker:
 
     def collect(self, scene_class: SceneClass, store: ClassStore, bar: Bar) -> ClassResult:
         """Collect a class; return how it ended. Raises ReaderUnavailable before anything is done."""
-        breaker = self._run.breaker
+        breaker = self.run.breaker
         self._result = result = ClassResult()
         reasons: list[StopReason] = []
         for query in scene_class.queries:
@@ -177,11 +185,11 @@ class Worker:
     ) -> StopReason:
         """Work through a query, then its variants while they bring anything new."""
         pending = self._pending_urls(query, store)
-        deadline = monotonic() + self._run.settings.max_seconds
+        deadline = monotonic() + self.run.settings.max_seconds
         reasons: list[StopReason] = [] if pending else ["end of results"]
         for number, url in pending:
             visit = Visit(
-                run=self._run,
+                run=self.run,
                 result=self._result,
                 scene_class=scene_class,
                 query=query,
@@ -208,7 +216,7 @@ class Worker:
 
     def _pending_urls(self, query: str, store: ClassStore) -> list[tuple[int, str]]:
         """Return number and URL of the searches of a query that have not given all they have."""
-        settings, engine = self._run.settings, self._run.engine
+        settings, engine = self.run.settings, self.run.engine
         plan = [settings.search.requested()]
         if settings.variants:
             plan += variants_of(engine, plan[0])
@@ -216,15 +224,15 @@ class Worker:
         urls = list(enumerate(dict.fromkeys(every)))
         if not settings.resume or store.has_due:
             return urls
-        finished = self._manifest.finished_urls(store.engine, store.class_id)
+        finished = self.manifest.finished_urls(store.engine, store.class_id)
         return [(number, url) for number, url in urls if url not in finished]
 
     def _finish(self, store: ClassStore, url: str) -> None:
-        self._manifest.finish_query(store.engine, store.class_id, url, self._run.run_id)
+        self.manifest.finish_query(store.engine, store.class_id, url, self.run.run_id)
 
     def _visit(self, visit: Visit) -> StopReason:
         """Visit a URL, again with a new browser when one is lost."""
-        store, breaker = visit.store, self._run.breaker
+        store, breaker = visit.store, self.run.breaker
         reason: StopReason = "browser lost"
         lost = 0
         while lost < LOST_IN_A_ROW:
@@ -236,7 +244,7 @@ class Worker:
             except BrowserLost as error:
                 lost = 1 if store.new_results > before else lost + 1
                 visit.trouble = f"the browser was lost: {error}"
-                self._run.say(f"{visit.scene_class.name}: {visit.trouble}")
+                self.run.say(f"{visit.scene_class.name}: {visit.trouble}")
                 self.close()
             if breaker.reason:
                 return breaker.reason
@@ -250,7 +258,7 @@ class Worker:
             self._reader = self._start_reader()
             self._has_started = True
         if self._downloader is None:
-            self._downloader = self._run.launcher.new_downloader(self._reader.user_agent)
+            self._downloader = self.run.new_downloader(self._reader.user_agent)
         return self._reader, self._downloader
 
     def _start_reader(self) -> ResultsReader:
@@ -259,14 +267,13 @@ class Worker:
         Raises BrowserLost when one that had run before does not come up again, ReaderUnavailable
         when only other workers get theirs, BrowserMissingError when nobody does.
         """
-        launcher = self._run.launcher
         try:
-            return launcher.new_reader()
+            return self.run.new_reader()
         except BrowserLost as error:
             if self._has_started:
                 raise
-            if launcher.readers:
+            if self.run.readers:
                 raise ReaderUnavailable(str(error)) from error
-            cure = _CURES[bool(self._run.settings.grid)]
+            cure = _CURES[bool(self.run.settings.grid)]
             problem = f"the browser does not start: {error}"
             raise BrowserMissingError(problem, cure=cure) from error

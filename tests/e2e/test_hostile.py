@@ -14,9 +14,8 @@ from sceneset.errors import BLOCKED, OK, PARTIAL
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome, Output
 from scraper.commands.scrape import scrape
-from scraper.gallery.behaviours import BEHAVIOURS, VINTAGES, Behaviour, Vintage
 from scraper.gallery.server import Gallery, Record, running_gallery
-from scraper.gallery.settings import GallerySettings
+from scraper.gallery.settings import BEHAVIOURS, VINTAGES, Behaviour, GallerySettings, Vintage
 from scraper.settings import ScrapeSettings
 
 pytestmark = pytest.mark.browser

@@ -15,8 +15,7 @@ from scraper.browser.results_page import PageReader
 from scraper.engines.engine import ResultsPage, SearchResult
 from scraper.engines.google_images import GOOGLE_IMAGES
 from scraper.gallery.origin import serving
-from scraper.page_state import PageState
-from scraper.reader import Fetched, ResultBatch
+from scraper.reader import Fetched, PageState, ResultBatch
 from scraper.run.harvest import Harvest, StopReason
 
 PATIENCE_MS = 400
@@ -41,7 +40,7 @@ class Visit:
 def _shared_browser() -> Iterator[Browser]:
     if shutil.which("chromedriver") is None:
         pytest.skip("no chromedriver on the path")
-    browser = Browser(local_driver(choose(None, os.environ, shutil.which)))
+    browser = Browser(*local_driver(choose(None, os.environ, shutil.which)))
     yield browser
     browser.close()
 

@@ -4,8 +4,7 @@ import json
 from math import inf
 
 from scraper.engines.api import ApiEngine, Pages
-from scraper.http.api_results import ApiReader
-from scraper.http.client import BoundedSession, HttpResponse, NoAnswer
+from scraper.http.client import ApiReader, BoundedSession, HttpResponse, NoAnswer
 from scraper.run.harvest import Harvest
 
 ENGINE = ApiEngine(

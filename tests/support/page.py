@@ -157,13 +157,12 @@ def chromium() -> Iterator[Page]:
     from scraper.browser.chromedriver import choose  # noqa: PLC0415  the same
     from scraper.browser.driver import local_driver  # noqa: PLC0415  the same
 
-    started = local_driver(choose(None, os.environ, shutil.which))
-    started.driver.file_detector = UselessFileDetector()  # the files are on the same machine
+    driver, sweep = local_driver(choose(None, os.environ, shutil.which))
+    driver.file_detector = UselessFileDetector()  # the files are on the same machine
     try:
         for domain in ("Log", "Runtime"):
-            started.driver.execute("executeCdpCommand", {"cmd": f"{domain}.enable", "params": {}})
-        yield Page(started.driver)
+            driver.execute("executeCdpCommand", {"cmd": f"{domain}.enable", "params": {}})
+        yield Page(driver)
     finally:
-        started.driver.quit()
-        assert started.sweep is not None
-        started.sweep()
+        driver.quit()
+        sweep()

@@ -12,13 +12,13 @@ from sceneset.dataset import Dataset, create_dataset
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bars
 from sceneset.signals import StopRequest
-from scraper.commands.scrape import collect, make_run
-from scraper.engines.engine import Engine, SearchResult
+from scraper.commands.scrape import collect
+from scraper.engines.engine import ResultsPage, SearchResult
 from scraper.http.client import Downloader
-from scraper.page_state import PageState
-from scraper.reader import Fetched, ResultBatch
+from scraper.reader import Fetched, PageState, ResultBatch
 from scraper.run.report import ClassResult
-from scraper.run.session import CircuitBreaker, Launcher, Run
+from scraper.run.session import CircuitBreaker, Run
+from scraper.run.store import Tombstones
 from scraper.settings import ScrapeSettings
 from support.drawing import draw_jpeg
 
@@ -101,7 +101,7 @@ class NoDownload(Downloader):
         """Nothing is open."""
 
 
-class PlayedLauncher(Launcher):
+class PlayedLauncher:
     """Hand out readers, made by a function."""
 
     def __init__(
@@ -118,18 +118,42 @@ class PlayedLauncher(Launcher):
         self.readers.append(reader)
         return reader
 
+
+@dataclass(kw_only=True)
+class PlayedRun(Run):
+    """A run whose readers are those of a launcher."""
+
+    launcher: PlayedLauncher
+
+    def __post_init__(self) -> None:
+        """Share the launcher's readers."""
+        super().__post_init__()
+        self.readers = self.launcher.readers
+
+    def new_reader(self) -> PlayedReader:
+        """Make one more."""
+        return self.launcher.new_reader()
+
     def new_downloader(self, user_agent: str) -> NoDownload:
         """Return the one download."""
         del user_agent
-        return self.download
-
-    def close_all(self) -> None:
-        """Close them."""
-        for reader in self.readers:
-            reader.close()
+        return self.launcher.download
 
 
-ENGINE = Engine(name="played", template=TEMPLATE, terms="none")
+class PlayedBreaker(CircuitBreaker):
+    """Note how long it is told to sleep, and sleep not at all."""
+
+    def __init__(self, request: StopRequest, sleeps: list[float]) -> None:
+        """Listen."""
+        super().__init__(request)
+        self.sleeps = sleeps
+
+    def sleep(self, seconds: float) -> None:
+        """Note it."""
+        self.sleeps.append(seconds)
+
+
+ENGINE = ResultsPage(name="played", template=TEMPLATE, terms="none", strategies=())
 
 
 @dataclass
@@ -138,7 +162,7 @@ class Stage:
 
     root: Path
     launcher: PlayedLauncher
-    engine: Engine = ENGINE
+    engine: ResultsPage = ENGINE
     sleeps: list[float] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     request: StopRequest = field(default_factory=StopRequest)
@@ -156,24 +180,23 @@ class Stage:
     def _run(
         self, settings: ScrapeSettings, dataset: Dataset, classes: tuple[SceneClass, ...]
     ) -> Iterator[tuple[Run, dict[str, int]]]:
-        self.breaker = CircuitBreaker(self.request)
+        self.breaker = PlayedBreaker(self.request, self.sleeps)
         with Manifest(dataset.manifest_path) as manifest:
             ids = manifest.adopt_classes(classes)
-            run = make_run(
-                settings,
-                dataset,
-                manifest.start_run("scrape", {}, {}),
+            run = PlayedRun(
+                settings=settings,
+                dataset=dataset,
+                run_id=manifest.start_run("scrape", {}, {}),
+                engine=self.engine,
+                tombstones=Tombstones.of(manifest.tombstones()),
                 breaker=self.breaker,
                 say=self.said.append,
-                sleep=self.sleeps.append,
                 launcher=self.launcher,
-                engine=self.engine,
-                tombstones=manifest.tombstones(),
             )
             yield run, ids
 
 
-def stage(tmp_path: Path, pages: dict[str, object], engine: Engine = ENGINE) -> Stage:
+def stage(tmp_path: Path, pages: dict[str, object], engine: ResultsPage = ENGINE) -> Stage:
     """Return a stage with one reader of these pages."""
     reader = PlayedReader(pages)  # type: ignore[arg-type]
     return Stage(tmp_path / "set", PlayedLauncher(lambda: reader), engine)

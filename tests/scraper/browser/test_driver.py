@@ -25,7 +25,7 @@ PAGE = "data:text/html,<title>here</title>"
 def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     choice = choose(None, os.environ, shutil.which)
-    running = Browser(local_driver(choice, patience=3))
+    running = Browser(*local_driver(choice, patience=3))
     running.open(PAGE)
     yield running
     running.close()

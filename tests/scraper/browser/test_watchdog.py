@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from scraper.browser.driver import Watchdog
+from scraper.browser.driver import watchdog
 
 
 def sleeper() -> subprocess.Popen[bytes]:
@@ -20,8 +20,8 @@ def test_whoever_dies_takes_group_and_profile_along(tmp_path: Path) -> None:
     code = f"""
 import os, pathlib, sys
 sys.path.insert(0, {str(Path(__file__).resolve().parents[3])!r})
-from scraper.browser.driver import Watchdog
-watchdog = Watchdog({victim.pid}, pathlib.Path({str(profile)!r}))
+from scraper.browser.driver import watchdog
+guardian = watchdog({victim.pid}, pathlib.Path({str(profile)!r}))
 os.kill(os.getpid(), 9)
 """
     subprocess.run([sys.executable, "-c", code], check=False)
@@ -34,7 +34,7 @@ os.kill(os.getpid(), 9)
 
 def test_a_released_guardian_touches_nothing(tmp_path: Path) -> None:
     victim = sleeper()
-    Watchdog(victim.pid, tmp_path).release()
+    watchdog(victim.pid, tmp_path).communicate(b"\n", timeout=5)
     assert victim.poll() is None
     assert tmp_path.exists()
     victim.kill()

@@ -9,9 +9,8 @@ import pytest
 from support.drawing import draw_jpeg
 from support.gallery import BATCH, COUNT, Serve
 
-from scraper.gallery.behaviours import Behaviour
 from scraper.gallery.server import Gallery, running_gallery
-from scraper.gallery.settings import GallerySettings
+from scraper.gallery.settings import Behaviour, GallerySettings
 
 
 @pytest.fixture(scope="module", name="pictures")

@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sceneset.errors import SettingsError
-from scraper.gallery.behaviours import BEHAVIOURS, VINTAGES, Behaviour, Mix, Vintage, mixed
-from scraper.gallery.settings import GallerySettings
+from scraper.gallery.settings import (
+    BEHAVIOURS,
+    VINTAGES,
+    Behaviour,
+    GallerySettings,
+    Mix,
+    Vintage,
+    mixed,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 NEVER_DRAWN = {"stall", "sorry", "soft-block", "no-results"}

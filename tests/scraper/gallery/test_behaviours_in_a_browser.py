@@ -12,9 +12,8 @@ from selenium.webdriver import Chrome
 from support.drawing import draw_jpeg
 
 from scraper.browser.driver import chromium_options, driver_service
-from scraper.gallery.behaviours import Behaviour
 from scraper.gallery.server import Gallery, running_gallery
-from scraper.gallery.settings import GallerySettings
+from scraper.gallery.settings import Behaviour, GallerySettings
 
 pytestmark = pytest.mark.browser
 

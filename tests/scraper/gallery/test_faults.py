@@ -1,13 +1,14 @@
 import io
+from functools import partial
 
 import pytest
 from PIL import Image
 from support.drawing import draw_jpeg
 
-from scraper.gallery.behaviours import Behaviour, mixed
 from scraper.gallery.catalogue import Catalogue, ServedClass, ServedResult
 from scraper.gallery.faults import BAD, Fault, Previews, verdict
 from scraper.gallery.origin import Answer
+from scraper.gallery.settings import Behaviour, mixed
 
 COUNT = 48
 WHOLE = {"none", "wrong type", "png", "webp", "gif", "copy"}
@@ -22,10 +23,19 @@ PICTURES = [draw_jpeg(number, (120, 90), 60) for number in range(COUNT)]
 
 def _previews(*names: Behaviour) -> tuple[list[ServedResult], Previews]:
     results = tuple(
-        ServedResult("A", n, f"doc{n}", f"thumb{n}", f"https://a.example/{n}", "a.example", "title")
+        ServedResult(
+            "A",
+            n,
+            f"doc{n}",
+            f"thumb{n}",
+            f"https://a.example/{n}",
+            "a.example",
+            "title",
+            partial(PICTURES.__getitem__, n),
+        )
         for n in range(COUNT)
     )
-    catalogue = Catalogue([ServedClass("A", ("A",), results, PICTURES.__getitem__)])
+    catalogue = Catalogue([ServedClass("A", ("A",), results)])
     return list(results), Previews(catalogue, mixed("2026", names))
 
 
@@ -115,7 +125,9 @@ def test_one_preview_in_forty_drips_and_counts_as_timed_out() -> None:
     ],
 )
 def test_what_is_no_useful_picture_is_rejected_with_its_reason(data: bytes, reason: str) -> None:
-    results = (ServedResult("A", 0, "d", "t", "https://a.example/0", "a.example", "title"),)
-    catalogue = Catalogue([ServedClass("A", ("A",), results, lambda _: data)])
+    results = (
+        ServedResult("A", 0, "d", "t", "https://a.example/0", "a.example", "title", lambda: data),
+    )
+    catalogue = Catalogue([ServedClass("A", ("A",), results)])
     preview = Previews(catalogue, mixed("2026", ())).answer(results[0])
     assert verdict(preview, set()) == ("rejected", reason)

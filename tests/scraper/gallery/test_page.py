@@ -5,19 +5,18 @@ import re
 
 import pytest
 
-from scraper.gallery.behaviours import Mix
 from scraper.gallery.catalogue import Catalogue, ServedResult
 from scraper.gallery.faults import Previews, Start
 from scraper.gallery.page import (
     LAYOUTS,
     TEXTS,
-    PageBatch,
     View,
     empty_page,
     later_batch,
     results_page,
     start_page,
 )
+from scraper.gallery.settings import Mix
 
 ITEM = re.compile(r'data-docid="([^"]+)" data-ref-docid="([^"]+)" data-lpage="([^"]+)"')
 COLUMNS, END_TEXT = LAYOUTS["2026"].columns, TEXTS["en"]["end"]
@@ -28,7 +27,7 @@ JPEG = b"\xff\xd8\xff"
 def _results(count: int, title: str = "A title") -> list[ServedResult]:
     return [
         ServedResult(
-            "Beach", n, f"doc{n}", f"thumb{n}", f"https://a.example/{n}", "a.example", title
+            "Beach", n, f"doc{n}", f"thumb{n}", f"https://a.example/{n}", "a.example", title, bytes
         )
         for n in range(count)
     ]
@@ -48,8 +47,8 @@ PREVIEWS = PlayedPreviews(Catalogue([]), Mix())
 
 
 def _page(count: int = 100, eid: str = "page-load-1", title: str = "A title") -> str:
-    batch = PageBatch(0, _results(count, title), PREVIEWS)
-    return results_page("beach", batch, 250, View(eid, "http://127.0.0.1:1"), OPTIONS)
+    view = View(eid, "http://127.0.0.1:1", PREVIEWS)
+    return results_page("beach", _results(count, title), 250, view, OPTIONS)
 
 
 def test_every_result_is_one_item_inside_a_wrapper_with_its_docid() -> None:
@@ -122,14 +121,14 @@ def test_the_end_text_stands_as_an_attribute_from_the_start() -> None:
 
 @pytest.mark.parametrize("title", ['"><script>alert(1)</script>', "a & b <i>"])
 def test_titles_and_queries_are_escaped(title: str) -> None:
-    view = View("x", "http://127.0.0.1:1")
+    view = View("x", "http://127.0.0.1:1", PREVIEWS)
     assert title not in _page(count=3, title=title)
     assert title not in empty_page(title, view)
 
 
 def test_a_later_batch_goes_on_counting_with_the_class_names_of_its_page() -> None:
-    view = View("page-load-1", "http://127.0.0.1:1")
-    batch = later_batch(PageBatch(100, _results(5), PREVIEWS), view)
+    view = View("page-load-1", "http://127.0.0.1:1", PREVIEWS)
+    batch = later_batch(100, _results(5), view)
     assert len(batch["items"]) == 5
     assert list(batch["ldi"]) == [f"dimg_page-load-1_{rank}" for rank in range(100, 105)]
     assert view.names["wrapper"] in batch["items"][0]
@@ -137,7 +136,7 @@ def test_a_later_batch_goes_on_counting_with_the_class_names_of_its_page() -> No
 
 
 def test_the_page_without_results_has_a_search_box_and_no_item() -> None:
-    html = empty_page("nothing at all", View("x", "http://127.0.0.1:1"))
+    html = empty_page("nothing at all", View("x", "http://127.0.0.1:1", PREVIEWS))
     assert 'name="q"' in html
     assert "did not match any image results" in html
     assert "data-docid" not in html
@@ -153,12 +152,11 @@ DEFAULT_DIGESTS = {
 
 
 def test_the_bytes_of_the_default_gallery_never_change() -> None:
-    view = View("page-load-1", "http://127.0.0.1:1")
+    view = View("page-load-1", "http://127.0.0.1:1", PREVIEWS)
     options = {"automatic": 2, "delay_ms": 300}
-    first = PageBatch(0, _results(100, "A title é"), PREVIEWS)
     served = {
-        "page": results_page("beach", first, 250, view, options),
-        "batch": json.dumps(later_batch(PageBatch(100, _results(5, "A title é"), PREVIEWS), view)),
+        "page": results_page("beach", _results(100, "A title é"), 250, view, options),
+        "batch": json.dumps(later_batch(100, _results(5, "A title é"), view)),
         "empty": empty_page("nothing", view),
         "start": start_page(["Beach", "Cat"], view),
     }

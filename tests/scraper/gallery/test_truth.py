@@ -3,14 +3,16 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scraper.gallery.behaviours import Behaviour, mixed
 from scraper.gallery.catalogue import ServedResult
 from scraper.gallery.server import hangs, in_page_order, reachable
+from scraper.gallery.settings import Behaviour, mixed
 
 
 def _results(count: int) -> list[ServedResult]:
     return [
-        ServedResult("A", n, f"d{n}", f"t{n}", f"https://a.example/{n}", "a.example", "title")
+        ServedResult(
+            "A", n, f"d{n}", f"t{n}", f"https://a.example/{n}", "a.example", "title", bytes
+        )
         for n in range(count)
     ]
 

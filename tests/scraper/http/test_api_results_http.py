@@ -6,8 +6,7 @@ from support.api_results import ENGINE, harvested, page
 
 from scraper.gallery.origin import Answer as Served
 from scraper.gallery.origin import Origin, Request, serving
-from scraper.http.api_results import ApiReader, user_agent
-from scraper.http.client import BoundedSession, Limits
+from scraper.http.client import ApiReader, BoundedSession, Limits, user_agent
 from scraper.http.ssrf import Guard
 from scraper.reader import Unreachable
 

@@ -3,9 +3,8 @@ from collections.abc import Sequence
 import pytest
 
 from scraper.engines.engine import SearchResult
-from scraper.page_state import PageState
-from scraper.reader import Fetched, ResultBatch
-from scraper.run.harvest import Harvest, Progress, why_stop
+from scraper.reader import Fetched, PageState, ResultBatch
+from scraper.run.harvest import Harvest, why_stop
 
 
 def results(*names: str) -> tuple[SearchResult, ...]:
@@ -170,10 +169,10 @@ BOTTOM = batch()
 def test_when_to_stop_is_decided_by_what_the_page_shows_and_does(
     quiet: int, last: ResultBatch, reason: str | None
 ) -> None:
-    assert why_stop(Progress(5, quiet, is_late=False), last) == reason
+    assert why_stop(last, wanted=5, quiet_steps=quiet, is_late=False) == reason
 
 
 @pytest.mark.parametrize("last", [MIDDLE, BOTTOM, batch(busy=True), batch(grew=True)])
 def test_target_and_budget_come_before_everything_else(last: ResultBatch) -> None:
-    assert why_stop(Progress(0, 99, is_late=True), last) == "target reached"
-    assert why_stop(Progress(1, 99, is_late=True), last) == "budget"
+    assert why_stop(last, wanted=0, quiet_steps=99, is_late=True) == "target reached"
+    assert why_stop(last, wanted=1, quiet_steps=99, is_late=True) == "budget"

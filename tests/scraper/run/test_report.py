@@ -32,11 +32,9 @@ def written(tmp_path: Path) -> tuple[str, dict[str, object]]:
     results = played.scrape((EVIL, ("Beach",)), ("Night", ("Night",)))
     results[EVIL].last_resorts.add("structure")
     with Manifest(tmp_path / "manifest.db") as manifest:
-        counts = manifest.sighting_counts()
-        ids = {row.name: row.id for row in manifest.classes()}
         outcome = scrape_outcome(
             dataset=tmp_path,
-            counts={name: counts.get(ids[name], {}) for name in results},
+            counts=Dataset(tmp_path).counts(),
             results=results,
             seconds=1.0,
         )

@@ -13,10 +13,11 @@ from support.runs import (
 )
 
 from sceneset.manifest.store import Manifest
-from scraper.engines.engine import Engine, Option
+from scraper.engines.engine import Option, ResultsPage
 from scraper.reader import BrowserLost
 
-WITH_VARIANTS = Engine(
+WITH_VARIANTS = ResultsPage(
+    strategies=(),
     name="played",
     template="https://search.example/?q={query}",
     terms="none",
