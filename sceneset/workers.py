@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from sceneset.errors import SettingsError
 from sceneset.signals import end_with_parent, interrupts_held
@@ -35,6 +35,12 @@ class Result(Generic[Item, Value]):
     item: Item
     value: Value | None = None
     error: Exception | None = None
+
+    def get(self) -> Value:
+        """Return the value. Raises the error."""
+        if self.error is not None:
+            raise self.error
+        return cast("Value", self.value)
 
 
 @dataclass(frozen=True, slots=True)

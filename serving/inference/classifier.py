@@ -14,7 +14,7 @@ from sceneset.images import PictureError, decode, fit, to_array, to_rgb
 from sceneset.workers import map_items
 from serving.inference.engine import top_classes
 from serving.inference.explainer import Explainer
-from serving.inference.model import find_label, find_served, load_engine
+from serving.inference.model import find_served, known_label, load_engine
 from serving.inference.queue import available_cores
 from serving.settings import ModelSettings
 
@@ -60,13 +60,9 @@ class Classifier:
 
     def classify_many(self, pictures: Iterable[Picture], top: int = 3) -> list[list[Label]]:
         """Return what `classify` does for each picture, on all cores."""
-        answers = []
         classify = partial(self.classify, top=top)
-        for result in map_items(classify, pictures, f"threads:{available_cores()}"):
-            if result.value is None:
-                raise result.error or RuntimeError("no answer")
-            answers.append(result.value)
-        return answers
+        results = map_items(classify, pictures, f"threads:{available_cores()}")
+        return [result.get() for result in results]
 
     def tags(self, picture: Picture) -> list[str]:
         """Return one or two capitalised names by the bundle's tag rule, or `Unknown`."""
@@ -79,7 +75,7 @@ class Classifier:
         It is the most probable class by default. Raises UsageError for one that the model does not
         know, MissingInputError for a model without the files for that.
         """
-        label = None if class_name is None else self._label(class_name)
+        label = None if class_name is None else known_label(class_name, self.class_names)
         heat = self._explainer.explain(self._pixels(picture), label).heat
         image = _image(picture)
         whole = over_picture(heat, image.width, image.height, self._bundle.fit)
@@ -88,15 +84,6 @@ class Classifier:
     @cached_property
     def _explainer(self) -> Explainer:
         return Explainer(self._bundle, available_cores())
-
-    def _label(self, class_name: str) -> int:
-        label = find_label(class_name, self.class_names)
-        if label is None:
-            raise UsageError(
-                f"{class_name!r} is no class of this model",
-                cure=f"name one of {', '.join(self.class_names)}",
-            )
-        return label
 
     def _pixels(self, picture: Picture) -> NDArray[np.uint8]:
         """Return what the model sees: uint8[size, size, 3]."""

@@ -9,7 +9,7 @@ from sceneset.bundle.reader import Bundle, find_bundle, open_bundle
 from sceneset.bundle.tag_rule import TagRule
 from sceneset.checksums import file_sha256
 from sceneset.class_names import check_count, read_class_names
-from sceneset.errors import SettingsError
+from sceneset.errors import SettingsError, UsageError
 from serving.inference.engine import Engine, Scaling, read_shape
 from serving.inference.explainer import HEAD_NAME, MODEL_NAME, Explainer
 from serving.inference.interpreter_pool import Background
@@ -154,6 +154,17 @@ def find_label(name: str, class_names: Sequence[str]) -> int | None:
         return class_names.index(name)
     labels = {_fold_case(one): label for label, one in enumerate(class_names)}
     return labels.get(_fold_case(name))
+
+
+def known_label(name: str, class_names: Sequence[str], option: str = "") -> int:
+    """Return the label of a class, whatever its case. Raises UsageError, which names the option."""
+    label = find_label(name, class_names)
+    if label is None:
+        raise UsageError(
+            f"{option}{name!r} is no class of this model",
+            cure=f"name one of {', '.join(class_names)}",
+        )
+    return label
 
 
 def _fold_case(name: str) -> str:
