@@ -14,6 +14,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.http.body import FORM
 from serving.http.errors import HTTPError
 from serving.http.middleware import PAGE_POLICY
 from serving.inference.model import ServedModel
@@ -27,7 +28,6 @@ from serving.protocols.contract import (
     object_of,
     shape_of,
 )
-from serving.protocols.pictures import FORM
 
 
 @dataclass(frozen=True)

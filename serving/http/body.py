@@ -58,6 +58,7 @@ class Reservation:
 
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 MOST_PARTS = 256
+FORM = "multipart/form-data"
 
 
 @dataclass

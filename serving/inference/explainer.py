@@ -20,7 +20,7 @@ from sceneset.bundle.reader import Bundle
 from sceneset.checksums import file_sha256
 from sceneset.errors import DamagedDataError, MissingInputError
 from sceneset.images import decode
-from serving.inference.engine import Loader, model_error
+from serving.inference.engine import make_loader, model_error
 from serving.inference.interpreter_pool import Interpreter, InterpreterPool
 
 # Sides in px. A map's own cells are few, so its picture need not be large.
@@ -65,8 +65,8 @@ class Explainer:
                 self._check_files()
                 head = read_head_file(self._bundle.path(HEAD_NAME))
                 path = self._bundle.path(MODEL_NAME)
-                loader = Loader(path, lambda one: self._check_shapes(one, head))
-                self._loaded = InterpreterPool(loader.load, self._workers), head
+                load = make_loader(path, lambda one: self._check_shapes(one, head))
+                self._loaded = InterpreterPool(load, self._workers), head
             return self._loaded
 
     def load_in(self, executor: Executor) -> None:

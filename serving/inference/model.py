@@ -10,12 +10,12 @@ from sceneset.bundle.tag_rule import TagRule
 from sceneset.checksums import file_sha256
 from sceneset.class_names import check_count, read_class_names
 from sceneset.errors import SettingsError, UsageError
-from serving.inference.engine import Engine, Scaling, read_shape
+from serving.inference.engine import BYTES, Engine, read_shape
 from serving.inference.explainer import HEAD_NAME, MODEL_NAME, Explainer
 from serving.inference.interpreter_pool import Background
 from serving.settings import FILES, ModelSettings, Runtime, ServeSettings, choose_runtime
 
-SCALINGS = {"0..255": Scaling(), "0..1": Scaling(0.0, 1.0), "-1..1": Scaling(-1.0, 1.0)}
+SCALINGS = {"0..255": BYTES, "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
 Fingerprint = tuple[tuple[str, int, int], ...]
 
 
@@ -136,9 +136,9 @@ def _load_file(
             f"--engine onnx cannot run {path}", cure="leave --engine out, or name a bundle"
         )
     names = read_class_names(settings.class_names)
-    shape = read_shape(path)
-    check_count(names, shape.outputs, settings.class_names)
-    bundle = Bundle(path.parent, names, shape.size, settings.fit or "crop", {})
+    size, outputs = read_shape(path)
+    check_count(names, outputs, settings.class_names)
+    bundle = Bundle(path.parent, names, size, settings.fit or "crop", {})
     scaling = SCALINGS[settings.scale or "0..255"]
     engine = Engine(bundle, workers, file=path.name, scaling=scaling, background=background)
     return Loaded(bundle, engine, "litert")

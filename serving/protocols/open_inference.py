@@ -9,7 +9,7 @@ from serving.http.errors import HTTPError, bad_format
 from serving.http.payload import WITH_WEBP, as_list, as_object, parse_json
 from serving.http.tensors import parse_flat_pixels
 from serving.inference.model import ServedModel
-from serving.inference.service import Answers, Encoded, Service
+from serving.inference.service import Answers, Service
 from serving.protocols.contract import (
     ANYTHING,
     COUNT,
@@ -107,8 +107,7 @@ async def _answer(service: Service, model: ServedModel, body: dict[str, Any]) ->
     data = as_list(tensor.get("data"), "'data'")
     kind = tensor.get("datatype")
     if kind == "BYTES":
-        texts = _texts(service, data, shape)
-        pictures = [Encoded(text) for text in texts]
+        pictures = _texts(service, data, shape)
         return await service.classify(pictures, WITH_WEBP, INFER, model=model)
     if kind not in ("FP32", "UINT8"):
         raise bad_format("'datatype' must be BYTES, FP32 or UINT8")

@@ -9,7 +9,7 @@ from serving.http.errors import HTTPError, bad_format
 from serving.http.payload import WITH_WEBP, as_list, as_object, parse_json
 from serving.http.tensors import parse_pixels
 from serving.inference.model import ServedModel
-from serving.inference.service import Answers, Encoded, Service
+from serving.inference.service import Answers, Service
 from serving.protocols.contract import (
     EXAMPLE_PICTURE,
     JSON,
@@ -95,8 +95,7 @@ def check_model(model: ServedModel, request: Request) -> ServedModel:
 async def _answer(service: Service, model: ServedModel, rows: list[Any]) -> Answers:
     if not rows or any(isinstance(row, dict | str) for row in rows):
         service.check_count(len(rows))
-        texts = [row.get("b64") if isinstance(row, dict) else None for row in rows]
-        pictures = [Encoded(text) for text in texts]
+        pictures = [row.get("b64") if isinstance(row, dict) else None for row in rows]
         return await service.classify(pictures, WITH_WEBP, PREDICT, model=model)
     array = parse_pixels(rows, model.size, service.settings.max_images)
     return await service.infer(array, PREDICT, model)
