@@ -26,7 +26,7 @@ from serving.http.errors import HTTPError
 from serving.http.middleware import UNKNOWN_ROUTE, OriginMiddleware, RequestMiddleware
 from serving.inference.memory import set_malloc_thresholds
 from serving.inference.service import Service
-from serving.pages import description_routes, page_routes
+from serving.pages import Page, description_routes, page_routes
 from serving.protocols import (
     model_exchange,
     open_inference,
@@ -67,12 +67,12 @@ def create_app(settings: ServeSettings) -> Starlette:
     for protocol in protocols:
         for route in protocol.routes:
             app.routes.append(_http_route(service, keys, protocol, route))
-    pages = {
+    pages: dict[str, Page | Response] = {
         **description_routes(service, protocols, keys=keys is not None),
         **page_routes(with_start=settings.ui == "page"),
     }
     for path, page in pages.items():
-        app.router.add_route(path, page, methods=["GET"])
+        app.routes.append(HTTPRoute(path, page, methods=["GET"]))
     _add_error_handler(app, service)
     if settings.ui == "gradio":
         from serving.gradio_page import add_gradio  # noqa: PLC0415  an extra

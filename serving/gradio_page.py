@@ -18,7 +18,8 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http.auth import APIKeys
@@ -186,7 +187,7 @@ def add_gradio(app: Starlette, service: Service, keys: APIKeys | None) -> None:
         footer_links=[],
         theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
     )
-    app.router.add_route("/", _to_gradio, methods=["GET"])
+    app.routes.append(Route("/", RedirectResponse(f"{PLACE}/"), methods=["GET"]))
     app.add_middleware(GradioMiddleware, service=service, folder=folder)
 
 
@@ -212,10 +213,6 @@ def build_blocks(gradio: Any, service: Service) -> Any:  # noqa: ANN401  the pac
             classes = gradio.Label(num_top_classes=TOP, label="Most probable")
         picture.change(classify, picture, classes, api_name="classify")
     return blocks
-
-
-async def _to_gradio(_request: Request) -> Response:
-    return RedirectResponse(f"{PLACE}/")
 
 
 def _login(keys: APIKeys) -> Callable[[str, str], bool]:

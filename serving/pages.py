@@ -307,18 +307,14 @@ _TYPES = {
 }
 
 
-def page_routes(*, with_start: bool) -> dict[str, Page]:
+def page_routes(*, with_start: bool) -> dict[str, Response]:
     """Return what stands at each path: `/` and the files below `/page/`."""
     names = [name for name in _TYPES if name != START]
     routes = {f"/page/{name}": _page(name) for name in names}
     return routes | {"/": _page(START)} if with_start else routes
 
 
-def _page(name: str) -> Page:
+def _page(name: str) -> Response:
     data = (_FOLDER / name).read_bytes()
     headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"}
-
-    async def page(_request: Request) -> Response:
-        return Response(data, headers=headers, media_type=_TYPES[name])
-
-    return page
+    return Response(data, headers=headers, media_type=_TYPES[name])

@@ -11,6 +11,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Collection
+from functools import partial
 from ipaddress import ip_address
 from time import perf_counter
 
@@ -31,21 +32,21 @@ class Metrics:
     def __init__(self) -> None:
         """Start at zero, in a registry of its own."""
         self.registry = CollectorRegistry()
-        self.requests = self._counter(
-            "requests", "Requests answered", ("method", "route", "status")
+        counter = partial(Counter, namespace="sceneset", registry=self.registry)
+        histogram = partial(
+            Histogram, namespace="sceneset", buckets=_SECONDS, registry=self.registry
         )
-        self.errors = self._counter(
-            "refusals", "Requests and pictures refused", ("route", "reason")
-        )
-        self.pictures = self._counter("pictures", "Pictures answered", ())
-        self.classes = self._counter("top_class", "Pictures whose first class this is", ("label",))
-        self.unknown = self._counter("unknown", "Pictures for which the tag rule says Unknown", ())
-        self.reloads = self._counter("reloads", "Looks at a newer model", ("outcome",))
-        self.seconds = self._histogram("request_seconds", "Seconds per request", ("route",))
-        self.decode_seconds = self._histogram("decode_seconds", "Seconds to decode a picture", ())
-        self.infer_seconds = self._histogram("infer_seconds", "Seconds in the model", ())
-        self.explain_seconds = self._histogram("explain_seconds", "Seconds to draw a heat map", ())
-        self.wait_seconds = self._histogram("wait_seconds", "Seconds waited for a thread", ())
+        self.requests = counter("requests", "Requests answered", ("method", "route", "status"))
+        self.errors = counter("refusals", "Requests and pictures refused", ("route", "reason"))
+        self.pictures = counter("pictures", "Pictures answered")
+        self.classes = counter("top_class", "Pictures whose first class this is", ("label",))
+        self.unknown = counter("unknown", "Pictures for which the tag rule says Unknown")
+        self.reloads = counter("reloads", "Looks at a newer model", ("outcome",))
+        self.seconds = histogram("request_seconds", "Seconds per request", ("route",))
+        self.decode_seconds = histogram("decode_seconds", "Seconds to decode a picture")
+        self.infer_seconds = histogram("infer_seconds", "Seconds in the model")
+        self.explain_seconds = histogram("explain_seconds", "Seconds to draw a heat map")
+        self.wait_seconds = histogram("wait_seconds", "Seconds waited for a thread")
         self.pending = Gauge(
             "sceneset_pending_pictures", "Pictures waiting or at work", registry=self.registry
         )
@@ -56,22 +57,16 @@ class Metrics:
             registry=self.registry,
         )
 
-    def show_model(self, name: str, version: str, sha256: str) -> None:
-        """Say which model is in service."""
+    def text(self, model: tuple[str, str, str], pending: int) -> bytes:
+        """Return everything in Prometheus' text format.
+
+        With the name, version and SHA-256 of the model in service, and how many pictures wait or
+        are at work.
+        """
+        self.pending.set(pending)
         self.model.clear()
-        self.model.labels(name, version, sha256).set(1)
-
-    def text(self) -> bytes:
-        """Return everything in Prometheus' text format."""
+        self.model.labels(*model).set(1)
         return generate_latest(self.registry)
-
-    def _counter(self, name: str, about: str, labels: tuple[str, ...]) -> Counter:
-        return Counter(f"sceneset_{name}", about, labels, registry=self.registry)
-
-    def _histogram(self, name: str, about: str, labels: tuple[str, ...]) -> Histogram:
-        return Histogram(
-            f"sceneset_{name}", about, labels, buckets=_SECONDS, registry=self.registry
-        )
 
 
 ACCESS = logging.getLogger("serving.access")

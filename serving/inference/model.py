@@ -28,7 +28,6 @@ class ServedModel:
 
     name: str
     version: str
-    path: Path
     sha256: str
     engine: Engine
     explainer: Explainer | None = None
@@ -84,12 +83,11 @@ def load_served(
     bundle = loaded.bundle
     if path.is_file():
         name = settings.name or path.stem
-        return ServedModel(name, "1", path, file_sha256(path), loaded.engine)
+        return ServedModel(name, "1", file_sha256(path), loaded.engine)
     files = bundle.record["files"]
     return ServedModel(
         settings.name or _folder_name(settings.model, path),
         path.name if path.name.isdecimal() else "1",
-        path,
         str(files.get(FILES[loaded.runtime], "")),
         loaded.engine,
         Explainer(bundle, workers) if {MODEL_NAME, HEAD_NAME} <= set(files) else None,

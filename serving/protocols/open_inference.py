@@ -18,6 +18,7 @@ from serving.protocols.contract import (
     TEXT,
     ClientProtocol,
     Route,
+    always,
     error_response,
     json_response,
     list_of,
@@ -30,16 +31,6 @@ INPUT, PROBABILITIES, LABEL = "image", "probabilities", "label"
 INFER = "/v2/models/{name}/infer"
 _BYTE = 255
 _LONGEST_SIDE = 1_000_000
-
-
-async def server(_service: Service, _request: Request) -> Response:
-    """Name the server."""
-    return json_response({"name": "sceneset", "version": "2", "extensions": []})
-
-
-async def live(_service: Service, _request: Request) -> Response:
-    """Say that the process is alive."""
-    return json_response({"live": True})
 
 
 async def ready(service: Service, request: Request) -> Response:
@@ -218,11 +209,15 @@ PROTOCOL = ClientProtocol(
     about="Version 2, as KServe and Triton speak it, in JSON.",
     routes=(
         Route(
-            path="/v2", handler=server, about="Name the server.", answers=_SERVER, needs_key=False
+            path="/v2",
+            handler=always(_SERVER),
+            about="Name the server.",
+            answers=_SERVER,
+            needs_key=False,
         ),
         Route(
             path="/v2/health/live",
-            handler=live,
+            handler=always({"live": True}),
             about="Say that the process is alive.",
             answers={"live": True},
             needs_key=False,
