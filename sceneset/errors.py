@@ -171,6 +171,18 @@ def _missing_extra(error: ModuleNotFoundError) -> SceneSetError | None:
     )
 
 
+@contextmanager
+def extras_named() -> Iterator[None]:
+    """Raise MissingExtraError when the block imports a package of an extra that is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        known = translate_error(error)
+        if known is None:
+            raise
+        raise known from error
+
+
 def _sqlite_error(error: sqlite3.DatabaseError) -> SceneSetError:
     text = str(error)
     if "locked" in text or "busy" in text:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneset.bundle.gradcam import blend, over_picture
-from sceneset.errors import MissingInputError, UsageError
+from sceneset.errors import MissingInputError, UsageError, extras_named
 from sceneset.images import PictureError, decode, fit, to_array, to_rgb
 from sceneset.workers import map_items
 from serving.inference.engine import top_classes
@@ -37,12 +37,13 @@ class Classifier:
     (60, 40)
     """
 
+    @extras_named()
     def __init__(
         self, model: str | Path = "models/scenes", *, class_names: str | Path | None = None
     ) -> None:
         """Load a model's folder, one of its bundles, or a .tflite file with its class names.
 
-        Raises MissingInputError, SettingsError or DamagedDataError, as `serve` does.
+        Raises MissingInputError, SettingsError, MissingExtraError or DamagedDataError, as `serve` does.
         """
         names = None if class_names is None else Path(class_names)
         settings = ModelSettings(model=Path(model), class_names=names)
