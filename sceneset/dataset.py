@@ -73,19 +73,24 @@ class Dataset:
         inside = self.current.exists() and folder.parent == self.versions.resolve()
         return version_number(folder.name) if inside else None
 
-    def version(self, number: int | None = None) -> Path:
+    def version(self, number: int | None = None, *, named: int = 1) -> Path:
         """Return the folder of a published version, by default the current one.
 
-        Raises MissingInputError when there is none.
+        Raises MissingInputError when there is none; its cure lists those of which `named`, one or
+        two, can be named instead.
         """
         known = numbers(self.versions)
         chosen = self.current_number if number is None else number
         if chosen in known:
             return self.versions / str(chosen)
-        listed = ", ".join(map(str, known)) if number is not None else ""
+        enough = number is not None and len(known) >= named
+        listed = ", ".join(map(str, known)) if enough else ""
+        count = "one" if named == 1 else "two"
         raise MissingInputError(
             f"{self.root} has no published version" + ("" if number is None else f" {number}"),
-            cure=f"name one of {listed}" if listed else f"sceneset curate --dataset {self.root}",
+            cure=f"name {count} of {listed}"
+            if listed
+            else f"sceneset curate --dataset {self.root}",
         )
 
     def rows(self, version: int | None = None) -> list[PublishedPicture]:

@@ -129,12 +129,11 @@ class LockedError(SceneSetError):
 class InterruptedRunError(SceneSetError):
     """A signal ended the run; what was finished is kept."""
 
-    def __init__(self, signal_number: int) -> None:
+    def __init__(
+        self, signal_number: int, cure: str = "run the same command again to go on"
+    ) -> None:
         """Take the exit code shells give a process that this signal ended."""
-        super().__init__(
-            "interrupted; everything finished so far is kept",
-            cure="run the same command again to go on",
-        )
+        super().__init__("interrupted; everything finished so far is kept", cure=cure)
         self.exit_code = 128 + signal_number
 
 
@@ -279,6 +278,4 @@ def interrupts(cure: str) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, InterruptedRunError) as error:
         code = getattr(error, "exit_code", 128 + signal.SIGINT)
-        interrupted = InterruptedRunError(code - 128)
-        interrupted.cure = cure
-        raise interrupted from error
+        raise InterruptedRunError(code - 128, cure) from error

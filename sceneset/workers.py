@@ -145,11 +145,8 @@ def _submitted(pool: Executor, function: Callable[[Item], Value], item: Item) ->
 
 def _alone(function: Callable[[Item], Value], item: Item) -> Result[Item, Value]:
     """Run one item in a process of its own, so that the one that kills workers is found."""
-    with _processes(1) as pool:
-        try:
-            return Result(item, pool.submit(function, item).result())
-        except Exception as error:  # noqa: BLE001  a dead worker is this item's failure
-            return Result(item, error=error)
+    with _processes(1) as pool:  # a dead worker is this item's failure
+        return _attempt(lambda one: pool.submit(function, one).result(), item)
 
 
 def _on_ray(
