@@ -16,9 +16,9 @@ from sceneset.errors import PARTIAL, MissingInputError, UsageError
 from sceneset.images import EXTENSIONS, PictureError, encode_jpeg
 from sceneset.progress import STDOUT, Outcome, Output, progress_bars
 from sceneset.workers import map_items
-from serving.inference.engine import top_classes
+from serving.inference.engine import Engine, top_classes
 from serving.inference.explainer import Explainer
-from serving.inference.model import Loaded, find_served, known_label, load_engine
+from serving.inference.model import find_served, known_label, load_engine
 from serving.inference.queue import available_cores
 from serving.settings import ClassifySettings
 
@@ -157,12 +157,12 @@ def classify(
         raise MissingInputError(
             f"nothing to classify: {first.name}: {first.problem}", cure="name a picture file"
         )
-    loaded = load_engine(settings, find_served(settings.model), WORKERS)
-    top = min(settings.top, len(loaded.bundle.class_names))
+    engine = load_engine(settings, find_served(settings.model), WORKERS)
+    top = min(settings.top, len(engine.bundle.class_names))
     paths = [] if settings.explain is None else overlay_paths(sources, settings.explain)
     if settings.csv is not None:
         check_table(settings.csv, sources, paths)
-    answer = _answering(loaded, settings, top)
+    answer = _answering(engine, settings, top)
     if settings.explain is not None:
         make_folder(settings.explain)
     predictions = _predict(answer, sources, paths, output)
@@ -190,13 +190,13 @@ def table(predictions: Sequence[Prediction], top: int) -> str:
 
 
 def _answering(
-    loaded: Loaded, settings: ClassifySettings, top: int
+    engine: Engine, settings: ClassifySettings, top: int
 ) -> Callable[[Source], tuple[Prediction, bytes]]:
     """Return what answers for a file, with a JPEG of where a class was seen when that was asked for."""
-    engine, names = loaded.engine, loaded.bundle.class_names
+    names = engine.bundle.class_names
     chosen = settings.explain_class
     label = known_label(chosen, names, "--explain-class ") if chosen else None
-    explainer = None if settings.explain is None else Explainer(loaded.bundle, WORKERS)
+    explainer = None if settings.explain is None else Explainer(engine.bundle, WORKERS)
     if explainer is not None:
         explainer.load()
 

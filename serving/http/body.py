@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 
+@dataclass
 class MemoryBudget:
     """The bytes of all bodies that are being read or answered, of `most` at once."""
 
-    def __init__(self, most: int) -> None:
-        """Start with none."""
-        self.most = most
-        self.used = 0
+    most: int
+    used: int = 0
 
     @contextmanager
     def reserve(self) -> Iterator["Reservation"]:
@@ -36,23 +35,22 @@ class MemoryBudget:
             self.used -= reservation.size
 
 
+@dataclass
 class Reservation:
     """The bytes of one request's body so far."""
 
-    def __init__(self, budget: MemoryBudget) -> None:
-        """Start with none."""
-        self._budget = budget
-        self.size = 0
+    budget: MemoryBudget
+    size: int = 0
 
     def grow(self, size: int) -> None:
         """Take so many bytes more; a body alone is always let in.
 
         Raises HTTPError (503) when those of all requests would pass the limit.
         """
-        alone = self._budget.used == self.size
-        if not alone and self._budget.used + size > self._budget.most:
+        alone = self.budget.used == self.size
+        if not alone and self.budget.used + size > self.budget.most:
             raise busy("Too many bytes are being answered; try again soon")
-        self._budget.used += size
+        self.budget.used += size
         self.size += size
 
 

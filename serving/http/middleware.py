@@ -10,7 +10,8 @@ import itertools
 import logging
 import re
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
 from time import perf_counter
@@ -83,21 +84,23 @@ PAGE_POLICY = (
 )
 
 
+@dataclass
 class RequestMiddleware:
-    """An ASGI application around the application."""
+    """An ASGI application around the application, which counts into `metrics`.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, pages: frozenset[str]) -> None:
-        """Count into `metrics`; `pages` are paths that are routes of their own."""
-        self._app = app
-        self._metrics = metrics
-        self._pages = pages
-        self._start = secrets.token_hex(4)  # tells this server's numbers from another's
-        self._numbers = itertools.count(1)
+    `pages` are paths that are routes of their own; `start` tells this server's numbers from another's.
+    """
+
+    app: ASGIApp
+    metrics: Metrics
+    pages: frozenset[str]
+    start: str = field(default_factory=partial(secrets.token_hex, 4))
+    numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         request_id = self._request_id(Headers(scope=scope).get("x-request-id"))
         began, statuses = perf_counter(), []
@@ -113,7 +116,7 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self.app(scope, receive, sending)
         except asyncio.CancelledError:  # the server stops, and waits for this request no longer
             if not statuses:
                 await Response(status_code=503, headers=_CLOSE)(scope, receive, sending)
@@ -124,15 +127,15 @@ class RequestMiddleware:
     def _request_id(self, given: str | None) -> str:
         if given and _REQUEST_ID.fullmatch(given):
             return given
-        return f"{self._start}{next(self._numbers):08x}"
+        return f"{self.start}{next(self.numbers):08x}"
 
     def _count(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         # The route's template, never the path: that may hold a key or a name.
-        page = scope["path"] if scope["path"] in self._pages else UNKNOWN_ROUTE
+        page = scope["path"] if scope["path"] in self.pages else UNKNOWN_ROUTE
         route = getattr(scope.get("route"), "path", page)
         method = scope["method"] if scope["method"] in {"GET", "HEAD", "POST"} else "other"
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.seconds.labels(route).observe(seconds)
+        self.metrics.requests.labels(method, route, str(status)).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
         ACCESS.info("%s %s %d %.1f ms %s", method, route, status, 1000 * seconds, request_id)
 
 
@@ -189,23 +192,18 @@ def is_loopback(address: str) -> bool:
     return _is_address(address) and ip_address(address).is_loopback
 
 
+@dataclass(frozen=True)
 class OriginMiddleware:
-    """An ASGI application that lets through what the two checks let through."""
+    """An ASGI application that lets through what the two checks let through.
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        bound: str | None,
-        trusted: Collection[str],
-        error_response: Callable[[str, HTTPError], Response],
-        metrics: Metrics,
-    ) -> None:
-        """Check hosts where a connection came over loopback, unless `bound` is None."""
-        self._app = app
-        self._bound = bound
-        self._trusted = trusted
-        self._error_response = error_response
-        self._metrics = metrics
+    Hosts are checked where a connection came over loopback, unless `bound` is None.
+    """
+
+    app: ASGIApp
+    bound: str | None
+    trusted: Collection[str]
+    error_response: Callable[[str, HTTPError], Response]
+    metrics: Metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -213,17 +211,17 @@ class OriginMiddleware:
             if scope["type"] == "http":
                 self._check(scope)
         except HTTPError as error:
-            self._metrics.errors.labels(UNKNOWN_ROUTE, error.reason).inc()
-            await self._error_response(scope["path"], error)(scope, receive, send)
+            self.metrics.errors.labels(UNKNOWN_ROUTE, error.reason).inc()
+            await self.error_response(scope["path"], error)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         address = (scope.get("server") or ("",))[0]
-        if self._bound is not None and is_loopback(address):
-            check_host(headers.get("host", ""), self._bound, self._trusted)
-        check_origin(scope["method"], headers, self._trusted)
+        if self.bound is not None and is_loopback(address):
+            check_host(headers.get("host", ""), self.bound, self.trusted)
+        check_origin(scope["method"], headers, self.trusted)
 
 
 def _is_same_host(origin: str, host: str) -> bool:

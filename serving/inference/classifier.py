@@ -47,13 +47,13 @@ class Classifier:
         """
         names = None if class_names is None else Path(class_names)
         settings = ModelSettings(model=Path(model), class_names=names)
-        loaded = load_engine(settings, find_served(settings.model), available_cores())
-        self._bundle, self._engine = loaded.bundle, loaded.engine
+        self._engine = load_engine(settings, find_served(settings.model), available_cores())
+        self._bundle = self._engine.bundle
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Return the class names in the order of the outputs."""
-        return self._engine.class_names
+        return self._bundle.class_names
 
     def classify(self, picture: Picture, top: int = 3) -> list[Label]:
         """Return the `top` most probable classes with their probabilities, the first the best."""

@@ -52,9 +52,8 @@ class Engine:
         With `background`, LiteRT has several threads for a job that is alone; see `InterpreterPool`.
         Raises DamagedDataError when it is missing or does not fit.
         """
-        self.class_names = bundle.class_names
-        self.size = bundle.size
-        self._fit = bundle.fit
+        self.bundle = bundle
+        self.runtime = runtime
         self._scaling = scaling
         path = bundle.path(file or FILES[runtime])
         check = partial(_try_out, path, bundle.size, len(bundle.class_names))
@@ -74,7 +73,7 @@ class Engine:
 
     def prepare(self, data: bytes) -> NDArray[np.uint8]:
         """Decode and fit a picture: uint8[size, size, 3]. Raises PictureError."""
-        return load_square(data, self.size, self._fit)
+        return load_square(data, self.bundle.size, self.bundle.fit)
 
     def infer(self, pixels: NDArray[Any], *, alone: bool = False) -> NDArray[np.float32]:
         """Return the probabilities, float32[classes], for pixels in 0..255 [size, size, 3].

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from support.interpreter_pool import LIMIT_S, ONE, Loads, Scene, hold
 from support.served_model import RED, Client, b64
 
-from sceneset.bundle.reader import open_bundle
+from sceneset.bundle.reader import Bundle, open_bundle
 from serving.inference.engine import Engine
 from serving.inference.interpreter_pool import (
     QUIET_S,
@@ -204,7 +204,7 @@ def test_an_engine_swaps_also_when_its_bundle_is_gone(
 class Requested:
     """An engine that notes who is alone, and answers each request when all of it is here."""
 
-    class_names = ("red", "green", "blue")
+    bundle = Bundle(Path(), ("red", "green", "blue"), 32, "crop", {})
 
     def __init__(self, pictures: int) -> None:
         self.alone: list[bool] = []
