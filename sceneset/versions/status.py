@@ -63,18 +63,15 @@ def published(dataset: Dataset) -> dict[str, Any] | None:
         return {
             "number": number,
             "version": data["version"],
-            "splits": split_totals(data["counts"]),
+            "splits": {
+                split: sum(by.get(split, 0) for by in data["counts"].values()) for split in SPLITS
+            },
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedDataError(
             f"{record} cannot be read: {error}",
             cure="remove that version's folder, then run sceneset curate",
         ) from error
-
-
-def split_totals(counts: dict[str, dict[str, int]]) -> dict[str, int]:
-    """Add up class -> split -> number to split -> number."""
-    return {split: sum(by.get(split, 0) for by in counts.values()) for split in SPLITS}
 
 
 def _lines(

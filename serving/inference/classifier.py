@@ -1,7 +1,7 @@
 """Classify pictures in a Python program: what `sceneset.Classifier` is."""
 
 from collections.abc import Iterable
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,7 @@ class Classifier:
         settings = ModelSettings(model=Path(model), class_names=names)
         self._engine = load_engine(settings, find_served(settings.model), available_cores())
         self._bundle = self._engine.bundle
+        self._explainer = Explainer(self._bundle, available_cores())
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -81,10 +82,6 @@ class Classifier:
         image = _image(picture)
         whole = over_picture(heat, image.width, image.height, self._bundle.fit)
         return Image.fromarray(blend(to_array(image), whole))
-
-    @cached_property
-    def _explainer(self) -> Explainer:
-        return Explainer(self._bundle, available_cores())
 
     def _pixels(self, picture: Picture) -> NDArray[np.uint8]:
         """Return what the model sees: uint8[size, size, 3]."""
