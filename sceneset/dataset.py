@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -165,14 +165,12 @@ def run_lock(folder: Path, stage: str, *, shared: bool = False) -> Iterator[None
         os.close(descriptor)
 
 
-@contextmanager
-def reading_versions(dataset: Dataset, stage: str) -> Iterator[None]:
+def reading_versions(dataset: Dataset, stage: str) -> AbstractContextManager[None]:
     """Keep `forget` from taking pictures out of published versions while they are read.
 
     Many may read at once, and `curate` may publish meanwhile. Raises LockedError during a `forget`.
     """
-    with run_lock(dataset.versions.parent, stage, shared=True):
-        yield
+    return run_lock(dataset.versions.parent, stage, shared=True)
 
 
 def next_version(versions: Path) -> int:

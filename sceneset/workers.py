@@ -77,11 +77,10 @@ def map_items(
     workers = parse_executor(executor)
     if workers.kind == "serial":
         return (_attempt(function, item) for item in items)
-    if workers.kind == "threads":
-        return _pooled(function, items, lambda: ThreadPoolExecutor(workers.count), workers.count)
     if workers.kind == "ray":
         return _on_ray(function, items, workers)
-    return _pooled(function, items, lambda: _processes(workers.count), workers.count)
+    make_pool = ThreadPoolExecutor if workers.kind == "threads" else _processes
+    return _pooled(function, items, make_pool, workers.count)
 
 
 def _processes(count: int) -> Executor:
@@ -105,11 +104,11 @@ def _attempt(function: Callable[[Item], Value], item: Item) -> Result[Item, Valu
 def _pooled(
     function: Callable[[Item], Value],
     items: Iterable[Item],
-    make_pool: Callable[[], Executor],
+    make_pool: Callable[[int], Executor],
     count: int,
 ) -> Iterator[Result[Item, Value]]:
     queue = iter(items)
-    pool = make_pool()
+    pool = make_pool(count)
     waiting: deque[tuple[Item, Future[Value]]] = deque()
     try:
         while True:
@@ -125,7 +124,7 @@ def _pooled(
                 pool.shutdown(wait=False, cancel_futures=True)
                 yield from (_alone(function, one) for one in [item, *(i for i, _ in waiting)])
                 waiting.clear()
-                pool = make_pool()
+                pool = make_pool(count)
             except Exception as error:  # noqa: BLE001  one item's failure belongs to its result
                 yield Result(item, error=error)
     finally:

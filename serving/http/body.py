@@ -118,14 +118,14 @@ def form_parts(body: bytes, content_type: str) -> list[Part]:
     return reader.parts
 
 
+@dataclass
 class _FormReader:
     """Collect parts from the parser's callbacks."""
 
-    def __init__(self) -> None:
-        self.parts: list[Part] = []
-        self.ended = False
-        self._name = b""
-        self._value = b""
+    parts: list[Part] = field(default_factory=list)
+    ended: bool = False
+    _name: bytes = b""
+    _value: bytes = b""
 
     def callbacks(self) -> "MultipartCallbacks":
         return {
