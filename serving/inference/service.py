@@ -167,8 +167,10 @@ class Service:
         return await self._run(sources, route, model or self.model, draw)
 
     async def infer(self, arrays: NDArray[np.float32], route: str, model: ServedModel) -> Answers:
-        """Classify pixels in 0..255, float32[N, size, size, 3]. Raises as `classify` does."""
-        self.check_count(len(arrays))
+        """Classify pixels in 0..255, float32[N, size, size, 3], whose number the parser of tensors limits.
+
+        Raises as `classify` does.
+        """
         return await self._run([partial(_as_given, array) for array in arrays], route, model)
 
     async def _run(
