@@ -36,6 +36,7 @@ Each name is imported when it is first used, and with it what its stage needs.
 """
 
 from importlib import import_module
+from inspect import isfunction
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -98,7 +99,13 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first used."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value = getattr(import_module(_HOMES[name]), name)
+    from sceneset.errors import extras_named  # noqa: PLC0415  importing sceneset costs nothing
+
+    with extras_named():
+        value = getattr(import_module(_HOMES[name]), name)
+    if isfunction(value):  # a command, which imports what it needs when it runs
+        value = extras_named()(value)
+    globals()[name] = value
     return value
 
 

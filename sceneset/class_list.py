@@ -98,7 +98,10 @@ def name_problem(name: str) -> str | None:
         (any(_is_control(character) for character in name), "holds a control character"),
         ("/" in name or "\\" in name, "holds a path separator"),
         (name in {".", ".."}, "is not a name"),
-        (all(_is_invisible(character) for character in name), "has no visible character"),
+        (
+            all(unicodedata.category(character)[0] in "CMZ" for character in name),
+            "has no visible character",
+        ),
         (size > MAX_NAME_BYTES, f"is {size} bytes long, more than {MAX_NAME_BYTES}"),
     )
     return next((problem for applies, problem in problems if applies), None)
@@ -128,10 +131,6 @@ def shown(name: str) -> str:
     """Quote a name for a message: control characters escaped, cut when long."""
     quoted = repr(name)
     return quoted if len(quoted) <= _SHOWN_CHARACTERS else f"{quoted[:_SHOWN_CHARACTERS]}...'"
-
-
-def _is_invisible(character: str) -> bool:
-    return unicodedata.category(character)[0] in "CMZ"
 
 
 def _is_control(character: str) -> bool:

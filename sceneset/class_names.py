@@ -4,7 +4,7 @@ import csv
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sceneset.errors import MissingInputError, SettingsError
@@ -81,14 +81,11 @@ def _from_json(path: Path, text: str) -> list[str]:
     return names
 
 
-def _table(text: str) -> Iterator[list[str]]:
-    # With their ends: a name of two lines is then refused, and a quote that is never closed.
-    return csv.reader(text.splitlines(keepends=True), strict=True)
-
-
 def _from_table(path: Path, text: str) -> list[str]:
+    # With their ends: a name of two lines is then refused, and a quote that is never closed.
+    lines = text.splitlines(keepends=True)
     try:
-        header, *rows = [row for row in _table(text) if row] or [[]]
+        header, *rows = [row for row in csv.reader(lines, strict=True) if row] or [[]]
     except csv.Error as error:
         raise SettingsError(f"{path} is no table: {error}", cure=_CURE) from error
     columns = [column.strip().lower() for column in header]

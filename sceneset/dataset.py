@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -73,19 +73,24 @@ class Dataset:
         inside = self.current.exists() and folder.parent == self.versions.resolve()
         return version_number(folder.name) if inside else None
 
-    def version(self, number: int | None = None) -> Path:
+    def version(self, number: int | None = None, *, named: int = 1) -> Path:
         """Return the folder of a published version, by default the current one.
 
-        Raises MissingInputError when there is none.
+        Raises MissingInputError when there is none; its cure lists those of which `named`, one or
+        two, can be named instead.
         """
         known = numbers(self.versions)
         chosen = self.current_number if number is None else number
         if chosen in known:
             return self.versions / str(chosen)
-        listed = ", ".join(map(str, known)) if number is not None else ""
+        enough = number is not None and len(known) >= named
+        listed = ", ".join(map(str, known)) if enough else ""
+        count = "one" if named == 1 else "two"
         raise MissingInputError(
             f"{self.root} has no published version" + ("" if number is None else f" {number}"),
-            cure=f"name one of {listed}" if listed else f"sceneset curate --dataset {self.root}",
+            cure=f"name {count} of {listed}"
+            if listed
+            else f"sceneset curate --dataset {self.root}",
         )
 
     def rows(self, version: int | None = None) -> list[PublishedPicture]:
@@ -160,14 +165,12 @@ def run_lock(folder: Path, stage: str, *, shared: bool = False) -> Iterator[None
         os.close(descriptor)
 
 
-@contextmanager
-def reading_versions(dataset: Dataset, stage: str) -> Iterator[None]:
+def reading_versions(dataset: Dataset, stage: str) -> AbstractContextManager[None]:
     """Keep `forget` from taking pictures out of published versions while they are read.
 
     Many may read at once, and `curate` may publish meanwhile. Raises LockedError during a `forget`.
     """
-    with run_lock(dataset.versions.parent, stage, shared=True):
-        yield
+    return run_lock(dataset.versions.parent, stage, shared=True)
 
 
 def next_version(versions: Path) -> int:

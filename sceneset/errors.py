@@ -129,12 +129,11 @@ class LockedError(SceneSetError):
 class InterruptedRunError(SceneSetError):
     """A signal ended the run; what was finished is kept."""
 
-    def __init__(self, signal_number: int) -> None:
+    def __init__(
+        self, signal_number: int, cure: str = "run the same command again to go on"
+    ) -> None:
         """Take the exit code shells give a process that this signal ended."""
-        super().__init__(
-            "interrupted; everything finished so far is kept",
-            cure="run the same command again to go on",
-        )
+        super().__init__("interrupted; everything finished so far is kept", cure=cure)
         self.exit_code = 128 + signal_number
 
 
@@ -169,6 +168,18 @@ def _missing_extra(error: ModuleNotFoundError) -> SceneSetError | None:
         f"this command needs the package {module}, which is not installed",
         cure=f"pip install -e '.[{EXTRAS[module]}]'",
     )
+
+
+@contextmanager
+def extras_named() -> Iterator[None]:
+    """Raise MissingExtraError when the block imports a package of an extra that is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        known = translate_error(error)
+        if known is None:
+            raise
+        raise known from error
 
 
 def _sqlite_error(error: sqlite3.DatabaseError) -> SceneSetError:
@@ -267,6 +278,4 @@ def interrupts(cure: str) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, InterruptedRunError) as error:
         code = getattr(error, "exit_code", 128 + signal.SIGINT)
-        interrupted = InterruptedRunError(code - 128)
-        interrupted.cure = cure
-        raise interrupted from error
+        raise InterruptedRunError(code - 128, cure) from error

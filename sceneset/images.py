@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 40_000_000
 MAX_BYTES = 20_000_000
@@ -173,7 +173,10 @@ def _opened(data: bytes) -> Image.Image:
     except Exception as error:  # decoders raise whatever their format's damage leads to
         known = data.startswith(_SIGNATURES) or data[8:12] in {b"WEBP", b"avif"}
         reason: Reason = "truncated" if known else "not_a_picture"
-        raise PictureError(reason, str(error) or type(error).__name__) from error
+        # Pillow's own words for a header that it does not know are the address of what it read.
+        unknown = isinstance(error, UnidentifiedImageError)
+        words = "its header cannot be read" if unknown else str(error)
+        raise PictureError(reason, words or type(error).__name__) from error
     if image.width * image.height > MAX_PIXELS:
         raise PictureError("too_large", f"{image.width} x {image.height} px")
     return image

@@ -66,21 +66,20 @@ class Bar:
             self._progress.update(self._task, note=note)
 
 
+@dataclass(frozen=True)
 class Bars:
-    """Progress bars that share the terminal's last lines."""
+    """Progress bars that share the terminal's last lines: drawn on `progress`, or nowhere."""
 
-    def __init__(self, progress: "Progress | None") -> None:
-        """Draw on `progress`, or nowhere."""
-        self._progress = progress
+    progress: "Progress | None"
 
     @property
     def visible(self) -> bool:
         """Say whether anyone sees the bars."""
-        return self._progress is not None
+        return self.progress is not None
 
     def add(self, name: str, total: int | None = None) -> Bar:
         """Add a bar; `total` None means the end is not known."""
-        return Bar(self._progress, name, total)
+        return Bar(self.progress, name, total)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import ctypes
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -40,15 +40,13 @@ def stop_on_request() -> Iterator[StopRequest]:
         yield request
 
 
-@contextmanager
-def terminating() -> Iterator[None]:
+def terminating() -> AbstractContextManager[None]:
     """Let SIGTERM unwind like Ctrl-C does, by InterruptedRunError."""
 
     def stop(number: int, _frame: object) -> NoReturn:
         raise InterruptedRunError(number)
 
-    with handled(stop, signal.SIGTERM):
-        yield
+    return handled(stop, signal.SIGTERM)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from sceneset.errors import SettingsError
 from sceneset.signals import end_with_parent, interrupts_held
@@ -35,6 +35,12 @@ class Result(Generic[Item, Value]):
     item: Item
     value: Value | None = None
     error: Exception | None = None
+
+    def get(self) -> Value:
+        """Return the value. Raises the error."""
+        if self.error is not None:
+            raise self.error
+        return cast("Value", self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +77,10 @@ def map_items(
     workers = parse_executor(executor)
     if workers.kind == "serial":
         return (_attempt(function, item) for item in items)
-    if workers.kind == "threads":
-        return _pooled(function, items, lambda: ThreadPoolExecutor(workers.count), workers.count)
     if workers.kind == "ray":
         return _on_ray(function, items, workers)
-    return _pooled(function, items, lambda: _processes(workers.count), workers.count)
+    make_pool = ThreadPoolExecutor if workers.kind == "threads" else _processes
+    return _pooled(function, items, make_pool, workers.count)
 
 
 def _processes(count: int) -> Executor:
@@ -99,11 +104,11 @@ def _attempt(function: Callable[[Item], Value], item: Item) -> Result[Item, Valu
 def _pooled(
     function: Callable[[Item], Value],
     items: Iterable[Item],
-    make_pool: Callable[[], Executor],
+    make_pool: Callable[[int], Executor],
     count: int,
 ) -> Iterator[Result[Item, Value]]:
     queue = iter(items)
-    pool = make_pool()
+    pool = make_pool(count)
     waiting: deque[tuple[Item, Future[Value]]] = deque()
     try:
         while True:
@@ -119,7 +124,7 @@ def _pooled(
                 pool.shutdown(wait=False, cancel_futures=True)
                 yield from (_alone(function, one) for one in [item, *(i for i, _ in waiting)])
                 waiting.clear()
-                pool = make_pool()
+                pool = make_pool(count)
             except Exception as error:  # noqa: BLE001  one item's failure belongs to its result
                 yield Result(item, error=error)
     finally:
@@ -139,11 +144,8 @@ def _submitted(pool: Executor, function: Callable[[Item], Value], item: Item) ->
 
 def _alone(function: Callable[[Item], Value], item: Item) -> Result[Item, Value]:
     """Run one item in a process of its own, so that the one that kills workers is found."""
-    with _processes(1) as pool:
-        try:
-            return Result(item, pool.submit(function, item).result())
-        except Exception as error:  # noqa: BLE001  a dead worker is this item's failure
-            return Result(item, error=error)
+    with _processes(1) as pool:  # a dead worker is this item's failure
+        return _attempt(lambda one: pool.submit(function, one).result(), item)
 
 
 def _on_ray(

@@ -9,8 +9,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -26,7 +26,7 @@ from serving.http.errors import HTTPError
 from serving.http.middleware import UNKNOWN_ROUTE, OriginMiddleware, RequestMiddleware
 from serving.inference.memory import set_malloc_thresholds
 from serving.inference.service import Service
-from serving.pages import description_routes, page_routes
+from serving.pages import Page, description_routes, page_routes
 from serving.protocols import (
     model_exchange,
     open_inference,
@@ -58,7 +58,7 @@ def create_app(settings: ServeSettings) -> Starlette:
     set_malloc_thresholds()
     keys = read_keys(settings.api_key_file) if settings.api_key_file else None
     service = Service(settings)
-    app = Starlette(lifespan=_lifespan(service))
+    app = Starlette(lifespan=_lifespan, exception_handlers={HTTPException: _answer_refusal})
     app.state.service, app.state.resources = service, ExitStack()
     app.router.redirect_slashes = False
     protocols = PROTOCOLS
@@ -67,13 +67,12 @@ def create_app(settings: ServeSettings) -> Starlette:
     for protocol in protocols:
         for route in protocol.routes:
             app.routes.append(_http_route(service, keys, protocol, route))
-    pages = {
+    pages: dict[str, Page | Response] = {
         **description_routes(service, protocols, keys=keys is not None),
         **page_routes(with_start=settings.ui == "page"),
     }
     for path, page in pages.items():
-        app.router.add_route(path, page, methods=["GET"])
-    _add_error_handler(app, service)
+        app.routes.append(HTTPRoute(path, page, methods=["GET"]))
     if settings.ui == "gradio":
         from serving.gradio_page import add_gradio  # noqa: PLC0415  an extra
 
@@ -103,23 +102,19 @@ def _http_route(
     return HTTPRoute(route.path, endpoint, methods=[route.method])
 
 
-def _add_error_handler(app: Starlette, service: Service) -> None:
+async def _answer_refusal(request: Request, error: Exception) -> Response:
     """Answer errors of starlette's own, such as for a path without a route."""
-
-    async def handle(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        headers = dict(getattr(error, "headers", None) or {})
-        words = {404: "There is nothing at this address", 405: "This address takes another method"}
-        ours = HTTPError(
-            status,
-            "not_allowed" if status == 405 else "not_found",  # noqa: PLR2004  the HTTP status
-            words.get(status, "The request cannot be answered"),
-            headers=tuple(headers.items()),
-        )
-        service.metrics.errors.labels(UNKNOWN_ROUTE, ours.reason).inc()
-        return _error_response(request.url.path, ours)
-
-    app.add_exception_handler(HTTPException, handle)
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(getattr(error, "headers", None) or {})
+    words = {404: "There is nothing at this address", 405: "This address takes another method"}
+    ours = HTTPError(
+        status,
+        "not_allowed" if status == 405 else "not_found",  # noqa: PLR2004  the HTTP status
+        words.get(status, "The request cannot be answered"),
+        headers=tuple(headers.items()),
+    )
+    request.app.state.service.metrics.errors.labels(UNKNOWN_ROUTE, ours.reason).inc()
+    return _error_response(request.url.path, ours)
 
 
 def _error_response(path: str, error: HTTPError) -> Response:
@@ -150,31 +145,29 @@ def _add_origin_checks(app: Starlette, service: Service, *, keys: bool) -> None:
         )
 
 
-def _lifespan(service: Service) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
-        def start(work: Coroutine[None, None, None]) -> None:
-            task = loop.create_task(work)
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+    def start(work: Coroutine[None, None, None]) -> None:
+        task = loop.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
-        # Only the main thread may; where there is none, the folder is still watched.
-        with suppress(ValueError, RuntimeError):
-            loop.add_signal_handler(signal.SIGHUP, lambda: start(service.reload()))
-        if service.settings.watch:
-            start(service.watch())
-        yield
-        for task in tasks:
-            task.cancel()
-        with suppress(ValueError, RuntimeError):
-            loop.remove_signal_handler(signal.SIGHUP)
-        service.reloader.thread.shutdown()
-        service.queue.close()
-        app.state.resources.close()
-
-    return lifespan
+    # Only the main thread may; where there is none, the folder is still watched.
+    with suppress(ValueError, RuntimeError):
+        loop.add_signal_handler(signal.SIGHUP, lambda: start(service.reload()))
+    if service.settings.watch:
+        start(service.watch())
+    yield
+    for task in tasks:
+        task.cancel()
+    with suppress(ValueError, RuntimeError):
+        loop.remove_signal_handler(signal.SIGHUP)
+    service.reloader.thread.shutdown()
+    service.queue.close()
+    app.state.resources.close()
 
 
 def __getattr__(name: str) -> Starlette:

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,8 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http.auth import APIKeys
@@ -45,24 +47,26 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _KEPT_FIELDS = {"session_hash": str, "event_id": str, "fn_index": int, "trigger_id": int}
 
 
+@dataclass(frozen=True)
 class GradioMiddleware:
-    """An ASGI application that lets through what Gradio's page needs, and reaches no other host."""
+    """An ASGI application that lets through what Gradio's page needs, and reaches no other host.
 
-    def __init__(self, app: ASGIApp, service: Service, folder: Path) -> None:
-        """Wrap an application whose uploads go into `folder`, without links in its path."""
-        self._app = app
-        self._service = service
-        self._folder = folder
+    It wraps an application whose uploads go into `folder`, without links in its path.
+    """
+
+    app: ASGIApp
+    service: Service
+    folder: Path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http" or not scope["path"].startswith(f"{PLACE}/"):
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         try:
             await self._answer(Request(scope, receive), _with_policy(send))
         except HTTPError as error:
-            self._service.metrics.errors.labels(PLACE, error.reason).inc()
+            self.service.metrics.errors.labels(PLACE, error.reason).inc()
             await problem_response(error)(scope, receive, send)
 
     async def _answer(self, request: Request, send: Send) -> None:
@@ -70,29 +74,29 @@ class GradioMiddleware:
         if "://" in path:
             raise HTTPError(404, "not_found", "Nothing is fetched from other hosts")
         if request.method in _READING:
-            await self._app(request.scope, request.receive, send)
+            await self.app(request.scope, request.receive, send)
             return
         if path not in {_UPLOAD, *_CALLS, *_OTHERS}:
             raise HTTPError(404, "not_found", "There is nothing at this address")
-        with self._service.memory.reserve() as reservation:
+        with self.service.memory.reserve() as reservation:
             body = await self._checked_body(request, path, reservation)
             # In place: what counts requests reads the route from this scope afterwards.
             MutableHeaders(scope=request.scope)["Content-Length"] = str(len(body))
-            await self._app(request.scope, _replayed(request, body), send)
+            await self.app(request.scope, _replayed(request, body), send)
 
     async def _checked_body(self, request: Request, path: str, reservation: Reservation) -> bytes:
         """Return a body within its limit: an upload as it came, a call written anew."""
-        settings, limit = self._service.settings, SMALL
+        settings, limit = self.service.settings, SMALL
         if path == _UPLOAD:
             limit = settings.max_body
-            kept = await asyncio.to_thread(sweep, self._folder, time() - KEPT)
+            kept = await asyncio.to_thread(sweep, self.folder, time() - KEPT)
             if kept >= settings.max_bodies:
                 raise busy("Too many pictures were uploaded within a minute; try again soon", KEPT)
         limit = min(settings.max_body, limit)
         body = await read_body(request, limit, settings.receive, reservation)
         if path not in _CALLS:
             return body
-        return json.dumps(call_of(parse_json(body), self._folder)).encode()
+        return json.dumps(call_of(parse_json(body), self.folder)).encode()
 
 
 def call_of(value: object, folder: Path) -> dict[str, object]:
@@ -186,7 +190,7 @@ def add_gradio(app: Starlette, service: Service, keys: APIKeys | None) -> None:
         footer_links=[],
         theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
     )
-    app.router.add_route("/", _to_gradio, methods=["GET"])
+    app.routes.append(Route("/", RedirectResponse(f"{PLACE}/"), methods=["GET"]))
     app.add_middleware(GradioMiddleware, service=service, folder=folder)
 
 
@@ -212,10 +216,6 @@ def build_blocks(gradio: Any, service: Service) -> Any:  # noqa: ANN401  the pac
             classes = gradio.Label(num_top_classes=TOP, label="Most probable")
         picture.change(classify, picture, classes, api_name="classify")
     return blocks
-
-
-async def _to_gradio(_request: Request) -> Response:
-    return RedirectResponse(f"{PLACE}/")
 
 
 def _login(keys: APIKeys) -> Callable[[str, str], bool]:

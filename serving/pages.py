@@ -1,6 +1,5 @@
 """Make the pages: /openapi.json and /docs from the routes themselves, and the page at `/`."""
 
-import html
 import json
 import re
 import shlex
@@ -14,6 +13,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.http.body import FORM
 from serving.http.errors import HTTPError
 from serving.http.middleware import PAGE_POLICY
 from serving.inference.model import ServedModel
@@ -27,7 +27,6 @@ from serving.protocols.contract import (
     object_of,
     shape_of,
 )
-from serving.protocols.pictures import FORM
 
 
 @dataclass(frozen=True)
@@ -210,20 +209,7 @@ def openapi_schema(
     return {"openapi": "3.1.0", "info": info, "paths": paths, **components}
 
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>API of {title}</title>
-<link rel="icon" href="/page/icon.svg">
-<link rel="stylesheet" href="/page/page.css">
-<main class="docs">
-<h1>API of {title}</h1>
-<p>Machine-readable: <a href="/openapi.json">openapi.json</a>. {words}</p>
-{sections}
-</main>
-</html>
-"""
+_FOLDER = Path(__file__).resolve().parent / "page"
 _KEY = ' -H "X-API-Key: $KEY"'
 
 
@@ -235,14 +221,19 @@ def docs_page(
     `base_url` is where the server answers, as http://127.0.0.1:8000; `keys` says whether the
     routes ask for a key.
     """
-    sections = (
-        _section(protocol, facts, base_url, _KEY if keys else "")
-        for protocol in fill_protocols(protocols, facts)
+    from jinja2 import Environment, FileSystemLoader  # noqa: PLC0415  only this page needs it
+
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    words = "In the lines to try, photo.jpg is a picture of yours."
-    if keys:
-        words = f"Requests need a key: the header X-API-Key. {words}"
-    return _PAGE.format(title=html.escape(title), sections="\n".join(sections), words=words)
+    key = _KEY if keys else ""
+    environment.filters |= {
+        "fill": lambda path: fill(path, facts),
+        "curl": lambda routes: curl_line(routes, facts, base_url, key),
+        "text": _text,
+    }
+    described = fill_protocols(protocols, facts)
+    return environment.get_template("docs.html").render(title=title, keys=keys, protocols=described)
 
 
 def curl_line(routes: Sequence[Route], facts: ModelFacts, base_url: str, key: str = "") -> str:
@@ -264,35 +255,6 @@ def _sent(takes: Mapping[str, object]) -> str:
     form = takes.get(FORM)
     names = form if isinstance(form, Mapping) else ()
     return "".join(f" -F {name}=@photo.jpg" for name in names)
-
-
-def _section(protocol: ClientProtocol, facts: ModelFacts, base_url: str, key: str) -> str:
-    routes = "\n".join(_described(route, facts) for route in protocol.routes)
-    line = html.escape(curl_line(protocol.routes, facts, base_url, key), quote=False)
-    return (
-        f"<section>\n<h2>{html.escape(protocol.name)}</h2>\n<p>{html.escape(protocol.about)}</p>\n"
-        f"<p>Try: <code>{line}</code></p>\n{routes}\n</section>"
-    )
-
-
-def _described(route: Route, facts: ModelFacts) -> str:
-    lines = [
-        f"<h3><code>{route.method} {html.escape(fill(route.path, facts))}</code></h3>",
-        f"<p>{html.escape(route.about)}</p>",
-    ]
-    for name, about in route.query.items():
-        needed = " (required)" if name in route.required else ""
-        lines.append(f"<p><code>?{name}</code>{needed} {html.escape(about)}</p>")
-    for kind, example in route.takes.items():
-        lines.append(f"<p>Takes {kind}: <code>{html.escape(_text(example))}</code></p>")
-    if route.answers is None and route.answers_as != JSON:
-        lines.append(f"<p>Answers {route.answers_as}</p>")
-    if route.answers is not None:
-        lines.append(f"<p>Answers <code>{html.escape(_text(route.answers))}</code></p>")
-    for case, example in route.examples.items():
-        shown = f"<code>{html.escape(_text(example))}</code>"
-        lines.append(f"<p>Answers, {html.escape(case)}: {shown}</p>")
-    return "\n".join(lines)
 
 
 def _text(example: object) -> str:
@@ -336,7 +298,6 @@ def model_facts(model: ServedModel) -> ModelFacts:
     return ModelFacts(model.name, model.version, len(names), names[0], model.size)
 
 
-_FOLDER = Path(__file__).resolve().parent / "page"
 START = "index.html"
 _TYPES = {
     "index.html": "text/html",
@@ -346,18 +307,14 @@ _TYPES = {
 }
 
 
-def page_routes(*, with_start: bool) -> dict[str, Page]:
+def page_routes(*, with_start: bool) -> dict[str, Response]:
     """Return what stands at each path: `/` and the files below `/page/`."""
     names = [name for name in _TYPES if name != START]
     routes = {f"/page/{name}": _page(name) for name in names}
     return routes | {"/": _page(START)} if with_start else routes
 
 
-def _page(name: str) -> Page:
+def _page(name: str) -> Response:
     data = (_FOLDER / name).read_bytes()
     headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"}
-
-    async def page(_request: Request) -> Response:
-        return Response(data, headers=headers, media_type=_TYPES[name])
-
-    return page
+    return Response(data, headers=headers, media_type=_TYPES[name])

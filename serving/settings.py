@@ -4,34 +4,29 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from sceneset.errors import MissingExtraError, MissingInputError, SettingsError
+from sceneset.errors import EXTRAS, MissingExtraError, MissingInputError, SettingsError
 
 Runtime = Literal["litert", "onnx"]
 RuntimeName = Literal["auto", "litert", "onnx"]
 FILES: dict[Runtime, str] = {"litert": "model.tflite", "onnx": "model.onnx"}
 PACKAGES: dict[Runtime, str] = {"litert": "ai_edge_litert", "onnx": "onnxruntime"}
-_EXTRAS: dict[Runtime, str] = {"litert": "serve", "onnx": "onnx"}
-
-
-def is_installed(package: str) -> bool:
-    """Say whether a package can be imported, without importing it."""
-    return find_spec(package) is not None
 
 
 def choose_runtime(
-    requested: RuntimeName, folder: Path, installed: Callable[[str], bool] = is_installed
+    requested: RuntimeName, folder: Path, installed: Callable[[str], object] = find_spec
 ) -> Runtime:
     """Return what runs the model in a bundle's folder.
 
     `auto` is LiteRT, which needs less memory at the same rate; ONNX Runtime where LiteRT or its
     file is missing and ONNX Runtime's file is there. Raises MissingInputError when the bundle lacks
-    the file that was asked for, MissingExtraError when the package is not installed.
+    the file that was asked for, MissingExtraError when the package is not installed; `installed`
+    says something true of one that is.
     """
     if requested == "auto":
         return _automatic(folder, installed)
@@ -44,7 +39,7 @@ def choose_runtime(
     return requested
 
 
-def _automatic(folder: Path, installed: Callable[[str], bool]) -> Runtime:
+def _automatic(folder: Path, installed: Callable[[str], object]) -> Runtime:
     """Return the first that can run; else say what the first whose file is there needs."""
     present: list[Runtime] = [one for one, file in FILES.items() if (folder / file).is_file()]
     for runtime in present:
@@ -55,11 +50,11 @@ def _automatic(folder: Path, installed: Callable[[str], bool]) -> Runtime:
     return "litert"  # whose loader says that the file is missing
 
 
-def _check_package(runtime: Runtime, what: str, installed: Callable[[str], bool]) -> None:
+def _check_package(runtime: Runtime, what: str, installed: Callable[[str], object]) -> None:
     if not installed(PACKAGES[runtime]):
         raise MissingExtraError(
             f"{what} needs the package {PACKAGES[runtime]}, which is not installed",
-            cure=f"pip install -e '.[{_EXTRAS[runtime]}]'",
+            cure=f"pip install -e '.[{EXTRAS[PACKAGES[runtime]]}]'",
         )
 
 
@@ -92,10 +87,7 @@ def normal_origin(origin: str) -> str:
 def _normal_host(host: str) -> str:
     if not host.startswith("["):
         return host.encode("idna").decode("ascii")  # UnicodeError, a ValueError, for what is none
-    try:
-        return f"[{IPv6Address(host[1:-1]).compressed}]"
-    except AddressValueError as error:
-        raise ValueError(host) from error
+    return f"[{IPv6Address(host[1:-1]).compressed}]"  # AddressValueError is a ValueError too
 
 
 ScaleName = Literal["0..255", "0..1", "-1..1"]

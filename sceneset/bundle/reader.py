@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sceneset.bundle.tag_rule import TagRule, read_tag_rule
-from sceneset.checksums import file_sha256
+from sceneset.checksums import file_problem
 from sceneset.class_names import read_class_names
 from sceneset.errors import DamagedDataError, MissingInputError, SettingsError
 from sceneset.images import Fit, fit_of
@@ -82,7 +82,9 @@ def open_bundle(model: Path) -> Bundle:
         record = json.loads((folder / BUNDLE_NAME).read_text(encoding="utf-8"))
         expected: dict[str, str] = dict(record["files"])
         for name, digest in expected.items():
-            _check(folder / name, name, digest)
+            problem = file_problem(folder / name, digest, "is not the file that was exported")
+            if problem:
+                raise _altered(folder, f"{name} {problem}")
         _refuse_added(folder, set(expected))
         preprocess = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
         names = read_class_names(folder / "class_names.json")
@@ -100,13 +102,6 @@ def _stated_rule(folder: Path, record: dict[str, Any]) -> TagRule:
     if "tag_rule" in record or not metrics.is_file():
         return read_tag_rule(record.get("tag_rule"))
     return read_tag_rule(json.loads(metrics.read_bytes()).get("tags", {}).get("rule"))
-
-
-def _check(path: Path, name: str, digest: str) -> None:
-    if not path.is_file():
-        raise _altered(path.parent, f"{name} is missing")
-    if file_sha256(path) != digest:
-        raise _altered(path.parent, f"{name} is not the file that was exported")
 
 
 def _refuse_added(folder: Path, listed: set[str]) -> None:

@@ -63,18 +63,15 @@ def published(dataset: Dataset) -> dict[str, Any] | None:
         return {
             "number": number,
             "version": data["version"],
-            "splits": split_totals(data["counts"]),
+            "splits": {
+                split: sum(by.get(split, 0) for by in data["counts"].values()) for split in SPLITS
+            },
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedDataError(
             f"{record} cannot be read: {error}",
             cure="remove that version's folder, then run sceneset curate",
         ) from error
-
-
-def split_totals(counts: dict[str, dict[str, int]]) -> dict[str, int]:
-    """Add up class -> split -> number to split -> number."""
-    return {split: sum(by.get(split, 0) for by in counts.values()) for split in SPLITS}
 
 
 def _lines(
@@ -108,22 +105,13 @@ Kind = TypeVar("Kind")
 Pair = tuple[PublishedPicture, PublishedPicture]
 
 
-@dataclass(frozen=True)
-class VersionsDiff:
-    """All changes between two versions, sorted by class and file; pairs are before and after."""
+def compare(
+    before: Iterable[PublishedPicture], after: Iterable[PublishedPicture]
+) -> tuple[dict[str, list[Any]], int]:
+    """Return the changes of two versions by their kind, sorted by class and file; how many have none.
 
-    came: list[PublishedPicture]
-    went: list[PublishedPicture]
-    changed_class: list[Pair]
-    changed_split: list[Pair]
-    unchanged: int
-
-
-def compare(before: Iterable[PublishedPicture], after: Iterable[PublishedPicture]) -> VersionsDiff:
-    """Compare two versions picture by picture, by SHA-256.
-
-    A picture may stand under several classes: those it leaves and those it enters are paired in
-    order of name, and what is left over went or came.
+    Pictures are compared by SHA-256. One may stand under several classes: those it leaves and those
+    it enters are paired in order of name, and what is left over went or came.
     """
     old, new = _by_content(before), _by_content(after)
     came: list[PublishedPicture] = []
@@ -139,13 +127,13 @@ def compare(before: Iterable[PublishedPicture], after: Iterable[PublishedPicture
         went += left_only[len(right_only) :]
         came += right_only[len(left_only) :]
     moved = [(one, other) for one, other in kept if one.split != other.split]
-    return VersionsDiff(
-        came=sorted(came, key=_place),
-        went=sorted(went, key=_place),
-        changed_class=sorted(relabelled, key=_places),
-        changed_split=sorted(moved, key=_places),
-        unchanged=len(kept) - len(moved),
-    )
+    changes: dict[str, list[Any]] = {
+        "came": [_one(picture) for picture in sorted(came, key=_place)],
+        "went": [_one(picture) for picture in sorted(went, key=_place)],
+        "changed_class": [_both(*pair) for pair in sorted(relabelled, key=_places)],
+        "changed_split": [_both(*pair) for pair in sorted(moved, key=_places)],
+    }
+    return changes, len(kept) - len(moved)
 
 
 def _by_content(pictures: Iterable[PublishedPicture]) -> dict[str, dict[str, PublishedPicture]]:
@@ -169,20 +157,14 @@ def diff_versions(dataset: Dataset, pair: tuple[int, int]) -> dict[str, Any]:
 
     Raises MissingInputError when there is no such version, DamagedDataError when one cannot be read.
     """
-    folders = [dataset.version(number) for number in pair]
+    folders = [dataset.version(number, named=len(pair)) for number in pair]
     pictures = [read_pictures(folder) for folder in folders]
     records = [read_record(folder) or {} for folder in folders]
-    diff = compare(*pictures)
-    changes: dict[str, list[Any]] = {
-        "came": [_one(picture) for picture in diff.came],
-        "went": [_one(picture) for picture in diff.went],
-        "changed_class": [_both(*change) for change in diff.changed_class],
-        "changed_split": [_both(*change) for change in diff.changed_split],
-    }
+    changes, unchanged = compare(*pictures)
     return {
         "from": _side(pair[0], records[0], pictures[0]),
         "to": _side(pair[1], records[1], pictures[1]),
-        "counts": {k: len(v) for k, v in changes.items()} | {"unchanged": diff.unchanged},
+        "counts": {k: len(v) for k, v in changes.items()} | {"unchanged": unchanged},
         "classes": _classes(*(_kind(record, "class_names", list) for record in records)),
         "settings": _settings(*(_kind(record, "settings", dict) for record in records)),
         **changes,

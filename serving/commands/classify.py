@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -15,10 +15,10 @@ from sceneset.atomic import own_stream, write_file
 from sceneset.errors import PARTIAL, MissingInputError, UsageError
 from sceneset.images import EXTENSIONS, PictureError, encode_jpeg
 from sceneset.progress import STDOUT, Outcome, Output, progress_bars
-from sceneset.workers import Result, map_items
-from serving.inference.engine import top_classes
+from sceneset.workers import map_items
+from serving.inference.engine import Engine, top_classes
 from serving.inference.explainer import Explainer
-from serving.inference.model import Loaded, find_label, find_served, load_engine
+from serving.inference.model import find_served, known_label, load_engine
 from serving.inference.queue import available_cores
 from serving.settings import ClassifySettings
 
@@ -55,38 +55,31 @@ def printable_name(name: str) -> str:
 
 
 def _sources(word: str) -> Iterator[Source]:
-    path = Path(word)
+    path, name = Path(word), printable_name(word)
     if not word:  # a variable of the shell that was not set; Path takes it for this folder
-        yield Source(word, problem="the name is empty")
+        yield Source(name, problem="the name is empty")
     elif any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
-        yield Source(printable_name(word), problem="the name is too long")
+        yield Source(name, problem="the name is too long")
     elif path.is_dir():
-        yield from _pictures_in(path) or [
-            Source(printable_name(word), problem="no picture files in this folder")
-        ]
+        pictures = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+        found = _files(map(str, sorted(pictures)))
+        yield from found or [Source(name, problem="no picture files in this folder")]
     elif path.exists() and not path.is_file() and word != STDIN:
-        yield Source(printable_name(word), problem="is a pipe or a device, no picture file")
+        yield Source(name, problem="is a pipe or a device, no picture file")
     elif path.exists() or not glob.has_magic(word):
-        yield Source(printable_name(word), path)
+        yield Source(name, path)
     else:
-        yield from _matches(word) or [Source(printable_name(word), problem="matches no file")]
+        matches = sorted(glob.glob(word, recursive=True))  # noqa: PTH207  the pattern may be absolute
+        found = _files(matches, explained=EXPLAINED in word)
+        yield from found or [Source(name, problem="matches no file")]
 
 
-def _matches(pattern: str) -> list[Source]:
-    names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  the pattern may be absolute
+def _files(names: Iterable[str], *, explained: bool = False) -> list[Source]:
+    """Return the files among what these names name; what --explain wrote only when asked for."""
     return [
         Source(printable_name(name), Path(name))
         for name in names
-        if Path(name).is_file() and (EXPLAINED in pattern or not name.endswith(EXPLAINED))
-    ]
-
-
-def _pictures_in(folder: Path) -> list[Source]:
-    files = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    return [
-        Source(printable_name(str(path)), path)
-        for path in sorted(files)
-        if not path.name.endswith(EXPLAINED)
+        if Path(name).is_file() and (explained or not name.endswith(EXPLAINED))
     ]
 
 
@@ -104,7 +97,8 @@ def overlay_paths(sources: Sequence[Source], folder: Path) -> list[Path]:
     taken = {real(source.path) for source in sources if source.path}
     paths = []
     for source in sources:
-        stem = _shortened(Path(source.name).stem)
+        # At most 200 bytes, not cut inside a character.
+        stem = Path(source.name).stem.encode()[:_LONGEST_STEM].decode("utf-8", "ignore")
         number, path = 1, real(folder) / f"{stem}{EXPLAINED}"
         while path in taken:
             number += 1
@@ -140,55 +134,11 @@ def real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _shortened(stem: str) -> str:
-    """Return a stem of at most 200 bytes, not cut inside a character."""
-    data = os.fsencode(stem)
-    if len(data) <= _LONGEST_STEM:
-        return stem
-    return data[:_LONGEST_STEM].decode("utf-8", "ignore")
-
-
-def label_of(name: str, class_names: Sequence[str]) -> int | None:
-    """Return the label of a class whatever its case, None for no name. Raises UsageError."""
-    if not name:
-        return None
-    label = find_label(name, class_names)
-    if label is None:
-        raise UsageError(
-            f"--explain-class {name!r} is no class of this model",
-            cure=f"name one of {', '.join(class_names)}",
-        )
-    return label
-
-
 WORKERS = available_cores()
 OVERLAY_QUALITY = 90
 _DEFAULTS = ClassifySettings()
-Label = tuple[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What one file shows, the most probable class first; or why that cannot be said.
-
-    `explained` is the picture that shows where, when that was asked for.
-    """
-
-    file: str
-    labels: tuple[Label, ...] = ()
-    error: str = ""
-    explained: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the models say of a picture: the classes, and a JPEG of where, when asked for."""
-
-    labels: tuple[Label, ...]
-    overlay: bytes = b""
-
-
-Answering = Callable[[Source], Answer]
+# What --json prints of a file: `file` with `labels` and perhaps `explained`, or with `error`.
+Prediction = dict[str, Any]
 
 
 def classify(
@@ -207,15 +157,15 @@ def classify(
         raise MissingInputError(
             f"nothing to classify: {first.name}: {first.problem}", cure="name a picture file"
         )
-    loaded = load_engine(settings, find_served(settings.model), WORKERS)
-    top = min(settings.top, len(loaded.bundle.class_names))
+    engine = load_engine(settings, find_served(settings.model), WORKERS)
+    top = min(settings.top, len(engine.bundle.class_names))
     paths = [] if settings.explain is None else overlay_paths(sources, settings.explain)
     if settings.csv is not None:
         check_table(settings.csv, sources, paths)
-    answering = _answering(loaded, settings, top)
+    answer = _answering(engine, settings, top)
     if settings.explain is not None:
         make_folder(settings.explain)
-    predictions = _predict(answering, sources, paths, output)
+    predictions = _predict(answer, sources, paths, output)
     if settings.csv is not None:
         write_file(settings.csv, table(predictions, top).encode())
     outcome = _outcome(predictions)
@@ -232,73 +182,76 @@ def table(predictions: Sequence[Prediction], top: int) -> str:
     header = [*(f"Prediction_{k}" for k in places), *(f"Probability_{k}" for k in places)]
     writer.writerow(["Name", *header])
     for one in predictions:
-        names = [label for label, _ in one.labels] or [""] * top
-        shares = [f"{share:.6f}" for _, share in one.labels] or [""] * top
-        writer.writerow([one.file, *names, *shares])
+        labels = one.get("labels", [])
+        names = [label["label"] for label in labels] or [""] * top
+        shares = [f"{label['probability']:.6f}" for label in labels] or [""] * top
+        writer.writerow([one["file"], *names, *shares])
     return rows.getvalue()
 
 
-def _answering(loaded: Loaded, settings: ClassifySettings, top: int) -> Answering:
-    """Return what answers for one file, and explains it when that was asked for."""
-    engine, bundle = loaded.engine, loaded.bundle
-    label = label_of(settings.explain_class, bundle.class_names)
-    explainer = None if settings.explain is None else Explainer(bundle, WORKERS)
+def _answering(
+    engine: Engine, settings: ClassifySettings, top: int
+) -> Callable[[Source], tuple[Prediction, bytes]]:
+    """Return what answers for a file, with a JPEG of where a class was seen when that was asked for."""
+    names = engine.bundle.class_names
+    chosen = settings.explain_class
+    label = known_label(chosen, names, "--explain-class ") if chosen else None
+    explainer = None if settings.explain is None else Explainer(engine.bundle, WORKERS)
     if explainer is not None:
         explainer.load()
 
-    def answer(source: Source) -> Answer:
+    def answer(source: Source) -> tuple[Prediction, bytes]:
         if source.path is None:
             raise OSError(source.problem)
         data = source.path.read_bytes()
         pixels = engine.prepare(data)
         probabilities = engine.infer(pixels)
-        labels = tuple(top_classes(probabilities, engine.class_names, top))
+        best = top_classes(probabilities, names, top)
+        labels = [{"label": name, "probability": share} for name, share in best]
+        prediction = {"file": source.name, "labels": labels}
         if explainer is None:
-            return Answer(labels)
+            return prediction, b""
         explained = int(probabilities.argmax()) if label is None else label
         drawn = explainer.overlay(data, pixels, explained)
-        return Answer(labels, encode_jpeg(drawn, OVERLAY_QUALITY))
+        return prediction, encode_jpeg(drawn, OVERLAY_QUALITY)
 
     return answer
 
 
 def _predict(
-    answering: Answering, sources: Sequence[Source], paths: Sequence[Path], output: Output
+    answer: Callable[[Source], tuple[Prediction, bytes]],
+    sources: Sequence[Source],
+    paths: Sequence[Path],
+    output: Output,
 ) -> list[Prediction]:
+    predictions: list[Prediction] = []
     with progress_bars(output) as bars:
         bar = bars.add("classifying", total=len(sources))
-        predictions: list[Prediction] = []
-        for result in map_items(answering, sources, f"threads:{WORKERS}"):
-            prediction = _prediction(result)
-            if result.value is not None and result.value.overlay:
+        for result in map_items(answer, sources, f"threads:{WORKERS}"):
+            try:
+                prediction, overlay = result.get()
+            except (PictureError, OSError) as error:
+                prediction, overlay = {"file": result.item.name, "error": _reason(error)}, b""
+            if overlay:
                 path = paths[len(predictions)]
-                write_file(path, result.value.overlay)
-                prediction = replace(prediction, explained=str(path))
+                write_file(path, overlay)
+                prediction["explained"] = str(path)
             predictions.append(prediction)
             bar.advance()
     return predictions
 
 
-def _prediction(result: Result[Source, Answer]) -> Prediction:
-    if result.value is not None:
-        return Prediction(result.item.name, result.value.labels)
-    if isinstance(result.error, PictureError):
-        return Prediction(result.item.name, error=_format_error(result.error))
-    if isinstance(result.error, OSError):
-        return Prediction(result.item.name, error=result.error.strerror or str(result.error))
-    raise result.error or RuntimeError(f"no answer for {result.item.name}")
-
-
-def _format_error(error: PictureError) -> str:
+def _reason(error: PictureError | OSError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
     reason = error.reason.replace("_", " ")
-    # What the decoder says of bytes it does not know is its own object's address.
     return reason if error.reason == "not_a_picture" else f"{reason}: {error}"
 
 
 def _outcome(predictions: Sequence[Prediction]) -> Outcome:
-    summary = {"predictions": [_as_json(one) for one in predictions]}
+    summary = {"predictions": predictions}
     lines = tuple(line for one in predictions for line in _format_block(one))
-    failed = [one for one in predictions if one.error]
+    failed = [one for one in predictions if "error" in one]
     if not failed:
         return Outcome(summary, lines)
     return Outcome(
@@ -306,21 +259,14 @@ def _outcome(predictions: Sequence[Prediction]) -> Outcome:
         lines,
         exit_code=PARTIAL,
         problem=f"{len(failed)} of {len(predictions)} could not be classified,"
-        f" the first: {failed[0].file}: {failed[0].error}",
+        f" the first: {failed[0]['file']}: {failed[0]['error']}",
         cure="name files that exist and hold a whole picture",
     )
 
 
-def _as_json(one: Prediction) -> dict[str, object]:
-    if one.error:
-        return {"file": one.file, "error": one.error}
-    labels = [{"label": label, "probability": share} for label, share in one.labels]
-    explained = {"explained": one.explained} if one.explained else {}
-    return {"file": one.file, "labels": labels, **explained}
-
-
 def _format_block(one: Prediction) -> list[str]:
-    if one.error:
-        return [one.file, f"  {one.error}"]
-    lines = [one.file, *(f"  {100 * share:5.1f} %  {label}" for label, share in one.labels)]
-    return [*lines, f"  seen where: {one.explained}"] if one.explained else lines
+    """Return the lines of a file for people."""
+    lines = [one["file"]]
+    lines += [f"  {one['error']}"] if "error" in one else []
+    lines += [f"  {100 * x['probability']:5.1f} %  {x['label']}" for x in one.get("labels", [])]
+    return lines + ([f"  seen where: {one['explained']}"] if "explained" in one else [])

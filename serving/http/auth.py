@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from sceneset.errors import MissingInputError, SettingsError
@@ -12,12 +13,11 @@ from serving.http.errors import HTTPError
 _BEARER = "bearer "
 
 
+@dataclass(frozen=True)
 class APIKeys:
     """The keys that open the server; only their hashes are kept."""
 
-    def __init__(self, keys: list[str]) -> None:
-        """Take the keys as text."""
-        self._digests = [_digest(key) for key in keys]
+    digests: tuple[bytes, ...]
 
     def open_to(self, headers: Mapping[str, str]) -> bool:
         """Say whether a request's headers carry a key; takes as long for any wrong one."""
@@ -27,7 +27,7 @@ class APIKeys:
             given.append(authorization[len(_BEARER) :])
         digests = [_digest(key.strip()) for key in given if key is not None]
         # A sum: every pair is compared, also after one that is equal.
-        return sum(hmac.compare_digest(a, b) for a in digests for b in self._digests) > 0
+        return sum(hmac.compare_digest(a, b) for a in digests for b in self.digests) > 0
 
     def check(self, headers: Mapping[str, str]) -> None:
         """Raise HTTPError (401) for a request without a valid key."""
@@ -71,7 +71,7 @@ def read_keys(path: Path) -> APIKeys:
             f"the key file {path} holds a key with characters that no header carries",
             cure="write keys of ASCII letters and digits",
         )
-    return APIKeys(keys)
+    return APIKeys(tuple(map(_digest, keys)))
 
 
 def _digest(key: str) -> bytes:

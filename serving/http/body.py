@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 
+@dataclass
 class MemoryBudget:
     """The bytes of all bodies that are being read or answered, of `most` at once."""
 
-    def __init__(self, most: int) -> None:
-        """Start with none."""
-        self.most = most
-        self.used = 0
+    most: int
+    used: int = 0
 
     @contextmanager
     def reserve(self) -> Iterator["Reservation"]:
@@ -36,28 +35,28 @@ class MemoryBudget:
             self.used -= reservation.size
 
 
+@dataclass
 class Reservation:
     """The bytes of one request's body so far."""
 
-    def __init__(self, budget: MemoryBudget) -> None:
-        """Start with none."""
-        self._budget = budget
-        self.size = 0
+    budget: MemoryBudget
+    size: int = 0
 
     def grow(self, size: int) -> None:
         """Take so many bytes more; a body alone is always let in.
 
         Raises HTTPError (503) when those of all requests would pass the limit.
         """
-        alone = self._budget.used == self.size
-        if not alone and self._budget.used + size > self._budget.most:
+        alone = self.budget.used == self.size
+        if not alone and self.budget.used + size > self.budget.most:
             raise busy("Too many bytes are being answered; try again soon")
-        self._budget.used += size
+        self.budget.used += size
         self.size += size
 
 
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 MOST_PARTS = 256
+FORM = "multipart/form-data"
 
 
 @dataclass
@@ -119,14 +118,14 @@ def form_parts(body: bytes, content_type: str) -> list[Part]:
     return reader.parts
 
 
+@dataclass
 class _FormReader:
     """Collect parts from the parser's callbacks."""
 
-    def __init__(self) -> None:
-        self.parts: list[Part] = []
-        self.ended = False
-        self._name = b""
-        self._value = b""
+    parts: list[Part] = field(default_factory=list)
+    ended: bool = False
+    _name: bytes = b""
+    _value: bytes = b""
 
     def callbacks(self) -> "MultipartCallbacks":
         return {

@@ -10,7 +10,9 @@ import itertools
 import logging
 import re
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from time import perf_counter
 
@@ -31,21 +33,21 @@ class Metrics:
     def __init__(self) -> None:
         """Start at zero, in a registry of its own."""
         self.registry = CollectorRegistry()
-        self.requests = self._counter(
-            "requests", "Requests answered", ("method", "route", "status")
+        counter = partial(Counter, namespace="sceneset", registry=self.registry)
+        histogram = partial(
+            Histogram, namespace="sceneset", buckets=_SECONDS, registry=self.registry
         )
-        self.errors = self._counter(
-            "refusals", "Requests and pictures refused", ("route", "reason")
-        )
-        self.pictures = self._counter("pictures", "Pictures answered", ())
-        self.classes = self._counter("top_class", "Pictures whose first class this is", ("label",))
-        self.unknown = self._counter("unknown", "Pictures for which the tag rule says Unknown", ())
-        self.reloads = self._counter("reloads", "Looks at a newer model", ("outcome",))
-        self.seconds = self._histogram("request_seconds", "Seconds per request", ("route",))
-        self.decode_seconds = self._histogram("decode_seconds", "Seconds to decode a picture", ())
-        self.infer_seconds = self._histogram("infer_seconds", "Seconds in the model", ())
-        self.explain_seconds = self._histogram("explain_seconds", "Seconds to draw a heat map", ())
-        self.wait_seconds = self._histogram("wait_seconds", "Seconds waited for a thread", ())
+        self.requests = counter("requests", "Requests answered", ("method", "route", "status"))
+        self.errors = counter("refusals", "Requests and pictures refused", ("route", "reason"))
+        self.pictures = counter("pictures", "Pictures answered")
+        self.classes = counter("top_class", "Pictures whose first class this is", ("label",))
+        self.unknown = counter("unknown", "Pictures for which the tag rule says Unknown")
+        self.reloads = counter("reloads", "Looks at a newer model", ("outcome",))
+        self.seconds = histogram("request_seconds", "Seconds per request", ("route",))
+        self.decode_seconds = histogram("decode_seconds", "Seconds to decode a picture")
+        self.infer_seconds = histogram("infer_seconds", "Seconds in the model")
+        self.explain_seconds = histogram("explain_seconds", "Seconds to draw a heat map")
+        self.wait_seconds = histogram("wait_seconds", "Seconds waited for a thread")
         self.pending = Gauge(
             "sceneset_pending_pictures", "Pictures waiting or at work", registry=self.registry
         )
@@ -56,22 +58,16 @@ class Metrics:
             registry=self.registry,
         )
 
-    def show_model(self, name: str, version: str, sha256: str) -> None:
-        """Say which model is in service."""
+    def text(self, model: tuple[str, str, str], pending: int) -> bytes:
+        """Return everything in Prometheus' text format.
+
+        With the name, version and SHA-256 of the model in service, and how many pictures wait or
+        are at work.
+        """
+        self.pending.set(pending)
         self.model.clear()
-        self.model.labels(name, version, sha256).set(1)
-
-    def text(self) -> bytes:
-        """Return everything in Prometheus' text format."""
+        self.model.labels(*model).set(1)
         return generate_latest(self.registry)
-
-    def _counter(self, name: str, about: str, labels: tuple[str, ...]) -> Counter:
-        return Counter(f"sceneset_{name}", about, labels, registry=self.registry)
-
-    def _histogram(self, name: str, about: str, labels: tuple[str, ...]) -> Histogram:
-        return Histogram(
-            f"sceneset_{name}", about, labels, buckets=_SECONDS, registry=self.registry
-        )
 
 
 ACCESS = logging.getLogger("serving.access")
@@ -88,21 +84,23 @@ PAGE_POLICY = (
 )
 
 
+@dataclass
 class RequestMiddleware:
-    """An ASGI application around the application."""
+    """An ASGI application around the application, which counts into `metrics`.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, pages: frozenset[str]) -> None:
-        """Count into `metrics`; `pages` are paths that are routes of their own."""
-        self._app = app
-        self._metrics = metrics
-        self._pages = pages
-        self._start = secrets.token_hex(4)  # tells this server's numbers from another's
-        self._numbers = itertools.count(1)
+    `pages` are paths that are routes of their own; `start` tells this server's numbers from another's.
+    """
+
+    app: ASGIApp
+    metrics: Metrics
+    pages: frozenset[str]
+    start: str = field(default_factory=partial(secrets.token_hex, 4))
+    numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         request_id = self._request_id(Headers(scope=scope).get("x-request-id"))
         began, statuses = perf_counter(), []
@@ -118,7 +116,7 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self.app(scope, receive, sending)
         except asyncio.CancelledError:  # the server stops, and waits for this request no longer
             if not statuses:
                 await Response(status_code=503, headers=_CLOSE)(scope, receive, sending)
@@ -129,15 +127,15 @@ class RequestMiddleware:
     def _request_id(self, given: str | None) -> str:
         if given and _REQUEST_ID.fullmatch(given):
             return given
-        return f"{self._start}{next(self._numbers):08x}"
+        return f"{self.start}{next(self.numbers):08x}"
 
     def _count(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         # The route's template, never the path: that may hold a key or a name.
-        page = scope["path"] if scope["path"] in self._pages else UNKNOWN_ROUTE
+        page = scope["path"] if scope["path"] in self.pages else UNKNOWN_ROUTE
         route = getattr(scope.get("route"), "path", page)
         method = scope["method"] if scope["method"] in {"GET", "HEAD", "POST"} else "other"
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.seconds.labels(route).observe(seconds)
+        self.metrics.requests.labels(method, route, str(status)).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
         ACCESS.info("%s %s %d %.1f ms %s", method, route, status, 1000 * seconds, request_id)
 
 
@@ -194,23 +192,18 @@ def is_loopback(address: str) -> bool:
     return _is_address(address) and ip_address(address).is_loopback
 
 
+@dataclass(frozen=True)
 class OriginMiddleware:
-    """An ASGI application that lets through what the two checks let through."""
+    """An ASGI application that lets through what the two checks let through.
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        bound: str | None,
-        trusted: Collection[str],
-        error_response: Callable[[str, HTTPError], Response],
-        metrics: Metrics,
-    ) -> None:
-        """Check hosts where a connection came over loopback, unless `bound` is None."""
-        self._app = app
-        self._bound = bound
-        self._trusted = trusted
-        self._error_response = error_response
-        self._metrics = metrics
+    Hosts are checked where a connection came over loopback, unless `bound` is None.
+    """
+
+    app: ASGIApp
+    bound: str | None
+    trusted: Collection[str]
+    error_response: Callable[[str, HTTPError], Response]
+    metrics: Metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -218,17 +211,17 @@ class OriginMiddleware:
             if scope["type"] == "http":
                 self._check(scope)
         except HTTPError as error:
-            self._metrics.errors.labels(UNKNOWN_ROUTE, error.reason).inc()
-            await self._error_response(scope["path"], error)(scope, receive, send)
+            self.metrics.errors.labels(UNKNOWN_ROUTE, error.reason).inc()
+            await self.error_response(scope["path"], error)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         address = (scope.get("server") or ("",))[0]
-        if self._bound is not None and is_loopback(address):
-            check_host(headers.get("host", ""), self._bound, self._trusted)
-        check_origin(scope["method"], headers, self._trusted)
+        if self.bound is not None and is_loopback(address):
+            check_host(headers.get("host", ""), self.bound, self.trusted)
+        check_origin(scope["method"], headers, self.trusted)
 
 
 def _is_same_host(origin: str, host: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from sceneset.images import MAX_PIXELS, Header, PictureError, read_header
+from sceneset.images import MAX_PIXELS, PictureError, read_header
 from serving.http.errors import HTTPError, bad_format
 
 Object = dict[str, Any]
@@ -139,8 +139,8 @@ EVERY_MODE = Accepted(PHOTO_FORMATS, JPEG_PNG)
 WITH_WEBP = Accepted(PHOTO_FORMATS | {"WEBP"}, JPEG_PNG_WEBP)
 
 
-def check_picture(data: bytes, accepted: Accepted) -> Header:
-    """Return a picture's header, read without decoding a pixel. Raises HTTPError (400, 413)."""
+def check_picture(data: bytes, accepted: Accepted) -> None:
+    """Check a picture by its header, before any pixel is decoded. Raises HTTPError (400, 413)."""
     try:
         header = read_header(data)
     except PictureError as error:
@@ -155,7 +155,6 @@ def check_picture(data: bytes, accepted: Accepted) -> Header:
         raise HTTPError(
             400, "unsupported_mode", "Unsupported color mode. Accepted: RGB, RGBA and CMYK"
         )
-    return header
 
 
 def to_http_error(error: PictureError) -> HTTPError:

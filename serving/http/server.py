@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -102,20 +103,16 @@ _POLL_S = 0.02
 def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket. Raises SettingsError when the address or port cannot be had."""
     try:
-        family, kind, number, _, address = socket.getaddrinfo(
+        family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, UnicodeError) as error:  # UnicodeError: a..b, or a label of 64 letters
         raise _unknown_host(host) from error
-    listener = socket.socket(family, kind, number)
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
+        return socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
-        listener.close()
         raise _cannot_listen(host, port, error) from error
-    return listener
 
 
 def url_of(listener: socket.socket) -> str:
@@ -209,5 +206,5 @@ def _cannot_listen(host: str, port: int, error: OSError) -> SettingsError:
     if error.errno == errno.EADDRINUSE:
         problem = f"--port {port} of {host} is in use"
     else:
-        problem = f"--port {port} of {host} is refused: {error.strerror}"
+        problem = f"--port {port} of {host} is refused: {os.strerror(error.errno or 0)}"
     return SettingsError(problem, cure="name another with --port, or --port 0 for any free one")

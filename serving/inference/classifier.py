@@ -1,7 +1,7 @@
 """Classify pictures in a Python program: what `sceneset.Classifier` is."""
 
 from collections.abc import Iterable
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneset.bundle.gradcam import blend, over_picture
-from sceneset.errors import MissingInputError, UsageError
+from sceneset.errors import MissingInputError, UsageError, extras_named
 from sceneset.images import PictureError, decode, fit, to_array, to_rgb
 from sceneset.workers import map_items
 from serving.inference.engine import top_classes
 from serving.inference.explainer import Explainer
-from serving.inference.model import find_label, find_served, load_engine
+from serving.inference.model import find_served, known_label, load_engine
 from serving.inference.queue import available_cores
 from serving.settings import ModelSettings
 
@@ -37,22 +37,24 @@ class Classifier:
     (60, 40)
     """
 
+    @extras_named()
     def __init__(
         self, model: str | Path = "models/scenes", *, class_names: str | Path | None = None
     ) -> None:
         """Load a model's folder, one of its bundles, or a .tflite file with its class names.
 
-        Raises MissingInputError, SettingsError or DamagedDataError, as `serve` does.
+        Raises MissingInputError, SettingsError, MissingExtraError or DamagedDataError, as `serve` does.
         """
         names = None if class_names is None else Path(class_names)
         settings = ModelSettings(model=Path(model), class_names=names)
-        loaded = load_engine(settings, find_served(settings.model), available_cores())
-        self._bundle, self._engine = loaded.bundle, loaded.engine
+        self._engine = load_engine(settings, find_served(settings.model), available_cores())
+        self._bundle = self._engine.bundle
+        self._explainer = Explainer(self._bundle, available_cores())
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Return the class names in the order of the outputs."""
-        return self._engine.class_names
+        return self._bundle.class_names
 
     def classify(self, picture: Picture, top: int = 3) -> list[Label]:
         """Return the `top` most probable classes with their probabilities, the first the best."""
@@ -60,13 +62,9 @@ class Classifier:
 
     def classify_many(self, pictures: Iterable[Picture], top: int = 3) -> list[list[Label]]:
         """Return what `classify` does for each picture, on all cores."""
-        answers = []
         classify = partial(self.classify, top=top)
-        for result in map_items(classify, pictures, f"threads:{available_cores()}"):
-            if result.value is None:
-                raise result.error or RuntimeError("no answer")
-            answers.append(result.value)
-        return answers
+        results = map_items(classify, pictures, f"threads:{available_cores()}")
+        return [result.get() for result in results]
 
     def tags(self, picture: Picture) -> list[str]:
         """Return one or two capitalised names by the bundle's tag rule, or `Unknown`."""
@@ -79,24 +77,11 @@ class Classifier:
         It is the most probable class by default. Raises UsageError for one that the model does not
         know, MissingInputError for a model without the files for that.
         """
-        label = None if class_name is None else self._label(class_name)
+        label = None if class_name is None else known_label(class_name, self.class_names)
         heat = self._explainer.explain(self._pixels(picture), label).heat
         image = _image(picture)
         whole = over_picture(heat, image.width, image.height, self._bundle.fit)
         return Image.fromarray(blend(to_array(image), whole))
-
-    @cached_property
-    def _explainer(self) -> Explainer:
-        return Explainer(self._bundle, available_cores())
-
-    def _label(self, class_name: str) -> int:
-        label = find_label(class_name, self.class_names)
-        if label is None:
-            raise UsageError(
-                f"{class_name!r} is no class of this model",
-                cure=f"name one of {', '.join(self.class_names)}",
-            )
-        return label
 
     def _pixels(self, picture: Picture) -> NDArray[np.uint8]:
         """Return what the model sees: uint8[size, size, 3]."""

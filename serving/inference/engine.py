@@ -1,7 +1,6 @@
 """Run a model on LiteRT or ONNX Runtime: bytes in, probabilities out, no TensorFlow."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,20 +29,9 @@ _ERRORS = 3
 _BYTE = 255.0
 
 
-@dataclass(frozen=True, slots=True)
-class Scaling:
-    """The values that a model takes for black and for white."""
-
-    black: float = 0.0
-    white: float = _BYTE
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a model takes and gives: its square's side in px, and its number of outputs."""
-
-    size: int
-    outputs: int
+# The values that a model takes for black and for white.
+Scaling = tuple[float, float]
+BYTES: Scaling = (0.0, _BYTE)
 
 
 class Engine:
@@ -55,7 +43,7 @@ class Engine:
         workers: int = 2,
         *,
         file: str = "",
-        scaling: Scaling = Scaling(),
+        scaling: Scaling = BYTES,
         runtime: Runtime = "litert",
         background: Background | None = None,
     ) -> None:
@@ -64,14 +52,13 @@ class Engine:
         With `background`, LiteRT has several threads for a job that is alone; see `InterpreterPool`.
         Raises DamagedDataError when it is missing or does not fit.
         """
-        self.class_names = bundle.class_names
-        self.size = bundle.size
-        self._fit = bundle.fit
+        self.bundle = bundle
+        self.runtime = runtime
         self._scaling = scaling
         path = bundle.path(file or FILES[runtime])
-        check = partial(_try_out, path, Shape(bundle.size, len(bundle.class_names)))
+        check = partial(_try_out, path, bundle.size, len(bundle.class_names))
         self._pool = InterpreterPool(
-            Loader(path, check, runtime).load,
+            make_loader(path, check, runtime),
             workers,
             threads=threads_for_one_job(workers, available_cores()),
             background=background if runtime == "litert" else None,
@@ -86,7 +73,7 @@ class Engine:
 
     def prepare(self, data: bytes) -> NDArray[np.uint8]:
         """Decode and fit a picture: uint8[size, size, 3]. Raises PictureError."""
-        return load_square(data, self.size, self._fit)
+        return load_square(data, self.bundle.size, self.bundle.fit)
 
     def infer(self, pixels: NDArray[Any], *, alone: bool = False) -> NDArray[np.float32]:
         """Return the probabilities, float32[classes], for pixels in 0..255 [size, size, 3].
@@ -94,8 +81,8 @@ class Engine:
         `alone` says that no other job is waiting or at work.
         """
         values = pixels.astype(np.float32)
-        low, high = self._scaling.black, self._scaling.white
-        if (low, high) != (0.0, _BYTE):
+        low, high = self._scaling
+        if self._scaling != BYTES:
             values = values * ((high - low) / _BYTE) + low
         return self._pool.run(values, alone=alone)[0]
 
@@ -104,14 +91,17 @@ class Engine:
         self._pool.retire()
 
 
-def read_shape(path: Path) -> Shape:
-    """Return what a .tflite file takes and gives. Raises DamagedDataError when it cannot be run."""
+def read_shape(path: Path) -> tuple[int, int]:
+    """Return the side in px of what a .tflite file takes, and the number of its outputs.
+
+    Raises DamagedDataError when it cannot be run.
+    """
     with without_native_chatter(STDERR):
         takes, (gives, *_) = LiteRTInterpreter(path, path.read_bytes()).shapes()
     square = len(takes) == 4 and takes[0] == 1 and takes[1] == takes[2] and takes[3] == 3  # noqa: PLR2004  one square picture
     if not square or len(gives) != 2 or gives[0] != 1:  # noqa: PLR2004  one row of classes
         raise model_error(path, f"it maps {takes} to {gives}, not one square picture to classes")
-    return Shape(takes[1], gives[1])
+    return takes[1], gives[1]
 
 
 def top_classes(
@@ -190,33 +180,30 @@ def _shape(value: Any) -> list[int]:  # noqa: ANN401  ONNX Runtime has no types
     return [batch if isinstance(batch, int) and batch > 0 else 1, *sides]
 
 
-class Loader:
-    """Load interpreters of one model, also when its bundle is gone or was altered.
+def make_loader(
+    path: Path, check: Callable[[Interpreter], None], runtime: Runtime = "litert"
+) -> Callable[[int], Interpreter]:
+    """Return what loads interpreters of one model, also when its bundle is gone or was altered.
 
-    Those of LiteRT map an unnamed copy of it, which stays open for those to come and costs no
-    memory; where there is no such copy, they share the bytes.
+    It takes a number of threads. Interpreters of LiteRT map an unnamed copy of the model, which
+    stays open for those to come and costs no memory; where there is no such copy, they share the
+    bytes. Raises DamagedDataError when the bundle does not hold the model or it fails the check.
     """
+    kind = OnnxInterpreter if runtime == "onnx" else LiteRTInterpreter
+    data = read_model(path)
+    copy = None if runtime == "onnx" else unnamed_copy(data)
+    model = data if copy is None else path_of(copy)
 
-    def __init__(
-        self, path: Path, check: Callable[[Interpreter], None], runtime: Runtime = "litert"
-    ) -> None:
-        """Read the model. Raises DamagedDataError when its bundle does not hold it."""
-        self._path, self._check = path, check
-        self._kind = OnnxInterpreter if runtime == "onnx" else LiteRTInterpreter
-        data = read_model(path)
-        self._model: bytes | str = data
-        self._copy = None if runtime == "onnx" else unnamed_copy(data)
-        if self._copy is not None:
-            self._model = path_of(self._copy)
-            finalize(self, self._copy.close)
-
-    def load(self, threads: int) -> Interpreter:
-        """Return an interpreter that passed the check. Raises DamagedDataError."""
-        interpreter = self._kind(self._path, self._model, threads)
-        self._check(interpreter)
-        if self._copy is not None:
-            drop_pages(self._copy)
+    def load(threads: int) -> Interpreter:
+        interpreter = kind(path, model, threads)
+        check(interpreter)
+        if copy is not None:
+            drop_pages(copy)
         return interpreter
+
+    if copy is not None:
+        finalize(load, copy.close)
+    return load
 
 
 def read_model(path: Path) -> bytes:
@@ -258,10 +245,9 @@ def _real(answer: NDArray[Any], details: Any) -> NDArray[np.float32]:  # noqa: A
     return real
 
 
-def _try_out(path: Path, shape: Shape, interpreter: Interpreter) -> None:
+def _try_out(path: Path, size: int, classes: int, interpreter: Interpreter) -> None:
     """Run an interpreter once. Raises DamagedDataError when it is not of this shape."""
     takes, (gives, *_) = interpreter.shapes()
-    if takes != [1, shape.size, shape.size, 3] or gives != [1, shape.outputs]:
-        what = f"not {shape.size} px to {shape.outputs} classes"
-        raise model_error(path, f"it maps {takes} to {gives}, {what}")
-    interpreter.run(np.zeros((shape.size, shape.size, 3), np.float32))
+    if takes != [1, size, size, 3] or gives != [1, classes]:
+        raise model_error(path, f"it maps {takes} to {gives}, not {size} px to {classes} classes")
+    interpreter.run(np.zeros((size, size, 3), np.float32))

@@ -6,7 +6,7 @@ read them; the rest is numpy (sceneset/bundle/gradcam.py).
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from zipfile import BadZipFile
@@ -20,7 +20,7 @@ from sceneset.bundle.reader import Bundle
 from sceneset.checksums import file_sha256
 from sceneset.errors import DamagedDataError, MissingInputError
 from sceneset.images import decode
-from serving.inference.engine import Loader, model_error
+from serving.inference.engine import make_loader, model_error
 from serving.inference.interpreter_pool import Interpreter, InterpreterPool
 
 # Sides in px. A map's own cells are few, so its picture need not be large.
@@ -44,15 +44,17 @@ class Explanation:
     heat: NDArray[np.float32]
 
 
+@dataclass
 class Explainer:
-    """A bundle's explaining model and head, which several threads may ask at once."""
+    """A bundle's explaining model and head, which several threads may ask at once.
 
-    def __init__(self, bundle: Bundle, workers: int = 2) -> None:
-        """Note where both are; `load` reads them, so that who wants no heat maps holds one model."""
-        self._bundle, self._workers = bundle, workers
-        self._fit = bundle.fit
-        self._loaded: tuple[InterpreterPool, list[Dense]] | None = None
-        self._lock = Lock()
+    `load` reads them, so that who wants no heat maps holds one model.
+    """
+
+    bundle: Bundle
+    workers: int = 2
+    _loaded: tuple[InterpreterPool, list[Dense]] | None = None
+    _lock: Lock = field(default_factory=Lock)
 
     def load(self) -> tuple[InterpreterPool, list[Dense]]:
         """Return model and head, loaded unless that was done.
@@ -63,10 +65,10 @@ class Explainer:
         with self._lock:
             if self._loaded is None:
                 self._check_files()
-                head = read_head_file(self._bundle.path(HEAD_NAME))
-                path = self._bundle.path(MODEL_NAME)
-                loader = Loader(path, lambda one: self._check_shapes(one, head))
-                self._loaded = InterpreterPool(loader.load, self._workers), head
+                head = read_head_file(self.bundle.path(HEAD_NAME))
+                path = self.bundle.path(MODEL_NAME)
+                load = make_loader(path, lambda one: self._check_shapes(one, head))
+                self._loaded = InterpreterPool(load, self.workers), head
             return self._loaded
 
     def load_in(self, executor: Executor) -> None:
@@ -94,7 +96,7 @@ class Explainer:
         """
         picture = _picture(data, longest)
         heat = self.explain(pixels, label).heat
-        whole = over_picture(heat, picture.width, picture.height, self._fit)
+        whole = over_picture(heat, picture.width, picture.height, self.bundle.fit)
         drawn = np.array(picture, np.uint8)
         for top in range(0, len(drawn), _STRIP):
             rows = slice(top, top + _STRIP)
@@ -107,32 +109,32 @@ class Explainer:
         White is where the class was seen most, black is where it was not. Raises PictureError.
         """
         width, height = _picture(data, LONGEST_MAP).size
-        whole = over_picture(self.explain(pixels, label).heat, width, height, self._fit)
+        whole = over_picture(self.explain(pixels, label).heat, width, height, self.bundle.fit)
         return Image.fromarray(np.rint(whole * 255).astype(np.uint8))
 
     def _check_files(self) -> None:
         for name in (MODEL_NAME, HEAD_NAME):
-            path, digests = self._bundle.path(name), self._bundle.record.get("files", {})
+            path, digests = self.bundle.path(name), self.bundle.record.get("files", {})
             if name in digests and file_sha256(path) != digests[name]:
                 raise DamagedDataError(
                     f"{path} was altered since the bundle was loaded", cure="restore the bundle"
                 )
             if not path.is_file():
                 raise MissingInputError(
-                    f"the bundle at {self._bundle.folder} has no {name}, so nothing can be explained",
+                    f"the bundle at {self.bundle.folder} has no {name}, so nothing can be explained",
                     cure="train again; sceneset train writes it",
                 )
 
     def _check_shapes(self, interpreter: Interpreter, head: Sequence[Dense]) -> None:
         """Raise DamagedDataError unless model, head and class names fit each other."""
         takes, gives = interpreter.shapes()
-        size, classes = self._bundle.size, len(self._bundle.class_names)
+        size, classes = self.bundle.size, len(self.bundle.class_names)
         widths = [layer.kernel.shape for layer in head]
         chain = [gives[-1][-1], *(shape[1] for shape in widths)]
         fits = [shape[0] for shape in widths] == chain[:-1] and chain[-1] == classes
         if not fits or takes != [1, size, size, 3] or len(gives) != 2:  # noqa: PLR2004  feature map and pooled values
             why = f"its outputs do not fit {HEAD_NAME} and {classes} classes"
-            raise model_error(self._bundle.path(MODEL_NAME), why)
+            raise model_error(self.bundle.path(MODEL_NAME), why)
 
 
 def _picture(data: bytes, longest: int | None) -> Image.Image:

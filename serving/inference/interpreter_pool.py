@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from threading import Condition
 from typing import Any, Literal, Protocol
@@ -35,22 +34,15 @@ class Interpreter(Protocol):
         """Return each output without its batch axis for values[size, size, 3] in the model's range."""
 
 
-@dataclass(frozen=True, slots=True)
-class PoolState:
-    """Whether one interpreter is multi-threaded, may be swapped, and when two jobs last met, in s."""
+def swap_due(*, multi: bool, alone: bool, quiet_s: float) -> Kind | None:
+    """Return the kind of interpreter to load in place of one of the other kind, as a job begins.
 
-    multi: bool
-    may_swap: bool
-    busy_at: float
-
-
-def swap_due(state: PoolState, now: float, *, alone: bool) -> Kind | None:
-    """Return the kind of interpreter to load in place of one of the other kind, as a job begins."""
-    if not state.may_swap:
-        return None
-    if state.multi:
+    `multi` says that one is multi-threaded, `alone` that no other job is waiting or at work;
+    `quiet_s` is for how long no two jobs have met.
+    """
+    if multi:
         return None if alone else "single"
-    return "multi" if alone and now - state.busy_at >= QUIET_S else None
+    return "multi" if alone and quiet_s >= QUIET_S else None
 
 
 def threads_for_one_job(workers: int, cores: int) -> int:
@@ -84,7 +76,8 @@ class InterpreterPool:
         self._background = background
         self._threads: dict[Kind, int] = {"single": 1, "multi": threads}
         self._idle: dict[Kind, list[Interpreter]] = {"single": [], "multi": []}
-        self._state = PoolState(multi=swaps, may_swap=swaps, busy_at=clock())
+        self._multi = self._may_swap = swaps
+        self._busy_at = clock()  # when two jobs last met
         self._clock = clock
         self._changed = Condition()
         with without_native_chatter(STDERR):
@@ -111,7 +104,7 @@ class InterpreterPool:
     def retire(self) -> None:
         """Swap no more: another model is in service."""
         with self._changed:
-            self._state = replace(self._state, may_swap=False)
+            self._may_swap = False
             self._load = None
 
     def _request_swap(self, *, alone: bool) -> None:
@@ -119,11 +112,11 @@ class InterpreterPool:
         with self._changed:
             now = self._clock()
             if not alone:
-                self._state = replace(self._state, busy_at=now)
-            due = swap_due(self._state, now, alone=alone)
-            if due is None or self._background is None:
+                self._busy_at = now
+            due = swap_due(multi=self._multi, alone=alone, quiet_s=now - self._busy_at)
+            if due is None or not self._may_swap or self._background is None:
                 return
-            self._state = replace(self._state, may_swap=False)
+            self._may_swap = False
         # What waits to be called must not keep a model in memory that is no longer served.
         with suppress(RuntimeError):  # the server is stopping
             self._background(partial(_call, WeakMethod(self._swap), due))
@@ -149,8 +142,8 @@ class InterpreterPool:
             leaving.pop()
         trim_heap()
         with self._changed:
-            swaps = self._load is not None
-            self._state = replace(self._state, multi=coming == "multi", may_swap=swaps)
+            self._multi = coming == "multi"
+            self._may_swap = self._load is not None
 
 
 def _call(method: "WeakMethod[Callable[[Kind], None]]", kind: Kind) -> None:

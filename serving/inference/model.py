@@ -9,13 +9,13 @@ from sceneset.bundle.reader import Bundle, find_bundle, open_bundle
 from sceneset.bundle.tag_rule import TagRule
 from sceneset.checksums import file_sha256
 from sceneset.class_names import check_count, read_class_names
-from sceneset.errors import SettingsError
-from serving.inference.engine import Engine, Scaling, read_shape
+from sceneset.errors import SettingsError, UsageError
+from serving.inference.engine import BYTES, Engine, read_shape
 from serving.inference.explainer import HEAD_NAME, MODEL_NAME, Explainer
 from serving.inference.interpreter_pool import Background
-from serving.settings import FILES, ModelSettings, Runtime, ServeSettings, choose_runtime
+from serving.settings import FILES, ModelSettings, ServeSettings, choose_runtime
 
-SCALINGS = {"0..255": Scaling(), "0..1": Scaling(0.0, 1.0), "-1..1": Scaling(-1.0, 1.0)}
+SCALINGS = {"0..255": BYTES, "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
 Fingerprint = tuple[tuple[str, int, int], ...]
 
 
@@ -28,7 +28,6 @@ class ServedModel:
 
     name: str
     version: str
-    path: Path
     sha256: str
     engine: Engine
     explainer: Explainer | None = None
@@ -37,21 +36,12 @@ class ServedModel:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Return the class names in the order of the outputs."""
-        return self.engine.class_names
+        return self.engine.bundle.class_names
 
     @property
     def size(self) -> int:
         """Return the side of the square that the model takes, in px."""
-        return self.engine.size
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A checked bundle (or what stands for it with a lone file), and what runs its model."""
-
-    bundle: Bundle
-    engine: Engine
-    runtime: Runtime
+        return self.engine.bundle.size
 
 
 def find_served(model: Path) -> Path:
@@ -80,18 +70,16 @@ def load_served(
     Raises DamagedDataError for an altered bundle or a model that cannot be run, SettingsError and
     MissingInputError for class names that do not fit.
     """
-    loaded = load_engine(settings, path, workers, background)
-    bundle = loaded.bundle
+    engine = load_engine(settings, path, workers, background)
     if path.is_file():
-        name = settings.name or path.stem
-        return ServedModel(name, "1", path, file_sha256(path), loaded.engine)
+        return ServedModel(settings.name or path.stem, "1", file_sha256(path), engine)
+    bundle = engine.bundle
     files = bundle.record["files"]
     return ServedModel(
         settings.name or _folder_name(settings.model, path),
         path.name if path.name.isdecimal() else "1",
-        path,
-        str(files.get(FILES[loaded.runtime], "")),
-        loaded.engine,
+        str(files.get(FILES[engine.runtime], "")),
+        engine,
         Explainer(bundle, workers) if {MODEL_NAME, HEAD_NAME} <= set(files) else None,
         bundle.tag_rule,
     )
@@ -99,8 +87,11 @@ def load_served(
 
 def load_engine(
     settings: ModelSettings, path: Path, workers: int, background: Background | None = None
-) -> Loaded:
-    """Check what `find_served` found, and load what runs it. Raises as `load_served` does."""
+) -> Engine:
+    """Check what `find_served` found, and load what runs it. Raises as `load_served` does.
+
+    The engine's bundle is the one checked, or stands for it with a lone file.
+    """
     if path.is_file():
         return _load_file(settings, path, workers, background)
     _check_bundle_settings(settings, path)
@@ -110,7 +101,7 @@ def load_engine(
         check_count(names, len(bundle.class_names), settings.class_names)
         bundle = replace(bundle, class_names=names)
     runtime = choose_runtime(settings.engine, path)
-    return Loaded(bundle, Engine(bundle, workers, runtime=runtime, background=background), runtime)
+    return Engine(bundle, workers, runtime=runtime, background=background)
 
 
 def _check_bundle_settings(settings: ModelSettings, path: Path) -> None:
@@ -125,7 +116,7 @@ def _check_bundle_settings(settings: ModelSettings, path: Path) -> None:
 
 def _load_file(
     settings: ModelSettings, path: Path, workers: int, background: Background | None
-) -> Loaded:
+) -> Engine:
     if settings.class_names is None:
         raise SettingsError(
             f"{path} comes without class names",
@@ -136,12 +127,11 @@ def _load_file(
             f"--engine onnx cannot run {path}", cure="leave --engine out, or name a bundle"
         )
     names = read_class_names(settings.class_names)
-    shape = read_shape(path)
-    check_count(names, shape.outputs, settings.class_names)
-    bundle = Bundle(path.parent, names, shape.size, settings.fit or "crop", {})
+    size, outputs = read_shape(path)
+    check_count(names, outputs, settings.class_names)
+    bundle = Bundle(path.parent, names, size, settings.fit or "crop", {})
     scaling = SCALINGS[settings.scale or "0..255"]
-    engine = Engine(bundle, workers, file=path.name, scaling=scaling, background=background)
-    return Loaded(bundle, engine, "litert")
+    return Engine(bundle, workers, file=path.name, scaling=scaling, background=background)
 
 
 def _folder_name(model: Path, bundle: Path) -> str:
@@ -154,6 +144,17 @@ def find_label(name: str, class_names: Sequence[str]) -> int | None:
         return class_names.index(name)
     labels = {_fold_case(one): label for label, one in enumerate(class_names)}
     return labels.get(_fold_case(name))
+
+
+def known_label(name: str, class_names: Sequence[str], option: str = "") -> int:
+    """Return the label of a class, whatever its case. Raises UsageError, which names the option."""
+    label = find_label(name, class_names)
+    if label is None:
+        raise UsageError(
+            f"{option}{name!r} is no class of this model",
+            cure=f"name one of {', '.join(class_names)}",
+        )
+    return label
 
 
 def _fold_case(name: str) -> str:

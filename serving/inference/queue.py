@@ -47,14 +47,14 @@ class WorkQueue:
             return []
         loop = asyncio.get_running_loop()
         waiting, deadline = deque(enumerate(jobs)), perf_counter() + seconds
-        batch = _Batch(waiting, deadline, len(jobs), {}, loop.create_future())
+        batch = _Batch(waiting, deadline, len(jobs), {}, asyncio.Event())
         with self._lock:
             self.pending += len(jobs)
         try:
             for _ in range(min(self._workers, len(jobs))):
                 self._threads.submit(self._work_on, batch, loop)
             async with asyncio.timeout(seconds):
-                await batch.done
+                await batch.done.wait()
         except TimeoutError as error:
             raise HTTPError(504, "deadline", f"No answer within {seconds:g} seconds") from error
         finally:
@@ -89,7 +89,7 @@ class WorkQueue:
                 last = batch.left == 0
             if last:
                 with suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
-                    loop.call_soon_threadsafe(batch.finish)
+                    loop.call_soon_threadsafe(batch.done.set)
 
 
 @dataclass
@@ -100,11 +100,7 @@ class _Batch(Generic[Value]):
     deadline: float
     left: int
     outcomes: dict[int, Value | HTTPError | Exception]
-    done: "asyncio.Future[None]"
-
-    def finish(self) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
+    done: asyncio.Event
 
     def values(self) -> list[Value | HTTPError]:
         """Return the outcomes in the order of the jobs. Raises what a job raised unforeseen."""

@@ -5,6 +5,7 @@ import io
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -32,13 +33,6 @@ Probabilities = NDArray[np.float32]
 Draw = Callable[[bytes, NDArray[np.uint8], Probabilities], bytes]
 # Draws with an explainer: a picture's bytes, what the model saw of it, the label to explain.
 Drawing = Callable[[Explainer, bytes, NDArray[np.uint8], int], Image.Image]
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """A JSON value that is to be a picture's base64 text, or a data URI of it."""
-
-    text: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +148,7 @@ class Service:
 
     async def classify(
         self,
-        pictures: Sequence[bytes | Encoded],
+        pictures: Sequence[object],
         accepted: Accepted,
         route: str,
         *,
@@ -163,19 +157,21 @@ class Service:
     ) -> Answers:
         """Decode and classify pictures, with `model` or else the one in service.
 
-        `draw` makes a picture of each in the same job.
+        Bytes are a picture's file; any other value is to be base64 text or a data URI of it. `draw` makes a picture of each in the same job.
         Raises HTTPError (413, 503, 504) for the whole request. What is wrong with one picture
         is that picture's outcome.
         """
         self.check_count(len(pictures))
         accepted = replace(accepted, max_pixels=self.settings.max_pixels)
-        sources = [_decoding(picture, accepted) for picture in pictures]
+        sources = [partial(_decoded, picture, accepted) for picture in pictures]
         return await self._run(sources, route, model or self.model, draw)
 
     async def infer(self, arrays: NDArray[np.float32], route: str, model: ServedModel) -> Answers:
-        """Classify pixels in 0..255, float32[N, size, size, 3]. Raises as `classify` does."""
-        self.check_count(len(arrays))
-        return await self._run([_as_given(array) for array in arrays], route, model)
+        """Classify pixels in 0..255, float32[N, size, size, 3], whose number the parser of tensors limits.
+
+        Raises as `classify` does.
+        """
+        return await self._run([partial(_as_given, array) for array in arrays], route, model)
 
     async def _run(
         self,
@@ -185,32 +181,30 @@ class Service:
         draw: Draw | None = None,
     ) -> Answers:
         began = perf_counter()
-        jobs = [self._job(model.engine, source, began, draw) for source in sources]
+        jobs = [partial(self._answer, model.engine, source, began, draw) for source in sources]
         results = await self.queue.run(jobs, self.settings.deadline)
         outcomes = [one if isinstance(one, HTTPError) else one[0] for one in results]
         self._count(model, outcomes, route)
         drawn = [b"" if isinstance(one, HTTPError) else one[1] for one in results]
         return Answers(model, outcomes, drawn)
 
-    def _job(
+    def _answer(
         self, engine: Engine, source: "_Source", requested: float, draw: Draw | None
-    ) -> Callable[[], tuple[Probabilities, bytes]]:
-        def job() -> tuple[Probabilities, bytes]:
-            began = perf_counter()
-            data, pixels = source(engine)
-            decoded = perf_counter()
-            answer = engine.infer(pixels, alone=self.queue.pending == 1)
-            inferred = perf_counter()
-            self.metrics.wait_seconds.observe(began - requested)
-            self.metrics.decode_seconds.observe(decoded - began)
-            self.metrics.infer_seconds.observe(inferred - decoded)
-            if draw is None:
-                return answer, b""
-            drawn = draw(data, pixels, answer)
-            self.metrics.explain_seconds.observe(perf_counter() - inferred)
-            return answer, drawn
-
-        return job
+    ) -> tuple[Probabilities, bytes]:
+        """Do one picture's job: what the model says of it, and what `draw` makes of it."""
+        began = perf_counter()
+        data, pixels = source(engine)
+        decoded = perf_counter()
+        answer = engine.infer(pixels, alone=self.queue.pending == 1)
+        inferred = perf_counter()
+        self.metrics.wait_seconds.observe(began - requested)
+        self.metrics.decode_seconds.observe(decoded - began)
+        self.metrics.infer_seconds.observe(inferred - decoded)
+        if draw is None:
+            return answer, b""
+        drawn = draw(data, pixels, answer)
+        self.metrics.explain_seconds.observe(perf_counter() - inferred)
+        return answer, drawn
 
     def _count(
         self, model: ServedModel, outcomes: Sequence[Probabilities | HTTPError], route: str
@@ -231,18 +225,17 @@ class Service:
 _Source = Callable[[Engine], tuple[bytes, NDArray[Any]]]
 
 
-def _decoding(picture: bytes | Encoded, accepted: Accepted) -> _Source:
-    def source(engine: Engine) -> tuple[bytes, NDArray[Any]]:
-        types = accepted.media_types
-        data = picture if isinstance(picture, bytes) else decode_base64(picture.text, types)
-        check_picture(data, accepted)
-        try:
-            return data, engine.prepare(data)
-        except PictureError as error:
-            raise to_http_error(error) from error
+def _decoded(
+    picture: object, accepted: Accepted, engine: Engine
+) -> tuple[bytes, NDArray[np.uint8]]:
+    types = accepted.media_types
+    data = picture if isinstance(picture, bytes) else decode_base64(picture, types)
+    check_picture(data, accepted)
+    try:
+        return data, engine.prepare(data)
+    except PictureError as error:
+        raise to_http_error(error) from error
 
-    return source
 
-
-def _as_given(array: NDArray[np.float32]) -> _Source:
-    return lambda _engine: (b"", array)
+def _as_given(array: NDArray[np.float32], _engine: Engine) -> tuple[bytes, NDArray[np.float32]]:
+    return b"", array

@@ -123,6 +123,15 @@ def json_response(
     return Response(body, error.status, dict(error.headers), media_type)
 
 
+def always(value: object) -> Handler:
+    """Return a handler that gives every request the same answer."""
+
+    async def answer(_service: Service, _request: Request) -> Response:
+        return json_response(value)
+
+    return answer
+
+
 def index_of(error: HTTPError) -> dict[str, int]:
     """Return which picture of the request an error is about; nothing when it is about all."""
     return {} if error.index is None else {"index": error.index}

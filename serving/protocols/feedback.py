@@ -76,9 +76,11 @@ async def note(file: FeedbackFile, service: Service, request: Request) -> Respon
     if not name:
         raise HTTPError(400, "missing_parameter", "Missing parameter 'label'")
     label = requested_label(name, model)
-    picture = await read_one_picture(service, request, "Send one picture")
-    if not isinstance(picture, bytes):  # the remark holds the hash of the file
-        picture = await asyncio.to_thread(decode_base64, picture.text, WITH_WEBP.media_types)
+    sent = await read_one_picture(service, request, "Send one picture")
+    types = WITH_WEBP.media_types  # the remark holds the hash of the file, whatever it came as
+    picture = (
+        sent if isinstance(sent, bytes) else await asyncio.to_thread(decode_base64, sent, types)
+    )
     answers = await service.classify([picture], WITH_WEBP, PATH, model=model)
     predicted, score = answers.top(1)[0][0]
     remark = {

@@ -3,14 +3,13 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.http.body import form_parts, media_type
+from serving.http.body import FORM, form_parts, media_type
 from serving.http.errors import HTTPError
 from serving.http.payload import WITH_WEBP
 from serving.inference.service import Service
 from serving.protocols.contract import ClientProtocol, Route, json_response
 
 LABELS = 5
-FORM = "multipart/form-data"
 _METADATA = {
     "id": "{name}-{version}",
     "name": "{name}",

@@ -9,7 +9,7 @@ from serving.http.errors import HTTPError, bad_format
 from serving.http.payload import WITH_WEBP, as_list, as_object, parse_json
 from serving.http.tensors import parse_flat_pixels
 from serving.inference.model import ServedModel
-from serving.inference.service import Answers, Encoded, Service
+from serving.inference.service import Answers, Service
 from serving.protocols.contract import (
     ANYTHING,
     COUNT,
@@ -18,6 +18,7 @@ from serving.protocols.contract import (
     TEXT,
     ClientProtocol,
     Route,
+    always,
     error_response,
     json_response,
     list_of,
@@ -30,16 +31,6 @@ INPUT, PROBABILITIES, LABEL = "image", "probabilities", "label"
 INFER = "/v2/models/{name}/infer"
 _BYTE = 255
 _LONGEST_SIDE = 1_000_000
-
-
-async def server(_service: Service, _request: Request) -> Response:
-    """Name the server."""
-    return json_response({"name": "sceneset", "version": "2", "extensions": []})
-
-
-async def live(_service: Service, _request: Request) -> Response:
-    """Say that the process is alive."""
-    return json_response({"live": True})
 
 
 async def ready(service: Service, request: Request) -> Response:
@@ -107,8 +98,7 @@ async def _answer(service: Service, model: ServedModel, body: dict[str, Any]) ->
     data = as_list(tensor.get("data"), "'data'")
     kind = tensor.get("datatype")
     if kind == "BYTES":
-        texts = _texts(service, data, shape)
-        pictures = [Encoded(text) for text in texts]
+        pictures = _texts(service, data, shape)
         return await service.classify(pictures, WITH_WEBP, INFER, model=model)
     if kind not in ("FP32", "UINT8"):
         raise bad_format("'datatype' must be BYTES, FP32 or UINT8")
@@ -219,11 +209,15 @@ PROTOCOL = ClientProtocol(
     about="Version 2, as KServe and Triton speak it, in JSON.",
     routes=(
         Route(
-            path="/v2", handler=server, about="Name the server.", answers=_SERVER, needs_key=False
+            path="/v2",
+            handler=always(_SERVER),
+            about="Name the server.",
+            answers=_SERVER,
+            needs_key=False,
         ),
         Route(
             path="/v2/health/live",
-            handler=live,
+            handler=always({"live": True}),
             about="Say that the process is alive.",
             answers={"live": True},
             needs_key=False,

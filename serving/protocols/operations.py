@@ -4,14 +4,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.inference.service import Service
-from serving.protocols.contract import ClientProtocol, Route, json_response, problem_response
+from serving.protocols.contract import (
+    ClientProtocol,
+    Route,
+    always,
+    json_response,
+    problem_response,
+)
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-async def healthz(_service: Service, _request: Request) -> Response:
-    """Say that the process is alive, also when every thread is busy."""
-    return json_response({"status": "ok"})
 
 
 async def readyz(service: Service, request: Request) -> Response:
@@ -30,9 +31,8 @@ async def readyz(service: Service, request: Request) -> Response:
 async def metrics(service: Service, _request: Request) -> Response:
     """Return the counters in Prometheus' text format."""
     model = service.model
-    service.metrics.pending.set(service.queue.pending)
-    service.metrics.show_model(model.name, model.version, model.sha256)
-    return Response(service.metrics.text(), media_type=METRICS_TYPE)
+    identity = (model.name, model.version, model.sha256)
+    return Response(service.metrics.text(identity, service.queue.pending), media_type=METRICS_TYPE)
 
 
 async def show_model(service: Service, _request: Request) -> Response:
@@ -74,7 +74,7 @@ PROTOCOL = ClientProtocol(
         Route(
             method="GET",
             path="/healthz",
-            handler=healthz,
+            handler=always({"status": "ok"}),  # also when every thread is busy
             about="Say that the process is alive.",
             answers={"status": "ok"},
             needs_key=False,

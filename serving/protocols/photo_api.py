@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from serving.http.errors import HTTPError
 from serving.http.payload import DOCUMENTED, parse_json
-from serving.inference.service import Encoded, Service
+from serving.inference.service import Service
 from serving.protocols.contract import (
     EXAMPLE_PICTURE,
     JSON,
@@ -34,9 +34,7 @@ _DOCUMENTED_WORDS = {
 async def classify(service: Service, request: Request) -> Response:
     """Return the tags of every picture, or the first error. The content type does not matter."""
     texts = _texts(parse_json(await service.body(request)))
-    service.check_count(len(texts))
-    pictures = [Encoded(text) for text in texts]
-    answers = await service.classify(pictures, DOCUMENTED, "/classify")
+    answers = await service.classify(texts, DOCUMENTED, "/classify")
     model = answers.model
     tags = [model.tag_rule.tags(one.tolist(), model.class_names) for one in answers.whole()]
     return json_response({"tags": tags})

@@ -5,15 +5,14 @@ from typing import Any
 
 from starlette.requests import Request
 
-from serving.http.body import form_parts, media_type
+from serving.http.body import FORM, form_parts, media_type
 from serving.http.errors import HTTPError, bad_format
 from serving.http.payload import as_list, as_object, parse_json, parse_whole_number
 from serving.inference.model import ServedModel, find_label
-from serving.inference.service import Encoded, Service
+from serving.inference.service import Service
 from serving.protocols.contract import JSON, PICTURE, WHOLE_NUMBER, list_of, object_of, one_of_these
 
 TOP = 3
-FORM = "multipart/form-data"
 RAW = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
 # curl --data-binary sends the second unless another is given.
 _UNSTATED = ("", "application/x-www-form-urlencoded", "image/jpg", "image/*")
@@ -38,9 +37,12 @@ BODY = one_of_these(
 
 @dataclass(frozen=True, slots=True)
 class RequestPictures:
-    """The pictures of a request, whether they came as a list, and how many labels it wants."""
+    """The pictures of a request, whether they came as a list, and how many labels it wants.
 
-    pictures: list[bytes | Encoded]
+    Bytes are a picture's file; any other value is to be base64 text.
+    """
+
+    pictures: list[object]
     many: bool = False
     top: int = TOP
 
@@ -70,7 +72,7 @@ async def read_pictures(service: Service, request: Request) -> RequestPictures:
     return RequestPictures([body])
 
 
-async def read_one_picture(service: Service, request: Request, detail: str) -> bytes | Encoded:
+async def read_one_picture(service: Service, request: Request, detail: str) -> object:
     """Return the one picture that a request sends. Raises HTTPError, with `detail` for several."""
     requested = await read_pictures(service, request)
     if len(requested.pictures) != 1:
@@ -87,7 +89,7 @@ def requested_label(name: str, model: ServedModel) -> int:
 
 
 def _from_form(body: bytes, content_type: str) -> RequestPictures:
-    files: list[bytes | Encoded] = [
+    files: list[object] = [
         bytes(part.data) for part in form_parts(body, content_type) if part.filename is not None
     ]
     if not files:
@@ -107,7 +109,7 @@ def _from_json(service: Service, body: bytes) -> RequestPictures:
 def _from_object(service: Service, value: dict[str, Any]) -> RequestPictures:
     for name in ("image", "inputs"):
         if name in value and not isinstance(value[name], list):
-            return RequestPictures([Encoded(value[name])])
+            return RequestPictures([value[name]])
     for name in ("images", "inputs"):
         if name in value:
             return _from_list(service, as_list(value[name], f"'{name}'"))
@@ -116,4 +118,4 @@ def _from_object(service: Service, value: dict[str, Any]) -> RequestPictures:
 
 def _from_list(service: Service, texts: list[Any]) -> RequestPictures:
     service.check_count(len(texts))
-    return RequestPictures([Encoded(text) for text in texts], many=True)
+    return RequestPictures(texts, many=True)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from serving.http.errors import HTTPError
 from serving.http.payload import EVERY_MODE, as_list, as_object, parse_json, parse_switch
-from serving.inference.service import Encoded, Service
+from serving.inference.service import Service
 from serving.protocols.contract import (
     ANYTHING,
     EXAMPLE_PICTURE,
@@ -42,7 +42,7 @@ async def predict(service: Service, request: Request) -> Response:
     service.check_count(len(listed))
     entries = [_entry(entry, index) for index, entry in enumerate(listed)]
     confident = parse_switch(request.query_params.get("confidence"), "confidence")
-    pictures = [Encoded(text) for _, text in entries]
+    pictures = [content for _, content in entries]
     answers = await service.classify(pictures, EVERY_MODE, "/api/v1/endpoints/{slug}")
     predictions = []
     for (name, _), best in zip(entries, answers.top(LABELS), strict=True):

@@ -9,7 +9,7 @@ from serving.http.errors import HTTPError, bad_format
 from serving.http.payload import WITH_WEBP, as_list, as_object, parse_json
 from serving.http.tensors import parse_pixels
 from serving.inference.model import ServedModel
-from serving.inference.service import Answers, Encoded, Service
+from serving.inference.service import Answers, Service
 from serving.protocols.contract import (
     EXAMPLE_PICTURE,
     JSON,
@@ -43,12 +43,12 @@ async def predict(service: Service, request: Request) -> Response:
     if "instances" in body:
         listed = as_list(body["instances"], "'instances'")
         service.check_count(len(listed))
-        rows = [_picture(row, signature) for row in listed]
-        return json_response({"predictions": _listed(await _answer(service, model, rows))})
-    column = _value(body["inputs"])
-    listed = column if isinstance(column, list) else [column]
-    rows = [_picture(row, signature) for row in listed]
-    return json_response({"outputs": _listed(await _answer(service, model, rows))})
+    else:
+        column = _value(body["inputs"])
+        listed = column if isinstance(column, list) else [column]
+    answers = await _answer(service, model, [_picture(row, signature) for row in listed])
+    name = "predictions" if "instances" in body else "outputs"
+    return json_response({name: [row.tolist() for row in answers.whole()]})
 
 
 async def status(service: Service, request: Request) -> Response:
@@ -95,8 +95,7 @@ def check_model(model: ServedModel, request: Request) -> ServedModel:
 async def _answer(service: Service, model: ServedModel, rows: list[Any]) -> Answers:
     if not rows or any(isinstance(row, dict | str) for row in rows):
         service.check_count(len(rows))
-        texts = [row.get("b64") if isinstance(row, dict) else None for row in rows]
-        pictures = [Encoded(text) for text in texts]
+        pictures = [row.get("b64") if isinstance(row, dict) else None for row in rows]
         return await service.classify(pictures, WITH_WEBP, PREDICT, model=model)
     array = parse_pixels(rows, model.size, service.settings.max_images)
     return await service.infer(array, PREDICT, model)
@@ -113,10 +112,6 @@ def _picture(row: Any, signature: str) -> Any:  # noqa: ANN401  any JSON value
     """Return a row as pixels or {"b64": text}."""
     value = _value(row)
     return {"b64": value} if signature == BASE64 and isinstance(value, str) else value
-
-
-def _listed(answers: Answers) -> list[list[float]]:
-    return [row.tolist() for row in answers.whole()]
 
 
 def _tensor(kind: str, shape: list[int]) -> dict[str, object]:

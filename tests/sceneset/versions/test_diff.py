@@ -49,21 +49,21 @@ def test_a_manifest_reads_back_as_it_was_written(pictures: list[PublishedPicture
 def test_every_picture_is_accounted_for_once(
     before: list[PublishedPicture], after: list[PublishedPicture]
 ) -> None:
-    diff = compare(before, after)
-    both = diff.unchanged + len(diff.changed_class) + len(diff.changed_split)
-    assert len(before) == both + len(diff.went)
-    assert len(after) == both + len(diff.came)
-    back = compare(after, before)
-    assert (len(back.came), len(back.went)) == (len(diff.went), len(diff.came))
-    assert compare(before, before).unchanged == len(before)
+    diff, unchanged = compare(before, after)
+    both = unchanged + len(diff["changed_class"]) + len(diff["changed_split"])
+    assert len(before) == both + len(diff["went"])
+    assert len(after) == both + len(diff["came"])
+    back, _ = compare(after, before)
+    assert (len(back["came"]), len(back["went"])) == (len(diff["went"]), len(diff["came"]))
+    assert compare(before, before)[1] == len(before)
 
 
 @given(PICTURES, PICTURES)
 def test_versions_differ_just_when_their_ids_do(
     before: list[PublishedPicture], after: list[PublishedPicture]
 ) -> None:
-    diff = compare(before, after)
-    same = not (diff.came or diff.went or diff.changed_class or diff.changed_split)
+    diff, _ = compare(before, after)
+    same = not any(diff.values())
     assert same == (version_id(before) == version_id(after))
 
 
@@ -104,7 +104,11 @@ def test_a_version_that_is_not_there_is_named_with_those_that_are(tmp_path: Path
     dataset = versions(tmp_path, [picture("a")], [picture("a")])
     with pytest.raises(MissingInputError, match="no published version 7") as caught:
         diff_versions(dataset, (1, 7))
-    assert "1, 2" in caught.value.cure
+    assert caught.value.cure == "name two of 1, 2"
+    (tmp_path / "one").mkdir()
+    with pytest.raises(MissingInputError, match="no published version 2") as caught:
+        diff_versions(versions(tmp_path / "one", [picture("a")]), (1, 2))
+    assert "curate" in caught.value.cure
     with pytest.raises(MissingInputError) as caught:
         diff_versions(Dataset(tmp_path / "none"), (1, 2))
     assert "curate" in caught.value.cure

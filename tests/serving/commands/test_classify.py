@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, UsageError
-from serving.commands.classify import Prediction, classify, table
+from serving.commands.classify import classify, table
 from serving.settings import ClassifySettings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,6 +53,22 @@ def test_a_bad_file_is_an_entry_and_the_others_are_answered(model: Path, picture
     assert "missing.png" in outcome.problem
 
 
+def test_why_a_broken_picture_is_refused_is_said_in_plain_words(
+    model: Path, pictures: Path
+) -> None:
+    whole = (pictures / "a.png").read_bytes()
+    lengths = (0, 3, 8, 14, 30, len(whole) // 2)
+    for length in lengths:
+        (pictures / f"{length}.png").write_bytes(whole[:length])
+    words = [str(pictures / f"{length}.png") for length in lengths]
+    outcome = classify(*words, settings=ClassifySettings(model=model))
+    errors = [one["error"] for one in outcome.summary["predictions"]]
+    header = "truncated: its header cannot be read"
+    assert errors[:3] == ["truncated: 0 bytes", "not a picture", header]
+    assert all(error.startswith("truncated: ") for error in errors[2:])
+    assert not [error for error in errors if "0x" in error or "object" in error]
+
+
 def test_nothing_to_classify_is_wrong_use(model: Path, tmp_path: Path) -> None:
     settings = ClassifySettings(model=model)
     with pytest.raises(UsageError):
@@ -74,7 +90,8 @@ def test_an_altered_model_is_refused(model: Path, pictures: Path) -> None:
 
 
 def test_the_table_has_a_row_per_file_and_empty_cells_for_failures() -> None:
-    text = table([Prediction("a", (("x", 0.75), ("y", 0.25))), Prediction("b", error="no")], 2)
+    labels = [{"label": "x", "probability": 0.75}, {"label": "y", "probability": 0.25}]
+    text = table([{"file": "a", "labels": labels}, {"file": "b", "error": "no"}], 2)
     assert list(csv.reader(text.splitlines())) == [
         ["Name", "Prediction_0", "Prediction_1", "Probability_0", "Probability_1"],
         ["a", "x", "y", "0.750000", "0.250000"],

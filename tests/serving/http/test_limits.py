@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.served_model import RED, Client, b64
@@ -14,6 +15,7 @@ from support.served_model import RED, Client, b64
 from sceneset.class_names import read_class_names
 from sceneset.errors import MissingInputError, SettingsError
 from serving.http.auth import read_keys
+from serving.inference.engine import Engine
 from serving.settings import ServeSettings
 
 Serve = Callable[[ServeSettings], AbstractContextManager[Client]]
@@ -145,17 +147,16 @@ def test_a_full_queue_is_503_with_retry_after_while_health_is_200(
 class Held:
     """An engine that waits for a gate."""
 
-    def __init__(self, engine: object, gate: threading.Event) -> None:
+    def __init__(self, engine: Engine, gate: threading.Event) -> None:
         self._engine, self._gate = engine, gate
+        self.bundle = engine.bundle
 
     def prepare(self, data: bytes) -> object:
         self._gate.wait(10)
-        return self._engine.prepare(data)  # type: ignore[attr-defined]
+        return self._engine.prepare(data)
 
-    def infer(self, pixels: object, *, alone: bool) -> object:
-        return self._engine.infer(pixels, alone=alone)  # type: ignore[attr-defined]
-
-    class_names = ("red", "green", "blue")
+    def infer(self, pixels: Any, *, alone: bool) -> object:  # noqa: ANN401  an array
+        return self._engine.infer(pixels, alone=alone)
 
 
 def test_a_late_answer_is_504(serve: Serve, base: ServeSettings) -> None:

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from support.interpreter_pool import LIMIT_S, ONE, Loads, Scene, hold
 from support.served_model import RED, Client, b64
 
-from sceneset.bundle.reader import open_bundle
+from sceneset.bundle.reader import Bundle, open_bundle
 from serving.inference.engine import Engine
 from serving.inference.interpreter_pool import (
     QUIET_S,
     InterpreterPool,
-    PoolState,
     swap_due,
     threads_for_one_job,
 )
@@ -158,15 +157,13 @@ def test_a_background_that_has_ended_leaves_the_pool_at_work() -> None:
 def test_a_pool_is_multi_threaded_only_when_no_two_jobs_met_for_a_while(
     jobs: list[tuple[bool, float]],
 ) -> None:
-    state, now = PoolState(multi=True, may_swap=True, busy_at=0.0), 0.0
+    multi, quiet_s = True, 0.0
     for alone, pause in jobs:
-        now += pause
-        state = PoolState(state.multi, state.may_swap, state.busy_at if alone else now)
-        due = swap_due(state, now, alone=alone)
-        assert swap_due(PoolState(state.multi, False, state.busy_at), now, alone=alone) is None
-        state = PoolState(due == "multi" if due else state.multi, True, state.busy_at)
-        assert alone or not state.multi
-        assert due != "multi" or now - state.busy_at >= QUIET_S
+        quiet_s = quiet_s + pause if alone else 0.0
+        due = swap_due(multi=multi, alone=alone, quiet_s=quiet_s)
+        multi = due == "multi" if due else multi
+        assert alone or not multi
+        assert due != "multi" or quiet_s >= QUIET_S
 
 
 def test_every_thread_gets_its_own_answer_while_interpreters_are_swapped() -> None:
@@ -207,7 +204,7 @@ def test_an_engine_swaps_also_when_its_bundle_is_gone(
 class Requested:
     """An engine that notes who is alone, and answers each request when all of it is here."""
 
-    class_names = ("red", "green", "blue")
+    bundle = Bundle(Path(), ("red", "green", "blue"), 32, "crop", {})
 
     def __init__(self, pictures: int) -> None:
         self.alone: list[bool] = []
