@@ -15,7 +15,7 @@ from sceneset.errors import (
 )
 from training.commands.train import RESUME, link_newest, smaller_steps
 from training.loop.history import Labelled, own_errors, stream
-from training.loop.hyperparameters import Hyperparameters
+from training.loop.trainer import Hyperparameters
 from training.models.backend import load_backend
 from training.report.pages import plain
 

@@ -46,7 +46,7 @@ from training.loop.checkpoint import (
     resume_run,
 )
 from training.loop.history import write_logs
-from training.loop.hyperparameters import Hyperparameters, choose_hyperparameters
+from training.loop.trainer import Hyperparameters
 from training.models.backbones.table import find_weights
 from training.models.backend import load_backend, versions
 from training.models.inference import choose_runtime
@@ -54,6 +54,7 @@ from training.recipes.best import best
 from training.recipes.context import KNOWN, Setup, Start, Trained, read_start, starting_sha256
 from training.recipes.fast import fast
 from training.recipes.from_pictures import original, scratch
+from training.recipes.hyperparameters import choose_hyperparameters
 from training.settings import TrainSettings
 
 RECIPES: Mapping[str, Callable[[Setup], Trained]] = {

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from training.data.memmap import Rows
 from training.loop.history import Epochs
-from training.loop.hyperparameters import Hyperparameters
-from training.loop.trainer import Batch, Task, fit, head_logits
+from training.loop.trainer import Batch, Hyperparameters, Task, fit, head_logits
 from training.models.classifier import weighted_layers
 
 BLOCK = 1024

@@ -2,22 +2,77 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.augment import mixing
+from training.data.augment import Chances, mixing
 from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.checkpoint import State
 from training.loop.history import Epochs
-from training.loop.hyperparameters import Hyperparameters
 from training.models.backend import load_backend
 
 # Inputs, labels int64[N], weight of each picture float32[N]
 Batch = tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """Every value a training uses. Chances and shares are 0 to 1, sizes are numbers of pictures.
+
+    The defaults switch a thing off; recipes have their own (`training/recipes/hyperparameters.py`).
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    warmup: float = 0.0
+    hidden: int = 0
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    label_smoothing: float = 0.0
+    class_weights: str = "none"
+    average: float = 0.0
+    mixup: float = 0.0
+    patience: int = 0
+    views: int = 1
+    flip: float = 0.0
+    crop: float = 0.0
+    colour: float = 0.0
+    rotation: float = 0.0
+    erase: float = 0.0
+    fine_tune_epochs: int = 0
+    fine_tune_batch: int = 64
+    fine_tune_rate: float = 3e-4
+    fine_tune_decay: float = 0.01
+    fine_tune_warmup: float = 0.1
+    fine_tune_smoothing: float = 0.1
+    fine_tune_dropout: float = 0.5
+    fine_tune_input_dropout: float = 0.2
+    fewest_per_class: int = 150
+
+    @property
+    def chances(self) -> Chances:
+        """Return the chances of changes in a random view."""
+        return Chances(**{field.name: getattr(self, field.name) for field in fields(Chances)})
+
+    def for_fine_tuning(self) -> "Hyperparameters":
+        """Return the plan of fine-tuning: its own values under the usual names."""
+        return replace(
+            self,
+            epochs=self.fine_tune_epochs,
+            batch_size=self.fine_tune_batch,
+            learning_rate=self.fine_tune_rate,
+            weight_decay=self.fine_tune_decay,
+            warmup=self.fine_tune_warmup,
+            label_smoothing=self.fine_tune_smoothing,
+            dropout=self.fine_tune_dropout,
+            input_dropout=self.fine_tune_input_dropout,
+        )
 
 
 def step_size(plan: Hyperparameters, step: int, steps: int, last: float = 0.0) -> float:

@@ -12,8 +12,7 @@ from training.evaluation.calibration import fit_temperature
 from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.head import Examples, absorb_standardization, restore_standardization
 from training.loop.history import DivergedError, Epochs
-from training.loop.hyperparameters import Hyperparameters
-from training.loop.trainer import Batch, Task, fit, head_logits
+from training.loop.trainer import Batch, Hyperparameters, Task, fit, head_logits
 from training.models.backbones.table import BACKBONES
 from training.models.backend import load_backend
 from training.models.classifier import FoldedTail, Trunk, classifier

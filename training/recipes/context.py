@@ -18,11 +18,12 @@ from training.data.memmap import Rows
 from training.data.version import Version, picture_batches
 from training.loop.checkpoint import Checkpoints
 from training.loop.history import Epochs
-from training.loop.hyperparameters import Hyperparameters, choose_hyperparameters
+from training.loop.trainer import Hyperparameters
 from training.models.backbones.table import BACKBONES, build_base
 from training.models.backend import load_backend
 from training.models.classifier import Trunk, weighted_layers
 from training.models.inference import forward, load_model
+from training.recipes.hyperparameters import choose_hyperparameters
 from training.settings import TrainSettings
 
 KNOWN = (

@@ -19,7 +19,7 @@ from training.loop.head import (
     train_head,
 )
 from training.loop.history import Epochs
-from training.loop.hyperparameters import Hyperparameters
+from training.loop.trainer import Hyperparameters
 from training.models.classifier import Trunk, build_head, classifier, embedder
 from training.models.inference import choose_runtime, forward_all, openvino_runtime
 from training.recipes.context import Setup, Trained

@@ -19,8 +19,7 @@ from training.loop.history import (
     run_epochs,
     stream,
 )
-from training.loop.hyperparameters import Hyperparameters
-from training.loop.trainer import Batch, Task, fit
+from training.loop.trainer import Batch, Hyperparameters, Task, fit
 from training.models.classifier import build_head, classifier
 from training.recipes.context import Setup, Trained, val_logits
 from training.recipes.fast import make_examples

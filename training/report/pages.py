@@ -21,11 +21,11 @@ from training.evaluation.predict import Answers
 from training.exports.explain import KerasExplainer
 from training.exports.exporter import SPLIT_WORDS
 from training.exports.saved_model import PIXELS
-from training.loop.hyperparameters import RECIPE_DEFAULTS
 from training.models.backbones.networks import Backbone
 from training.models.backbones.table import BACKBONES
 from training.models.backend import versions
 from training.recipes.context import KNOWN, Setup, Trained
+from training.recipes.hyperparameters import RECIPE_DEFAULTS
 from training.report.examples import (
     SHOWN_ISSUES,
     Album,

@@ -15,7 +15,7 @@ from sceneset.manifest.rows import Split
 from training.commands.train import check_start, describe_run
 from training.data.version import Version, read_version
 from training.loop.checkpoint import begin_run, interrupted_run, resume_run
-from training.loop.hyperparameters import choose_hyperparameters
+from training.recipes.hyperparameters import choose_hyperparameters
 from training.settings import TrainSettings
 
 

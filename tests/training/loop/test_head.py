@@ -21,8 +21,7 @@ from training.loop.head import (
     train_head,
 )
 from training.loop.history import DivergedError, Epochs
-from training.loop.hyperparameters import Hyperparameters
-from training.loop.trainer import step_size
+from training.loop.trainer import Hyperparameters, step_size
 from training.models.backend import load_backend
 from training.models.classifier import build_head
 

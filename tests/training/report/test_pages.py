@@ -21,7 +21,7 @@ from training.evaluation.evaluation import evaluate_answers
 from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import measure
 from training.evaluation.predict import answer
-from training.loop.hyperparameters import Hyperparameters
+from training.loop.trainer import Hyperparameters
 from training.models.backbones.table import BACKBONES
 from training.recipes.context import SEEN, Phase
 from training.report.pages import Measured, origin, write_pages

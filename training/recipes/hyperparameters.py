@@ -1,71 +1,16 @@
 """Say how each recipe trains: its own values, what may be set, and what it cannot use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
 from sceneset.errors import SettingsError
 from training.data.augment import Chances
+from training.loop.trainer import Hyperparameters
 from training.settings import TrainSettings, flag
 
 MANY = 5000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
-    """Every value a training uses. Chances and shares are 0 to 1, sizes are numbers of pictures.
-
-    The defaults switch a thing off; a recipe's own values stand in `RECIPE_DEFAULTS`.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    warmup: float = 0.0
-    hidden: int = 0
-    dropout: float = 0.0
-    input_dropout: float = 0.0
-    label_smoothing: float = 0.0
-    class_weights: str = "none"
-    average: float = 0.0
-    mixup: float = 0.0
-    patience: int = 0
-    views: int = 1
-    flip: float = 0.0
-    crop: float = 0.0
-    colour: float = 0.0
-    rotation: float = 0.0
-    erase: float = 0.0
-    fine_tune_epochs: int = 0
-    fine_tune_batch: int = 64
-    fine_tune_rate: float = 3e-4
-    fine_tune_decay: float = 0.01
-    fine_tune_warmup: float = 0.1
-    fine_tune_smoothing: float = 0.1
-    fine_tune_dropout: float = 0.5
-    fine_tune_input_dropout: float = 0.2
-    fewest_per_class: int = 150
-
-    @property
-    def chances(self) -> Chances:
-        """Return the chances of changes in a random view."""
-        return Chances(**{name: getattr(self, name) for name in CHANCES})
-
-    def for_fine_tuning(self) -> "Hyperparameters":
-        """Return the plan of fine-tuning: its own values under the usual names."""
-        return replace(
-            self,
-            epochs=self.fine_tune_epochs,
-            batch_size=self.fine_tune_batch,
-            learning_rate=self.fine_tune_rate,
-            weight_decay=self.fine_tune_decay,
-            warmup=self.fine_tune_warmup,
-            label_smoothing=self.fine_tune_smoothing,
-            dropout=self.fine_tune_dropout,
-            input_dropout=self.fine_tune_input_dropout,
-        )
 
 
 _HEAD: Mapping[str, Any] = MappingProxyType(
