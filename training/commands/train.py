@@ -38,14 +38,14 @@ from training.data.memmap import remove_maps
 from training.data.version import Version, check_classes, check_pictures, read_version
 from training.evaluation.evaluation import format_evaluation
 from training.evaluation.label_issues import LabelIssue, format_label_issues, store_label_issues
-from training.loop.checkpoint import (
-    Checkpoints,
+from training.loop.history import (
+    FOLDER,
     begin_run,
+    forget_run,
     interrupted_run,
     require_same,
-    resume_run,
+    write_logs,
 )
-from training.loop.history import write_logs
 from training.loop.trainer import Hyperparameters
 from training.models.backbones.table import find_weights
 from training.models.backend import load_backend, versions
@@ -146,7 +146,7 @@ def _train_and_publish(setup: Setup) -> tuple[Outcome, Sequence[LabelIssue] | No
     with disk_errors(out), new_folder(out / str(number)) as part:
         run = write_bundle(part, setup, trained, number)
     swap_link(out / "current", str(number))
-    setup.checkpoints.remove()
+    forget_run(out)
     if settings.recipe_name == "best":
         remove_maps(setup.embeddings)
     if settings.tensorboard is not None:
@@ -237,7 +237,7 @@ def check_start(settings: TrainSettings, version: Version) -> None:
     A run that goes on may lack test pictures: they are left out when it is measured, and its epochs
     are not lost. Raises UsageError or DamagedDataError.
     """
-    before = _run_to_resume(settings)
+    before = interrupted_run(settings.out) if settings.resume else None
     splits = dict(version.splits)
     if before is not None:
         # The weights may have to be downloaded, so they are compared later.
@@ -249,20 +249,20 @@ def check_start(settings: TrainSettings, version: Version) -> None:
 
 def choose_checkpoints(
     settings: TrainSettings, facts: Mapping[str, Any], say: Callable[[str], None]
-) -> Checkpoints:
-    """Go on with the interrupted run when that is requested and there is one, else begin."""
-    before = _run_to_resume(settings)
-    if before is not None:
-        return resume_run(settings.out, facts, before)
+) -> Path:
+    """Go on with the interrupted run when that is requested and there is one, else begin.
+
+    Returns the folder of the run's states.
+    """
+    before = interrupted_run(settings.out)
+    if settings.resume and before is not None:
+        require_same(settings.out, facts, before)
+        return settings.out / FOLDER
     if settings.resume:
         say(f"nothing was interrupted in {settings.out}: starting anew")
-    elif interrupted_run(settings.out) is not None:
+    elif before is not None:
         say(f"an interrupted run in {settings.out} is given up; --resume would have gone on")
     return begin_run(settings.out, facts)
-
-
-def _run_to_resume(settings: TrainSettings) -> Mapping[str, Any] | None:
-    return interrupted_run(settings.out) if settings.resume else None
 
 
 def smaller_steps(plan: Hyperparameters) -> str:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from training.data.augment import Chances, mixing
 from training.evaluation.metrics import cross_entropy_of_logits
-from training.loop.checkpoint import State
-from training.loop.history import Epochs
+from training.loop.history import Epochs, State
 from training.models.backend import load_backend
 
 # Inputs, labels int64[N], weight of each picture float32[N]

@@ -16,8 +16,7 @@ from sceneset.errors import DamagedDataError, SettingsError
 from sceneset.progress import Bar, Bars, Stopwatch
 from training.data.memmap import Rows
 from training.data.version import Version, picture_batches
-from training.loop.checkpoint import Checkpoints
-from training.loop.history import Epochs
+from training.loop.history import PAUSE, Checkpoint, Epochs
 from training.loop.trainer import Hyperparameters
 from training.models.backbones.table import BACKBONES, build_base
 from training.models.backend import load_backend
@@ -179,14 +178,18 @@ def starting_sha256(weights: Path | None, start: Start | None) -> str:
 
 @dataclass(frozen=True)
 class Setup:
-    """What every recipe starts from. `versions` asks for the ids of all versions that are there."""
+    """What every recipe starts from.
+
+    `checkpoints` is the folder of the states of its phases; without one nothing is kept. `versions`
+    asks for the ids of all versions that are there.
+    """
 
     settings: TrainSettings
     version: Version
     weights: Path | None
     bars: Bars
     watch: Stopwatch
-    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    checkpoints: Path | None = None
     start: Start | None = None
     versions: Callable[[], frozenset[str]] = frozenset
     say: Callable[[str], None] = _silent
@@ -216,8 +219,9 @@ class Setup:
 
     def epochs(self, phase: str, count: int, **options: Any) -> Epochs:  # noqa: ANN401  Epochs' own
         """Return the record of a phase's epochs, with a bar and a place for its checkpoints."""
-        checkpoint = self.checkpoints.phase(phase)
-        return Epochs(self.bars.add("epochs", total=count), checkpoint=checkpoint, **options)
+        path = self.checkpoints / f"{phase}.npz" if self.checkpoints else None
+        bar = self.bars.add("epochs", total=count)
+        return Epochs(bar, checkpoint=Checkpoint(path, PAUSE), **options)
 
     def bar(self, name: str) -> Callable[[int], Bar]:
         """Return what shows a bar once its length is known."""

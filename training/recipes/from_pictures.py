@@ -1,6 +1,8 @@
 """Train on pictures: `original`, the published recipe, and `scratch`, from random weights."""
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from typing import Any
@@ -11,21 +13,17 @@ from numpy.typing import NDArray
 from training.data.augment import Chances, random_view
 from training.data.memmap import decoded
 from training.data.version import Example, Version, labels_of, picture_batches
-from training.loop.history import (
-    Epochs,
-    Labelled,
-    compile_classifier,
-    resume_model,
-    run_epochs,
-    stream,
-)
+from training.loop.history import Epochs
 from training.loop.trainer import Batch, Hyperparameters, Task, fit
+from training.models.backend import load_backend
 from training.models.classifier import build_head, classifier
 from training.recipes.context import Setup, Trained, val_logits
 from training.recipes.fast import make_examples
 
 # Called once per epoch: the seed of the run, the number of the epoch
 Seeds = Callable[[], tuple[int, int]]
+Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
+_FAILURES: list[Exception] = []
 
 
 def original(setup: Setup) -> Trained:
@@ -103,35 +101,102 @@ def train_from_files(
 
     25 epochs, batches of 128, Adam 1e-3, no augmentation: train.py of Antony90/ml-photo-api.
     """
-    compile_classifier(network, plan.learning_rate)
-    resume_model(network, epochs)
+    keras = load_backend().keras
+    network.compile(
+        optimizer=keras.optimizers.Adam(plan.learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    saved = epochs.resume()
+    if saved is not None:
+        for variable, value in zip(_variables(network), saved.arrays["model"], strict=True):
+            variable.assign(value)
     train, val = version.splits["train"], version.splits["val"]
     numbers = count(len(epochs.curves))
     data: dict[str, Any] = {
-        "x": _stream(version, train, plan.batch_size, lambda: (seed, next(numbers))),
+        "x": stream(version, train, plan.batch_size, lambda: (seed, next(numbers))),
         "shuffle": False,
         "epochs": plan.epochs,
     }
     if val:
-        data["validation_data"] = _stream(version, val, plan.batch_size, None)
-    run_epochs(network, data, epochs)
+        data["validation_data"] = stream(version, val, plan.batch_size, None)
+    _run_epochs(network, data, epochs)
 
 
-def _stream(version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None) -> Any:  # noqa: ANN401
-    batches = partial(_batches, version, examples, batch, seeds)
-    return stream(batches, version.size, -(-len(examples) // batch))
+def stream(version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None) -> Any:  # noqa: ANN401
+    """Return what Keras fits on: batches of examples, two ahead; the seeds are drawn once per epoch.
+
+    A batch is (uint8[N, size, size, 3], int64[N]).
+    """
+    tf, shape = load_backend().tf, (None, version.size, version.size, 3)
+    data = tf.data.Dataset.from_generator(
+        partial(_batches, version, examples, batch, seeds),
+        output_signature=(tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((None,), tf.int64)),
+    )
+    cardinality = tf.data.experimental.assert_cardinality(-(-len(examples) // batch))
+    return data.apply(cardinality).prefetch(2)
 
 
 def _batches(
     version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None
 ) -> Iterator[Labelled]:
-    """Yield an epoch; in the order that the next seed draws, or as it is without seeds."""
+    """Yield an epoch; in the order that the next seed draws, or as it is without seeds.
+
+    Errors are kept too, since TensorFlow turns them into text.
+    """
     order = np.arange(len(examples))
     if seeds is not None:
         order = np.random.default_rng(seeds()).permutation(len(examples))
     chosen = [examples[place] for place in order.tolist()]
     pictures = picture_batches([e.path for e in chosen], version.size, version.fit, batch=batch)
     labels, start = labels_of(chosen), 0
-    for stack in pictures:
-        yield stack, labels[start : start + len(stack)]
-        start += len(stack)
+    try:
+        for stack in pictures:
+            yield stack, labels[start : start + len(stack)]
+            start += len(stack)
+    except Exception as error:
+        _FAILURES.append(error)
+        raise
+
+
+def _run_epochs(model: Any, data: Mapping[str, Any], epochs: Epochs) -> None:  # noqa: ANN401
+    """Fit a compiled model; `data` is what Keras' `fit` takes. Leaves the kept epoch's weights.
+
+    `data` must give the batches of the epochs that are left.
+    """
+    keras = load_backend().keras
+
+    def ended(_epoch: int, logs: Mapping[str, float]) -> None:
+        if not epochs.diverged:
+            epochs.see(model, logs)
+            epochs.save({"model": [variable.numpy() for variable in _variables(model)]})
+
+    def stepped(batch: int, logs: Mapping[str, float]) -> None:
+        if not (math.isfinite(logs["loss"]) or epochs.diverged):
+            epochs.break_off(batch + 1)
+            model.stop_training = True
+
+    watching = keras.callbacks.LambdaCallback(on_epoch_end=ended, on_train_batch_end=stepped)
+    if not epochs.stopped:
+        with own_errors():
+            model.fit(**data, initial_epoch=len(epochs.curves), callbacks=[watching], verbose=0)
+    epochs.restore(model)
+
+
+def _variables(model: Any) -> list[Any]:  # noqa: ANN401
+    """Return weights, states of random generators, and the optimiser with its count of steps."""
+    model.optimizer.build(model.trainable_variables)
+    seeds = [one for one in model.non_trainable_variables if "seed" in one.path]
+    return [*model.weights, *seeds, *model.optimizer.variables]
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Raise what a stream's batches raised in the block in place of TensorFlow's error."""
+    _FAILURES.clear()
+    try:
+        yield
+    except Exception as error:
+        if _FAILURES:
+            raise _FAILURES[0] from error
+        raise

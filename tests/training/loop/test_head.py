@@ -11,7 +11,6 @@ import pytest
 
 from sceneset.progress import Bars
 from training.data.memmap import Rows
-from training.loop.checkpoint import Checkpoint, State
 from training.loop.head import (
     Examples,
     absorb_standardization,
@@ -20,7 +19,7 @@ from training.loop.head import (
     restore_standardization,
     train_head,
 )
-from training.loop.history import DivergedError, Epochs
+from training.loop.history import Checkpoint, DivergedError, Epochs, State
 from training.loop.trainer import Hyperparameters, step_size
 from training.models.backend import load_backend
 from training.models.classifier import build_head
