@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from training.data.embeddings import DTYPES
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.metrics import cross_entropy_of_logits
-from training.loop.head import Examples, absorb_standardization, restore_standardization
 from training.loop.history import DivergedError, Epochs
 from training.loop.trainer import Batch, Hyperparameters, Task, fit, head_logits
 from training.models.backbones.table import BACKBONES
@@ -19,10 +18,13 @@ from training.models.classifier import FoldedTail, Trunk, classifier
 from training.recipes.context import Setup, Trained, val_logits
 from training.recipes.fast import (
     HEAD_VIEWS,
+    Examples,
     TrainedHead,
+    absorb_standardization,
     embeddings,
     make_examples,
     make_views,
+    restore_standardization,
     train_on_embeddings,
 )
 

@@ -11,7 +11,11 @@ import pytest
 
 from sceneset.progress import Bars
 from training.data.memmap import Rows
-from training.loop.head import (
+from training.loop.history import Checkpoint, DivergedError, Epochs, State
+from training.loop.trainer import Hyperparameters, step_size
+from training.models.backend import load_backend
+from training.models.classifier import build_head
+from training.recipes.fast import (
     Examples,
     absorb_standardization,
     class_weights,
@@ -19,10 +23,6 @@ from training.loop.head import (
     restore_standardization,
     train_head,
 )
-from training.loop.history import Checkpoint, DivergedError, Epochs, State
-from training.loop.trainer import Hyperparameters, step_size
-from training.models.backend import load_backend
-from training.models.classifier import build_head
 
 pytestmark = [
     pytest.mark.train,
