@@ -48,49 +48,16 @@ def trace(model: Any, outputs: list[Any] | None = None) -> Any:  # noqa: ANN401 
     return tf.function(run, input_signature=[spec], autograph=False).get_concrete_function()
 
 
-def convert_float(graph: Any) -> bytes:  # noqa: ANN401
-    """Convert a graph as it is, in float32."""
-    return _convert(_converter(graph))
+def convert(
+    graph: Any,  # noqa: ANN401
+    kind: str = "litert",
+    calibration: Calibration | None = None,
+) -> bytes:
+    """Convert a frozen graph: `litert` as it is, in float32; `fp16` with its weights as float16.
 
-
-def convert_large(graph: Any, variables: Sequence[Any], scratch: Path) -> bytes:  # noqa: ANN401
-    """Convert a graph as it is by way of a SavedModel, which is written below `scratch`.
-
-    Slower than `convert_float`, and in much less memory: a frozen graph holds the weights many
-    times over while it is converted.
-    """
-    lite = load_backend().tf.lite
-    with TemporaryDirectory(dir=scratch) as folder, native_work():
-        save_graphs(Path(folder), graph, variables)
-        converted = bytes(lite.TFLiteConverter.from_saved_model(folder).convert())
-    return order_outputs(converted)  # which are named output_0 and on
-
-
-def convert_half(graph: Any) -> bytes:  # noqa: ANN401
-    """Convert a graph with its weights as float16: half the size, computed in float32."""
-    tf = load_backend().tf
-    converter = _converter(graph)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
-    return _convert(converter)
-
-
-def convert_int8(graph: Any, calibration: Calibration) -> bytes:  # noqa: ANN401
-    """Convert a graph to 8-bit integers throughout, float32 going in and out.
-
-    `calibration` yields [float32[1, size, size, 3]] of training pictures: the ranges they span
-    become the scales. Never with dynamic ranges, which are slower than float.
-    """
-    tf = load_backend().tf
-    converter = _converter(graph)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = calibration
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    return _convert(converter)
-
-
-def _converter(graph: Any) -> Any:  # noqa: ANN401
-    """Return a converter of a frozen graph.
+    `fp16` is half the size, and computes in float32. `int8` is 8-bit integers throughout, float32
+    going in and out: `calibration` yields [float32[1, size, size, 3]] of training pictures, and the
+    ranges they span become the scales. Never with dynamic ranges, which are slower than float.
 
     By way of a SavedModel in the temporary folder the conversion takes several times as long, and
     a kill leaves that folder behind.
@@ -99,12 +66,28 @@ def _converter(graph: Any) -> Any:  # noqa: ANN401
     # The object is read only by the conversion by way of a SavedModel.
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], tf.Module())
     converter.experimental_lower_to_saved_model = False
-    return converter
-
-
-def _convert(converter: Any) -> bytes:  # noqa: ANN401
+    if kind != "litert":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == "fp16":
+        converter.target_spec.supported_types = [tf.float16]
+    if kind == "int8":
+        converter.representative_dataset = calibration
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     with native_work():
         return bytes(converter.convert())
+
+
+def convert_large(graph: Any, variables: Sequence[Any], scratch: Path) -> bytes:  # noqa: ANN401
+    """Convert a graph as it is by way of a SavedModel, which is written below `scratch`.
+
+    Slower than `convert`, and in much less memory: a frozen graph holds the weights many
+    times over while it is converted.
+    """
+    lite = load_backend().tf.lite
+    with TemporaryDirectory(dir=scratch) as folder, native_work():
+        save_graphs(Path(folder), graph, variables)
+        converted = bytes(lite.TFLiteConverter.from_saved_model(folder).convert())
+    return order_outputs(converted)  # which are named output_0 and on
 
 
 def classifier_file(

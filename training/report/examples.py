@@ -1,6 +1,6 @@
 """Choose the pictures that a report shows, and where the model saw their classes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from training.data.version import Version
 from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import Metrics
 from training.evaluation.predict import Answers
-from training.exports.explain import Explanation, KerasExplainer
+from training.models.inference import Pictures
 
 FOLDER = "pictures"
 SIDE = 112
@@ -25,10 +25,10 @@ SAMPLES = 6
 SHOWN_ISSUES = {"label": 60, "outlier": 24}
 
 
-def square_overlay(picture: NDArray[np.uint8], explanation: Explanation) -> NDArray[np.uint8]:
+def square_overlay(picture: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return uint8[size, size, 3]: a fitted picture with its map laid over it."""
     height, width = picture.shape[:2]
-    return blend(picture, over_picture(explanation.heat, width, height, "stretch"))
+    return blend(picture, over_picture(heat, width, height, "stretch"))
 
 
 class Album:
@@ -95,7 +95,7 @@ def explain_answers(
     answers: Answers,
     version: Version,
     album: Album,
-    explainer: KerasExplainer,
+    explain: Callable[[Pictures], list[NDArray[np.float32]]],
 ) -> list[ShownAnswer]:
     """Return these test pictures, each also with the map of the class that was answered.
 
@@ -106,10 +106,10 @@ def explain_answers(
     squares = {place: square for place, square in read.items() if square is not None}
     if not squares:
         return []
-    explanations = explainer.explain(np.stack(list(squares.values())))
+    heats = explain(np.stack(list(squares.values())))
     return [
-        _show(answers, place, version.class_names, album, album.add(square_overlay(square, one)))
-        for (place, square), one in zip(squares.items(), explanations, strict=True)
+        _show(answers, place, version.class_names, album, album.add(square_overlay(square, heat)))
+        for (place, square), heat in zip(squares.items(), heats, strict=True)
     ]
 
 

@@ -18,7 +18,7 @@ from training.data.version import Sources, Version
 from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import ReliabilityBin
 from training.evaluation.predict import Answers
-from training.exports.explain import KerasExplainer
+from training.exports.explain import keras_explainer
 from training.exports.exporter import SPLIT_WORDS
 from training.exports.saved_model import PIXELS
 from training.models.backbones.networks import Backbone
@@ -310,9 +310,9 @@ def _facts(setup: Setup, trained: Trained, run: Mapping[str, Any]) -> dict[str, 
 def _shown(page: Path, version: Version, measured: Measured) -> dict[str, Any]:
     """Return everything with pictures; writes them beside the page."""
     answers, album = measured.answers, Album(page, version.fit)
-    explainer = KerasExplainer(measured.model)
+    explain = keras_explainer(measured.model)
     worst, unsure = (
-        explain_answers(places, answers, version, album, explainer)
+        explain_answers(places, answers, version, album, explain)
         for places in worst_and_unsure(answers)
     )
     small = len(version.class_names) <= MATRIX_MOST
