@@ -69,7 +69,7 @@ def assess(
         chosen = temperature.chosen
         evaluation = evaluate_answers(answers, chosen, rule, seed=settings.seed, fit=temperature)
     sources = count_sources(settings.dataset / "manifest.db", version)
-    return Measured(model, answers, issues or [], issues is not None, sources), evaluation
+    return Measured(model, answers, issues, sources), evaluation
 
 
 def tag_rule(setup: Setup, trained: Trained, temperature: float) -> TagRule:
@@ -104,13 +104,6 @@ class Run:
     exports: dict[str, dict[str, object]]
     label_issues: Sequence[LabelIssue] | None
     suspects_note: str
-
-    @property
-    def left_out(self) -> dict[str, str]:
-        """Return export -> why it is not in the bundle."""
-        return {
-            name: str(one["left_out"]) for name, one in self.exports.items() if "left_out" in one
-        }
 
 
 def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> Run:
@@ -183,8 +176,8 @@ def _run(
         metrics=measure(answers.probabilities, answers.labels, version.class_names),
         evaluation=evaluation,
         unreadable=[str(Path(p).relative_to(version.folder)) for p in answers.unreadable],
-        label_issues=measured.label_issues if measured.looked else None,
-        suspects_note=SEEN if saw_labels and measured.looked else "",
+        label_issues=measured.label_issues,
+        suspects_note=SEEN if saw_labels and measured.label_issues is not None else "",
         untaught=version.classes_without("train"),
         unmeasured=version.classes_without("test"),
         exports=exports,

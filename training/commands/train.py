@@ -38,6 +38,7 @@ from training.data.memmap import remove_maps
 from training.data.version import Version, check_classes, check_pictures, read_version
 from training.evaluation.evaluation import format_evaluation
 from training.evaluation.label_issues import LabelIssue, format_label_issues, store_label_issues
+from training.exports.exporter import left_out
 from training.loop.history import (
     FOLDER,
     begin_run,
@@ -335,7 +336,7 @@ def _outcome(bundle: Path, run: Run, trained: Trained, watch: Stopwatch) -> Outc
     ]
     if unmeasured and metrics.pictures:
         lines.insert(2, f"without a test picture, so unmeasured: {', '.join(unmeasured)}")
-    lines += [f"left out {name}: {why}" for name, why in run.left_out.items()]
+    lines += [f"left out {name}: {why}" for name, why in left_out(run.exports).items()]
     problem, cure = _shortfall(run, trained)
     code = PARTIAL if problem else OK
     return Outcome(summary, tuple(lines), exit_code=code, problem=problem, cure=cure)

@@ -268,6 +268,11 @@ def _judge(job: ExportJob, files: Mapping[Export, bytes]) -> None:
             export.left_out = f"{gate.lost} of {pictures} are lost"
 
 
+def left_out(exports: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return export -> why it is not in the bundle, of what `Export.as_json` gave by name."""
+    return {name: str(one["left_out"]) for name, one in exports.items() if "left_out" in one}
+
+
 def write_exports(
     folder: Path,
     model: Any,  # noqa: ANN401  Keras has no types

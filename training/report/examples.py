@@ -1,8 +1,8 @@
 """Choose the pictures that a report shows, and where the model saw their classes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,27 +60,6 @@ class Album:
         return f"{FOLDER}/{name}"
 
 
-@dataclass(frozen=True)
-class ShownAnswer:
-    """One test picture with the model's answer; `heat` is the picture with its Grad-CAM."""
-
-    source: str
-    truth: str
-    guess: str
-    probability: float
-    heat: str = ""
-
-
-@dataclass(frozen=True)
-class ConfusionCell:
-    """The pictures of one cell of the confusion matrix: `shown` are the surest of `count`."""
-
-    truth: int
-    guess: int
-    count: int
-    shown: tuple[ShownAnswer, ...]
-
-
 def worst_and_unsure(answers: Answers) -> tuple[list[int], list[int]]:
     """Return places of wrong answers, the surest first, and of right ones, the least sure first."""
     sure = answers.probabilities.max(axis=1, initial=0)
@@ -96,7 +75,7 @@ def explain_answers(
     version: Version,
     album: Album,
     explain: Callable[[Pictures], list[NDArray[np.float32]]],
-) -> list[ShownAnswer]:
+) -> list[dict[str, Any]]:
     """Return these test pictures, each also with the map of the class that was answered.
 
     Those that were lost since they were measured are left out.
@@ -113,18 +92,21 @@ def explain_answers(
     ]
 
 
-def confusion_cells(answers: Answers, names: Sequence[str], album: Album) -> list[ConfusionCell]:
-    """Return every cell of the confusion matrix that holds pictures, row by row."""
+def confusion_cells(answers: Answers, names: Sequence[str], album: Album) -> list[dict[str, Any]]:
+    """Return every cell of the confusion matrix that holds pictures, row by row, the surest shown."""
     cells: dict[tuple[int, int], list[int]] = {}
     sure = answers.probabilities.max(axis=1, initial=0)
     for place in np.argsort(-sure, kind="stable"):
         guess = int(answers.probabilities[place].argmax())
         cells.setdefault((int(answers.labels[place]), guess), []).append(int(place))
     return [
-        ConfusionCell(
-            *cell, len(places), tuple(_show(answers, i, names, album) for i in places[:CELL_MOST])
-        )
-        for cell, places in sorted(cells.items())
+        {
+            "truth": truth,
+            "guess": guess,
+            "count": len(places),
+            "shown": [_show(answers, place, names, album) for place in places[:CELL_MOST]],
+        }
+        for (truth, guess), places in sorted(cells.items())
     ]
 
 
@@ -173,8 +155,13 @@ def _read_square(path: Path, size: int, fit: Fit) -> NDArray[np.uint8] | None:
 
 def _show(
     answers: Answers, place: int, names: Sequence[str], album: Album, heat: str = ""
-) -> ShownAnswer:
+) -> dict[str, Any]:
+    """Return one test picture with the model's answer; `heat` is the picture with its Grad-CAM."""
     example, row = answers.examples[place], answers.probabilities[place]
-    guess = int(row.argmax())
-    source = album.thumbnail(example.path) or ""
-    return ShownAnswer(source, names[example.label], names[guess], float(row[guess]), heat)
+    return {
+        "source": album.thumbnail(example.path) or "",
+        "truth": names[example.label],
+        "guess": names[int(row.argmax())],
+        "probability": float(row.max()),
+        "heat": heat,
+    }

@@ -94,7 +94,7 @@ def write(tmp_path: Path, model: Any) -> Write:  # noqa: ANN401  the same
             start=start,
             weights=None if why else tmp_path / "imagenet.h5",
         )
-        measured = Measured(model, answers, issues, True, Sources(6, 2, ("google",), 1))
+        measured = Measured(model, answers, issues, Sources(6, 2, ("google",), 1))
         write_pages(tmp_path, setup, trained, run, measured)  # type: ignore[arg-type]
         page = (tmp_path / "report" / "index.html").read_text()
         return page, (tmp_path / "model_card.md").read_text()
