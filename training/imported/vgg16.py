@@ -96,10 +96,13 @@ def read_layers(path: Path) -> list[Weights]:
     try:
         with h5py.File(path, "r") as file:
             stored = stored_layers(file.get("model_weights", file))
-            for name, arrays in stored:
+            for name, arrays in stored.items():
                 if len(arrays) != 2:  # noqa: PLR2004  kernel and bias
                     raise _misfit(path, f"its layer {name} holds {len(arrays)} arrays")
-            return [Weights(n, *(np.asarray(one, np.float32) for one in a)) for n, a in stored]
+            return [
+                Weights(name, *(np.asarray(one, np.float32) for one in arrays))
+                for name, arrays in stored.items()
+            ]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise _misfit(path, f"it cannot be read ({error})") from error
 

@@ -21,7 +21,7 @@ from training.evaluation.predict import Answers
 from training.exports.explain import keras_explainer
 from training.exports.exporter import SPLIT_WORDS, left_out
 from training.exports.saved_model import PIXELS
-from training.models.backbones.networks import Backbone
+from training.models.backbones.networks import Pretrained
 from training.models.backbones.table import BACKBONES
 from training.models.backend import versions
 from training.recipes.context import KNOWN, Setup, Trained
@@ -288,13 +288,13 @@ def _shown(page: Path, version: Version, measured: Measured) -> dict[str, Any]:
     }
 
 
-def origin(settings: TrainSettings, weights: Path | None) -> Backbone | None:
-    """Return the backbone whose licence and source hold for the weights, where they were its own.
+def origin(settings: TrainSettings, weights: Path | None) -> Pretrained | None:
+    """Return whose licence and source hold for the weights, where they were the backbone's own.
 
     Not for a file of the user's, nor for what came from another model.
     """
     own = settings.weights in ("imagenet", "places") and settings.from_bundle is None
-    return BACKBONES[settings.backbone] if own and weights is not None else None
+    return BACKBONES[settings.backbone].pretrained if own and weights is not None else None
 
 
 def class_rows(version: Version) -> dict[str, dict[str, Any]]:

@@ -189,13 +189,14 @@ def test_a_start_that_may_know_the_test_pictures_and_the_weights_licence_are_tol
         assert "another version of the data set, which may hold these test pictures" in text
     _, card = write(5)
     assert "which may hold these" not in card
-    row = BACKBONES["mobilenet_v2"]
-    assert f"| weights' licence | {row.licence}, by {row.source} |" in card
+    own = BACKBONES["mobilenet_v2"].pretrained
+    assert own is not None
+    assert f"| weights' licence | {own.licence}, by {own.source} |" in card
 
 
 def test_the_licence_is_told_only_of_the_backbones_own_weights() -> None:
     file = Path("w.h5")
-    assert origin(TrainSettings(), file) is BACKBONES["mobilenet_v2"]
+    assert origin(TrainSettings(), file) is BACKBONES["mobilenet_v2"].pretrained
     assert origin(TrainSettings(weights="w.h5"), file) is None
     assert origin(TrainSettings(from_bundle=Path("m")), None) is None
 

@@ -96,21 +96,6 @@ class Backbone:
     load: Callable[[Any, Path], None] = load_weights
     """Load a file of weights into what `build` made; raises ValueError or OSError saying why not."""
 
-    @property
-    def weights_kind(self) -> str | None:
-        """Return what `--weights` calls its pretrained weights."""
-        return self.pretrained.kind if self.pretrained else None
-
-    @property
-    def licence(self) -> str | None:
-        """Return the licence of its pretrained weights."""
-        return self.pretrained.licence if self.pretrained else None
-
-    @property
-    def source(self) -> str | None:
-        """Return the page that tells where its pretrained weights come from."""
-        return self.pretrained.source if self.pretrained else None
-
 
 def build_application(name: str, size: int, *, named_output: bool = False) -> Any:  # noqa: ANN401
     """Build a network of Keras Applications with random weights, without its top.

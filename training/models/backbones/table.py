@@ -1,6 +1,6 @@
 """List the backbones, find their pretrained weights, and build them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -196,28 +196,21 @@ _ROWS = (
 )
 
 
-class _Table(Mapping[str, Backbone]):
+class _Table(dict[str, Backbone]):
     """The backbones by name; `hf:` and `hub:` name any image preset of KerasHub too."""
 
-    def __init__(self, rows: tuple[Backbone, ...]) -> None:
-        self._rows = {row.name: row for row in rows}
-
-    def __getitem__(self, name: str) -> Backbone:
-        return preset_backbone(name) if name.startswith(PREFIXES) else self._rows[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
+    def __missing__(self, name: str) -> Backbone:
+        if name.startswith(PREFIXES):
+            return preset_backbone(name)
+        raise KeyError(name)
 
 
-BACKBONES: Mapping[str, Backbone] = _Table(_ROWS)
+BACKBONES: Mapping[str, Backbone] = _Table({row.name: row for row in _ROWS})
 
 
 def check_name(name: str) -> None:
     """Raise SettingsError for a backbone that there is not."""
-    if name in BACKBONES:
+    if name in BACKBONES or name.startswith(PREFIXES):
         return
     close = get_close_matches(name, BACKBONES, n=1)
     raise SettingsError(
@@ -314,8 +307,9 @@ def _place(backbone: str, url: str, home: Path) -> Path:
 
 
 def _no_such(backbone: str, weights: str) -> SettingsError:
-    others = [name for name, other in BACKBONES.items() if other.weights_kind == weights]
-    cure = f"--weights {BACKBONES[backbone].weights_kind or 'none'}"
+    kinds = {row.name: row.pretrained.kind for row in _ROWS if row.pretrained}
+    others = [name for name, kind in kinds.items() if kind == weights]
+    cure = f"--weights {kinds.get(backbone, 'none')}"
     return SettingsError(
         f"--weights {weights}: {backbone} has no {_KINDS[weights]} weights",
         cure=cure + (f", or --backbone {others[0]}" if weights == "places" else ""),
