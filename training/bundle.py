@@ -12,11 +12,10 @@ from sceneset.bundle.tag_rule import TagRule
 from sceneset.manifest.store import now
 from training.data.version import altered, count_sources
 from training.evaluation.calibration import Temperature, choose_temperature
-from training.evaluation.evaluation import Evaluation, evaluate_answers
+from training.evaluation.evaluation import Evaluation, evaluate_answers, fit_rule
 from training.evaluation.label_issues import LabelIssue, find_label_issues
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predict import answer, mirrored_headline
-from training.evaluation.tags import fit_rule
 from training.exports.exporter import (
     write_class_names,
     write_exports,

@@ -221,21 +221,12 @@ def picture_batches(
 _NO_LICENCE = {"", "unknown"}
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Pictures of a version, the sites they were found on, through what, and how many are licensed.
+def count_sources(manifest_path: Path, version: Version) -> dict[str, Any]:
+    """Return what the manifest knows of the pictures of a version.
 
-    `engines` stand in order of their pictures, the most first.
+    How many there are, on how many sites they were found, through which engines, the most fruitful
+    first, and how many name a licence.
     """
-
-    pictures: int
-    sites: int
-    engines: tuple[str, ...]
-    licensed: int
-
-
-def count_sources(manifest_path: Path, version: Version) -> Sources:
-    """Return what the manifest knows of the pictures of a version."""
     pictures = {e.sha256 for examples in version.splits.values() for e in examples}
     with Manifest(manifest_path) as manifest:
         rows = manifest.query(
@@ -243,9 +234,9 @@ def count_sources(manifest_path: Path, version: Version) -> Sources:
         )
     rows = [row for row in rows if row[0] in pictures]
     engines = Counter(engine for engine, _ in {(row[2], row[0]) for row in rows})
-    return Sources(
-        len(pictures),
-        len({row[1] for row in rows if row[1]}),
-        tuple(name for name, _ in engines.most_common()),
-        len({row[0] for row in rows if row[3] not in _NO_LICENCE}),
-    )
+    return {
+        "pictures": len(pictures),
+        "sites": len({row[1] for row in rows if row[1]}),
+        "engines": [name for name, _ in engines.most_common()],
+        "licensed": len({row[0] for row in rows if row[3] not in _NO_LICENCE}),
+    }

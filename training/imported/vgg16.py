@@ -43,16 +43,12 @@ class Weights(NamedTuple):
     bias: NDArray[np.float32]
 
 
-class VGG16(NamedTuple):
-    """A network, in which order its first dense layer read the feature map, and why so."""
-
-    model: ImportedModel
-    channels: Channels
-    why: str
-
-
-def open_vgg16(path: Path, channels: Channels | None = None, *, published: bool = False) -> VGG16:
+def open_vgg16(
+    path: Path, channels: Channels | None = None, *, published: bool = False
+) -> tuple[ImportedModel, Channels, str]:
     """Return the network whose weights a file holds: its widths, picture size and classes are read.
+
+    Beside it, in which order its first dense layer read the feature map, and why so.
 
     It takes blue, green, red minus means, and gives probabilities. `channels` says in which order
     the first dense layer reads the feature map. By default `last` for the published downloads, whose
@@ -74,7 +70,7 @@ def open_vgg16(path: Path, channels: Channels | None = None, *, published: bool 
         tuple(network.variables),
         network,
     )
-    return VGG16(model, order, why)
+    return model, order, why
 
 
 def _order(

@@ -16,7 +16,7 @@ from training.models.backend import load_backend
 
 Pictures = NDArray[np.uint8]
 # uint8[N, size, size, 3] -> pooled float32[N, features] and, when requested, float32 feature maps
-Compute = Callable[[Pictures], Sequence[NDArray[np.float32]]]
+Compute = Callable[[Pictures], Sequence[NDArray[Any]]]
 CHUNK = 8
 THREADS = 2
 FROZEN_WEIGHTS = 50_000_000

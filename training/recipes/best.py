@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.embeddings import DTYPES
+from training.data.embeddings import KINDS
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.history import DivergedError, Epochs
@@ -90,7 +90,7 @@ def _fine_tune(setup: Setup, trunk: Trunk, plan: Hyperparameters) -> tuple[Any, 
     """
     cut = str(BACKBONES[setup.settings.backbone].fine_tune_from)
     views = make_views(plan)
-    wanted = [(view, kind) for view in views for kind in DTYPES]
+    wanted = [(view, kind) for view in views for kind in KINDS]
     with setup.watch.step("embed"):
         rows = embeddings(setup, trunk, wanted, cut)[1::2]
     tuning = plan.for_fine_tuning()

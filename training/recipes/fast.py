@@ -203,10 +203,7 @@ def embeddings(
         exact = forward_all(model)
         return Runtimes(openvino_runtime(model) if chosen == "openvino" else exact, exact)
 
-    def versions() -> frozenset[str]:
-        return setup.versions() | {version.id[:16]}
-
-    return embed(source, wanted, runtimes, versions, setup.bar("embedding"))
+    return embed(source, wanted, runtimes, setup.versions, setup.bar("embedding"))
 
 
 def make_examples(setup: Setup, rows: Sequence[Rows], plan: Hyperparameters) -> Examples:

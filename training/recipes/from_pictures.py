@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.augment import Chances, random_view
-from training.data.memmap import decoded
+from training.data.embeddings import decoded
 from training.data.version import Example, Version, labels_of, picture_batches
 from training.loop.history import Epochs
 from training.loop.trainer import Batch, Hyperparameters, Task, fit

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sceneset.atomic import write_file
-from training.data.version import Sources, Version
+from training.data.version import Version
 from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import ReliabilityBin
 from training.evaluation.predict import Answers
@@ -211,7 +211,7 @@ class Measured:
     model: Any
     answers: Answers
     label_issues: Sequence[LabelIssue] | None
-    sources: Sources
+    sources: Mapping[str, Any]
 
 
 def write_pages(

@@ -15,7 +15,7 @@ from support.explain import SIZE, colour_detector
 
 from sceneset.bundle.tag_rule import TagRule
 from sceneset.progress import Bars, Stopwatch
-from training.data.version import Example, Sources, Version
+from training.data.version import Example, Version
 from training.evaluation.calibration import Temperature
 from training.evaluation.evaluation import evaluate_answers
 from training.evaluation.label_issues import LabelIssue
@@ -94,7 +94,8 @@ def write(tmp_path: Path, model: Any) -> Write:  # noqa: ANN401  the same
             start=start,
             weights=None if why else tmp_path / "imagenet.h5",
         )
-        measured = Measured(model, answers, issues, Sources(6, 2, ("google",), 1))
+        sources = {"pictures": 6, "sites": 2, "engines": ["google"], "licensed": 1}
+        measured = Measured(model, answers, issues, sources)
         write_pages(tmp_path, setup, trained, run, measured)  # type: ignore[arg-type]
         page = (tmp_path / "report" / "index.html").read_text()
         return page, (tmp_path / "model_card.md").read_text()
