@@ -17,11 +17,10 @@ from training.evaluation.label_issues import LabelIssue, find_label_issues
 from training.evaluation.metrics import Metrics, measure
 from training.evaluation.predict import answer, mirrored_headline
 from training.exports.exporter import (
-    write_class_names,
     write_exports,
+    write_interface,
     write_json,
     write_keras,
-    write_preprocess,
     write_record,
 )
 from training.models.backbones.hub import PREFIXES
@@ -125,8 +124,7 @@ def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> R
         parameters=model.count_params(),
         exports={one.name: one.as_json() for one in exports},
     )
-    write_class_names(folder, version.class_names)
-    write_preprocess(folder, version.size, version.fit)
+    write_interface(folder, version.class_names, version.size, version.fit)
     with watch.step("report"):
         write_pages(folder, setup, trained, vars(run), measured)
     with watch.step("mirrored"):

@@ -322,17 +322,16 @@ def write_keras(folder: Path, model: Any) -> Path:  # noqa: ANN401
     return path
 
 
-def write_class_names(folder: Path, names: Sequence[str]) -> None:
-    """Write class_names.txt, .json and .csv (one column, header `keys`), in the order of labels."""
+def write_interface(folder: Path, names: Sequence[str], size: int, fit: Fit) -> None:
+    """Write class_names.txt, .json and .csv (header `keys`), in the order of labels, and preprocess.json.
+
+    The latter says what whoever runs the model has to do to a picture first.
+    """
     rows = io.StringIO()
     csv.writer(rows, lineterminator="\n").writerows([["keys"], *([name] for name in names)])
     write_file(folder / "class_names.txt", "".join(f"{name}\n" for name in names).encode())
     write_json(folder / "class_names.json", list(names))
     write_file(folder / "class_names.csv", rows.getvalue().encode())
-
-
-def write_preprocess(folder: Path, size: int, fit: Fit) -> None:
-    """Write what whoever runs the model has to do to a picture first."""
     write_json(
         folder / "preprocess.json",
         {

@@ -22,6 +22,7 @@ _BATCH = 4
 _LAYERS: dict[ScalingName, Scaling] = {
     "0..255": "none",
     "none": "none",
+    "0..1": "zero_to_one",
     "-1..1": "minus_one_to_one",
     "tf": "minus_one_to_one",
     "torch": "torch",
@@ -63,7 +64,7 @@ def adapt(
     # Named anew: its own name may be one that is used outside.
     inside = keras.Model(steps[0].given, [*maps, steps[-1].answer], name="network")
     image = keras.Input((size, size, 3), name="image")
-    outputs = inside(scaled_pictures(image, scaling), training=False)
+    outputs = inside(scale(image, _LAYERS[scaling]), training=False)
     *seen, answer = outputs if isinstance(outputs, list | tuple) else [outputs]
     if output == "logits":
         answer = keras.layers.Softmax(name="probabilities", dtype="float32")(answer)
@@ -71,13 +72,6 @@ def adapt(
         answer = keras.layers.Identity(name="probabilities", dtype="float32")(answer)
     network = keras.Model(image, answer, name="sceneset")
     return network, Anatomy(seen[0], seen[1], network.outputs[0], head) if seen else None
-
-
-def scaled_pictures(image: Any, scaling: ScalingName) -> Any:  # noqa: ANN401
-    """Scale pictures 0..255 to a range by Keras layers, which every export format takes."""
-    if scaling == "0..1":
-        return load_backend().keras.layers.Rescaling(1 / 255, name="scale")(image)
-    return scale(image, _LAYERS[scaling])
 
 
 def own_answers(model: ImportedModel, scaling: ScalingName, pictures: NDArray[np.uint8]) -> Rows:
@@ -119,7 +113,7 @@ def _adapt_graph(
 ) -> GraphModel:
     keras, tf = load_backend().keras, load_backend().tf
     image = keras.Input((size, size, 3), name="image")
-    scaler = keras.Model(image, scaled_pictures(image, scaling))
+    scaler = keras.Model(image, scale(image, _LAYERS[scaling]))
 
     def run(pictures: Any) -> Any:  # noqa: ANN401
         answer = tf.cast(model.run(scaler(pictures, training=False)), tf.float32)

@@ -124,10 +124,10 @@ def read_size(model: ImportedModel, requested: int | None) -> int:
     size has to be stated or is stated wrongly.
     """
     takes = model.takes
+    shown = ["any" if side is None else side for side in takes]
     if len(takes) != _RANK or takes[3] != _CHANNELS or not model.dtype.startswith(_NUMBERS):
         raise SettingsError(
-            f"{model.path} takes {model.dtype}{_format_shape(takes)}, not RGB pictures"
-            " [batch, size, size, 3]",
+            f"{model.path} takes {model.dtype}{shown}, not RGB pictures [batch, size, size, 3]",
             cure="convert a model of colour pictures, channels last",
         )
     if takes[0] not in (None, -1):
@@ -215,7 +215,3 @@ def _stated(model: ImportedModel, requested: OutputName, *, inside: bool, sums: 
         )
     doubtful = requested == "probabilities" and not sums
     return "as stated, though its answers do not sum to 1" if doubtful else "as stated"
-
-
-def _format_shape(shape: tuple[int | None, ...]) -> list[object]:
-    return ["any" if side is None else side for side in shape]

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.augment import Chances, mixing
+from training.data.memmap import Rows
 from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.history import Epochs, State
 from training.models.backend import load_backend
 
 # Inputs, labels int64[N], weight of each picture float32[N]
 Batch = tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float32]]
+Floats = NDArray[np.float32]
+BLOCK = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,22 +89,57 @@ def step_size(plan: Hyperparameters, step: int, steps: int, last: float = 0.0) -
     return plan.learning_rate * (last + (1 - last) * (1 + math.cos(math.pi * share)) / 2)
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Rows of each view, labels and weights of the training pictures, labels of the others.
+
+    The first view's rows hold the training, then the validation pictures.
+    """
+
+    views: Sequence[Rows]
+    labels: NDArray[np.int64]
+    weights: Floats
+    val_labels: NDArray[np.int64]
+
+    def train(self, batch: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """Yield every training picture once, in random order, each in a view drawn at random."""
+        order = rng.permutation(len(self.labels))
+        drawn = rng.integers(0, len(self.views), len(order))
+        for start in range(0, len(order), batch):
+            chosen, views = order[start : start + batch], drawn[start : start + batch]
+            yield self._rows(chosen, views), self.labels[chosen], self.weights[chosen]
+
+    def val(self, batch: int = BLOCK) -> Iterator[Batch]:
+        """Yield the validation pictures, centre view, in order."""
+        middle, count = len(self.labels), len(self.val_labels)
+        for start in range(0, count, batch):
+            places = np.arange(start, min(start + batch, count))
+            rows = self.views[0].take(places + middle)
+            yield rows, self.val_labels[places], np.ones(len(places), np.float32)
+
+    def _rows(self, chosen: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[Any]:
+        first = self.views[0]
+        batch = np.empty((len(chosen), *first.shape[1:]), first.dtype)
+        for number, rows in enumerate(self.views):
+            in_view = views == number
+            batch[in_view] = rows.take(chosen[in_view])
+        return batch
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """What is trained on what.
 
-    `logits` takes a batch of inputs and a seed tensor int32[2], or None outside training. `train`
-    gives an epoch's batches, drawn with a generator; `steps` is their number.
+    `logits` takes a batch of inputs and a seed tensor int32[2], or None outside training. `change`
+    makes a batch of training inputs another by chance, in place or not.
     """
 
     variables: Sequence[Any]
     logits: Callable[[Any, Any], Any]
-    shape: tuple[int, ...]
-    dtype: Any
+    examples: Examples
     classes: int
-    steps: int
-    train: Callable[[np.random.Generator], Iterator[Batch]]
-    val: Callable[[], Iterator[Batch]]
+    change: Callable[[NDArray[Any], np.random.Generator], NDArray[Any]] = lambda rows, _rng: rows
+    val_batch: int = BLOCK
     non_trainable: Sequence[Any] = ()
     """Variables that change without a gradient, as the means of batch normalisation do."""
 
@@ -124,7 +162,9 @@ class Learner:
         self._averages = [tf.Variable(value) for value in self._values] if plan.average else []
         self.step = 0
         self.stop_training = False
-        inputs = tf.TensorSpec((None, *task.shape), task.dtype)
+        self.steps_per_epoch = -(-len(task.examples.labels) // plan.batch_size)
+        rows = task.examples.views[0]
+        inputs = tf.TensorSpec((None, *rows.shape[1:]), rows.dtype)
         labels, weights = tf.TensorSpec((None,), tf.int64), tf.TensorSpec((None,), tf.float32)
         number, order = tf.TensorSpec((), tf.float32), tf.TensorSpec((None,), tf.int64)
         drawn = tf.TensorSpec((2,), tf.int32)
@@ -142,8 +182,10 @@ class Learner:
     def train(self, rng: np.random.Generator) -> tuple[dict[str, float], int]:
         """Run one epoch; return its logs, and the step at which the loss was not finite or 0."""
         plan, losses, right, seen = self._plan, 0.0, 0, 0
-        steps = plan.epochs * self._task.steps
-        for number, (inputs, labels, weights) in enumerate(self._task.train(rng), start=1):
+        steps = plan.epochs * self.steps_per_epoch
+        batches = self._task.examples.train(plan.batch_size, rng)
+        for number, (rows, labels, weights) in enumerate(batches, start=1):
+            inputs = self._task.change(rows, rng)
             share, order = mixing(len(labels), plan.mixup, rng) if plan.mixup else (1.0, labels)
             rate = step_size(plan, self.step, steps, self._last)
             seed = np.array((self._seed % 2**31, self.step), np.int32)
@@ -160,7 +202,8 @@ class Learner:
     def measure(self) -> dict[str, float]:
         """Return accuracy and loss on the validation pictures, or nothing without any."""
         kept = self._swap_in_averages()
-        rows = [(self._infer(x).numpy(), y) for x, y, _ in self._task.val()]
+        batches = self._task.examples.val(self._task.val_batch)
+        rows = [(self._infer(x).numpy(), y) for x, y, _ in batches]
         self._put(kept)
         if not rows:
             return {}
@@ -269,11 +312,11 @@ def fit(task: Task, plan: Hyperparameters, epochs: Epochs, *, seed: int, last: f
     while len(epochs.curves) < plan.epochs and not epochs.stopped:
         logs, broken = learner.train(np.random.default_rng((seed, len(epochs.curves))))
         if not broken and not learner.is_finite():
-            epochs.break_off(task.steps, "sum of the weights")
+            epochs.break_off(learner.steps_per_epoch, "sum of the weights")
             break
         logs |= {} if broken else learner.measure()
         if broken or not all(map(math.isfinite, logs.values())):
-            epochs.break_off(broken or task.steps)
+            epochs.break_off(broken or learner.steps_per_epoch)
             break
         epochs.see(learner, logs)
         is_last = epochs.stopped or len(epochs.curves) == plan.epochs

@@ -1,6 +1,5 @@
 """Train the head first, then the backbone's upper part on cached activations; keep the better."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +10,13 @@ from training.data.embeddings import KINDS
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.history import DivergedError, Epochs
-from training.loop.trainer import Batch, Hyperparameters, Task, fit, head_logits
+from training.loop.trainer import Examples, Hyperparameters, Task, fit, head_logits
 from training.models.backbones.table import BACKBONES
 from training.models.backend import load_backend
 from training.models.classifier import FoldedTail, Trunk, classifier
 from training.recipes.context import Setup, Trained, val_logits
 from training.recipes.fast import (
     HEAD_VIEWS,
-    Examples,
     TrainedHead,
     absorb_standardization,
     embeddings,
@@ -128,19 +126,13 @@ def _task(
         features = (ops.concatenate(pooled, axis=-1) - mean) / std
         return head_logits(start.head, features, seed)
 
-    def train(rng: np.random.Generator) -> Iterator[Batch]:
-        for maps, labels, weights in examples.train(plan.batch_size, rng):
-            yield mirrored(maps, plan.flip, rng), labels, weights
-
     return Task(
         variables=[*tail.variables, *start.head.trainable_variables],
         logits=logits,
-        shape=examples.views[0].shape[1:],
-        dtype=np.float16,
+        examples=examples,
         classes=int(start.head.layers[-1].units),
-        steps=-(-len(examples.labels) // plan.batch_size),
-        train=train,
-        val=lambda: examples.val(plan.batch_size),
+        change=lambda maps, rng: mirrored(maps, plan.flip, rng),
+        val_batch=plan.batch_size,
     )
 
 

@@ -165,10 +165,6 @@ def _shapes_below_classes(weights: Sequence[Any]) -> list[tuple[int, ...]]:
     return [*(one[0].shape for one in weights[:-1]), weights[-1][0].shape[:1]]
 
 
-def _silent(_line: str) -> None:
-    """Say nothing."""
-
-
 def starting_sha256(weights: Path | None, start: Start | None) -> str:
     """Return the SHA-256 of the file of weights that the backbone starts from, or nothing."""
     if start is not None:
@@ -192,7 +188,7 @@ class Setup:
     checkpoints: Path | None = None
     start: Start | None = None
     versions: Callable[[], frozenset[str]] = frozenset
-    say: Callable[[str], None] = _silent
+    say: Callable[[str], None] = lambda _line: None
 
     @property
     def embeddings(self) -> Path:

@@ -1,6 +1,6 @@
 """Embed each picture once with the frozen base, then train the head on that."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,52 +10,13 @@ from numpy.typing import NDArray
 from training.data.embeddings import FeatureKind, FeatureSource, Runtimes, View, embed
 from training.data.memmap import Rows
 from training.loop.history import Epochs
-from training.loop.trainer import Batch, Hyperparameters, Task, fit, head_logits
+from training.loop.trainer import BLOCK, Examples, Floats, Hyperparameters, Task, fit, head_logits
 from training.models.classifier import Trunk, build_head, classifier, embedder, weighted_layers
 from training.models.inference import choose_runtime, forward_all, openvino_runtime
 from training.recipes.context import Setup, Trained
 
 HEAD_VIEWS = 2
-BLOCK = 1024
 STD_FLOOR = 1e-3
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Rows of each view, labels and weights of the training pictures, labels of the others.
-
-    The first view's rows hold the training, then the validation pictures.
-    """
-
-    views: Sequence[Rows]
-    labels: NDArray[np.int64]
-    weights: Floats
-    val_labels: NDArray[np.int64]
-
-    def train(self, batch: int, rng: np.random.Generator) -> Iterator[Batch]:
-        """Yield every training picture once, in random order, each in a view drawn at random."""
-        order = rng.permutation(len(self.labels))
-        drawn = rng.integers(0, len(self.views), len(order))
-        for start in range(0, len(order), batch):
-            chosen, views = order[start : start + batch], drawn[start : start + batch]
-            yield self._rows(chosen, views), self.labels[chosen], self.weights[chosen]
-
-    def val(self, batch: int = BLOCK) -> Iterator[Batch]:
-        """Yield the validation pictures, centre view, in order."""
-        middle, count = len(self.labels), len(self.val_labels)
-        for start in range(0, count, batch):
-            places = np.arange(start, min(start + batch, count))
-            rows = self.views[0].take(places + middle)
-            yield rows, self.val_labels[places], np.ones(len(places), np.float32)
-
-    def _rows(self, chosen: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[Any]:
-        first = self.views[0]
-        batch = np.empty((len(chosen), *first.shape[1:]), first.dtype)
-        for number, rows in enumerate(self.views):
-            in_view = views == number
-            batch[in_view] = rows.take(chosen[in_view])
-        return batch
 
 
 def mean_and_std(views: Sequence[Rows], count: int) -> tuple[Floats, Floats]:
@@ -89,12 +50,8 @@ def train_head(
     task = Task(
         variables=head.trainable_variables,
         logits=lambda x, seed: head_logits(head, (x - mean) / std, seed),
-        shape=(len(mean),),
-        dtype=np.float32,
+        examples=examples,
         classes=int(head.layers[-1].units),
-        steps=-(-len(examples.labels) // plan.batch_size),
-        train=lambda rng: examples.train(plan.batch_size, rng),
-        val=examples.val,
     )
     fit(task, plan, epochs, seed=seed)
 

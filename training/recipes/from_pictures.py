@@ -14,7 +14,7 @@ from training.data.augment import Chances, random_view
 from training.data.embeddings import decoded
 from training.data.version import Example, Version, labels_of, picture_batches
 from training.loop.history import Epochs
-from training.loop.trainer import Batch, Hyperparameters, Task, fit
+from training.loop.trainer import Hyperparameters, Task, fit
 from training.models.backend import load_backend
 from training.models.classifier import build_head, classifier
 from training.recipes.context import Setup, Trained, val_logits
@@ -47,22 +47,14 @@ def scratch(setup: Setup) -> Trained:
     epochs = setup.epochs("scratch", plan.epochs, patience=plan.patience or None)
     with setup.watch.step("decode"):
         rows = decoded(version, setup.embeddings, setup.versions, setup.bar("decoding"))
-    examples = make_examples(setup, [rows], plan)
-
-    def train(rng: np.random.Generator) -> Iterator[Batch]:
-        for pictures, labels, weights in examples.train(plan.batch_size, rng):
-            yield changed(pictures, plan.chances, rng), labels, weights
-
     task = Task(
         variables=network.trainable_variables,
         non_trainable=network.non_trainable_variables,
         logits=lambda x, seed: network(x, training=seed is not None),
-        shape=rows.shape[1:],
-        dtype=np.uint8,
+        examples=make_examples(setup, [rows], plan),
         classes=len(version.class_names),
-        steps=-(-len(examples.labels) // plan.batch_size),
-        train=train,
-        val=lambda: examples.val(64),
+        change=lambda pictures, rng: changed(pictures, plan.chances, rng),
+        val_batch=64,
     )
     with setup.watch.step("train"):
         fit(task, plan, epochs, seed=setup.settings.seed)

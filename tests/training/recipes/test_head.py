@@ -12,11 +12,10 @@ import pytest
 from sceneset.progress import Bars
 from training.data.memmap import Rows
 from training.loop.history import Checkpoint, DivergedError, Epochs, State
-from training.loop.trainer import Hyperparameters, step_size
+from training.loop.trainer import Examples, Hyperparameters, step_size
 from training.models.backend import load_backend
 from training.models.classifier import build_head
 from training.recipes.fast import (
-    Examples,
     absorb_standardization,
     class_weights,
     mean_and_std,

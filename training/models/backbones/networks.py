@@ -10,7 +10,7 @@ import numpy as np
 from training.models.backbones.weight_files import load_weights
 from training.models.backend import load_backend
 
-Scaling = Literal["minus_one_to_one", "caffe", "torch", "none"]
+Scaling = Literal["minus_one_to_one", "zero_to_one", "caffe", "torch", "none"]
 
 # Means of ImageNet's training pictures, in the order the networks read the channels
 _CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
@@ -21,7 +21,7 @@ _TORCH_DEVIATION_RGB = (0.229, 0.224, 0.225)
 def scale(image: Any, scaling: Scaling) -> Any:  # noqa: ANN401  Keras has no types
     """Scale RGB pictures float32[N, size, size, 3] of 0..255 for a network, by plain Keras layers.
 
-    `minus_one_to_one`: x / 127.5 - 1. `caffe`: blue, green, red minus ImageNet's means. `torch`:
+    `minus_one_to_one`: x / 127.5 - 1. `zero_to_one`: x / 255. `caffe`: blue, green, red minus ImageNet's means. `torch`:
     x / 255 minus means, over deviations. `none`: as they are; the network scales by itself.
     Each is `preprocess_input` of the network's module in Keras Applications, but as layers, which
     every export format takes.
@@ -29,6 +29,8 @@ def scale(image: Any, scaling: Scaling) -> Any:  # noqa: ANN401  Keras has no ty
     layers = load_backend().keras.layers
     if scaling == "minus_one_to_one":
         return layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(image)
+    if scaling == "zero_to_one":
+        return layers.Rescaling(1 / 255, name="scale")(image)
     if scaling == "torch":
         factors = [1 / (255 * deviation) for deviation in _TORCH_DEVIATION_RGB]
         offsets = [

@@ -233,7 +233,12 @@ def unreachable(url: str, *, seconds: float = REACH_SECONDS) -> str | None:
     answer: list[str | None] = [f"no answer from the download address within {seconds:.0f} s"]
 
     def ask() -> None:
-        answer[0] = _failure(url, seconds)
+        try:
+            request = urllib.request.Request(url, method="HEAD")  # noqa: S310
+            with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
+                answer[0] = None
+        except (OSError, ValueError, HTTPException) as error:
+            answer[0] = _why(error)
 
     # Name resolution knows no timeout, so the question runs in a thread.
     asking = threading.Thread(target=ask, daemon=True)
@@ -259,15 +264,6 @@ def download(url: str, path: Path, digest: str | None) -> str | None:
         return "what came is not the published file: its checksum differs"
     write_file(path, data)
     return None
-
-
-def _failure(url: str, seconds: float) -> str | None:
-    try:
-        request = urllib.request.Request(url, method="HEAD")  # noqa: S310
-        with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
-            return None
-    except (OSError, ValueError, HTTPException) as error:
-        return _why(error)
 
 
 def _why(error: Exception) -> str:
