@@ -52,7 +52,7 @@ from training.models.backbones.table import find_weights
 from training.models.backend import load_backend, versions
 from training.models.inference import choose_runtime
 from training.recipes.best import best
-from training.recipes.context import KNOWN, Setup, Start, Trained, read_start, starting_sha256
+from training.recipes.context import Setup, Start, Trained, read_start, starting_sha256
 from training.recipes.fast import fast
 from training.recipes.from_pictures import original, scratch
 from training.recipes.hyperparameters import choose_hyperparameters
@@ -86,7 +86,7 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
                 make_writable(settings.tensorboard, "--tensorboard")
             if settings.weights not in _DOWNLOADED:
                 find_weights(settings.backbone, settings.weights, version.size)
-            start = _read_start(settings, version, output.say)
+            start = read_start(settings, version, output.say)
             with run_lock(settings.out, "train"):
                 with watch.step("check"):
                     check_start(settings, version)
@@ -200,17 +200,6 @@ def _remove_unused(out: Path) -> None:
         if {path.name for path in out.iterdir()} == {LOCK_NAME}:
             (out / LOCK_NAME).unlink()
             out.rmdir()
-
-
-def _read_start(
-    settings: TrainSettings, version: Version, say: Callable[[str], None]
-) -> Start | None:
-    if settings.from_bundle is None:
-        return None
-    start = read_start(settings.from_bundle, settings.backbone, version.class_names, say)
-    if start.may_know(version.id):
-        say(f"{KNOWN}: the figures may be too good")
-    return start
 
 
 def describe_run(settings: TrainSettings, version: Version, weights: str) -> dict[str, Any]:

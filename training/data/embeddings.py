@@ -1,5 +1,6 @@
 """Embed each picture once, in several views, and keep the embeddings on disk."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from sceneset.dataset import run_lock
 from sceneset.progress import Bar
 from training.data.augment import Chances, random_view
-from training.data.memmap import MAPS, Filling, Rows, open_rows, prune, row_folder
+from training.data.memmap import MAPS, Filling, Rows, open_rows, prune
 from training.data.version import Version, picture_batches
 from training.models.inference import Compute, Pictures
 
@@ -76,8 +77,9 @@ class FeatureSource:
 
     def folder(self, view: View, kind: FeatureKind) -> Path:
         """Return the folder of one view's features of one kind."""
-        what = f"{self.key} {view} {kind}" if self.key else kind
-        return row_folder(self.cache, self.version, what)
+        what, version = f"{self.key} {view} {kind}" if self.key else kind, self.version
+        name = f"{version.id} {version.pixels} {version.size} {version.fit} {what}"
+        return self.cache / f"{version.id[:16]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
     def stored(self, view: View, kind: FeatureKind) -> Rows | None:
         """Return a view's features when they are kept already."""

@@ -1,6 +1,5 @@
 """Keep rows of an array on disk: written once in order, gone on with after a kill, read by row."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from sceneset.atomic import PART_PREFIX, sync, write_file
 from sceneset.dataset import run_lock
 from sceneset.errors import LockedError
-from training.data.version import Version
 
 FILE = "embeddings.npy"
 NAMES = "pictures.txt"
@@ -156,9 +154,3 @@ def _rows_done(part: Path, header: Mapping[str, object]) -> int:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return 0
     return done if noted == header and (part / FILE).is_file() else 0
-
-
-def row_folder(cache: Path, version: Version, what: str) -> Path:
-    """Return the folder of rows made of a version's pictures; `what` names all else they depend on."""
-    name = f"{version.id} {version.pixels} {version.size} {version.fit} {what}"
-    return cache / f"{version.id[:16]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"

@@ -201,10 +201,11 @@ class Learner:
 
     def measure(self) -> dict[str, float]:
         """Return accuracy and loss on the validation pictures, or nothing without any."""
-        kept = self._swap_in_averages()
+        kept = [value.numpy() for value in self._values]
+        assign(self._values, [one.numpy() for one in self._averages or self._values])
         batches = self._task.examples.val(self._task.val_batch)
         rows = [(self._infer(x).numpy(), y) for x, y, _ in batches]
-        self._put(kept)
+        assign(self._values, kept)
         if not rows:
             return {}
         logits = np.concatenate([z for z, _ in rows]).astype(np.float64)
@@ -225,10 +226,7 @@ class Learner:
 
     def set_weights(self, weights: Sequence[NDArray[np.float32]]) -> None:
         """Put weights into the variables."""
-        count = len(self._values)
-        self._put(weights[:count])
-        for variable, value in zip(self._non_trainable, weights[count:], strict=True):
-            variable.assign(value)
+        assign([*self._values, *self._non_trainable], weights)
 
     def state(self) -> dict[str, list[NDArray[np.float32]]]:
         """Return everything that the next step depends on, but its number."""
@@ -238,8 +236,7 @@ class Learner:
         """Go on from a state."""
         self.step = int(state.facts["step"])
         for name, values in self._parts().items():
-            for variable, value in zip(values, state.arrays[name], strict=True):
-                variable.assign(value)
+            assign(values, state.arrays[name])
 
     def _parts(self) -> dict[str, list[Any]]:
         return {
@@ -285,16 +282,11 @@ class Learner:
         for average, value in zip(self._averages, self._values, strict=False):
             average.assign(plan.average * average + (1 - plan.average) * value)
 
-    def _swap_in_averages(self) -> list[NDArray[np.float32]]:
-        if not self._averages:
-            return []
-        kept = [value.numpy() for value in self._values]
-        self._put([average.numpy() for average in self._averages])
-        return kept
 
-    def _put(self, weights: Sequence[NDArray[np.float32]]) -> None:
-        for variable, value in zip(self._values, weights, strict=bool(weights)):
-            variable.assign(value)
+def assign(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
+    """Put a value into each variable."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def fit(task: Task, plan: Hyperparameters, epochs: Epochs, *, seed: int, last: float = 0.0) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sceneset.bundle.reader import Bundle, open_bundle
 from sceneset.checksums import file_sha256
 from sceneset.errors import DamagedDataError, SettingsError
-from sceneset.progress import Bar, Bars, Stopwatch
+from sceneset.progress import Bars, Stopwatch
 from training.data.memmap import Rows
 from training.data.version import Version, picture_batches
 from training.loop.history import PAUSE, Checkpoint, Epochs
@@ -49,11 +49,6 @@ class Start:
     say: Callable[[str], None]
     inherited: bool = False
     saw_labels: bool = False
-
-    @property
-    def sha256(self) -> str:
-        """Return the SHA-256 of its model.keras."""
-        return str(self.bundle.record["files"]["model.keras"])
 
     def may_know(self, version_id: str) -> bool:
         """Say whether it may have been trained on test pictures of a version: on another one."""
@@ -116,12 +111,15 @@ class Start:
 
 
 def read_start(
-    folder: Path, backbone: str, class_names: Sequence[str], say: Callable[[str], None]
-) -> Start:
-    """Open a bundle to start from, and say which classes are new and which are gone.
+    settings: TrainSettings, version: Version, say: Callable[[str], None]
+) -> Start | None:
+    """Open the bundle to start from, if any, and say which classes are new and which are gone.
 
     Raises SettingsError when it is of another backbone or shares no class.
     """
+    folder, backbone = settings.from_bundle, settings.backbone
+    if folder is None:
+        return None
     bundle = open_bundle(folder)
     try:
         metrics = json.loads(bundle.path("metrics.json").read_bytes())
@@ -138,7 +136,7 @@ def read_start(
             f"--from {folder} is a model of {trained}, not of {backbone}",
             cure=f"--backbone {trained}, or --from another model",
         )
-    old, new = set(bundle.class_names), set(class_names)
+    old, new = set(bundle.class_names), set(version.class_names)
     if not old & new:
         raise SettingsError(
             f"--from {folder} knows none of the classes of this data set",
@@ -147,7 +145,10 @@ def read_start(
     for word, names in (("new", sorted(new - old)), ("gone", sorted(old - new))):
         if names:
             say(f"{word} since {bundle.folder}: {', '.join(names)}")
-    return Start(bundle, temperature, say, inherited, saw)
+    start = Start(bundle, temperature, say, inherited, saw)
+    if start.may_know(version.id):
+        say(f"{KNOWN}: the figures may be too good")
+    return start
 
 
 def saw_labels(metrics: Mapping[str, Any]) -> bool:
@@ -168,7 +169,7 @@ def _shapes_below_classes(weights: Sequence[Any]) -> list[tuple[int, ...]]:
 def starting_sha256(weights: Path | None, start: Start | None) -> str:
     """Return the SHA-256 of the file of weights that the backbone starts from, or nothing."""
     if start is not None:
-        return start.sha256
+        return str(start.bundle.record["files"]["model.keras"])
     return file_sha256(weights) if weights else ""
 
 
@@ -218,10 +219,6 @@ class Setup:
         path = self.checkpoints / f"{phase}.npz" if self.checkpoints else None
         bar = self.bars.add("epochs", total=count)
         return Epochs(bar, checkpoint=Checkpoint(path, PAUSE), **options)
-
-    def bar(self, name: str) -> Callable[[int], Bar]:
-        """Return what shows a bar once its length is known."""
-        return lambda total: self.bars.add(name, total=total)
 
 
 @dataclass(frozen=True)

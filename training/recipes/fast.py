@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -160,7 +161,7 @@ def embeddings(
         exact = forward_all(model)
         return Runtimes(openvino_runtime(model) if chosen == "openvino" else exact, exact)
 
-    return embed(source, wanted, runtimes, setup.versions, setup.bar("embedding"))
+    return embed(source, wanted, runtimes, setup.versions, partial(setup.bars.add, "embedding"))
 
 
 def make_examples(setup: Setup, rows: Sequence[Rows], plan: Hyperparameters) -> Examples:

@@ -14,7 +14,7 @@ from training.data.augment import Chances, random_view
 from training.data.embeddings import decoded
 from training.data.version import Example, Version, labels_of, picture_batches
 from training.loop.history import Epochs
-from training.loop.trainer import Hyperparameters, Task, fit
+from training.loop.trainer import Hyperparameters, Task, assign, fit
 from training.models.backend import load_backend
 from training.models.classifier import build_head, classifier
 from training.recipes.context import Setup, Trained, val_logits
@@ -46,7 +46,9 @@ def scratch(setup: Setup) -> Trained:
     network = _build_network(setup, hidden=(), frozen=False)
     epochs = setup.epochs("scratch", plan.epochs, patience=plan.patience or None)
     with setup.watch.step("decode"):
-        rows = decoded(version, setup.embeddings, setup.versions, setup.bar("decoding"))
+        rows = decoded(
+            version, setup.embeddings, setup.versions, partial(setup.bars.add, "decoding")
+        )
     task = Task(
         variables=network.trainable_variables,
         non_trainable=network.non_trainable_variables,
@@ -101,8 +103,7 @@ def train_from_files(
     )
     saved = epochs.resume()
     if saved is not None:
-        for variable, value in zip(_variables(network), saved.arrays["model"], strict=True):
-            variable.assign(value)
+        assign(_variables(network), saved.arrays["model"])
     train, val = version.splits["train"], version.splits["val"]
     numbers = count(len(epochs.curves))
     data: dict[str, Any] = {

@@ -90,18 +90,15 @@ def choose_hyperparameters(settings: TrainSettings, pictures: int) -> Hyperparam
     requested = {name: value for name, value in values.items() if value is not None}
     for name in requested:
         if name not in own:
+            users = ", ".join(one for one, values in RECIPE_DEFAULTS.items() if name in values)
             raise SettingsError(
                 f"{flag(name)} does nothing in the recipe {recipe}",
-                cure=f"leave it out, or choose a recipe that uses it: {_users(name)}",
+                cure=f"leave it out, or choose a recipe that uses it: {users}",
             )
     many = _WITH_MANY.get(recipe, {}) if pictures > MANY else {}
     plan = Hyperparameters(**{**own, **many, **requested})
     _check_views(plan, recipe, requested)
     return plan
-
-
-def _users(name: str) -> str:
-    return ", ".join(recipe for recipe, own in RECIPE_DEFAULTS.items() if name in own)
 
 
 def _check_views(plan: Hyperparameters, recipe: str, requested: Mapping[str, Any]) -> None:

@@ -95,9 +95,13 @@ def test_what_is_published_leaves_no_checkpoint_and_can_be_started_from(
     assert not (out / FOLDER).exists()
     said: list[str] = []
     names = ("Disc", "Stripes", "Zebra")
-    start = read_start(out, "small", names, said.append)
-    mine = read_version(Dataset(drawn)).id
+    version = read_version(Dataset(drawn))
+    starting = replace(settings, from_bundle=out)
+    start = read_start(starting, replace(version, class_names=names), said.append)
+    assert start is not None
+    mine = version.id
     assert not start.may_know(mine)
+    assert read_start(settings, version, said.append) is None
     assert start.may_know("f" * 64)
     assert start.as_json("f" * 64)["may_know_test_pictures"] is True
     assert replace(start, inherited=True).may_know(mine)
@@ -117,9 +121,9 @@ def test_what_is_published_leaves_no_checkpoint_and_can_be_started_from(
     assert not np.allclose(new[:, 2], old[:, 1])
     assert not start.put_head(keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)]), names)
     with pytest.raises(SettingsError, match="is a model of small, not of mobilenet_v2"):
-        read_start(out, "mobilenet_v2", names, said.append)
+        read_start(replace(starting, backbone="mobilenet_v2"), version, said.append)
     with pytest.raises(SettingsError, match="knows none of the classes"):
-        read_start(out, "small", ("Other",), said.append)
+        read_start(starting, replace(version, class_names=("Other",)), said.append)
 
 
 def test_other_settings_than_the_interrupted_runs_are_refused(drawn: Path, tmp_path: Path) -> None:
