@@ -15,7 +15,7 @@ from training.evaluation.calibration import Temperature, choose_temperature
 from training.evaluation.evaluation import Evaluation, evaluate_answers, fit_rule
 from training.evaluation.label_issues import LabelIssue, find_label_issues
 from training.evaluation.metrics import Metrics, measure
-from training.evaluation.predict import answer, mirrored_headline
+from training.evaluation.predict import Answers, answer, average
 from training.exports.exporter import (
     write_exports,
     write_interface,
@@ -128,7 +128,7 @@ def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> R
     with watch.step("report"):
         write_pages(folder, setup, trained, vars(run), measured)
     with watch.step("mirrored"):
-        mirrored = _mirrored(model, setup, measured)
+        mirrored = mirrored_average(model, setup, measured.answers)
     write_json(folder / "metrics.json", {**_metrics_json(setup, trained, run), **mirrored})
     write_record(
         folder,
@@ -181,21 +181,20 @@ def _run(
     )
 
 
-def _mirrored(model: Any, setup: Setup, measured: Measured) -> dict[str, object]:  # noqa: ANN401  Keras has no types
-    """Measure the average over test pictures and their mirror images, when that is requested."""
-    answers, version = measured.answers, setup.version
-    if not (setup.settings.mirrored_test and answers.examples):
+def mirrored_average(model: Any, setup: Setup, answers: Answers) -> dict[str, object]:  # noqa: ANN401  Keras has no types
+    """Measure the average over test pictures and their mirror images, when that is requested.
+
+    `answers` are the model's own. Pictures that were lost since are in no figure.
+    """
+    version, examples = setup.version, answers.examples
+    if not (setup.settings.mirrored_test and examples):
         return {}
-    headline = mirrored_headline(
-        model,
-        answers.probabilities,
-        answers.examples,
-        version.class_names,
-        size=version.size,
-        fit=version.fit,
-        bar=setup.bars.add("mirrored", total=len(answers.examples)),
-    )
-    return {"mirrored_average": headline}
+    bar = setup.bars.add("mirrored", total=len(examples))
+    mirrored = answer(model, examples, version.size, version.fit, bar, mirror=True)
+    read = [place for place, one in enumerate(examples) if str(one.path) not in mirrored.unreadable]
+    averaged = average(answers.probabilities[read], mirrored.probabilities)
+    metrics = measure(averaged, mirrored.labels, version.class_names)
+    return {"mirrored_average": metrics.headline()}
 
 
 def _weights_name(setup: Setup) -> str:

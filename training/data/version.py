@@ -93,7 +93,10 @@ def read_version(dataset: Dataset) -> Version:
 
 def _version(folder: Path, record: dict[str, Any]) -> Version:
     names = tuple(str(name) for name in record["class_names"])
-    checksums = _checksums(folder)
+    try:
+        checksums = read_checksums(folder)
+    except FileNotFoundError:  # published before versions had SHA256SUMS
+        checksums = None
     pictures = parse_manifest_csv((folder / MANIFEST_NAME).read_bytes())
     splits: dict[Split, list[Example]] = {split: [] for split in SPLITS}
     for one in pictures:
@@ -116,14 +119,6 @@ def _version(folder: Path, record: dict[str, Any]) -> Version:
         splits={split: tuple(examples) for split, examples in splits.items()},
         pixels=_pixels(splits) if checksums is not None else str(record["version"]),
     )
-
-
-def _checksums(folder: Path) -> dict[str, str] | None:
-    """Return what SHA256SUMS says, or None for a version that has none."""
-    try:
-        return read_checksums(folder)
-    except FileNotFoundError:
-        return None
 
 
 def _pixels(splits: Mapping[Split, Sequence[Example]]) -> str:

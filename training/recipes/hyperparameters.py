@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from types import MappingProxyType
 from typing import Any
 
 from sceneset.errors import SettingsError
@@ -13,70 +12,67 @@ from training.settings import TrainSettings, flag
 MANY = 5000
 
 
-_HEAD: Mapping[str, Any] = MappingProxyType(
-    {
+_HEAD: Mapping[str, Any] = {
+    "epochs": 30,
+    "batch_size": 64,
+    "learning_rate": 1e-3,
+    "weight_decay": 0.3,
+    "warmup": 0.05,
+    "hidden": 512,
+    "dropout": 0.7,
+    "input_dropout": 0.4,
+    "label_smoothing": 0.0,
+    "class_weights": "none",
+    "average": 0.0,
+    "mixup": 0.0,
+    "patience": 0,
+    "views": 2,
+    "flip": 0.5,
+    "crop": 1.0,
+    "colour": 0.5,
+    "rotation": 0.0,
+    "erase": 0.0,
+}
+# A value that stands here is the recipe's own and may be set; one that does not has no use in it.
+RECIPE_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "fast": _HEAD,
+    "best": {
+        **_HEAD,
+        "views": 6,
+        "fine_tune_epochs": 12,
+        "fine_tune_batch": 64,
+        "fine_tune_rate": 3e-4,
+        "fine_tune_decay": 0.01,
+        "fine_tune_warmup": 0.1,
+        "fine_tune_smoothing": 0.1,
+        "fine_tune_dropout": 0.5,
+        "fine_tune_input_dropout": 0.2,
+        "fewest_per_class": 150,
+    },
+    "original": {"epochs": 25, "batch_size": 128, "learning_rate": 1e-3},
+    "scratch": {
         "epochs": 30,
-        "batch_size": 64,
+        "batch_size": 16,
         "learning_rate": 1e-3,
-        "weight_decay": 0.3,
-        "warmup": 0.05,
-        "hidden": 512,
-        "dropout": 0.7,
-        "input_dropout": 0.4,
+        "weight_decay": 0.0,
         "label_smoothing": 0.0,
         "class_weights": "none",
         "average": 0.0,
         "mixup": 0.0,
-        "patience": 0,
-        "views": 2,
+        "patience": 8,
         "flip": 0.5,
-        "crop": 1.0,
-        "colour": 0.5,
+        "crop": 0.0,
+        "colour": 0.0,
         "rotation": 0.0,
         "erase": 0.0,
-    }
-)
-# A value that stands here is the recipe's own and may be set; one that does not has no use in it.
-RECIPE_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "fast": _HEAD,
-        "best": {
-            **_HEAD,
-            "views": 6,
-            "fine_tune_epochs": 12,
-            "fine_tune_batch": 64,
-            "fine_tune_rate": 3e-4,
-            "fine_tune_decay": 0.01,
-            "fine_tune_warmup": 0.1,
-            "fine_tune_smoothing": 0.1,
-            "fine_tune_dropout": 0.5,
-            "fine_tune_input_dropout": 0.2,
-            "fewest_per_class": 150,
-        },
-        "original": {"epochs": 25, "batch_size": 128, "learning_rate": 1e-3},
-        "scratch": {
-            "epochs": 30,
-            "batch_size": 16,
-            "learning_rate": 1e-3,
-            "weight_decay": 0.0,
-            "label_smoothing": 0.0,
-            "class_weights": "none",
-            "average": 0.0,
-            "mixup": 0.0,
-            "patience": 8,
-            "flip": 0.5,
-            "crop": 0.0,
-            "colour": 0.0,
-            "rotation": 0.0,
-            "erase": 0.0,
-        },
-    }
-)
+    },
+}
 CHANCES = tuple(field.name for field in fields(Chances))
 _HEAD_WITH_MANY = {"epochs": 8, "batch_size": 128, "dropout": 0.5, "input_dropout": 0.2}
-_WITH_MANY: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"fast": _HEAD_WITH_MANY, "best": {**_HEAD_WITH_MANY, "fine_tune_epochs": 6}}
-)
+_WITH_MANY: Mapping[str, Mapping[str, Any]] = {
+    "fast": _HEAD_WITH_MANY,
+    "best": {**_HEAD_WITH_MANY, "fine_tune_epochs": 6},
+}
 
 
 def choose_hyperparameters(settings: TrainSettings, pictures: int) -> Hyperparameters:
