@@ -14,10 +14,9 @@ from sceneset.errors import (
     memory_errors,
 )
 from training.commands.train import RESUME, link_newest, smaller_steps
-from training.data.version import read_version
+from training.data.version import own_errors, read_version, stream
 from training.loop.trainer import Hyperparameters
 from training.models.backend import load_backend
-from training.recipes.from_pictures import own_errors, stream
 from training.report.pages import plain
 
 

@@ -5,7 +5,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +22,7 @@ from sceneset.manifest.rows import SPLITS, Split
 from sceneset.manifest.store import Manifest
 from sceneset.versions.published import MANIFEST_NAME, RECORD_NAME, parse_manifest_csv, version_id
 from sceneset.workers import map_items
+from training.models.backend import load_backend
 
 DECODERS = "threads:2"
 BATCH = 32
@@ -211,6 +214,59 @@ def picture_batches(
             held = []
     if held:
         yield np.stack(held)
+
+
+# Called once per epoch: the seed of the run, the number of the epoch
+Seeds = Callable[[], tuple[int, int]]
+_FAILURES: list[Exception] = []
+
+
+def stream(version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None) -> Any:  # noqa: ANN401
+    """Return what Keras fits on: batches of examples, two ahead; the seeds are drawn once per epoch.
+
+    A batch is (uint8[N, size, size, 3], int64[N]).
+    """
+    tf, shape = load_backend().tf, (None, version.size, version.size, 3)
+    data = tf.data.Dataset.from_generator(
+        partial(_batches, version, examples, batch, seeds),
+        output_signature=(tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((None,), tf.int64)),
+    )
+    cardinality = tf.data.experimental.assert_cardinality(-(-len(examples) // batch))
+    return data.apply(cardinality).prefetch(2)
+
+
+def _batches(
+    version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+    """Yield an epoch; in the order that the next seed draws, or as it is without seeds.
+
+    Errors are kept too, since TensorFlow turns them into text.
+    """
+    order = np.arange(len(examples))
+    if seeds is not None:
+        order = np.random.default_rng(seeds()).permutation(len(examples))
+    chosen = [examples[place] for place in order.tolist()]
+    pictures = picture_batches([e.path for e in chosen], version.size, version.fit, batch=batch)
+    labels, start = labels_of(chosen), 0
+    try:
+        for stack in pictures:
+            yield stack, labels[start : start + len(stack)]
+            start += len(stack)
+    except Exception as error:
+        _FAILURES.append(error)
+        raise
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Raise what a stream's batches raised in the block in place of TensorFlow's error."""
+    _FAILURES.clear()
+    try:
+        yield
+    except Exception as error:
+        if _FAILURES:
+            raise _FAILURES[0] from error
+        raise
 
 
 _NO_LICENCE = {"", "unknown"}

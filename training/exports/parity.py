@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sceneset.bundle.gradcam import Dense, softmax
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import Split
-from sceneset.progress import STDERR, Bar, without_native_chatter
+from sceneset.progress import STDERR, without_native_chatter
 from training.data.version import Example, Version, picture_batches
 from training.exports.litert import Calibration
 from training.exports.saved_model import INPUTS
@@ -130,26 +130,6 @@ def pick_evenly(items: Sequence[Item], most: int) -> list[Item]:
     if len(items) <= most:
         return list(items)
     return [items[place * len(items) // most] for place in range(most)]
-
-
-def run_all(
-    runners: Mapping[str, Runner], version: Version, examples: Sequence[Example], bar: Bar
-) -> tuple[dict[str, Rows], list[int]]:
-    """Return each runner's probabilities float32[N, classes], and the places of those N examples.
-
-    The pictures are decoded once. Those that were lost since they were measured are set aside.
-    """
-    answers: dict[str, list[Rows]] = {name: [] for name in runners}
-    paths = [example.path for example in examples]
-    lost = dict[Path, Exception]()
-    for batch in picture_batches(paths, version.size, version.fit, broken=lost.__setitem__):
-        for name, run in runners.items():
-            answers[name].append(run(batch))
-        bar.advance(len(batch))
-    bar.advance(len(lost))
-    read = [place for place, path in enumerate(paths) if path not in lost]
-    empty = np.empty((0, len(version.class_names)), np.float32)
-    return {name: np.concatenate([empty, *rows]) for name, rows in answers.items()}, read
 
 
 def require_some(read: Sequence[int], examples: Sequence[Example]) -> None:

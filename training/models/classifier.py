@@ -115,21 +115,23 @@ class FoldedTail:
     """
 
     def __init__(self, base: Any, cut: str, taps: Sequence[Any]) -> None:  # noqa: ANN401
-        """Hyperparameters the calculation. `taps` are the outputs that are wanted, as Keras tensors.
+        """Plan the calculation. `taps` are the outputs that are wanted, as Keras tensors.
 
-        Raises ValueError when an output does not follow from the cut alone.
+        The network's own output is to be one of them: all layers above the cut are trained. Raises ValueError when an output does not follow from the cut alone.
         """
         self._keras = load_backend().keras
         self._cut = cut
         self._taps = [_producer(tap).name for tap in taps]
-        above = self._above(base)
-        self.layers = [layer for layer in base.layers if layer.name in above]
-        self._inputs = {layer.name: _sources(layer) for layer in self.layers}
-        known = {cut, *self._inputs}
-        outside = {n for layer in self.layers for n in self._inputs[layer.name]} - known
-        if outside or not known.issuperset(self._taps):
-            lost = sorted(outside | (set(self._taps) - known))
-            raise ValueError(f"{', '.join(lost)} cannot be had from {cut}")
+        self.layers: list[Any] = []
+        self._inputs: dict[str, list[str]] = {}
+        for layer in base.layers:  # in the order in which they are computed
+            sources = _sources(layer)
+            if sources and {cut, *self._inputs}.issuperset(sources):
+                self.layers.append(layer)
+                self._inputs[layer.name] = sources
+        lost = set(self._taps) - {cut, *self._inputs}
+        if lost:
+            raise ValueError(f"{', '.join(sorted(lost))} cannot be had from {cut}")
         self._folds = self._pairs()
 
     @property
@@ -191,18 +193,6 @@ class FoldedTail:
             ):
                 pairs[layer.name] = source
         return pairs
-
-    def _above(self, base: Any) -> set[str]:  # noqa: ANN401
-        """Return the layers that the taps need down to the cut."""
-        by_name = {layer.name: layer for layer in base.layers}
-        above: set[str] = set()
-        queue = list(self._taps)
-        while queue:
-            name = queue.pop()
-            if name != self._cut and name not in above and _sources(by_name[name]):
-                above.add(name)
-                queue += _sources(by_name[name])
-        return above
 
 
 def _producer(tensor: Any) -> Any:  # noqa: ANN401

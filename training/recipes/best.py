@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.augment import mirrored
 from training.data.embeddings import KINDS
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.metrics import cross_entropy_of_logits
@@ -134,13 +135,6 @@ def _task(
         change=lambda maps, rng: mirrored(maps, plan.flip, rng),
         val_batch=plan.batch_size,
     )
-
-
-def mirrored(maps: NDArray[Any], chance: float, rng: np.random.Generator) -> NDArray[Any]:
-    """Mirror some of the feature maps [N, height, width, channels] left to right, in place."""
-    chosen = rng.random(len(maps)) < chance
-    maps[chosen] = maps[chosen][:, :, ::-1]
-    return maps
 
 
 def calibrated_loss(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

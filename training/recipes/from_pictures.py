@@ -1,8 +1,7 @@
 """Train on pictures: `original`, the published recipe, and `scratch`, from random weights."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from itertools import count
 from typing import Any
@@ -10,20 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.augment import Chances, random_view
+from training.data.augment import Chances, mirrored, random_view
 from training.data.embeddings import decoded
-from training.data.version import Example, Version, labels_of, picture_batches
+from training.data.version import Version, own_errors, stream
 from training.loop.history import Epochs
 from training.loop.trainer import Hyperparameters, Task, assign, fit
 from training.models.backend import load_backend
 from training.models.classifier import build_head, classifier
 from training.recipes.context import Setup, Trained, val_logits
 from training.recipes.fast import make_examples
-
-# Called once per epoch: the seed of the run, the number of the epoch
-Seeds = Callable[[], tuple[int, int]]
-Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
-_FAILURES: list[Exception] = []
 
 
 def original(setup: Setup) -> Trained:
@@ -78,9 +72,7 @@ def changed(
     """Return uint8[N, size, size, 3], each mirrored or otherwise changed by chance."""
     if any((chances.crop, chances.colour, chances.rotation, chances.erase)):
         return np.stack([random_view(picture, chances, rng) for picture in pictures])
-    mirrored = rng.random(len(pictures)) < chances.flip
-    pictures[mirrored] = pictures[mirrored, :, ::-1]
-    return pictures
+    return mirrored(pictures, chances.flip, rng)
 
 
 def train_from_files(
@@ -116,42 +108,6 @@ def train_from_files(
     _run_epochs(network, data, epochs)
 
 
-def stream(version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None) -> Any:  # noqa: ANN401
-    """Return what Keras fits on: batches of examples, two ahead; the seeds are drawn once per epoch.
-
-    A batch is (uint8[N, size, size, 3], int64[N]).
-    """
-    tf, shape = load_backend().tf, (None, version.size, version.size, 3)
-    data = tf.data.Dataset.from_generator(
-        partial(_batches, version, examples, batch, seeds),
-        output_signature=(tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((None,), tf.int64)),
-    )
-    cardinality = tf.data.experimental.assert_cardinality(-(-len(examples) // batch))
-    return data.apply(cardinality).prefetch(2)
-
-
-def _batches(
-    version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None
-) -> Iterator[Labelled]:
-    """Yield an epoch; in the order that the next seed draws, or as it is without seeds.
-
-    Errors are kept too, since TensorFlow turns them into text.
-    """
-    order = np.arange(len(examples))
-    if seeds is not None:
-        order = np.random.default_rng(seeds()).permutation(len(examples))
-    chosen = [examples[place] for place in order.tolist()]
-    pictures = picture_batches([e.path for e in chosen], version.size, version.fit, batch=batch)
-    labels, start = labels_of(chosen), 0
-    try:
-        for stack in pictures:
-            yield stack, labels[start : start + len(stack)]
-            start += len(stack)
-    except Exception as error:
-        _FAILURES.append(error)
-        raise
-
-
 def _run_epochs(model: Any, data: Mapping[str, Any], epochs: Epochs) -> None:  # noqa: ANN401
     """Fit a compiled model; `data` is what Keras' `fit` takes. Leaves the kept epoch's weights.
 
@@ -181,15 +137,3 @@ def _variables(model: Any) -> list[Any]:  # noqa: ANN401
     model.optimizer.build(model.trainable_variables)
     seeds = [one for one in model.non_trainable_variables if "seed" in one.path]
     return [*model.weights, *seeds, *model.optimizer.variables]
-
-
-@contextmanager
-def own_errors() -> Iterator[None]:
-    """Raise what a stream's batches raised in the block in place of TensorFlow's error."""
-    _FAILURES.clear()
-    try:
-        yield
-    except Exception as error:
-        if _FAILURES:
-            raise _FAILURES[0] from error
-        raise

@@ -21,7 +21,6 @@ from training.exports.parity import (
     calibration_pictures,
     proof_examples,
     read_files,
-    run_all,
 )
 from training.models.inference import forward
 from training.recipes.context import Setup
@@ -48,8 +47,8 @@ def test_pictures_that_were_lost_are_set_aside_with_their_places(version: Versio
     examples = version.splits["test"]
     examples[1].path.unlink()
     examples[4].path.write_bytes(b"no picture")
-    bar = Bars(None).add("x", total=6)
-    found, read = run_all({"a": colours}, version, examples, bar)
+    job = ExportJob(Path(), None, None, version, Bars(None), "drawn", examples)
+    found, read = job.run({"a": colours}, examples, "x")
     kept = [examples[place].path for place in read]
     assert read == [0, 2, 3, 5]
     assert np.array_equal(
