@@ -48,7 +48,7 @@ from training.loop.history import (
     write_logs,
 )
 from training.loop.trainer import Hyperparameters
-from training.models.backbones.table import find_weights
+from training.models.backbones.table import DOWNLOADED, find_weights
 from training.models.backend import load_backend, versions
 from training.models.inference import choose_runtime
 from training.recipes.best import best
@@ -69,7 +69,6 @@ _WEIGHTS = "starting weights"
 _ELSEWHERE = {"dataset", "out", "weights", "from_bundle", "resume", "mirrored_test", "engine"}
 _ELSEWHERE |= {"export", "fit_tags", "suspects", "tensorboard"}
 _DEFAULTS = TrainSettings()
-_DOWNLOADED = ("imagenet", "places")
 
 
 def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
@@ -84,7 +83,7 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
         with model_folder(settings.out):
             if settings.tensorboard is not None:
                 make_writable(settings.tensorboard, "--tensorboard")
-            if settings.weights not in _DOWNLOADED:
+            if settings.weights not in DOWNLOADED:
                 find_weights(settings.backbone, settings.weights, version.size)
             start = read_start(settings, version, output.say)
             with run_lock(settings.out, "train"):

@@ -22,7 +22,7 @@ from training.exports.explain import keras_explainer
 from training.exports.exporter import SPLIT_WORDS, left_out
 from training.exports.saved_model import PIXELS
 from training.models.backbones.networks import Pretrained
-from training.models.backbones.table import BACKBONES
+from training.models.backbones.table import BACKBONES, DOWNLOADED
 from training.models.backend import versions
 from training.recipes.context import KNOWN, Setup, Trained
 from training.recipes.hyperparameters import RECIPE_DEFAULTS
@@ -293,7 +293,7 @@ def origin(settings: TrainSettings, weights: Path | None) -> Pretrained | None:
 
     Not for a file of the user's, nor for what came from another model.
     """
-    own = settings.weights in ("imagenet", "places") and settings.from_bundle is None
+    own = settings.weights in DOWNLOADED and settings.from_bundle is None
     return BACKBONES[settings.backbone].pretrained if own and weights is not None else None
 
 

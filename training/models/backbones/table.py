@@ -22,7 +22,8 @@ _MOBILENETS = "https://github.com/tensorflow/models/tree/master/research/slim/ne
 _RESNETS = "https://github.com/KaimingHe/deep-residual-networks"
 _PLACES = "https://github.com/GKalliatakis/Keras-VGG16-places365"
 _CURE = "--weights PATH (a Keras .h5 without top), or --weights none"
-_KINDS = {"imagenet": "ImageNet", "places": "Places"}
+# What `--weights` downloads, and how it is spoken of.
+DOWNLOADED = {"imagenet": "ImageNet", "places": "Places"}
 _VGG_TAPS = ("block3_pool", "block4_pool", "block5_pool")
 _BASIC_TAPS = ("conv2_block{}_out", "conv3_block{}_out", "conv4_block{}_out", "conv5_block{}_out")
 
@@ -233,7 +234,7 @@ def find_weights(backbone: str, weights: str, size: int) -> Path | None:
             f"--weights {weights}: the backbone small has no pretrained weights",
             cure="--backbone mobilenet_v2, or leave --weights out",
         )
-    if weights not in _KINDS:
+    if weights not in DOWNLOADED:
         if not Path(weights).is_file():
             raise SettingsError(f"--weights {weights} is no file", cure=_CURE)
         return Path(weights)
@@ -293,7 +294,7 @@ def _downloaded(backbone: str, pretrained: Pretrained, size: int) -> Path:
         return path
     why = unreachable(url) or download(url, path, pretrained.digest)
     if why is not None:
-        name = _KINDS[pretrained.kind]
+        name = DOWNLOADED[pretrained.kind]
         raise MissingInputError(
             f"{name} weights for {backbone} could not be downloaded: {why}", cure=_CURE
         )
@@ -311,6 +312,6 @@ def _no_such(backbone: str, weights: str) -> SettingsError:
     others = [name for name, kind in kinds.items() if kind == weights]
     cure = f"--weights {kinds.get(backbone, 'none')}"
     return SettingsError(
-        f"--weights {weights}: {backbone} has no {_KINDS[weights]} weights",
+        f"--weights {weights}: {backbone} has no {DOWNLOADED[weights]} weights",
         cure=cure + (f", or --backbone {others[0]}" if weights == "places" else ""),
     )
