@@ -201,11 +201,13 @@ class Learner:
 
     def measure(self) -> dict[str, float]:
         """Return accuracy and loss on the validation pictures, or nothing without any."""
-        kept = [value.numpy() for value in self._values]
-        assign(self._values, [one.numpy() for one in self._averages or self._values])
+        own = [value.numpy() for value in self._values] if self._averages else []
+        if own:
+            assign(self._values, [average.numpy() for average in self._averages])
         batches = self._task.examples.val(self._task.val_batch)
         rows = [(self._infer(x).numpy(), y) for x, y, _ in batches]
-        assign(self._values, kept)
+        if own:
+            assign(self._values, own)
         if not rows:
             return {}
         logits = np.concatenate([z for z, _ in rows]).astype(np.float64)
