@@ -49,7 +49,7 @@ from training.loop.history import (
 )
 from training.loop.trainer import Hyperparameters
 from training.models.backbones.table import DOWNLOADED, find_weights
-from training.models.backend import load_backend, versions
+from training.models.backend import keras, versions
 from training.models.inference import choose_runtime
 from training.recipes.best import best
 from training.recipes.context import Setup, Start, Trained, read_start, starting_sha256
@@ -114,7 +114,7 @@ def _train(
         facts = describe_run(settings, version, starting_sha256(weights, start))
         checkpoints = choose_checkpoints(settings, facts, output.say)
         with watch.step("import"):
-            load_backend().keras.utils.set_random_seed(settings.seed)
+            keras.utils.set_random_seed(settings.seed)
         with recorded(dataset, settings) as record, progress_bars(output) as bars:
             setup = Setup(
                 settings=settings,

@@ -22,7 +22,7 @@ from sceneset.manifest.rows import SPLITS, Split
 from sceneset.manifest.store import Manifest
 from sceneset.versions.published import MANIFEST_NAME, RECORD_NAME, parse_manifest_csv, version_id
 from sceneset.workers import map_items
-from training.models.backend import load_backend
+from training.models.backend import tf
 
 DECODERS = "threads:2"
 BATCH = 32
@@ -226,7 +226,7 @@ def stream(version: Version, examples: Sequence[Example], batch: int, seeds: See
 
     A batch is (uint8[N, size, size, 3], int64[N]).
     """
-    tf, shape = load_backend().tf, (None, version.size, version.size, 3)
+    shape = (None, version.size, version.size, 3)
     data = tf.data.Dataset.from_generator(
         partial(_batches, version, examples, batch, seeds),
         output_signature=(tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((None,), tf.int64)),

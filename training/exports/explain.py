@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneset.bundle.gradcam import Dense, heat_map, read_head
-from training.models.backend import load_backend
+from training.models.backend import keras
 from training.models.inference import Pictures, forward_all
 from training.settings import HEAD_FILE
 
@@ -33,7 +33,7 @@ def anatomy(model: Any) -> Anatomy:  # noqa: ANN401  Keras has no types
     The model is backbone, one global average pooling per tap, their concatenation if there are
     several, the Sequential `head`, softmax.
     """
-    layers = load_backend().keras.layers
+    layers = keras.layers
     names = [layer.name for layer in model.layers]
     before = model.layers[names.index(HEAD_NAME) - 1]
     last = before
@@ -51,7 +51,7 @@ def dense_layers(model: Any) -> tuple[Dense, ...]:  # noqa: ANN401
     All but the last end in a relu; dropout does nothing at inference. Raises TypeError for any
     other head, which the explanation could not follow.
     """
-    layers = load_backend().keras.layers
+    layers = keras.layers
     head = model.get_layer(HEAD_NAME).layers
     dense = [layer for layer in head if isinstance(layer, layers.Dense)]
     for layer in head:
@@ -89,7 +89,7 @@ def keras_explainer(model: Any) -> Callable[[Pictures], list[Floats]]:  # noqa: 
     model's last feature map, 5 x 5 for 160 px. Raises TypeError for a model of another layout.
     """
     parts = anatomy(model)
-    run = forward_all(load_backend().keras.Model(model.input, [parts.feature_map, parts.pooled]))
+    run = forward_all(keras.Model(model.input, [parts.feature_map, parts.pooled]))
 
     def explain(pictures: Pictures) -> list[Floats]:
         maps, pooled = run(pictures)

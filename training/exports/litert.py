@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.exports.saved_model import native_work, save_graphs
-from training.models.backend import load_backend
+from training.models.backend import keras, tf
 
 Calibration = Callable[[], Iterator[list[NDArray[np.float32]]]]
 # The outputs of the graph that is converted, in its order.
@@ -36,9 +36,7 @@ def trace(model: Any, outputs: list[Any] | None = None) -> Any:  # noqa: ANN401 
 
     Without `outputs` the answer of the whole model, which need not be Keras'.
     """
-    backend = load_backend()
-    tf = backend.tf
-    part = model if outputs is None else backend.keras.Model(model.input, outputs)
+    part = model if outputs is None else keras.Model(model.input, outputs)
     spec = tf.TensorSpec((None, *model.input.shape[1:]), tf.float32, name="image")
 
     def run(image: Any) -> Any:  # noqa: ANN401
@@ -61,7 +59,6 @@ def convert(
     By way of a SavedModel in the temporary folder the conversion takes several times as long, and
     a kill leaves that folder behind.
     """
-    tf = load_backend().tf
     # The object is read only by the conversion by way of a SavedModel.
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], tf.Module())
     converter.experimental_lower_to_saved_model = False
@@ -82,7 +79,7 @@ def convert_large(graph: Any, variables: Sequence[Any], scratch: Path) -> bytes:
     Slower than `convert`, and in much less memory: a frozen graph holds the weights many
     times over while it is converted.
     """
-    lite = load_backend().tf.lite
+    lite = tf.lite
     with TemporaryDirectory(dir=scratch) as folder, native_work():
         save_graphs(Path(folder), graph, variables)
         converted = bytes(lite.TFLiteConverter.from_saved_model(folder).convert())

@@ -19,7 +19,7 @@ from sceneset.progress import STDERR, without_native_chatter
 from training.data.version import Example, Version, picture_batches
 from training.exports.litert import Calibration
 from training.exports.saved_model import INPUTS
-from training.models.backend import load_backend
+from training.models.backend import tf
 from training.models.inference import Pictures
 
 Rows = NDArray[np.float32]
@@ -96,10 +96,10 @@ def onnx_runner(path: Path) -> Runner:
 def saved_model_runner(path: Path) -> Callable[[str, Any], Rows]:
     """Return a signature and its batch -> float32[N, classes] by a SavedModel, loaded when used first."""
     # Without the loaded object its signatures lose their variables.
-    loaded = cache(lambda: load_backend().tf.saved_model.load(str(path)))
+    loaded = cache(lambda: tf.saved_model.load(str(path)))
 
     def run(signature: str, batch: Any) -> Rows:  # noqa: ANN401  pictures, or a list of bytes
-        given = {INPUTS[signature]: load_backend().tf.constant(batch)}
+        given = {INPUTS[signature]: tf.constant(batch)}
         return np.asarray(loaded().signatures[signature](**given)["probabilities"], np.float32)
 
     return run

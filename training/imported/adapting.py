@@ -14,7 +14,7 @@ from sceneset.errors import library_errors
 from training.exports.explain import Anatomy, read_dense
 from training.imported.opening import ImportedModel, describe_error
 from training.models.backbones.networks import Scaling, scale
-from training.models.backend import load_backend
+from training.models.backend import keras, tf
 from training.settings import OutputName, ScalingName
 
 Rows = NDArray[np.float32]
@@ -57,7 +57,6 @@ def adapt(
     """
     if model.network is None:
         return _adapt_graph(model, size, scaling, output), None
-    keras = load_backend().keras
     steps = _steps(model.network)
     pool, head = _tail(steps, output) or (None, ())
     maps = [] if pool is None else [pool.given, pool.answer]
@@ -79,7 +78,6 @@ def own_answers(model: ImportedModel, scaling: ScalingName, pictures: NDArray[np
 
     The scaling is Keras' own preprocess_input, in numpy: a second opinion on our layers.
     """
-    keras = load_backend().keras
     values = pictures.astype(np.float32)
     mode = {"-1..1": "tf"}.get(scaling, scaling)
     if mode in {"tf", "torch", "caffe"}:
@@ -97,7 +95,6 @@ def own_answers(model: ImportedModel, scaling: ScalingName, pictures: NDArray[np
 
 def in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:
     """Run float32[N, size, size, 3] a few at a time: large networks need much memory for each."""
-    tf = load_backend().tf
     spec = tf.TensorSpec((None, *values.shape[1:]), tf.float32)
 
     def call(pixels: Any) -> Any:  # noqa: ANN401  a function has the hash that TensorFlow asks for
@@ -111,7 +108,6 @@ def in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:
 def _adapt_graph(
     model: ImportedModel, size: int, scaling: ScalingName, output: OutputName
 ) -> GraphModel:
-    keras, tf = load_backend().keras, load_backend().tf
     image = keras.Input((size, size, 3), name="image")
     scaler = keras.Model(image, scale(image, _LAYERS[scaling]))
 
@@ -134,7 +130,6 @@ class Step(NamedTuple):
 
 def _steps(network: Any) -> list[Step]:  # noqa: ANN401
     """Return the layers of a network in their order; the first is given its input."""
-    keras = load_backend().keras
     if not isinstance(network, keras.Sequential):
         first = Step(None, network.inputs[0], network.inputs[0])
         inside = [Step(one, one.input, one.output) for one in network.layers]
@@ -153,7 +148,7 @@ def _tail(steps: list[Step], output: OutputName) -> tuple[Step, tuple[Dense, ...
     None unless nothing but dropout stands between, relu follows all but the last, and a softmax or
     nothing follows the last: that is what Grad-CAM in numpy reads.
     """
-    layers = load_backend().keras.layers
+    layers = keras.layers
     tail = [step for step in steps if step.layer is not None]
     averages = layers.GlobalAveragePooling2D
     places = [k for k, one in enumerate(tail) if isinstance(one.layer, averages)]
@@ -176,7 +171,7 @@ def _tail(steps: list[Step], output: OutputName) -> tuple[Step, tuple[Dense, ...
 
 
 def _is_softmax(layer: Any) -> bool:  # noqa: ANN401
-    layers = load_backend().keras.layers
+    layers = keras.layers
     if isinstance(layer, layers.Activation):
         return bool(layer.activation.__name__ == "softmax")
     return isinstance(layer, layers.Softmax)

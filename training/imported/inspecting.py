@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sceneset.errors import SettingsError
 from training.imported.opening import ImportedModel
-from training.models.backend import load_backend
+from training.models.backend import keras
 from training.settings import OutputName, ScalingName
 
 Range = Literal["0..255", "0..1"]
@@ -87,7 +87,7 @@ def _takers(operations: Any, tensor: Any) -> list[Any]:  # noqa: ANN401
 
 
 def _is_scaling(one: Any) -> bool:  # noqa: ANN401
-    layers = load_backend().keras.layers
+    layers = keras.layers
     return isinstance(one, layers.Rescaling | layers.Normalization)
 
 
@@ -98,7 +98,7 @@ def _is_trained(one: Any) -> bool:  # noqa: ANN401
 
 def _keeps_values(one: Any) -> bool:  # noqa: ANN401
     """Say whether pixels keep their values at inference, wherever they go."""
-    layers = load_backend().keras.layers
+    layers = keras.layers
     kinds = (
         layers.InputLayer, layers.Identity, layers.Dropout, layers.ZeroPadding2D, layers.Cropping2D,
         layers.CenterCrop, layers.Resizing, layers.Flatten, layers.Reshape, layers.Permute,

@@ -21,7 +21,7 @@ from training.models.backbones.weight_files import (
     stored_layers,
     unreachable,
 )
-from training.models.backend import load_backend
+from training.models.backend import keras
 from training.settings import Channels
 
 # Convolutions of each of the five blocks, which each halve the picture; then the dense layers.
@@ -123,7 +123,6 @@ def check_layers(path: Path, layers: Sequence[Weights]) -> int:
 
 
 def _build(layers: Sequence[Weights], side: int, order: Channels) -> Any:  # noqa: ANN401  no types
-    keras = load_backend().keras
     kinds = keras.layers
     size = side * _HALVED
     stack, rest = [keras.Input((size, size, 3))], iter(layers)

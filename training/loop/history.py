@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sceneset.atomic import write_file
 from sceneset.errors import SettingsError, UsageError, disk_errno, first_line
 from sceneset.progress import Bar
-from training.models.backend import load_backend
+from training.models.backend import tf
 
 FOLDER = ".training"
 PAUSE = 2.0
@@ -203,21 +203,19 @@ def write_logs(
         for name, value in logs.items():
             part = "validation" if name.startswith("val_") else "train"
             parts[part].append((name.removeprefix("val_"), value, epoch))
-    for name, figure in test.items():
-        if figure is not None:
-            parts["test"].append((name, figure, len(curves)))
+    measured = {name: figure for name, figure in test.items() if figure is not None}
+    parts["test"] = [(name, figure, len(curves)) for name, figure in measured.items()]
     for part, values in parts.items():
         if values:
             try:
                 _write(folder / part, values)
-            except load_backend().tf.errors.OpError as error:
+            except tf.errors.OpError as error:
                 code = disk_errno(str(error)) or errno.EACCES
                 raise OSError(code, first_line(error), str(folder / part)) from error
 
 
 def _write(folder: Path, values: Sequence[tuple[str, float, int]]) -> None:
     """Write scalars (name, value, step); `tf.summary.scalar` would import the viewer."""
-    tf = load_backend().tf
     about = tf.compat.v1.SummaryMetadata()
     about.plugin_data.plugin_name = "scalars"
     writer = tf.summary.create_file_writer(str(folder))

@@ -13,7 +13,7 @@ from training.data.augment import Chances, mixing
 from training.data.memmap import Rows
 from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.history import Epochs, State
-from training.models.backend import load_backend
+from training.models.backend import keras, tf
 
 # Inputs, labels int64[N], weight of each picture float32[N]
 Batch = tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float32]]
@@ -153,7 +153,6 @@ class Learner:
 
     def __init__(self, task: Task, plan: Hyperparameters, *, seed: int, last: float) -> None:
         """Compile the step. The step size falls to `last` of the largest."""
-        tf = load_backend().tf
         self._task, self._plan, self._seed, self._last = task, plan, seed, last
         self._values = [variable.value for variable in task.variables]
         self._non_trainable = [variable.value for variable in task.non_trainable]
@@ -251,7 +250,6 @@ class Learner:
 
     def _step(self, inputs: Any, labels: Any, weights: Any, mix: Any, how: Any) -> Any:  # noqa: ANN401
         """Take one step; return the weighted mean loss and the number of hits."""
-        tf = load_backend().tf
         plan, classes = self._plan, self._task.classes
         (share, order), (seed, rate) = mix, how
         inputs = tf.cast(inputs, tf.float32)
@@ -271,7 +269,6 @@ class Learner:
 
     def _apply(self, gradients: Sequence[Any], rate: Any, count: Any) -> None:  # noqa: ANN401
         """Update by Adam with decoupled decay of kernels. Loshchilov, Hutter, arXiv:1711.05101."""
-        tf = load_backend().tf
         plan, (first, second) = self._plan, BETAS
         for k, (value, gradient) in enumerate(zip(self._values, gradients, strict=True)):
             if plan.weight_decay and value.shape.rank > 1:
@@ -322,8 +319,6 @@ def fit(task: Task, plan: Hyperparameters, epochs: Epochs, *, seed: int, last: f
 
 def head_logits(head: Any, features: Any, seed: Any) -> Any:  # noqa: ANN401
     """Apply a head of dense and dropout layers; the seed int32[2] decides what is left out."""
-    tf = load_backend().tf
-    keras = load_backend().keras
     for number, layer in enumerate(head.layers):
         if not isinstance(layer, keras.layers.Dropout):
             features = layer(features)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.models.backbones.networks import Scaling, scale
-from training.models.backend import load_backend
+from training.models.backend import keras
 
 HIDDEN = (256, 256)
 DROPOUT = 0.5
@@ -40,7 +40,6 @@ def build_head(
     input_dropout: float = 0.0,
 ) -> Any:  # noqa: ANN401  Keras has no types
     """Build features -> logits; by default the published head, two layers of 256, dropout .5."""
-    keras = load_backend().keras
     layers = [keras.Input((features,))]
     if input_dropout:
         layers.append(keras.layers.Dropout(input_dropout))
@@ -64,7 +63,7 @@ def embedder(trunk: Trunk, *, cut: str | None = None) -> Any:  # noqa: ANN401
     more = [] if cut is None else [trunk.base.get_layer(cut).output]
     image, features, maps = _pooled(trunk, frozen=True, more=more)
     outputs = features if cut is None else [features, *maps]
-    return load_backend().keras.Model(image, outputs, name="embedder")
+    return keras.Model(image, outputs, name="embedder")
 
 
 def classifier(trunk: Trunk, head: Any, *, frozen: bool) -> Any:  # noqa: ANN401
@@ -74,7 +73,7 @@ def classifier(trunk: Trunk, head: Any, *, frozen: bool) -> Any:  # noqa: ANN401
     """
     trunk.base.trainable = not frozen
     image, features, _ = _pooled(trunk, frozen=frozen)
-    return load_backend().keras.Model(image, head(features), name="classifier")
+    return keras.Model(image, head(features), name="classifier")
 
 
 def exported(logits: Any, temperature: float) -> Any:  # noqa: ANN401
@@ -82,7 +81,6 @@ def exported(logits: Any, temperature: float) -> Any:  # noqa: ANN401
 
     The temperature is absorbed by the last dense layer, in place.
     """
-    keras = load_backend().keras
     last = logits.get_layer("head").layers[-1]
     last.set_weights([weights / temperature for weights in last.get_weights()])
     probabilities = keras.layers.Softmax(name="probabilities")(logits.output)
@@ -91,7 +89,6 @@ def exported(logits: Any, temperature: float) -> Any:  # noqa: ANN401
 
 def _pooled(trunk: Trunk, *, frozen: bool, more: Sequence[Any] = ()) -> tuple[Any, Any, list[Any]]:
     """Return the image, what the head reads of it, and the feature maps of `more`."""
-    keras = load_backend().keras
     base = trunk.base
     wanted = [*trunk.outputs(), *more]
     if trunk.taps or more:
@@ -119,7 +116,6 @@ class FoldedTail:
 
         The network's own output is to be one of them: all layers above the cut are trained. Raises ValueError when an output does not follow from the cut alone.
         """
-        self._keras = load_backend().keras
         self._cut = cut
         self._taps = [_producer(tap).name for tap in taps]
         self.layers: list[Any] = []
@@ -159,7 +155,7 @@ class FoldedTail:
         return [values[name] for name in self._taps]
 
     def _folded(self, conv: Any, norm: Any, x: Any) -> Any:  # noqa: ANN401
-        ops, layers = self._keras.ops, self._keras.layers
+        ops, layers = keras.ops, keras.layers
         factor = ops.rsqrt(norm.moving_variance + norm.epsilon)
         factor = factor * norm.gamma if norm.scale else factor
         shift = -norm.moving_mean * factor
@@ -178,7 +174,7 @@ class FoldedTail:
 
     def _pairs(self) -> dict[str, Any]:
         """Return batch normalisation -> the convolution that only it reads."""
-        kinds = self._keras.layers
+        kinds = keras.layers
         by_name = {layer.name: layer for layer in self.layers}
         readers = [name for sources in self._inputs.values() for name in sources] + self._taps
         pairs = {}
@@ -189,7 +185,7 @@ class FoldedTail:
                 and isinstance(layer, kinds.BatchNormalization)
                 and type(source) in {kinds.Conv2D, kinds.DepthwiseConv2D}
                 and readers.count(source.name) == 1
-                and source.activation is self._keras.activations.linear
+                and source.activation is keras.activations.linear
             ):
                 pairs[layer.name] = source
         return pairs

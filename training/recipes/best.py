@@ -13,7 +13,7 @@ from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.history import DivergedError, Epochs
 from training.loop.trainer import Examples, Hyperparameters, Task, fit, head_logits
 from training.models.backbones.table import BACKBONES
-from training.models.backend import load_backend
+from training.models.backend import keras
 from training.models.classifier import FoldedTail, Trunk, classifier
 from training.recipes.context import Setup, Trained, val_logits
 from training.recipes.fast import (
@@ -119,7 +119,7 @@ def _task(
     The head takes standardised features meanwhile: leaving out an input then means its average.
     """
     tail = FoldedTail(trunk.base, cut, trunk.outputs())
-    ops = load_backend().keras.ops
+    ops = keras.ops
     mean, std = start.scaling
 
     def logits(x: Any, seed: Any) -> Any:  # noqa: ANN401

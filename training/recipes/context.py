@@ -19,7 +19,7 @@ from training.data.version import Version, picture_batches
 from training.loop.history import PAUSE, Checkpoint, Epochs
 from training.loop.trainer import Hyperparameters
 from training.models.backbones.table import BACKBONES, build_base
-from training.models.backend import load_backend
+from training.models.backend import keras
 from training.models.classifier import Trunk, weighted_layers
 from training.models.inference import forward, load_model
 from training.recipes.hyperparameters import choose_hyperparameters
@@ -71,7 +71,6 @@ class Start:
 
     def put_base(self, base: Any) -> None:  # noqa: ANN401
         """Put its backbone's weights into a backbone of the same kind."""
-        keras = load_backend().keras
         nested = [layer for layer in self.model.layers if isinstance(layer, keras.Model)]
         before = next(layer for layer in nested if layer.name != "head")
         # A network stops at its last tap; each backbone's last tap is its last layer with weights.

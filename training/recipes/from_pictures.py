@@ -14,7 +14,7 @@ from training.data.embeddings import decoded
 from training.data.version import Version, own_errors, stream
 from training.loop.history import Epochs
 from training.loop.trainer import Hyperparameters, Task, assign, fit
-from training.models.backend import load_backend
+from training.models.backend import keras
 from training.models.classifier import build_head, classifier
 from training.recipes.context import Setup, Trained, val_logits
 from training.recipes.fast import make_examples
@@ -87,7 +87,6 @@ def train_from_files(
 
     25 epochs, batches of 128, Adam 1e-3, no augmentation: train.py of Antony90/ml-photo-api.
     """
-    keras = load_backend().keras
     network.compile(
         optimizer=keras.optimizers.Adam(plan.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -113,7 +112,6 @@ def _run_epochs(model: Any, data: Mapping[str, Any], epochs: Epochs) -> None:  #
 
     `data` must give the batches of the epochs that are left.
     """
-    keras = load_backend().keras
 
     def ended(_epoch: int, logs: Mapping[str, float]) -> None:
         if not epochs.diverged:
