@@ -61,12 +61,14 @@ def page() -> str:
 
 
 def _row(row: Backbone) -> str:
-    kind = row.pretrained.kind if row.pretrained else "none"
-    source = f"<{row.source}>" if row.source else "-"
+    own = row.pretrained
+    kind, licence, source = (
+        (own.kind, own.licence, f"<{own.source}>") if own else ("none", "-", "-")
+    )
     cut = f"`{row.fine_tune_from}`" if row.fine_tune_from else "-"
     return (
         f"| {row.name} | {row.parameters:,} | {row.smallest} | {row.scaling} | {len(row.taps) or 1} | {cut}"
-        f" | {kind} | {row.licence or '-'} | {source} |\n"
+        f" | {kind} | {licence} | {source} |\n"
     )
 
 

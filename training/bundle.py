@@ -12,17 +12,15 @@ from sceneset.bundle.tag_rule import TagRule
 from sceneset.manifest.store import now
 from training.data.version import altered, count_sources
 from training.evaluation.calibration import Temperature, choose_temperature
-from training.evaluation.evaluation import Evaluation, evaluate_answers
+from training.evaluation.evaluation import Evaluation, evaluate_answers, fit_rule
 from training.evaluation.label_issues import LabelIssue, find_label_issues
 from training.evaluation.metrics import Metrics, measure
-from training.evaluation.predict import answer, mirrored_headline
-from training.evaluation.tags import fit_rule
+from training.evaluation.predict import Answers, answer, average
 from training.exports.exporter import (
-    write_class_names,
     write_exports,
+    write_interface,
     write_json,
     write_keras,
-    write_preprocess,
     write_record,
 )
 from training.models.backbones.hub import PREFIXES
@@ -69,7 +67,7 @@ def assess(
         chosen = temperature.chosen
         evaluation = evaluate_answers(answers, chosen, rule, seed=settings.seed, fit=temperature)
     sources = count_sources(settings.dataset / "manifest.db", version)
-    return Measured(model, answers, issues or [], issues is not None, sources), evaluation
+    return Measured(model, answers, issues, sources), evaluation
 
 
 def tag_rule(setup: Setup, trained: Trained, temperature: float) -> TagRule:
@@ -105,13 +103,6 @@ class Run:
     label_issues: Sequence[LabelIssue] | None
     suspects_note: str
 
-    @property
-    def left_out(self) -> dict[str, str]:
-        """Return export -> why it is not in the bundle."""
-        return {
-            name: str(one["left_out"]) for name, one in self.exports.items() if "left_out" in one
-        }
-
 
 def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> Run:
     """Write every file of a bundle; bundle.json, which names the hashes of the others, last."""
@@ -133,12 +124,11 @@ def write_bundle(folder: Path, setup: Setup, trained: Trained, number: int) -> R
         parameters=model.count_params(),
         exports={one.name: one.as_json() for one in exports},
     )
-    write_class_names(folder, version.class_names)
-    write_preprocess(folder, version.size, version.fit)
+    write_interface(folder, version.class_names, version.size, version.fit)
     with watch.step("report"):
         write_pages(folder, setup, trained, vars(run), measured)
     with watch.step("mirrored"):
-        mirrored = _mirrored(model, setup, measured)
+        mirrored = mirrored_average(model, setup, measured.answers)
     write_json(folder / "metrics.json", {**_metrics_json(setup, trained, run), **mirrored})
     write_record(
         folder,
@@ -183,29 +173,28 @@ def _run(
         metrics=measure(answers.probabilities, answers.labels, version.class_names),
         evaluation=evaluation,
         unreadable=[str(Path(p).relative_to(version.folder)) for p in answers.unreadable],
-        label_issues=measured.label_issues if measured.looked else None,
-        suspects_note=SEEN if saw_labels and measured.looked else "",
+        label_issues=measured.label_issues,
+        suspects_note=SEEN if saw_labels and measured.label_issues is not None else "",
         untaught=version.classes_without("train"),
         unmeasured=version.classes_without("test"),
         exports=exports,
     )
 
 
-def _mirrored(model: Any, setup: Setup, measured: Measured) -> dict[str, object]:  # noqa: ANN401  Keras has no types
-    """Measure the average over test pictures and their mirror images, when that is requested."""
-    answers, version = measured.answers, setup.version
-    if not (setup.settings.mirrored_test and answers.examples):
+def mirrored_average(model: Any, setup: Setup, answers: Answers) -> dict[str, object]:  # noqa: ANN401  Keras has no types
+    """Measure the average over test pictures and their mirror images, when that is requested.
+
+    `answers` are the model's own. Pictures that were lost since are in no figure.
+    """
+    version, examples = setup.version, answers.examples
+    if not (setup.settings.mirrored_test and examples):
         return {}
-    headline = mirrored_headline(
-        model,
-        answers.probabilities,
-        answers.examples,
-        version.class_names,
-        size=version.size,
-        fit=version.fit,
-        bar=setup.bars.add("mirrored", total=len(answers.examples)),
-    )
-    return {"mirrored_average": headline}
+    bar = setup.bars.add("mirrored", total=len(examples))
+    mirrored = answer(model, examples, version.size, version.fit, bar, mirror=True)
+    read = [place for place, one in enumerate(examples) if str(one.path) not in mirrored.unreadable]
+    averaged = average(answers.probabilities[read], mirrored.probabilities)
+    metrics = measure(averaged, mirrored.labels, version.class_names)
+    return {"mirrored_average": metrics.headline()}
 
 
 def _weights_name(setup: Setup) -> str:

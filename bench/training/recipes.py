@@ -34,7 +34,6 @@ from sceneset.checksums import file_sha256
 from sceneset.dataset import Dataset
 from sceneset.progress import Bars, Output, Stopwatch
 from training.data.version import picture_batches, read_version
-from training.loop.history import Epochs, compile_classifier, run_epochs
 from training.models.backend import load_backend, versions
 from training.models.classifier import build_head, classifier
 from training.models.inference import forward
@@ -101,14 +100,11 @@ def published_head(setup: Setup) -> float:
     middle = len(version.splits["train"])
     features = rows.take(np.arange(len(rows)))[:, -PUBLISHED:]
     head = build_head(PUBLISHED, len(version.class_names))
-    compile_classifier(head, 1e-3)
-    data = {
-        "x": features[:middle],
-        "y": version.labels("train"),
-        "batch_size": 128,
-        "epochs": EPOCHS,
-    }
-    run_epochs(head, data, Epochs(Bars(None).add("epochs"), keep_best=False))
+    keras = load_backend().keras
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    head.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss)
+    labels = version.labels("train")
+    head.fit(features[:middle], labels, batch_size=128, epochs=EPOCHS, verbose=0)
     published = setup.trunk(multi_scale=False)
     return test_accuracy(classifier(published, head, frozen=True), setup)
 

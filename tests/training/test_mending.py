@@ -1,11 +1,11 @@
 """Trouble in the middle of a training is told for what it is, and mended by the next run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from sceneset.dataset import Dataset
 from sceneset.errors import (
     DamagedDataError,
     InterruptedRunError,
@@ -14,21 +14,22 @@ from sceneset.errors import (
     memory_errors,
 )
 from training.commands.train import RESUME, link_newest, smaller_steps
-from training.loop.history import Labelled, own_errors, stream
-from training.loop.hyperparameters import Hyperparameters
+from training.data.version import own_errors, read_version, stream
+from training.loop.trainer import Hyperparameters
 from training.models.backend import load_backend
 from training.report.pages import plain
 
 
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_a_damaged_picture_is_told_as_such_also_from_inside_tensorflow() -> None:
-    def batches() -> Iterator[Labelled]:
-        yield np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, np.int64)
-        raise DamagedDataError("a picture is gone", cure="curate again")
-
-    with pytest.raises(DamagedDataError, match="a picture is gone"), own_errors():
-        list(stream(batches, 4, 2))
+def test_a_damaged_picture_is_told_as_such_also_from_inside_tensorflow(
+    publish: Callable[..., Path],
+) -> None:
+    version = read_version(Dataset(publish({"Disc": {"train": 5}})))
+    examples = version.splits["train"]
+    examples[-1].path.unlink()
+    with pytest.raises(DamagedDataError, match=examples[-1].path.name), own_errors():
+        list(stream(version, examples, 2, None))
 
 
 def test_a_bundle_that_a_killed_run_left_unlinked_is_linked(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from sceneset.class_names import read_class_names
 from sceneset.progress import Outcome, Output, Stopwatch
+from training.exports.exporter import left_out
 from training.imported.bundling import (
     check_out,
     make_bundle,
@@ -87,16 +88,13 @@ def _bundle(
     """Make the bundle; `channels` says in which order a first dense layer reads them, and why."""
     summary = make_bundle(model, settings, names, facts, output.say)
     found_by = summary["found_by"]
-    left_out = {
-        name: one["left_out"] for name, one in summary["exports"].items() if "left_out" in one
-    }
     lines = (
         f"bundle: {settings.out}",
         f"{len(names)} classes, {summary['size']} px",
         f"takes {summary['scaling']}: {found_by['scaling']}",
         f"gives {summary['outputs']}: {found_by['outputs']}",
         *([channels] if channels else []),
-        *(f"left out {name}: {why}" for name, why in left_out.items()),
+        *(f"left out {name}: {why}" for name, why in left_out(summary["exports"]).items()),
         f"serve it: sceneset serve --model {settings.out}",
     )
     if channels:

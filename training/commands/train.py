@@ -38,22 +38,24 @@ from training.data.memmap import remove_maps
 from training.data.version import Version, check_classes, check_pictures, read_version
 from training.evaluation.evaluation import format_evaluation
 from training.evaluation.label_issues import LabelIssue, format_label_issues, store_label_issues
-from training.loop.checkpoint import (
-    Checkpoints,
+from training.exports.exporter import left_out
+from training.loop.history import (
+    FOLDER,
     begin_run,
+    forget_run,
     interrupted_run,
     require_same,
-    resume_run,
+    write_logs,
 )
-from training.loop.history import write_logs
-from training.loop.hyperparameters import Hyperparameters, choose_hyperparameters
-from training.models.backbones.table import find_weights
-from training.models.backend import load_backend, versions
+from training.loop.trainer import Hyperparameters
+from training.models.backbones.table import DOWNLOADED, find_weights
+from training.models.backend import keras, versions
 from training.models.inference import choose_runtime
 from training.recipes.best import best
-from training.recipes.context import KNOWN, Setup, Start, Trained, read_start, starting_sha256
+from training.recipes.context import Setup, Start, Trained, read_start, starting_sha256
 from training.recipes.fast import fast
 from training.recipes.from_pictures import original, scratch
+from training.recipes.hyperparameters import choose_hyperparameters
 from training.settings import TrainSettings
 
 RECIPES: Mapping[str, Callable[[Setup], Trained]] = {
@@ -67,7 +69,6 @@ _WEIGHTS = "starting weights"
 _ELSEWHERE = {"dataset", "out", "weights", "from_bundle", "resume", "mirrored_test", "engine"}
 _ELSEWHERE |= {"export", "fit_tags", "suspects", "tensorboard"}
 _DEFAULTS = TrainSettings()
-_DOWNLOADED = ("imagenet", "places")
 
 
 def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> Outcome:
@@ -82,9 +83,9 @@ def train(*, settings: TrainSettings = _DEFAULTS, output: Output = Output()) -> 
         with model_folder(settings.out):
             if settings.tensorboard is not None:
                 make_writable(settings.tensorboard, "--tensorboard")
-            if settings.weights not in _DOWNLOADED:
+            if settings.weights not in DOWNLOADED:
                 find_weights(settings.backbone, settings.weights, version.size)
-            start = _read_start(settings, version, output.say)
+            start = read_start(settings, version, output.say)
             with run_lock(settings.out, "train"):
                 with watch.step("check"):
                     check_start(settings, version)
@@ -113,7 +114,7 @@ def _train(
         facts = describe_run(settings, version, starting_sha256(weights, start))
         checkpoints = choose_checkpoints(settings, facts, output.say)
         with watch.step("import"):
-            load_backend().keras.utils.set_random_seed(settings.seed)
+            keras.utils.set_random_seed(settings.seed)
         with recorded(dataset, settings) as record, progress_bars(output) as bars:
             setup = Setup(
                 settings=settings,
@@ -145,7 +146,7 @@ def _train_and_publish(setup: Setup) -> tuple[Outcome, Sequence[LabelIssue] | No
     with disk_errors(out), new_folder(out / str(number)) as part:
         run = write_bundle(part, setup, trained, number)
     swap_link(out / "current", str(number))
-    setup.checkpoints.remove()
+    forget_run(out)
     if settings.recipe_name == "best":
         remove_maps(setup.embeddings)
     if settings.tensorboard is not None:
@@ -200,17 +201,6 @@ def _remove_unused(out: Path) -> None:
             out.rmdir()
 
 
-def _read_start(
-    settings: TrainSettings, version: Version, say: Callable[[str], None]
-) -> Start | None:
-    if settings.from_bundle is None:
-        return None
-    start = read_start(settings.from_bundle, settings.backbone, version.class_names, say)
-    if start.may_know(version.id):
-        say(f"{KNOWN}: the figures may be too good")
-    return start
-
-
 def describe_run(settings: TrainSettings, version: Version, weights: str) -> dict[str, Any]:
     """Return everything that decides a run's result, as JSON gives it back.
 
@@ -236,7 +226,7 @@ def check_start(settings: TrainSettings, version: Version) -> None:
     A run that goes on may lack test pictures: they are left out when it is measured, and its epochs
     are not lost. Raises UsageError or DamagedDataError.
     """
-    before = _run_to_resume(settings)
+    before = interrupted_run(settings.out) if settings.resume else None
     splits = dict(version.splits)
     if before is not None:
         # The weights may have to be downloaded, so they are compared later.
@@ -248,20 +238,20 @@ def check_start(settings: TrainSettings, version: Version) -> None:
 
 def choose_checkpoints(
     settings: TrainSettings, facts: Mapping[str, Any], say: Callable[[str], None]
-) -> Checkpoints:
-    """Go on with the interrupted run when that is requested and there is one, else begin."""
-    before = _run_to_resume(settings)
-    if before is not None:
-        return resume_run(settings.out, facts, before)
+) -> Path:
+    """Go on with the interrupted run when that is requested and there is one, else begin.
+
+    Returns the folder of the run's states.
+    """
+    before = interrupted_run(settings.out)
+    if settings.resume and before is not None:
+        require_same(settings.out, facts, before)
+        return settings.out / FOLDER
     if settings.resume:
         say(f"nothing was interrupted in {settings.out}: starting anew")
-    elif interrupted_run(settings.out) is not None:
+    elif before is not None:
         say(f"an interrupted run in {settings.out} is given up; --resume would have gone on")
     return begin_run(settings.out, facts)
-
-
-def _run_to_resume(settings: TrainSettings) -> Mapping[str, Any] | None:
-    return interrupted_run(settings.out) if settings.resume else None
 
 
 def smaller_steps(plan: Hyperparameters) -> str:
@@ -334,7 +324,7 @@ def _outcome(bundle: Path, run: Run, trained: Trained, watch: Stopwatch) -> Outc
     ]
     if unmeasured and metrics.pictures:
         lines.insert(2, f"without a test picture, so unmeasured: {', '.join(unmeasured)}")
-    lines += [f"left out {name}: {why}" for name, why in run.left_out.items()]
+    lines += [f"left out {name}: {why}" for name, why in left_out(run.exports).items()]
     problem, cure = _shortfall(run, trained)
     code = PARTIAL if problem else OK
     return Outcome(summary, tuple(lines), exit_code=code, problem=problem, cure=cure)

@@ -1,6 +1,7 @@
 """Make random views of a picture: crop, colour, rotation, erasing, mirroring, each by chance."""
 
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,13 @@ def random_view(picture: Picture, chances: Chances, rng: np.random.Generator) ->
     if draws[3] < chances.erase:
         _erase(view, rng)
     return view[:, ::-1] if draws[4] < chances.flip else view
+
+
+def mirrored(batch: NDArray[Any], chance: float, rng: np.random.Generator) -> NDArray[Any]:
+    """Mirror some of a batch [N, height, width, channels] left to right, in place."""
+    chosen = rng.random(len(batch)) < chance
+    batch[chosen] = batch[chosen][:, :, ::-1]
+    return batch
 
 
 def mixing(count: int, chance: float, rng: np.random.Generator) -> tuple[float, NDArray[np.int64]]:

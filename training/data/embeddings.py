@@ -1,5 +1,6 @@
 """Embed each picture once, in several views, and keep the embeddings on disk."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -12,14 +13,16 @@ import numpy as np
 from sceneset.dataset import run_lock
 from sceneset.progress import Bar
 from training.data.augment import Chances, random_view
-from training.data.memmap import MAPS, Filling, Rows, open_rows, prune, row_folder
+from training.data.memmap import MAPS, Filling, Rows, open_rows, prune
 from training.data.version import Version, picture_batches
 from training.models.inference import Compute, Pictures
 
 NOTE_SECONDS = 5.0
 CENTRE, MIRRORED = 0, 1
-FeatureKind = Literal["pooled", "map"]
-DTYPES: Mapping[FeatureKind, Any] = {"pooled": np.float32, "map": MAPS}
+FeatureKind = Literal["pooled", "map", "pixels"]
+# What a network gives.
+KINDS: tuple[FeatureKind, ...] = ("pooled", "map")
+DTYPES: Mapping[FeatureKind, Any] = {"pooled": np.float32, "map": MAPS, "pixels": np.uint8}
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,15 @@ class FeatureSource:
     """What is embedded, by what, and where the embeddings are kept.
 
     `key` names everything about the network that decides the features: its name, its weights, the
-    layers read, the runtime.
+    layers read, the runtime. Without one, only pictures as they are can be had. `shapes` are those
+    of what it gives, in that order; `stage` is what the lock says of the run.
     """
 
     version: Version
     cache: Path
     key: str
     shapes: Mapping[FeatureKind, tuple[int, ...]]
+    stage: str = "embedding"
 
     def rows(self, view: View) -> int:
         """Count a view's rows: the centre has training, then validation pictures."""
@@ -72,7 +77,9 @@ class FeatureSource:
 
     def folder(self, view: View, kind: FeatureKind) -> Path:
         """Return the folder of one view's features of one kind."""
-        return row_folder(self.cache, self.version, f"{self.key} {view} {kind}")
+        what, version = f"{self.key} {view} {kind}" if self.key else kind, self.version
+        name = f"{version.id} {version.pixels} {version.size} {version.fit} {what}"
+        return self.cache / f"{version.id[:16]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
     def stored(self, view: View, kind: FeatureKind) -> Rows | None:
         """Return a view's features when they are kept already."""
@@ -101,8 +108,8 @@ def embed(
     """
     rows = [source.stored(*one) for one in wanted]
     if None in rows:
-        with run_lock(source.cache, "embedding"):
-            prune(source.cache, versions())
+        with run_lock(source.cache, source.stage):
+            prune(source.cache, versions() | {source.version.id[:16]})
             missing = [one for one in wanted if source.stored(*one) is None]
             if missing:
                 _fill(source, missing, runtimes(), bar)
@@ -111,6 +118,27 @@ def embed(
     if None in rows:
         raise OSError(f"{source.cache} does not hold what was written to it")
     return [one for one in rows if one is not None]
+
+
+def decoded(
+    version: Version,
+    cache: Path,
+    versions: Callable[[], frozenset[str]],
+    bar: Callable[[int], Bar],
+) -> Rows:
+    """Return training, then validation pictures, uint8[N, size, size, 3], 77 kB each at 160 px.
+
+    They lie among the embeddings, under the same lock, so that `forget` finds both.
+    """
+
+    def as_they_are(pictures: Pictures) -> list[Pictures]:
+        return [pictures]
+
+    runtimes = Runtimes(as_they_are, as_they_are)
+    shape = (version.size, version.size, 3)
+    source = FeatureSource(version, cache, "", {"pixels": shape}, "decoding")
+    (rows,) = embed(source, [(View(CENTRE, Chances()), "pixels")], lambda: runtimes, versions, bar)
+    return rows
 
 
 def _fill(
@@ -142,7 +170,8 @@ def _go_through(
     noted_at = monotonic()
     for row, batch in _batches(version, start, count):
         train = row < middle
-        _write(row, batch, fillings, runtimes.train if train else runtimes.exact, train=train)
+        compute = runtimes.train if train else runtimes.exact
+        _write(row, batch, list(source.shapes), fillings, compute, train=train)
         progress.advance(len(batch))
         if monotonic() - noted_at > NOTE_SECONDS:
             for filling in fillings.values():
@@ -158,6 +187,7 @@ def _go_through(
 def _write(
     row: int,
     batch: Pictures,
+    kinds: Sequence[FeatureKind],
     fillings: Mapping[tuple[View, FeatureKind], Filling],
     compute: Compute,
     *,
@@ -167,10 +197,9 @@ def _write(
     for view in sorted({view for view, _ in fillings}, key=lambda one: one.number):
         if not train and view.number != CENTRE:
             continue
-        features = compute(view.of(batch, row))
-        for place, kind in enumerate(DTYPES):
+        for kind, features in zip(kinds, compute(view.of(batch, row)), strict=True):
             if (view, kind) in fillings:
-                fillings[view, kind].write(row, features[place])
+                fillings[view, kind].write(row, features)
 
 
 def _batches(version: Version, start: int, count: int) -> Iterator[tuple[int, Pictures]]:

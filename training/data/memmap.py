@@ -1,12 +1,11 @@
 """Keep rows of an array on disk: written once in order, gone on with after a kill, read by row."""
 
-import hashlib
 import json
 import os
 import shutil
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,6 @@ from numpy.typing import NDArray
 from sceneset.atomic import PART_PREFIX, sync, write_file
 from sceneset.dataset import run_lock
 from sceneset.errors import LockedError
-from sceneset.progress import Bar
-from training.data.version import Version, picture_batches
 
 FILE = "embeddings.npy"
 NAMES = "pictures.txt"
@@ -157,41 +154,3 @@ def _rows_done(part: Path, header: Mapping[str, object]) -> int:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return 0
     return done if noted == header and (part / FILE).is_file() else 0
-
-
-def row_folder(cache: Path, version: Version, what: str) -> Path:
-    """Return the folder of rows made of a version's pictures; `what` names all else they depend on."""
-    name = f"{version.id} {version.pixels} {version.size} {version.fit} {what}"
-    return cache / f"{version.id[:16]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-
-
-def decoded(
-    version: Version,
-    cache: Path,
-    versions: Callable[[], frozenset[str]],
-    bar: Callable[[int], Bar],
-) -> Rows:
-    """Return training, then validation pictures, uint8[N, size, size, 3], 77 kB each at 160 px.
-
-    They lie among the embeddings, under the same lock, so that `forget` finds both. Those of versions
-    that are no more are removed.
-    """
-    folder = row_folder(cache, version, "pixels")
-    paths = version.paths("train") + version.paths("val")
-    shape = (len(paths), version.size, version.size, 3)
-    rows = open_rows(folder, shape, np.uint8)
-    if rows is not None:
-        return rows
-    with run_lock(cache, "decoding"):
-        prune(cache, versions() | {version.id[:16]})
-        progress, row = bar(len(paths)), 0
-        with closing(Filling(folder, shape, np.uint8)) as filling:
-            for batch in picture_batches(paths, version.size, version.fit):
-                filling.write(row, batch)
-                row += len(batch)
-                progress.advance(len(batch))
-            filling.finish({"version": version.id}, [])
-    rows = open_rows(folder, shape, np.uint8)
-    if rows is None:
-        raise OSError(f"{folder} is not what was written to it")
-    return rows

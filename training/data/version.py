@@ -5,7 +5,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +22,7 @@ from sceneset.manifest.rows import SPLITS, Split
 from sceneset.manifest.store import Manifest
 from sceneset.versions.published import MANIFEST_NAME, RECORD_NAME, parse_manifest_csv, version_id
 from sceneset.workers import map_items
+from training.models.backend import tf
 
 DECODERS = "threads:2"
 BATCH = 32
@@ -93,7 +96,10 @@ def read_version(dataset: Dataset) -> Version:
 
 def _version(folder: Path, record: dict[str, Any]) -> Version:
     names = tuple(str(name) for name in record["class_names"])
-    checksums = _checksums(folder)
+    try:
+        checksums = read_checksums(folder)
+    except FileNotFoundError:  # published before versions had SHA256SUMS
+        checksums = None
     pictures = parse_manifest_csv((folder / MANIFEST_NAME).read_bytes())
     splits: dict[Split, list[Example]] = {split: [] for split in SPLITS}
     for one in pictures:
@@ -116,14 +122,6 @@ def _version(folder: Path, record: dict[str, Any]) -> Version:
         splits={split: tuple(examples) for split, examples in splits.items()},
         pixels=_pixels(splits) if checksums is not None else str(record["version"]),
     )
-
-
-def _checksums(folder: Path) -> dict[str, str] | None:
-    """Return what SHA256SUMS says, or None for a version that has none."""
-    try:
-        return read_checksums(folder)
-    except FileNotFoundError:
-        return None
 
 
 def _pixels(splits: Mapping[Split, Sequence[Example]]) -> str:
@@ -218,24 +216,68 @@ def picture_batches(
         yield np.stack(held)
 
 
+# Called once per epoch: the seed of the run, the number of the epoch
+Seeds = Callable[[], tuple[int, int]]
+_FAILURES: list[Exception] = []
+
+
+def stream(version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None) -> Any:  # noqa: ANN401
+    """Return what Keras fits on: batches of examples, two ahead; the seeds are drawn once per epoch.
+
+    A batch is (uint8[N, size, size, 3], int64[N]).
+    """
+    shape = (None, version.size, version.size, 3)
+    data = tf.data.Dataset.from_generator(
+        partial(_batches, version, examples, batch, seeds),
+        output_signature=(tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((None,), tf.int64)),
+    )
+    cardinality = tf.data.experimental.assert_cardinality(-(-len(examples) // batch))
+    return data.apply(cardinality).prefetch(2)
+
+
+def _batches(
+    version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+    """Yield an epoch; in the order that the next seed draws, or as it is without seeds.
+
+    Errors are kept too, since TensorFlow turns them into text.
+    """
+    order = np.arange(len(examples))
+    if seeds is not None:
+        order = np.random.default_rng(seeds()).permutation(len(examples))
+    chosen = [examples[place] for place in order.tolist()]
+    pictures = picture_batches([e.path for e in chosen], version.size, version.fit, batch=batch)
+    labels, start = labels_of(chosen), 0
+    try:
+        for stack in pictures:
+            yield stack, labels[start : start + len(stack)]
+            start += len(stack)
+    except Exception as error:
+        _FAILURES.append(error)
+        raise
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Raise what a stream's batches raised in the block in place of TensorFlow's error."""
+    _FAILURES.clear()
+    try:
+        yield
+    except Exception as error:
+        if _FAILURES:
+            raise _FAILURES[0] from error
+        raise
+
+
 _NO_LICENCE = {"", "unknown"}
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Pictures of a version, the sites they were found on, through what, and how many are licensed.
+def count_sources(manifest_path: Path, version: Version) -> dict[str, Any]:
+    """Return what the manifest knows of the pictures of a version.
 
-    `engines` stand in order of their pictures, the most first.
+    How many there are, on how many sites they were found, through which engines, the most fruitful
+    first, and how many name a licence.
     """
-
-    pictures: int
-    sites: int
-    engines: tuple[str, ...]
-    licensed: int
-
-
-def count_sources(manifest_path: Path, version: Version) -> Sources:
-    """Return what the manifest knows of the pictures of a version."""
     pictures = {e.sha256 for examples in version.splits.values() for e in examples}
     with Manifest(manifest_path) as manifest:
         rows = manifest.query(
@@ -243,9 +285,9 @@ def count_sources(manifest_path: Path, version: Version) -> Sources:
         )
     rows = [row for row in rows if row[0] in pictures]
     engines = Counter(engine for engine, _ in {(row[2], row[0]) for row in rows})
-    return Sources(
-        len(pictures),
-        len({row[1] for row in rows if row[1]}),
-        tuple(name for name, _ in engines.most_common()),
-        len({row[0] for row in rows if row[3] not in _NO_LICENCE}),
-    )
+    return {
+        "pictures": len(pictures),
+        "sites": len({row[1] for row in rows if row[1]}),
+        "engines": [name for name, _ in engines.most_common()],
+        "licensed": len({row[0] for row in rows if row[3] not in _NO_LICENCE}),
+    }

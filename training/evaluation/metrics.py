@@ -63,8 +63,8 @@ def measure(
     some = len(labels) > 0
     return Metrics(
         pictures=len(labels),
-        top1=top_k(probabilities, labels, 1) if some else None,
-        top3=top_k(probabilities, labels, 3) if some else None,
+        top1=float(top_hits(probabilities, labels, 1).mean()) if some else None,
+        top3=float(top_hits(probabilities, labels, 3).mean()) if some else None,
         macro_f1=float(np.mean(f1)) if f1 else None,
         ece=calibration_error(probabilities, labels) if some else None,
         nll=cross_entropy(probabilities, labels) if some else None,
@@ -73,18 +73,13 @@ def measure(
     )
 
 
-def top_k(probabilities: NDArray[np.float64], labels: NDArray[np.int64], k: int) -> float:
-    """Return the share of pictures whose label is among the k most probable classes.
-
-    Of equally probable classes the first counts as more probable.
-    """
-    return float(np.mean(top_hits(probabilities, labels, k)))
-
-
 def top_hits(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], k: int
 ) -> NDArray[np.bool_]:
-    """Say of each picture whether its label is among the k most probable classes, bool[N]."""
+    """Say of each picture whether its label is among the k most probable classes, bool[N].
+
+    Of equally probable classes the first counts as more probable.
+    """
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     return np.asarray((best == labels[:, None]).any(axis=1))
 

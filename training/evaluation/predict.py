@@ -14,7 +14,6 @@ from sceneset.images import Fit
 from sceneset.progress import Bar
 from training.data.version import Example, groups_of, labels_of, picture_batches
 from training.evaluation.calibration import log_probabilities
-from training.evaluation.metrics import measure
 from training.models.inference import forward
 
 
@@ -74,27 +73,6 @@ def answer(
         {str(path): why for path, why in unreadable.items()},
         perf_counter() - began,
     )
-
-
-def mirrored_headline(
-    model: Any,  # noqa: ANN401  Keras has no types
-    probabilities: NDArray[np.float64],
-    examples: Sequence[Example],
-    class_names: Sequence[str],
-    *,
-    size: int,
-    fit: Fit,
-    bar: Bar,
-) -> dict[str, float | None]:
-    """Return the figures of answers averaged with those of the mirror images.
-
-    `probabilities` float64[N, classes] are the model's own of the same examples. Those that were
-    lost since are in no figure.
-    """
-    mirrored = answer(model, examples, size, fit, bar, mirror=True)
-    read = [place for place, one in enumerate(examples) if str(one.path) not in mirrored.unreadable]
-    averaged = average(probabilities[read], mirrored.probabilities)
-    return measure(averaged, mirrored.labels, class_names).headline()
 
 
 def average(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Find what Grad-CAM needs inside an exported model: last feature map, pooled values, head."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneset.bundle.gradcam import Dense, heat_map, read_head
-from training.models.backend import load_backend
+from training.models.backend import keras
 from training.models.inference import Pictures, forward_all
 from training.settings import HEAD_FILE
 
 HEAD_NAME = "head"
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def anatomy(model: Any) -> Anatomy:  # noqa: ANN401  Keras has no types
     The model is backbone, one global average pooling per tap, their concatenation if there are
     several, the Sequential `head`, softmax.
     """
-    layers = load_backend().keras.layers
+    layers = keras.layers
     names = [layer.name for layer in model.layers]
     before = model.layers[names.index(HEAD_NAME) - 1]
     last = before
@@ -50,7 +51,7 @@ def dense_layers(model: Any) -> tuple[Dense, ...]:  # noqa: ANN401
     All but the last end in a relu; dropout does nothing at inference. Raises TypeError for any
     other head, which the explanation could not follow.
     """
-    layers = load_backend().keras.layers
+    layers = keras.layers
     head = model.get_layer(HEAD_NAME).layers
     dense = [layer for layer in head if isinstance(layer, layers.Dense)]
     for layer in head:
@@ -81,39 +82,20 @@ def write_head(folder: Path, head: tuple[Dense, ...]) -> Path:
     return path
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """A class, its probability and where it was seen: heat float32[h, w] in 0..1."""
+def keras_explainer(model: Any) -> Callable[[Pictures], list[Floats]]:  # noqa: ANN401
+    """Return what explains an exported Keras model's answers to uint8[N, size, size, 3] by Grad-CAM.
 
-    label: int
-    probability: float
-    heat: NDArray[np.float32]
+    It says where the class that was answered was seen: float32[h, w] in 0..1, of the size of the
+    model's last feature map, 5 x 5 for 160 px. Raises TypeError for a model of another layout.
+    """
+    parts = anatomy(model)
+    run = forward_all(keras.Model(model.input, [parts.feature_map, parts.pooled]))
 
+    def explain(pictures: Pictures) -> list[Floats]:
+        maps, pooled = run(pictures)
+        return [
+            heat_map(features, read_head(values, parts.head).weights)
+            for features, values in zip(maps, pooled, strict=True)
+        ]
 
-class KerasExplainer:
-    """An exported Keras model that explains its answers by Grad-CAM."""
-
-    def __init__(self, model: Any) -> None:  # noqa: ANN401
-        """Take a model in the layout of the exports. Raises TypeError for another layout."""
-        parts = anatomy(model)
-        inside = load_backend().keras.Model(model.input, [parts.feature_map, parts.pooled])
-        self._run = forward_all(inside)
-        self._head = parts.head
-
-    def explain(
-        self, pictures: Pictures, labels: Sequence[int | None] | None = None
-    ) -> list[Explanation]:
-        """Explain uint8[N, size, size, 3]: the class asked for, or the top one where it is None.
-
-        The maps have the size of the model's last feature map, 5 x 5 for 160 px.
-        """
-        if not len(pictures):
-            return []
-        maps, pooled = self._run(pictures)
-        requested = labels or [None] * len(pictures)
-        explanations = []
-        for features, values, label in zip(maps, pooled, requested, strict=True):
-            reading = read_head(values, self._head, label)
-            heat = heat_map(features, reading.weights)
-            explanations.append(Explanation(reading.label, reading.probability, heat))
-        return explanations
+    return explain

@@ -1,15 +1,18 @@
 """Write a bundle's files, every export that was requested among them, each proved before it may stay."""
 
+import base64
 import csv
 import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from sceneset.atomic import write_file
 from sceneset.bundle.reader import BUNDLE_NAME, FORMAT
@@ -17,15 +20,12 @@ from sceneset.checksums import file_sha256, hash_files
 from sceneset.images import PAD_COLOUR, Fit
 from sceneset.manifest.rows import Split
 from sceneset.progress import Bars
-from training.data.version import Example, Version, labels_of
+from training.data.version import Example, Version, labels_of, picture_batches
 from training.evaluation.predict import Answers
-from training.exports.accuracy_gate import FEWEST, Probabilities, fp16_gate, int8_gate
 from training.exports.explain import Anatomy, anatomy, write_head
 from training.exports.litert import (
     classifier_file,
-    convert_float,
-    convert_half,
-    convert_int8,
+    convert,
     convert_large,
     explain_file,
     trace,
@@ -33,14 +33,15 @@ from training.exports.litert import (
 from training.exports.onnx import write_onnx
 from training.exports.parity import (
     FEW,
+    FEWEST,
     Export,
-    FilesRunner,
+    Probabilities,
     Rows,
     Runner,
-    SavedModel,
     calibration_pictures,
     compare,
     explained_runner,
+    judge_fewer_bits,
     judged_examples,
     litert_runner,
     load_late,
@@ -50,7 +51,7 @@ from training.exports.parity import (
     read_files,
     require_exact,
     require_some,
-    run_all,
+    saved_model_runner,
     size_of,
 )
 from training.exports.saved_model import (
@@ -104,27 +105,29 @@ class ExportJob:
         graph, variables = trace(self.model, outputs), self.model.variables
         if sum(math.prod(one.value.shape) for one in variables) > self.large:
             return convert_large(graph, variables, self.folder)
-        return convert_float(graph)
+        return convert(graph)
 
     def run(
         self, runners: Mapping[str, Runner], examples: Sequence[Example], name: str
     ) -> tuple[dict[str, Rows], list[int]]:
-        """Return each runner's answers and the places of the examples that could be read."""
-        bar = self.bars.add(name, total=len(examples))
-        answers, read = run_all(runners, self.version, examples, bar)
-        if len(read) < len(examples):
-            self.say(f"{name}: {len(examples) - len(read)} pictures cannot be read any more")
-        return answers, read
+        """Return each runner's probabilities float32[N, classes], and the places of those N examples.
 
-
-@dataclass(frozen=True)
-class FloatExport:
-    """A float export and what runs it: on every picture of the proof, on a few, on a few files."""
-
-    export: Export
-    every: Runner | None = None
-    few: Runner | None = None
-    files: Mapping[str, FilesRunner] = field(default_factory=dict)
+        The pictures are decoded once. Those that were lost since they were measured are set aside.
+        """
+        version, bar = self.version, self.bars.add(name, total=len(examples))
+        answers: dict[str, list[Rows]] = {runner: [] for runner in runners}
+        paths = [example.path for example in examples]
+        lost = dict[Path, Exception]()
+        for batch in picture_batches(paths, version.size, version.fit, broken=lost.__setitem__):
+            for runner, run in runners.items():
+                answers[runner].append(run(batch))
+            bar.advance(len(batch))
+        bar.advance(len(lost))
+        if lost:
+            self.say(f"{name}: {len(lost)} pictures cannot be read any more")
+        read = [place for place, path in enumerate(paths) if path not in lost]
+        empty = np.empty((0, len(version.class_names)), np.float32)
+        return {one: np.concatenate([empty, *rows]) for one, rows in answers.items()}, read
 
 
 def export_all(job: ExportJob, kinds: Sequence[str]) -> list[Export]:
@@ -138,11 +141,11 @@ def export_all(job: ExportJob, kinds: Sequence[str]) -> list[Export]:
     _prove(job, floats)
     small = [_shrink(job, kind) for kind in kinds if kind in ("fp16", "int8")]
     _judge(job, {export: data for export, data in small if data})
-    exports = [*(one.export for one in floats), *(export for export, _ in small)]
+    exports = [*floats, *(export for export, _ in small)]
     return [one for one in exports if one.left_out or (job.folder / one.name).exists()]
 
 
-def _litert(job: ExportJob) -> list[FloatExport]:
+def _litert(job: ExportJob) -> list[Export]:
     """Write model.tflite, explain.tflite and head.npz from one conversion."""
     export = Export(FILES["litert"], "litert")
     explain, head = Export(EXPLAIN_FILE, "explain"), Export(HEAD_FILE, "explain")
@@ -154,43 +157,48 @@ def _litert(job: ExportJob) -> list[FloatExport]:
         data = job.pack(converted, 0 if parts is None else len(outputs) - 1)
         write_file(job.folder / export.name, data)
     export.bytes = len(data)
-    runner = load_late(lambda: litert_runner((job.folder / export.name).read_bytes()))
+    export.every = load_late(lambda: litert_runner((job.folder / export.name).read_bytes()))
     if parts is None:
         explain.left_out = "no global average followed by dense layers alone: Grad-CAM needs both"
-        return [FloatExport(export, runner), FloatExport(explain)]
+        return [export, explain]
     with explain.timed():
         explaining = explain_file(converted)
         write_file(job.folder / explain.name, explaining)
         write_head(job.folder, parts.head)
     explain.bytes, head.bytes = (size_of(job.folder / one.name) for one in (explain, head))
-    explained = load_late(partial(explained_runner, explaining, parts.head))
-    return [FloatExport(export, runner), FloatExport(explain, few=explained), FloatExport(head)]
+    explain.few = load_late(partial(explained_runner, explaining, parts.head))
+    return [export, explain, head]
 
 
-def _saved_model(job: ExportJob) -> list[FloatExport]:
+def _saved_model(job: ExportJob) -> list[Export]:
     export = Export(FILES["saved_model"], "saved_model")
     with export.timed(), job.converting(export.name):
         path = write_saved_model(job.folder, job.model, job.version.fit)
     export.bytes = size_of(path)
-    loaded = SavedModel(path)
-    files = {name: partial(loaded.files, as_text=name == BASE64) for name in (BYTES, BASE64)}
-    return [FloatExport(export, loaded.pixels, files=files)]
+    run = saved_model_runner(path)
+    export.every = lambda pictures: run(PIXELS, pictures.astype(np.float32))
+    export.files = {
+        BYTES: partial(run, BYTES),
+        BASE64: lambda files: run(BASE64, [base64.b64encode(data) for data in files]),
+    }
+    return [export]
 
 
-def _onnx(job: ExportJob) -> list[FloatExport]:
+def _onnx(job: ExportJob) -> list[Export]:
     export, lacking = Export(FILES["onnx"], "onnx"), missing_packages()
     if lacking:
         export.left_out = f"the package {lacking[0]} is not installed (extra onnx)"
-        return [FloatExport(export)]
+        return [export]
     with export.timed(), job.converting(export.name):
         path = write_onnx(job.folder, job.model)
     export.bytes = size_of(path)
-    return [FloatExport(export, load_late(partial(onnx_runner, path)))]
+    export.every = load_late(partial(onnx_runner, path))
+    return [export]
 
 
-def _prove(job: ExportJob, exports: Sequence[FloatExport]) -> None:
+def _prove(job: ExportJob, exports: Sequence[Export]) -> None:
     """Compare float exports with the model on every picture that can be read, then on a few."""
-    runners = {one.export.name: one.every for one in exports if one.every is not None}
+    runners = {one.name: one.every for one in exports if one.every is not None}
     if job.reference is None:
         runners[""] = forward(job.model)
     answers, read = job.run(runners, job.examples, "proving exports")
@@ -198,8 +206,8 @@ def _prove(job: ExportJob, exports: Sequence[FloatExport]) -> None:
     reference = answers[""] if job.reference is None else job.reference[read]
     for one in exports:
         if one.every is not None:
-            one.export.parity[PIXELS] = compare(reference, answers[one.export.name])
-            require_exact(one.export.name, one.export.parity[PIXELS], imported=job.imported)
+            one.parity[PIXELS] = compare(reference, answers[one.name])
+            require_exact(one.name, one.parity[PIXELS], imported=job.imported)
     few = pick_evenly(range(len(read)), FEW)
     _prove_few(job, [job.examples[read[place]] for place in few], reference[few], exports)
 
@@ -208,25 +216,24 @@ def _prove_few(
     job: ExportJob,
     examples: Sequence[Example],
     reference: Probabilities,
-    exports: Sequence[FloatExport],
+    exports: Sequence[Export],
 ) -> None:
     """Compare on these pictures what takes whole files, and what explains."""
-    runners = {one.export.name: one.few for one in exports if one.few is not None}
+    runners = {one.name: one.few for one in exports if one.few is not None}
     answers, read = job.run(runners, examples, "proving the rest")
     require_some(read, examples)
     reference = reference[read]
     files, opened = read_files([examples[place] for place in read])
     for one in exports:
-        parities = one.export.parity
         for name, run in one.files.items():
-            parities[name] = compare(reference[opened], run(files))
+            one.parity[name] = compare(reference[opened], run(files))
         if one.few is not None:
-            parity = parities[HEAD_FILE] = compare(reference, answers[one.export.name])
+            parity = one.parity[HEAD_FILE] = compare(reference, answers[one.name])
             if job.imported and not parity.exact:
-                _leave_out_explanation(job, one.export, parity.largest)
+                _leave_out_explanation(job, one, parity.largest)
                 continue
-        for name, parity in parities.items():
-            require_exact(f"{one.export.name} ({name})", parity, imported=job.imported)
+        for name, parity in one.parity.items():
+            require_exact(f"{one.name} ({name})", parity, imported=job.imported)
 
 
 def _leave_out_explanation(job: ExportJob, export: Export, largest: float) -> None:
@@ -243,10 +250,8 @@ def _shrink(job: ExportJob, kind: str) -> tuple[Export, bytes]:
         return export, b""
     with export.timed():
         graph = trace(job.model, [job.model.output])
-        if kind == "fp16":
-            return export, job.pack(convert_half(graph), 0)
-        calibration = calibration_pictures(job.version)
-        return export, job.pack(convert_int8(graph, calibration), 0)
+        calibration = calibration_pictures(job.version) if kind == "int8" else None
+        return export, job.pack(convert(graph, kind, calibration), 0)
 
 
 def _judge(job: ExportJob, files: Mapping[Export, bytes]) -> None:
@@ -260,8 +265,8 @@ def _judge(job: ExportJob, files: Mapping[Export, bytes]) -> None:
     reference, labels = answers[""], labels_of(examples)[read]
     for export, data in files.items():
         export.parity["judged"] = compare(reference, answers[export.name])
-        judge = fp16_gate if export.kind == "fp16" else int8_gate
-        gate = export.gate = replace(judge(reference, answers[export.name], labels), split=split)
+        gate = judge_fewer_bits(export.kind, reference, answers[export.name], labels, split)
+        export.gate = gate
         pictures = f"{gate.pictures} {SPLIT_WORDS[split]} pictures"
         if gate.passed:
             write_file(job.folder / export.name, data)
@@ -272,6 +277,11 @@ def _judge(job: ExportJob, files: Mapping[Export, bytes]) -> None:
             export.left_out = f"{pictures} cannot judge it"
         else:
             export.left_out = f"{gate.lost} of {pictures} are lost"
+
+
+def left_out(exports: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return export -> why it is not in the bundle, of what `Export.as_json` gave by name."""
+    return {name: str(one["left_out"]) for name, one in exports.items() if "left_out" in one}
 
 
 def write_exports(
@@ -323,17 +333,16 @@ def write_keras(folder: Path, model: Any) -> Path:  # noqa: ANN401
     return path
 
 
-def write_class_names(folder: Path, names: Sequence[str]) -> None:
-    """Write class_names.txt, .json and .csv (one column, header `keys`), in the order of labels."""
+def write_interface(folder: Path, names: Sequence[str], size: int, fit: Fit) -> None:
+    """Write class_names.txt, .json and .csv (header `keys`), in the order of labels, and preprocess.json.
+
+    The latter says what whoever runs the model has to do to a picture first.
+    """
     rows = io.StringIO()
     csv.writer(rows, lineterminator="\n").writerows([["keys"], *([name] for name in names)])
     write_file(folder / "class_names.txt", "".join(f"{name}\n" for name in names).encode())
     write_json(folder / "class_names.json", list(names))
     write_file(folder / "class_names.csv", rows.getvalue().encode())
-
-
-def write_preprocess(folder: Path, size: int, fit: Fit) -> None:
-    """Write what whoever runs the model has to do to a picture first."""
     write_json(
         folder / "preprocess.json",
         {

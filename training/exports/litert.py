@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.exports.saved_model import native_work, save_graphs
-from training.models.backend import load_backend
+from training.models.backend import keras, tf
 
 Calibration = Callable[[], Iterator[list[NDArray[np.float32]]]]
 # The outputs of the graph that is converted, in its order.
@@ -23,13 +23,12 @@ METADATA_NAME = "TFLITE_METADATA"
 METADATA_IDENTIFIER = b"M001"
 PARSER_VERSION = "1.0.0"
 # Values of the enumerations and unions in TensorFlow Lite's metadata _schema().
-_AXIS_LABELS = 2
-_IMAGE, _FEATURE = 2, 1
-_NORMALIZATION = 1
-_RGB = 1
+_AXIS_LABELS = ("Uint8", 2)
+_IMAGE, _FEATURE = ("Uint8", 2), ("Uint8", 1)
+_NORMALIZATION = ("Uint8", 1)
+_RGB = ("Uint8", 1)
+_PLACE = "UOffsetTRelative"
 _OFFSET = 4
-# A table's field: the place of what was written before, a number with its type, or absent.
-Field = int | tuple[str, int] | None
 
 
 def trace(model: Any, outputs: list[Any] | None = None) -> Any:  # noqa: ANN401  Keras has no types
@@ -37,9 +36,7 @@ def trace(model: Any, outputs: list[Any] | None = None) -> Any:  # noqa: ANN401 
 
     Without `outputs` the answer of the whole model, which need not be Keras'.
     """
-    backend = load_backend()
-    tf = backend.tf
-    part = model if outputs is None else backend.keras.Model(model.input, outputs)
+    part = model if outputs is None else keras.Model(model.input, outputs)
     spec = tf.TensorSpec((None, *model.input.shape[1:]), tf.float32, name="image")
 
     def run(image: Any) -> Any:  # noqa: ANN401
@@ -48,63 +45,45 @@ def trace(model: Any, outputs: list[Any] | None = None) -> Any:  # noqa: ANN401 
     return tf.function(run, input_signature=[spec], autograph=False).get_concrete_function()
 
 
-def convert_float(graph: Any) -> bytes:  # noqa: ANN401
-    """Convert a graph as it is, in float32."""
-    return _convert(_converter(graph))
+def convert(
+    graph: Any,  # noqa: ANN401
+    kind: str = "litert",
+    calibration: Calibration | None = None,
+) -> bytes:
+    """Convert a frozen graph: `litert` as it is, in float32; `fp16` with its weights as float16.
+
+    `fp16` is half the size, and computes in float32. `int8` is 8-bit integers throughout, float32
+    going in and out: `calibration` yields [float32[1, size, size, 3]] of training pictures, and the
+    ranges they span become the scales. Never with dynamic ranges, which are slower than float.
+
+    By way of a SavedModel in the temporary folder the conversion takes several times as long, and
+    a kill leaves that folder behind.
+    """
+    # The object is read only by the conversion by way of a SavedModel.
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], tf.Module())
+    converter.experimental_lower_to_saved_model = False
+    if kind != "litert":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == "fp16":
+        converter.target_spec.supported_types = [tf.float16]
+    if kind == "int8":
+        converter.representative_dataset = calibration
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    with native_work():
+        return bytes(converter.convert())
 
 
 def convert_large(graph: Any, variables: Sequence[Any], scratch: Path) -> bytes:  # noqa: ANN401
     """Convert a graph as it is by way of a SavedModel, which is written below `scratch`.
 
-    Slower than `convert_float`, and in much less memory: a frozen graph holds the weights many
+    Slower than `convert`, and in much less memory: a frozen graph holds the weights many
     times over while it is converted.
     """
-    lite = load_backend().tf.lite
+    lite = tf.lite
     with TemporaryDirectory(dir=scratch) as folder, native_work():
         save_graphs(Path(folder), graph, variables)
         converted = bytes(lite.TFLiteConverter.from_saved_model(folder).convert())
     return order_outputs(converted)  # which are named output_0 and on
-
-
-def convert_half(graph: Any) -> bytes:  # noqa: ANN401
-    """Convert a graph with its weights as float16: half the size, computed in float32."""
-    tf = load_backend().tf
-    converter = _converter(graph)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
-    return _convert(converter)
-
-
-def convert_int8(graph: Any, calibration: Calibration) -> bytes:  # noqa: ANN401
-    """Convert a graph to 8-bit integers throughout, float32 going in and out.
-
-    `calibration` yields [float32[1, size, size, 3]] of training pictures: the ranges they span
-    become the scales. Never with dynamic ranges, which are slower than float.
-    """
-    tf = load_backend().tf
-    converter = _converter(graph)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = calibration
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    return _convert(converter)
-
-
-def _converter(graph: Any) -> Any:  # noqa: ANN401
-    """Return a converter of a frozen graph.
-
-    By way of a SavedModel in the temporary folder the conversion takes several times as long, and
-    a kill leaves that folder behind.
-    """
-    tf = load_backend().tf
-    # The object is read only by the conversion by way of a SavedModel.
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], tf.Module())
-    converter.experimental_lower_to_saved_model = False
-    return converter
-
-
-def _convert(converter: Any) -> bytes:  # noqa: ANN401
-    with native_work():
-        return bytes(converter.convert())
 
 
 def classifier_file(
@@ -261,73 +240,46 @@ def _code(model: Any, operator: Any) -> int:  # noqa: ANN401
 
 def classifier_metadata(name: str, description: str, size: int) -> bytes:
     """Return the metadata flatbuffer of a model from size x size RGB, 0 to 255, to probabilities."""
+    image = {
+        0: "image",
+        1: "RGB picture, values 0 to 255",
+        3: {0: _IMAGE, 1: {0: _RGB, 1: {0: ("Uint32", size), 1: ("Uint32", size)}}},
+        # Its scaling stands inside the model, so mean 0 and deviation 1.
+        4: [{0: _NORMALIZATION, 1: {0: [0.0], 1: [1.0]}}],
+        5: {0: [255.0], 1: [0.0]},
+    }
+    answer = {
+        0: "probabilities",
+        1: "one probability per class",
+        3: {0: _FEATURE, 1: {}},
+        5: {0: [1.0], 1: [0.0]},
+        6: [{0: LABELS_FILE, 1: "class names by label", 2: _AXIS_LABELS}],
+    }
+    model = {0: name, 1: description, 3: [{2: [image], 3: [answer]}], 7: PARSER_VERSION}
     build = _builder(1024)
-    text = build.CreateString
-    image = _image(build, size)
-    labels = _table(build, text(LABELS_FILE), text("class names by label"), _byte(_AXIS_LABELS))
-    feature = _table(build, _byte(_FEATURE), _table(build))
-    answer = _table(
-        build,
-        text("probabilities"),
-        text("one probability per class"),
-        None,
-        feature,
-        None,
-        _pair(build, 1.0, 0.0),
-        _vector(build, [labels]),
-    )
-    graph = _table(build, None, None, _vector(build, [image]), _vector(build, [answer]))
-    model = _table(
-        build,
-        text(name),
-        text(description),
-        None,
-        _vector(build, [graph]),
-        None,
-        None,
-        None,
-        text(PARSER_VERSION),
-    )
-    build.Finish(model, METADATA_IDENTIFIER)
+    build.Finish(_write(build, model), METADATA_IDENTIFIER)
     return bytes(build.Output())
 
 
-def _image(build: Any, size: int) -> int:  # noqa: ANN401
-    """Describe the input; its scaling stands inside the model, so mean 0 and deviation 1."""
-    sides = _table(build, ("Uint32", size), ("Uint32", size))
-    content = _table(build, _byte(_IMAGE), _table(build, _byte(_RGB), sides))
-    unit = _table(build, _byte(_NORMALIZATION), _pair(build, 0.0, 1.0))
-    return _table(
-        build,
-        build.CreateString("image"),
-        build.CreateString("RGB picture, values 0 to 255"),
-        None,
-        content,
-        _vector(build, [unit]),
-        _pair(build, 255.0, 0.0),
-    )
+def _write(build: Any, value: Any) -> int:  # noqa: ANN401
+    """Write a text, a vector of float32 or of tables, or a table; return its place.
 
-
-def _table(build: Any, *fields: Field) -> int:  # noqa: ANN401
-    build.StartObject(len(fields))
-    for slot, field in enumerate(fields):
-        kind, value = field if isinstance(field, tuple) else ("UOffsetTRelative", field)
-        if value is not None:
-            getattr(build, f"Prepend{kind}Slot")(slot, value, 0)
+    A table is slot -> value, as the schema counts its fields; numbers stand in it with their type.
+    """
+    if isinstance(value, str):
+        return int(build.CreateString(value))
+    if isinstance(value, list):
+        kind = "Float32" if isinstance(value[0], float) else _PLACE
+        items = value if kind == "Float32" else [_write(build, one) for one in value]
+        build.StartVector(_OFFSET, len(items), _OFFSET)
+        for item in reversed(items):
+            getattr(build, f"Prepend{kind}")(item)
+        return int(build.EndVector())
+    fields = {
+        slot: one if isinstance(one, tuple) else (_PLACE, _write(build, one))
+        for slot, one in value.items()
+    }
+    build.StartObject(max(fields, default=-1) + 1)
+    for slot, (kind, number) in fields.items():
+        getattr(build, f"Prepend{kind}Slot")(slot, number, 0)
     return int(build.EndObject())
-
-
-def _byte(value: int) -> tuple[str, int]:
-    return "Uint8", value
-
-
-def _vector(build: Any, values: Sequence[float], kind: str = "UOffsetTRelative") -> int:  # noqa: ANN401
-    build.StartVector(_OFFSET, len(values), _OFFSET)
-    for value in reversed(values):
-        getattr(build, f"Prepend{kind}")(value)
-    return int(build.EndVector())
-
-
-def _pair(build: Any, *values: float) -> int:  # noqa: ANN401
-    """Write a table of vectors of one number: a mean and a deviation, or a maximum and a minimum."""
-    return _table(build, *[_vector(build, [value], "Float32") for value in values])

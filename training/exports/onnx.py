@@ -9,7 +9,7 @@ import numpy as np
 
 from training.exports.litert import trace
 from training.exports.saved_model import native_work
-from training.models.backend import load_backend
+from training.models.backend import tf
 from training.settings import FILES
 
 OPSET = 18
@@ -69,7 +69,6 @@ def _write_erfc(graph: Any, node: Any, name: str, _args: Any) -> None:  # noqa: 
 @contextmanager
 def _inlined() -> Iterator[None]:
     """Trace what layers compile by themselves, as Keras does for grouped convolutions, in place."""
-    tf = load_backend().tf
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:

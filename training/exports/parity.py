@@ -1,11 +1,10 @@
 """Run exported files on the runtimes they were made for, and judge them by their answers."""
 
-import base64
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
@@ -16,15 +15,15 @@ from numpy.typing import NDArray
 from sceneset.bundle.gradcam import Dense, softmax
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import Split
-from sceneset.progress import STDERR, Bar, without_native_chatter
+from sceneset.progress import STDERR, without_native_chatter
 from training.data.version import Example, Version, picture_batches
-from training.exports.accuracy_gate import Gate, Probabilities
 from training.exports.litert import Calibration
-from training.exports.saved_model import BASE64, BYTES, INPUTS, PIXELS
-from training.models.backend import load_backend
+from training.exports.saved_model import INPUTS
+from training.models.backend import tf
 from training.models.inference import Pictures
 
 Rows = NDArray[np.float32]
+Probabilities = NDArray[Any]
 Runner = Callable[[Pictures], Rows]
 FilesRunner = Callable[[Sequence[bytes]], Rows]
 
@@ -94,29 +93,16 @@ def onnx_runner(path: Path) -> Runner:
     return run
 
 
-class SavedModel:
-    """A SavedModel, loaded when it is used first; its signatures live as long as this object."""
+def saved_model_runner(path: Path) -> Callable[[str, Any], Rows]:
+    """Return a signature and its batch -> float32[N, classes] by a SavedModel, loaded when used first."""
+    # Without the loaded object its signatures lose their variables.
+    loaded = cache(lambda: tf.saved_model.load(str(path)))
 
-    def __init__(self, path: Path) -> None:
-        """Note its folder."""
-        self._path = path
+    def run(signature: str, batch: Any) -> Rows:  # noqa: ANN401  pictures, or a list of bytes
+        given = {INPUTS[signature]: tf.constant(batch)}
+        return np.asarray(loaded().signatures[signature](**given)["probabilities"], np.float32)
 
-    @cached_property
-    def _loaded(self) -> Any:  # noqa: ANN401  without it the signatures lose their variables
-        return load_backend().tf.saved_model.load(str(self._path))
-
-    def pixels(self, pictures: Pictures) -> Rows:
-        """Answer uint8[N, size, size, 3] by the signature for pixels."""
-        return self._answer(PIXELS, load_backend().tf.constant(pictures.astype(np.float32)))
-
-    def files(self, files: Sequence[bytes], *, as_text: bool) -> Rows:
-        """Answer encoded pictures by the signature for bytes, or for standard base64."""
-        texts = [base64.b64encode(data) if as_text else data for data in files]
-        return self._answer(BASE64 if as_text else BYTES, load_backend().tf.constant(texts))
-
-    def _answer(self, signature: str, value: Any) -> Rows:  # noqa: ANN401  TensorFlow has no types
-        answer = self._loaded.signatures[signature](**{INPUTS[signature]: value})
-        return np.asarray(answer["probabilities"], np.float32)
+    return run
 
 
 Item = TypeVar("Item")
@@ -144,26 +130,6 @@ def pick_evenly(items: Sequence[Item], most: int) -> list[Item]:
     if len(items) <= most:
         return list(items)
     return [items[place * len(items) // most] for place in range(most)]
-
-
-def run_all(
-    runners: Mapping[str, Runner], version: Version, examples: Sequence[Example], bar: Bar
-) -> tuple[dict[str, Rows], list[int]]:
-    """Return each runner's probabilities float32[N, classes], and the places of those N examples.
-
-    The pictures are decoded once. Those that were lost since they were measured are set aside.
-    """
-    answers: dict[str, list[Rows]] = {name: [] for name in runners}
-    paths = [example.path for example in examples]
-    lost = dict[Path, Exception]()
-    for batch in picture_batches(paths, version.size, version.fit, broken=lost.__setitem__):
-        for name, run in runners.items():
-            answers[name].append(run(batch))
-        bar.advance(len(batch))
-    bar.advance(len(lost))
-    read = [place for place, path in enumerate(paths) if path not in lost]
-    empty = np.empty((0, len(version.class_names)), np.float32)
-    return {name: np.concatenate([empty, *rows]) for name, rows in answers.items()}, read
 
 
 def require_some(read: Sequence[int], examples: Sequence[Example]) -> None:
@@ -261,11 +227,59 @@ def require_exact(name: str, parity: Parity, *, imported: bool = False) -> None:
     )
 
 
+# Of 1: the top-1 that fewer bits may cost.
+ALLOWED = 0.005
+# Half a point is one picture of 200: fewer cannot show it.
+FEWEST = 200
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What fewer bits cost: top-1 in 0..1 of the float model and of the other on the same pictures.
+
+    `lost` is how many pictures fewer are right, `allowed` how many may be; None when the pictures
+    are too few to say. `split` is the one they are of, never the test split.
+    """
+
+    pictures: int
+    float_top1: float
+    top1: float
+    lost: int
+    allowed: int | None
+    split: Split = "val"
+
+    @property
+    def passed(self) -> bool:
+        """Say whether the export is worth having."""
+        return self.allowed is not None and self.lost <= self.allowed
+
+
+def judge_fewer_bits(
+    kind: str,
+    reference: Probabilities,
+    answers: Probabilities,
+    labels: NDArray[np.int64],
+    split: Split = "val",
+) -> Gate:
+    """Allow half a point of top-1: `int8` on 200 pictures or more, since fewer show nothing.
+
+    `fp16` may lose one picture of however few: weights of 16 bits only round. Probabilities
+    float[N, classes], labels int64[N].
+    """
+    count, allowed = len(labels), int(ALLOWED * len(labels))
+    right = [int(np.sum(one.argmax(axis=1) == labels)) for one in (reference, answers)]
+    before, after = (hits / max(1, count) for hits in right)
+    can_tell = count >= (FEWEST if kind == "int8" else 1)
+    most = max(1, allowed) if kind == "fp16" else allowed
+    return Gate(count, before, after, right[0] - right[1], most if can_tell else None, split)
+
+
 @dataclass(eq=False)
 class Export:
     """One export: a file or folder of the bundle, how it was proved; or why it was left out.
 
-    `sha256` is a file's; the files of a folder have theirs in bundle.json.
+    `sha256` is a file's; the files of a folder have theirs in bundle.json. What runs it: `every` on
+    every picture of the proof, `few` on a few, `files` on a few files.
     """
 
     name: str
@@ -276,6 +290,9 @@ class Export:
     parity: dict[str, Parity] = field(default_factory=dict)
     gate: Gate | None = None
     left_out: str = ""
+    every: Runner | None = None
+    few: Runner | None = None
+    files: Mapping[str, FilesRunner] = field(default_factory=dict)
 
     @contextmanager
     def timed(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from sceneset.errors import InterruptedRunError, disk_errors
 from sceneset.images import PAD_COLOUR, Fit
 from sceneset.progress import STDERR, STDOUT, without_native_chatter
 from sceneset.signals import stop_on_request
-from training.models.backend import load_backend
+from training.models.backend import tf
 
 _CUBIC = "keyscubic"
 _EXIF = b"Exif\0\0"
@@ -26,7 +26,6 @@ def decode_base64(text: Any) -> Any:  # noqa: ANN401  TensorFlow has no types
     TensorFlow's own op takes the URL-safe one alone. A data URI's prefix, line breaks and padding
     are cut.
     """
-    tf = load_backend().tf
     text = tf.strings.regex_replace(text, r"^\s*data:[^,]*,", "")
     text = tf.strings.regex_replace(text, r"[\s=]", "")
     text = tf.strings.regex_replace(text, r"\+", "-")
@@ -39,14 +38,12 @@ def decode_picture(data: Any, size: int, fit: Fit) -> Any:  # noqa: ANN401
     Upright, alpha over white, bicubic with antialiasing: the pixels of sceneset/images.py but for
     large JPEGs, which that decodes at a fraction of their size.
     """
-    tf = load_backend().tf
     picture = tf.cond(tf.io.is_jpeg(data), lambda: _jpeg(data), lambda: _png(data))
     shaped = {"crop": _crop, "pad": _pad, "stretch": _stretch}[fit](picture, size)
     return tf.ensure_shape(shaped, (size, size, 3))
 
 
 def _jpeg(data: Any) -> Any:  # noqa: ANN401
-    tf = load_backend().tf
     picture = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
     return tf.cast(_turn(picture, _orientation(data)), tf.float32)
 
@@ -57,7 +54,6 @@ def _png(data: Any) -> Any:  # noqa: ANN401
     Asked for four channels the decoder turns pictures of less than 8 bits transparent; in their own
     channels it forgets a colour that stands for transparent. So the header's depth decides.
     """
-    tf = load_backend().tf
     depth = tf.io.decode_raw(tf.strings.substr(data, _PNG_DEPTH_AT, 1), tf.uint8)
     shallow = tf.reduce_any(tf.cast(depth, tf.int32) < 8)  # noqa: PLR2004  bits
     layer = tf.cond(
@@ -74,24 +70,22 @@ def _png(data: Any) -> Any:  # noqa: ANN401
 
 def _orientation(data: Any) -> Any:  # noqa: ANN401
     """Return the EXIF orientation 1..8 of a JPEG, 1 where none is stated."""
-    tf = load_backend().tf
     head = tf.cast(tf.io.decode_raw(tf.strings.substr(data, 0, _READ), tf.uint8), tf.int32)
     head = tf.concat([head, tf.zeros(len(_EXIF) + 8, tf.int32)], 0)
     last = tf.size(head) - len(_EXIF)
     same = [head[k : last + k] == byte for k, byte in enumerate(_EXIF)]
     places = tf.where(tf.reduce_all(tf.stack(same), 0))[:, 0]
 
-    def read() -> Any:  # noqa: ANN401
-        start = tf.cast(places[0], tf.int32) + len(_EXIF)
-        return _tag(head, start)
-
-    found = tf.cond(tf.size(places) > 0, read, lambda: tf.constant(1))
+    found = tf.cond(
+        tf.size(places) > 0,
+        lambda: _tag(head, tf.cast(places[0], tf.int32) + len(_EXIF)),
+        lambda: tf.constant(1),
+    )
     return tf.where((found >= 1) & (found <= 8), found, 1)  # noqa: PLR2004  the eight of EXIF
 
 
 def _tag(head: Any, start: Any) -> Any:  # noqa: ANN401
     """Return the orientation in the TIFF block that begins at `start` of int32[bytes], or 1."""
-    tf = load_backend().tf
     little = head[start] == ord("I")
 
     def pairs(at: Any) -> Any:  # noqa: ANN401
@@ -112,7 +106,6 @@ def _tag(head: Any, start: Any) -> Any:  # noqa: ANN401
 
 def _turn(picture: Any, orientation: Any) -> Any:  # noqa: ANN401
     """Put a picture upright by its EXIF orientation."""
-    tf = load_backend().tf
 
     def among(*values: int) -> Any:  # noqa: ANN401
         return tf.reduce_any(orientation == tf.constant(values))
@@ -123,7 +116,6 @@ def _turn(picture: Any, orientation: Any) -> Any:  # noqa: ANN401
 
 
 def _crop(picture: Any, size: int) -> Any:  # noqa: ANN401
-    tf = load_backend().tf
     height, width = tf.unstack(tf.shape(picture)[:2])
     side = tf.minimum(height, width)
     corner = ((height - side) // 2, (width - side) // 2)
@@ -131,13 +123,12 @@ def _crop(picture: Any, size: int) -> Any:  # noqa: ANN401
 
 
 def _stretch(picture: Any, size: int) -> Any:  # noqa: ANN401
-    shape = load_backend().tf.shape(picture)
+    shape = tf.shape(picture)
     return _resize(picture, (size, size), (shape[0], shape[1]))
 
 
 def _pad(picture: Any, size: int) -> Any:  # noqa: ANN401
     """Fit the whole picture into the square, on grey; halves are rounded as Pillow rounds them."""
-    tf = load_backend().tf
     shape = tf.cast(tf.shape(picture)[:2], tf.float64)
     inner = tf.cast(tf.round(shape / tf.reduce_max(shape) * size), tf.int32)
     inner = tf.maximum(inner, 1)
@@ -158,7 +149,6 @@ def _resize(
 
     Each pass ends in whole values 0..255, as Pillow's do, and reads past the box where it can.
     """
-    tf = load_backend().tf
     wide = _pass(picture, (tf.shape(picture)[0], size[1]), (1, box[1]), (0, corner[1]))
     return _pass(wide, size, (box[0], 1), (corner[0], 0))
 
@@ -170,7 +160,6 @@ def _pass(
     corner: tuple[Any, Any],
 ) -> Any:  # noqa: ANN401
     """Resize along the side whose box is not 1; the other keeps its length."""
-    tf = load_backend().tf
     whole = tf.constant(1.0)
     scale = tf.stack(
         [
@@ -220,7 +209,6 @@ def write_saved_model(folder: Path, model: Any, fit: Fit) -> Path:  # noqa: ANN4
 
     By hand: Keras' own archive traces everything twice and is twice the size.
     """
-    tf = load_backend().tf
     path = folder / "saved_model" / VERSION
     with native_work():
         graphs = {
@@ -233,14 +221,12 @@ def write_saved_model(folder: Path, model: Any, fit: Fit) -> Path:  # noqa: ANN4
 
 def save_graphs(path: Path, graphs: Any, variables: Sequence[Any]) -> None:  # noqa: ANN401
     """Write concrete functions as a SavedModel that holds these variables of Keras."""
-    tf = load_backend().tf
     holder = tf.Module()
     holder.held = [variable.value for variable in variables]
     tf.saved_model.save(holder, str(path), signatures=graphs)
 
 
 def _signatures(model: Any, fit: Fit) -> dict[str, tuple[Any, Any]]:  # noqa: ANN401
-    tf = load_backend().tf
     shape = (None, *model.input.shape[1:])
     pixels = tf.TensorSpec(shape, tf.float32, name=INPUTS[PIXELS])
     size = int(shape[1])

@@ -14,7 +14,7 @@ from sceneset.errors import library_errors
 from training.exports.explain import Anatomy, read_dense
 from training.imported.opening import ImportedModel, describe_error
 from training.models.backbones.networks import Scaling, scale
-from training.models.backend import load_backend
+from training.models.backend import keras, tf
 from training.settings import OutputName, ScalingName
 
 Rows = NDArray[np.float32]
@@ -22,6 +22,7 @@ _BATCH = 4
 _LAYERS: dict[ScalingName, Scaling] = {
     "0..255": "none",
     "none": "none",
+    "0..1": "zero_to_one",
     "-1..1": "minus_one_to_one",
     "tf": "minus_one_to_one",
     "torch": "torch",
@@ -56,14 +57,13 @@ def adapt(
     """
     if model.network is None:
         return _adapt_graph(model, size, scaling, output), None
-    keras = load_backend().keras
     steps = _steps(model.network)
     pool, head = _tail(steps, output) or (None, ())
     maps = [] if pool is None else [pool.given, pool.answer]
     # Named anew: its own name may be one that is used outside.
     inside = keras.Model(steps[0].given, [*maps, steps[-1].answer], name="network")
     image = keras.Input((size, size, 3), name="image")
-    outputs = inside(scaled_pictures(image, scaling), training=False)
+    outputs = inside(scale(image, _LAYERS[scaling]), training=False)
     *seen, answer = outputs if isinstance(outputs, list | tuple) else [outputs]
     if output == "logits":
         answer = keras.layers.Softmax(name="probabilities", dtype="float32")(answer)
@@ -73,19 +73,11 @@ def adapt(
     return network, Anatomy(seen[0], seen[1], network.outputs[0], head) if seen else None
 
 
-def scaled_pictures(image: Any, scaling: ScalingName) -> Any:  # noqa: ANN401
-    """Scale pictures 0..255 to a range by Keras layers, which every export format takes."""
-    if scaling == "0..1":
-        return load_backend().keras.layers.Rescaling(1 / 255, name="scale")(image)
-    return scale(image, _LAYERS[scaling])
-
-
 def own_answers(model: ImportedModel, scaling: ScalingName, pictures: NDArray[np.uint8]) -> Rows:
     """Return a model's own answers to pictures uint8[N, size, size, 3], float32[N, outputs].
 
     The scaling is Keras' own preprocess_input, in numpy: a second opinion on our layers.
     """
-    keras = load_backend().keras
     values = pictures.astype(np.float32)
     mode = {"-1..1": "tf"}.get(scaling, scaling)
     if mode in {"tf", "torch", "caffe"}:
@@ -103,7 +95,6 @@ def own_answers(model: ImportedModel, scaling: ScalingName, pictures: NDArray[np
 
 def in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:
     """Run float32[N, size, size, 3] a few at a time: large networks need much memory for each."""
-    tf = load_backend().tf
     spec = tf.TensorSpec((None, *values.shape[1:]), tf.float32)
 
     def call(pixels: Any) -> Any:  # noqa: ANN401  a function has the hash that TensorFlow asks for
@@ -117,9 +108,8 @@ def in_batches(run: Callable[[Any], Any], values: Rows) -> Rows:
 def _adapt_graph(
     model: ImportedModel, size: int, scaling: ScalingName, output: OutputName
 ) -> GraphModel:
-    keras, tf = load_backend().keras, load_backend().tf
     image = keras.Input((size, size, 3), name="image")
-    scaler = keras.Model(image, scaled_pictures(image, scaling))
+    scaler = keras.Model(image, scale(image, _LAYERS[scaling]))
 
     def run(pictures: Any) -> Any:  # noqa: ANN401
         answer = tf.cast(model.run(scaler(pictures, training=False)), tf.float32)
@@ -140,7 +130,6 @@ class Step(NamedTuple):
 
 def _steps(network: Any) -> list[Step]:  # noqa: ANN401
     """Return the layers of a network in their order; the first is given its input."""
-    keras = load_backend().keras
     if not isinstance(network, keras.Sequential):
         first = Step(None, network.inputs[0], network.inputs[0])
         inside = [Step(one, one.input, one.output) for one in network.layers]
@@ -159,7 +148,7 @@ def _tail(steps: list[Step], output: OutputName) -> tuple[Step, tuple[Dense, ...
     None unless nothing but dropout stands between, relu follows all but the last, and a softmax or
     nothing follows the last: that is what Grad-CAM in numpy reads.
     """
-    layers = load_backend().keras.layers
+    layers = keras.layers
     tail = [step for step in steps if step.layer is not None]
     averages = layers.GlobalAveragePooling2D
     places = [k for k, one in enumerate(tail) if isinstance(one.layer, averages)]
@@ -182,7 +171,7 @@ def _tail(steps: list[Step], output: OutputName) -> tuple[Step, tuple[Dense, ...
 
 
 def _is_softmax(layer: Any) -> bool:  # noqa: ANN401
-    layers = load_backend().keras.layers
+    layers = keras.layers
     if isinstance(layer, layers.Activation):
         return bool(layer.activation.__name__ == "softmax")
     return isinstance(layer, layers.Softmax)

@@ -34,9 +34,8 @@ from training.exports.exporter import (
     KERAS_NAME,
     ExportJob,
     export_all,
-    write_class_names,
+    write_interface,
     write_keras,
-    write_preprocess,
     write_record,
 )
 from training.exports.parity import Export, compare, require_exact, size_of
@@ -74,7 +73,15 @@ def check_out(out: Path) -> None:
             f"--out {out} is there already, and is not an empty folder",
             cure="name a new folder, or remove that one yourself",
         )
-    _try(next(place for place in parents if place.is_dir()), out)
+    folder = next(place for place in parents if place.is_dir())
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CannotWriteError(
+            f"nothing can be written to {folder}, where --out {out} goes ({error.strerror})",
+            cure="name another folder: --out DIR",
+        ) from error
 
 
 def bundle_name(out: Path) -> str:
@@ -102,17 +109,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _try(folder: Path, out: Path) -> None:
-    try:
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise CannotWriteError(
-            f"nothing can be written to {folder}, where --out {out} goes ({error.strerror})",
-            cure="name another folder: --out DIR",
-        ) from error
 
 
 @memory_errors("end other programs, name fewer formats with --export, or use a larger machine")
@@ -229,8 +225,7 @@ def write_files(
             imported=True, converting=_library_errors, large=LARGE,
         )  # fmt: skip
         exports = [keras, *export_all(job, kinds), *others]
-    write_class_names(folder, class_names)
-    write_preprocess(folder, pictures.shape[1], settings.fit)
+    write_interface(folder, class_names, pictures.shape[1], settings.fit)
     return {one.name: one.as_json() for one in exports}
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sceneset.errors import SettingsError
 from training.imported.opening import ImportedModel
-from training.models.backend import load_backend
+from training.models.backend import keras
 from training.settings import OutputName, ScalingName
 
 Range = Literal["0..255", "0..1"]
@@ -87,7 +87,7 @@ def _takers(operations: Any, tensor: Any) -> list[Any]:  # noqa: ANN401
 
 
 def _is_scaling(one: Any) -> bool:  # noqa: ANN401
-    layers = load_backend().keras.layers
+    layers = keras.layers
     return isinstance(one, layers.Rescaling | layers.Normalization)
 
 
@@ -98,7 +98,7 @@ def _is_trained(one: Any) -> bool:  # noqa: ANN401
 
 def _keeps_values(one: Any) -> bool:  # noqa: ANN401
     """Say whether pixels keep their values at inference, wherever they go."""
-    layers = load_backend().keras.layers
+    layers = keras.layers
     kinds = (
         layers.InputLayer, layers.Identity, layers.Dropout, layers.ZeroPadding2D, layers.Cropping2D,
         layers.CenterCrop, layers.Resizing, layers.Flatten, layers.Reshape, layers.Permute,
@@ -124,10 +124,10 @@ def read_size(model: ImportedModel, requested: int | None) -> int:
     size has to be stated or is stated wrongly.
     """
     takes = model.takes
+    shown = ["any" if side is None else side for side in takes]
     if len(takes) != _RANK or takes[3] != _CHANNELS or not model.dtype.startswith(_NUMBERS):
         raise SettingsError(
-            f"{model.path} takes {model.dtype}{_format_shape(takes)}, not RGB pictures"
-            " [batch, size, size, 3]",
+            f"{model.path} takes {model.dtype}{shown}, not RGB pictures [batch, size, size, 3]",
             cure="convert a model of colour pictures, channels last",
         )
     if takes[0] not in (None, -1):
@@ -215,7 +215,3 @@ def _stated(model: ImportedModel, requested: OutputName, *, inside: bool, sums: 
         )
     doubtful = requested == "probabilities" and not sums
     return "as stated, though its answers do not sum to 1" if doubtful else "as stated"
-
-
-def _format_shape(shape: tuple[int | None, ...]) -> list[object]:
-    return ["any" if side is None else side for side in shape]

@@ -16,7 +16,7 @@ from sceneset.errors import (
     first_line,
 )
 from training.exports.saved_model import native_work
-from training.models.backend import load_backend
+from training.models.backend import keras, tf
 
 GRAPH = "saved_model.pb"
 SIGNATURE = "serving_default"
@@ -136,7 +136,7 @@ def _check_h5(path: Path) -> None:
 
 def _load(path: Path) -> Any:  # noqa: ANN401  Keras has no types
     try:
-        return load_backend().keras.saving.load_model(path, compile=False, safe_mode=True)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
     except InterruptedRunError:
         raise
     except (zipfile.BadZipFile, OSError, EOFError, KeyError) as error:
@@ -154,7 +154,6 @@ def _load(path: Path) -> Any:  # noqa: ANN401  Keras has no types
 
 def _in_float32(network: Any) -> Any:  # noqa: ANN401
     """Return a network that computes in float32: one of half precision has its weights in it too."""
-    keras = load_backend().keras
     if all(layer.compute_dtype == "float32" for layer in network.layers):
         return network
 
@@ -168,7 +167,6 @@ def _in_float32(network: Any) -> Any:  # noqa: ANN401
 
 def _call(network: Any, pixels: Any) -> Any:  # noqa: ANN401
     """Return the one output of a network, whose input and output may have names, as in a dict."""
-    keras = load_backend().keras
     if isinstance(network, keras.Sequential):
         return network(pixels, training=False)
     given = keras.tree.pack_sequence_as(network.input, [pixels])
@@ -176,7 +174,6 @@ def _call(network: Any, pixels: Any) -> Any:  # noqa: ANN401
 
 
 def _open_graph(path: Path) -> ImportedModel:
-    tf = load_backend().tf
     try:
         with native_work():
             loaded = tf.saved_model.load(str(path))

@@ -21,7 +21,7 @@ from training.models.backbones.weight_files import (
     stored_layers,
     unreachable,
 )
-from training.models.backend import load_backend
+from training.models.backend import keras
 from training.settings import Channels
 
 # Convolutions of each of the five blocks, which each halve the picture; then the dense layers.
@@ -43,16 +43,12 @@ class Weights(NamedTuple):
     bias: NDArray[np.float32]
 
 
-class VGG16(NamedTuple):
-    """A network, in which order its first dense layer read the feature map, and why so."""
-
-    model: ImportedModel
-    channels: Channels
-    why: str
-
-
-def open_vgg16(path: Path, channels: Channels | None = None, *, published: bool = False) -> VGG16:
+def open_vgg16(
+    path: Path, channels: Channels | None = None, *, published: bool = False
+) -> tuple[ImportedModel, Channels, str]:
     """Return the network whose weights a file holds: its widths, picture size and classes are read.
+
+    Beside it, in which order its first dense layer read the feature map, and why so.
 
     It takes blue, green, red minus means, and gives probabilities. `channels` says in which order
     the first dense layer reads the feature map. By default `last` for the published downloads, whose
@@ -74,7 +70,7 @@ def open_vgg16(path: Path, channels: Channels | None = None, *, published: bool 
         tuple(network.variables),
         network,
     )
-    return VGG16(model, order, why)
+    return model, order, why
 
 
 def _order(
@@ -96,10 +92,13 @@ def read_layers(path: Path) -> list[Weights]:
     try:
         with h5py.File(path, "r") as file:
             stored = stored_layers(file.get("model_weights", file))
-            for name, arrays in stored:
+            for name, arrays in stored.items():
                 if len(arrays) != 2:  # noqa: PLR2004  kernel and bias
                     raise _misfit(path, f"its layer {name} holds {len(arrays)} arrays")
-            return [Weights(n, *(np.asarray(one, np.float32) for one in a)) for n, a in stored]
+            return [
+                Weights(name, *(np.asarray(one, np.float32) for one in arrays))
+                for name, arrays in stored.items()
+            ]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise _misfit(path, f"it cannot be read ({error})") from error
 
@@ -124,7 +123,6 @@ def check_layers(path: Path, layers: Sequence[Weights]) -> int:
 
 
 def _build(layers: Sequence[Weights], side: int, order: Channels) -> Any:  # noqa: ANN401  no types
-    keras = load_backend().keras
     kinds = keras.layers
     size = side * _HALVED
     stack, rest = [keras.Input((size, size, 3))], iter(layers)

@@ -1,24 +1,113 @@
-"""Train a network epoch by epoch: record the curves (also for TensorBoard), keep the best epoch."""
+"""Record the epochs of a training: curves, the best one, and the state a killed run goes on from."""
 
 import errno
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import io
+import json
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneset.errors import SettingsError, disk_errno, first_line
+from sceneset.atomic import write_file
+from sceneset.errors import SettingsError, UsageError, disk_errno, first_line
 from sceneset.progress import Bar
-from training.loop.checkpoint import Checkpoint, State
-from training.models.backend import load_backend
+from training.models.backend import tf
 
-Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
-_FAILURES: list[Exception] = []
+FOLDER = ".training"
+PAUSE = 2.0
+_RUN = "run.json"
+_FACTS = "facts"
+
+
+@dataclass(frozen=True)
+class State:
+    """What a phase of training is after an epoch: plain values, and lists of arrays by name."""
+
+    facts: Mapping[str, Any]
+    arrays: Mapping[str, Sequence[NDArray[Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One phase's state on disk; without a path nothing is kept.
+
+    Quick epochs save at most every `pause` seconds: a save of a head takes as long as an epoch.
+    """
+
+    path: Path | None = None
+    pause: float = 0.0
+
+    def load(self) -> State | None:
+        """Return what was saved last, or None."""
+        if self.path is None:
+            return None
+        try:
+            with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+                facts = json.loads(bytes(file[_FACTS]))
+                arrays = {
+                    name: [file[f"{name}-{k}"] for k in range(count)]
+                    for name, count in facts.pop("counts").items()
+                }
+        except (OSError, ValueError, KeyError, BadZipFile):
+            return None
+        return State(facts, arrays)
+
+    def save(self, state: State) -> None:
+        """Replace what was saved before. Raises OSError when the disk is full."""
+        if self.path is None:
+            return
+        counts = {name: len(rows) for name, rows in state.arrays.items()}
+        facts = json.dumps({**state.facts, "counts": counts}).encode()
+        named = {f"{n}-{k}": row for n, rows in state.arrays.items() for k, row in enumerate(rows)}
+        buffer = io.BytesIO()
+        named[_FACTS] = np.frombuffer(facts, np.uint8)
+        np.savez(buffer, allow_pickle=False, **named)
+        write_file(self.path, buffer.getvalue())
+
+
+def begin_run(out: Path, facts: Mapping[str, Any]) -> Path:
+    """Note what this run is in a model's folder, in place of an interrupted one.
+
+    Returns the folder of its states.
+    """
+    forget_run(out)
+    write_file(out / FOLDER / _RUN, json.dumps(facts, indent=1).encode())
+    return out / FOLDER
+
+
+def forget_run(out: Path) -> None:
+    """Remove the states of a run: it is published, or given up."""
+    shutil.rmtree(out / FOLDER, ignore_errors=True)
+
+
+def interrupted_run(out: Path) -> dict[str, Any] | None:
+    """Return what an interrupted run in a model's folder noted of itself, or None."""
+    try:
+        facts = json.loads((out / FOLDER / _RUN).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return facts if isinstance(facts, dict) else None
+
+
+def require_same(out: Path, facts: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Raise UsageError naming what the interrupted run in a model's folder had otherwise."""
+    for name in sorted({*facts, *before}):
+        was, now = before.get(name), facts.get(name)
+        if was != now:
+            raise UsageError(
+                f"the interrupted run in {out} had {name} {_shown(was)}, this one has {_shown(now)}",
+                cure="give the same settings and data set, or leave --resume out to start anew",
+            )
+
+
+def _shown(value: object) -> str:
+    text = "the recipe's own" if value is None else str(value)
+    return text[:16] if len(text) == 64 else text  # noqa: PLR2004  a SHA-256
 
 
 class DivergedError(SettingsError):
@@ -102,95 +191,6 @@ class Epochs:
         self._weights = model.get_weights()
 
 
-def compile_classifier(model: Any, learning_rate: float) -> None:  # noqa: ANN401
-    """Set Adam and sparse categorical cross-entropy for a model that gives logits."""
-    keras = load_backend().keras
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-
-
-def run_epochs(model: Any, data: Mapping[str, Any], epochs: Epochs) -> None:  # noqa: ANN401
-    """Fit a compiled model; `data` is what Keras' `fit` takes. Leaves the kept epoch's weights.
-
-    `data` must give the batches of the epochs that are left.
-    """
-    keras = load_backend().keras
-
-    def ended(_epoch: int, logs: Mapping[str, float]) -> None:
-        if not epochs.diverged:
-            epochs.see(model, logs)
-            epochs.save({"model": [variable.numpy() for variable in _variables(model)]})
-
-    def stepped(batch: int, logs: Mapping[str, float]) -> None:
-        if not (math.isfinite(logs["loss"]) or epochs.diverged):
-            epochs.break_off(batch + 1)
-            model.stop_training = True
-
-    watching = keras.callbacks.LambdaCallback(on_epoch_end=ended, on_train_batch_end=stepped)
-    if not epochs.stopped:
-        with own_errors():
-            model.fit(**data, initial_epoch=len(epochs.curves), callbacks=[watching], verbose=0)
-    epochs.restore(model)
-
-
-def resume_model(model: Any, epochs: Epochs) -> None:  # noqa: ANN401
-    """Put a compiled model where a killed run's last epoch left it."""
-    saved = epochs.resume()
-    if saved is not None:
-        for variable, value in zip(_variables(model), saved.arrays["model"], strict=True):
-            variable.assign(value)
-
-
-def _variables(model: Any) -> list[Any]:  # noqa: ANN401
-    """Return weights, states of random generators, and the optimiser with its count of steps."""
-    model.optimizer.build(model.trainable_variables)
-    weights = list(model.weights)
-    own = {id(variable) for variable in weights}
-    seeds = [
-        variable
-        for variable in model.non_trainable_variables
-        if id(variable) not in own and "seed" in variable.path
-    ]
-    return [*weights, *seeds, *model.optimizer.variables]
-
-
-def stream(batches: Callable[[], Iterator[Labelled]], size: int, count: int) -> Any:  # noqa: ANN401
-    """Return what Keras fits on: `count` batches, two ahead; `batches` is called once per epoch.
-
-    A batch is (uint8[N, size, size, 3], int64[N]).
-    """
-    tf = load_backend().tf
-    signature = (tf.TensorSpec((None, size, size, 3), tf.uint8), tf.TensorSpec((None,), tf.int64))
-    data = tf.data.Dataset.from_generator(
-        partial(_keep_errors, batches), output_signature=signature
-    )
-    return data.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
-
-
-def _keep_errors(batches: Callable[[], Iterator[Labelled]]) -> Iterator[Labelled]:
-    """Yield batches; keep what they raise, which TensorFlow would turn into text."""
-    try:
-        yield from batches()
-    except Exception as error:
-        _FAILURES.append(error)
-        raise
-
-
-@contextmanager
-def own_errors() -> Iterator[None]:
-    """Raise what a stream's batches raised in the block in place of TensorFlow's error."""
-    _FAILURES.clear()
-    try:
-        yield
-    except Exception as error:
-        if _FAILURES:
-            raise _FAILURES[0] from error
-        raise
-
-
 def write_logs(
     folder: Path, curves: Sequence[Mapping[str, float]], test: Mapping[str, float | None]
 ) -> None:
@@ -203,21 +203,19 @@ def write_logs(
         for name, value in logs.items():
             part = "validation" if name.startswith("val_") else "train"
             parts[part].append((name.removeprefix("val_"), value, epoch))
-    for name, figure in test.items():
-        if figure is not None:
-            parts["test"].append((name, figure, len(curves)))
+    measured = {name: figure for name, figure in test.items() if figure is not None}
+    parts["test"] = [(name, figure, len(curves)) for name, figure in measured.items()]
     for part, values in parts.items():
         if values:
             try:
                 _write(folder / part, values)
-            except load_backend().tf.errors.OpError as error:
+            except tf.errors.OpError as error:
                 code = disk_errno(str(error)) or errno.EACCES
                 raise OSError(code, first_line(error), str(folder / part)) from error
 
 
 def _write(folder: Path, values: Sequence[tuple[str, float, int]]) -> None:
     """Write scalars (name, value, step); `tf.summary.scalar` would import the viewer."""
-    tf = load_backend().tf
     about = tf.compat.v1.SummaryMetadata()
     about.plugin_data.plugin_name = "scalars"
     writer = tf.summary.create_file_writer(str(folder))

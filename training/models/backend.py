@@ -35,6 +35,23 @@ def load_backend() -> Backend:
     return Backend(tf, keras)
 
 
+class _Late:
+    """One of the two, imported when something of it is used first."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:  # noqa: ANN401  the libraries have no types
+        # Whoever only looks at a module's names asks for these; nothing is imported for that.
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        return getattr(getattr(load_backend(), self._name), attribute)
+
+
+tf: Any = _Late("tf")
+keras: Any = _Late("keras")
+
+
 def versions() -> dict[str, str]:
     """Return the versions of everything that shapes a trained model."""
     import numpy as np  # noqa: PLC0415

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.models.backbones.networks import Scaling, scale
-from training.models.backend import load_backend
+from training.models.backend import keras
 
 HIDDEN = (256, 256)
 DROPOUT = 0.5
@@ -40,7 +40,6 @@ def build_head(
     input_dropout: float = 0.0,
 ) -> Any:  # noqa: ANN401  Keras has no types
     """Build features -> logits; by default the published head, two layers of 256, dropout .5."""
-    keras = load_backend().keras
     layers = [keras.Input((features,))]
     if input_dropout:
         layers.append(keras.layers.Dropout(input_dropout))
@@ -64,7 +63,7 @@ def embedder(trunk: Trunk, *, cut: str | None = None) -> Any:  # noqa: ANN401
     more = [] if cut is None else [trunk.base.get_layer(cut).output]
     image, features, maps = _pooled(trunk, frozen=True, more=more)
     outputs = features if cut is None else [features, *maps]
-    return load_backend().keras.Model(image, outputs, name="embedder")
+    return keras.Model(image, outputs, name="embedder")
 
 
 def classifier(trunk: Trunk, head: Any, *, frozen: bool) -> Any:  # noqa: ANN401
@@ -74,7 +73,7 @@ def classifier(trunk: Trunk, head: Any, *, frozen: bool) -> Any:  # noqa: ANN401
     """
     trunk.base.trainable = not frozen
     image, features, _ = _pooled(trunk, frozen=frozen)
-    return load_backend().keras.Model(image, head(features), name="classifier")
+    return keras.Model(image, head(features), name="classifier")
 
 
 def exported(logits: Any, temperature: float) -> Any:  # noqa: ANN401
@@ -82,7 +81,6 @@ def exported(logits: Any, temperature: float) -> Any:  # noqa: ANN401
 
     The temperature is absorbed by the last dense layer, in place.
     """
-    keras = load_backend().keras
     last = logits.get_layer("head").layers[-1]
     last.set_weights([weights / temperature for weights in last.get_weights()])
     probabilities = keras.layers.Softmax(name="probabilities")(logits.output)
@@ -91,7 +89,6 @@ def exported(logits: Any, temperature: float) -> Any:  # noqa: ANN401
 
 def _pooled(trunk: Trunk, *, frozen: bool, more: Sequence[Any] = ()) -> tuple[Any, Any, list[Any]]:
     """Return the image, what the head reads of it, and the feature maps of `more`."""
-    keras = load_backend().keras
     base = trunk.base
     wanted = [*trunk.outputs(), *more]
     if trunk.taps or more:
@@ -115,21 +112,22 @@ class FoldedTail:
     """
 
     def __init__(self, base: Any, cut: str, taps: Sequence[Any]) -> None:  # noqa: ANN401
-        """Hyperparameters the calculation. `taps` are the outputs that are wanted, as Keras tensors.
+        """Plan the calculation. `taps` are the outputs that are wanted, as Keras tensors.
 
-        Raises ValueError when an output does not follow from the cut alone.
+        The network's own output is to be one of them: all layers above the cut are trained. Raises ValueError when an output does not follow from the cut alone.
         """
-        self._keras = load_backend().keras
         self._cut = cut
         self._taps = [_producer(tap).name for tap in taps]
-        above = self._above(base)
-        self.layers = [layer for layer in base.layers if layer.name in above]
-        self._inputs = {layer.name: _sources(layer) for layer in self.layers}
-        known = {cut, *self._inputs}
-        outside = {n for layer in self.layers for n in self._inputs[layer.name]} - known
-        if outside or not known.issuperset(self._taps):
-            lost = sorted(outside | (set(self._taps) - known))
-            raise ValueError(f"{', '.join(lost)} cannot be had from {cut}")
+        self.layers: list[Any] = []
+        self._inputs: dict[str, list[str]] = {}
+        for layer in base.layers:  # in the order in which they are computed
+            sources = _sources(layer)
+            if sources and {cut, *self._inputs}.issuperset(sources):
+                self.layers.append(layer)
+                self._inputs[layer.name] = sources
+        lost = set(self._taps) - {cut, *self._inputs}
+        if lost:
+            raise ValueError(f"{', '.join(sorted(lost))} cannot be had from {cut}")
         self._folds = self._pairs()
 
     @property
@@ -157,7 +155,7 @@ class FoldedTail:
         return [values[name] for name in self._taps]
 
     def _folded(self, conv: Any, norm: Any, x: Any) -> Any:  # noqa: ANN401
-        ops, layers = self._keras.ops, self._keras.layers
+        ops, layers = keras.ops, keras.layers
         factor = ops.rsqrt(norm.moving_variance + norm.epsilon)
         factor = factor * norm.gamma if norm.scale else factor
         shift = -norm.moving_mean * factor
@@ -176,7 +174,7 @@ class FoldedTail:
 
     def _pairs(self) -> dict[str, Any]:
         """Return batch normalisation -> the convolution that only it reads."""
-        kinds = self._keras.layers
+        kinds = keras.layers
         by_name = {layer.name: layer for layer in self.layers}
         readers = [name for sources in self._inputs.values() for name in sources] + self._taps
         pairs = {}
@@ -187,22 +185,10 @@ class FoldedTail:
                 and isinstance(layer, kinds.BatchNormalization)
                 and type(source) in {kinds.Conv2D, kinds.DepthwiseConv2D}
                 and readers.count(source.name) == 1
-                and source.activation is self._keras.activations.linear
+                and source.activation is keras.activations.linear
             ):
                 pairs[layer.name] = source
         return pairs
-
-    def _above(self, base: Any) -> set[str]:  # noqa: ANN401
-        """Return the layers that the taps need down to the cut."""
-        by_name = {layer.name: layer for layer in base.layers}
-        above: set[str] = set()
-        queue = list(self._taps)
-        while queue:
-            name = queue.pop()
-            if name != self._cut and name not in above and _sources(by_name[name]):
-                above.add(name)
-                queue += _sources(by_name[name])
-        return above
 
 
 def _producer(tensor: Any) -> Any:  # noqa: ANN401

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from sceneset.errors import MissingExtraError
 from sceneset.progress import STDERR, STDOUT, without_native_chatter
-from training.models.backend import load_backend
+from training.models.backend import keras, tf
 
 Pictures = NDArray[np.uint8]
 # uint8[N, size, size, 3] -> pooled float32[N, features] and, when requested, float32 feature maps
-Compute = Callable[[Pictures], Sequence[NDArray[np.float32]]]
+Compute = Callable[[Pictures], Sequence[NDArray[Any]]]
 CHUNK = 8
 THREADS = 2
 FROZEN_WEIGHTS = 50_000_000
@@ -33,7 +33,7 @@ def forward_all(model: Any) -> Callable[[Pictures], list[NDArray[np.float32]]]: 
     waiting. Never XLA, whose convolutions are slow on a CPU. Later changes of the weights are not
     seen.
     """
-    tf, run = load_backend().tf, _calculation(model)
+    run = _calculation(model)
     shape = (None, *model.input.shape[1:])
     compiled = tf.function(run, autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8)])
 
@@ -54,7 +54,6 @@ def forward_all(model: Any) -> Callable[[Pictures], list[NDArray[np.float32]]]: 
 
 def _calculation(model: Any) -> Callable[[Any], Any]:  # noqa: ANN401
     """Return uint8 -> outputs in inference mode, with constant weights when they are small."""
-    tf = load_backend().tf
 
     def run(pictures: Any) -> Any:  # noqa: ANN401
         return model(tf.cast(pictures, tf.float32), training=False)
@@ -79,7 +78,7 @@ def forward(model: Any) -> Callable[[Pictures], NDArray[np.float32]]:  # noqa: A
 
 def load_model(path: Path) -> Any:  # noqa: ANN401  Keras has no types
     """Load an exported model.keras; code inside the file is refused (Keras' safe mode)."""
-    return load_backend().keras.saving.load_model(path, compile=False, safe_mode=True)
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def choose_runtime(

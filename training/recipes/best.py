@@ -1,29 +1,29 @@
 """Train the head first, then the backbone's upper part on cached activations; keep the better."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.embeddings import DTYPES
+from training.data.augment import mirrored
+from training.data.embeddings import KINDS
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.metrics import cross_entropy_of_logits
-from training.loop.head import Examples, absorb_standardization, restore_standardization
 from training.loop.history import DivergedError, Epochs
-from training.loop.hyperparameters import Hyperparameters
-from training.loop.trainer import Batch, Task, fit, head_logits
+from training.loop.trainer import Examples, Hyperparameters, Task, fit, head_logits
 from training.models.backbones.table import BACKBONES
-from training.models.backend import load_backend
+from training.models.backend import keras
 from training.models.classifier import FoldedTail, Trunk, classifier
 from training.recipes.context import Setup, Trained, val_logits
 from training.recipes.fast import (
     HEAD_VIEWS,
     TrainedHead,
+    absorb_standardization,
     embeddings,
     make_examples,
     make_views,
+    restore_standardization,
     train_on_embeddings,
 )
 
@@ -89,7 +89,7 @@ def _fine_tune(setup: Setup, trunk: Trunk, plan: Hyperparameters) -> tuple[Any, 
     """
     cut = str(BACKBONES[setup.settings.backbone].fine_tune_from)
     views = make_views(plan)
-    wanted = [(view, kind) for view in views for kind in DTYPES]
+    wanted = [(view, kind) for view in views for kind in KINDS]
     with setup.watch.step("embed"):
         rows = embeddings(setup, trunk, wanted, cut)[1::2]
     tuning = plan.for_fine_tuning()
@@ -119,7 +119,7 @@ def _task(
     The head takes standardised features meanwhile: leaving out an input then means its average.
     """
     tail = FoldedTail(trunk.base, cut, trunk.outputs())
-    ops = load_backend().keras.ops
+    ops = keras.ops
     mean, std = start.scaling
 
     def logits(x: Any, seed: Any) -> Any:  # noqa: ANN401
@@ -127,27 +127,14 @@ def _task(
         features = (ops.concatenate(pooled, axis=-1) - mean) / std
         return head_logits(start.head, features, seed)
 
-    def train(rng: np.random.Generator) -> Iterator[Batch]:
-        for maps, labels, weights in examples.train(plan.batch_size, rng):
-            yield mirrored(maps, plan.flip, rng), labels, weights
-
     return Task(
         variables=[*tail.variables, *start.head.trainable_variables],
         logits=logits,
-        shape=examples.views[0].shape[1:],
-        dtype=np.float16,
+        examples=examples,
         classes=int(start.head.layers[-1].units),
-        steps=-(-len(examples.labels) // plan.batch_size),
-        train=train,
-        val=lambda: examples.val(plan.batch_size),
+        change=lambda maps, rng: mirrored(maps, plan.flip, rng),
+        val_batch=plan.batch_size,
     )
-
-
-def mirrored(maps: NDArray[Any], chance: float, rng: np.random.Generator) -> NDArray[Any]:
-    """Mirror some of the feature maps [N, height, width, channels] left to right, in place."""
-    chosen = rng.random(len(maps)) < chance
-    maps[chosen] = maps[chosen][:, :, ::-1]
-    return maps
 
 
 def calibrated_loss(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from sceneset.bundle.reader import Bundle, open_bundle
 from sceneset.checksums import file_sha256
 from sceneset.errors import DamagedDataError, SettingsError
-from sceneset.progress import Bar, Bars, Stopwatch
+from sceneset.progress import Bars, Stopwatch
 from training.data.memmap import Rows
 from training.data.version import Version, picture_batches
-from training.loop.checkpoint import Checkpoints
-from training.loop.history import Epochs
-from training.loop.hyperparameters import Hyperparameters, choose_hyperparameters
+from training.loop.history import PAUSE, Checkpoint, Epochs
+from training.loop.trainer import Hyperparameters
 from training.models.backbones.table import BACKBONES, build_base
-from training.models.backend import load_backend
+from training.models.backend import keras
 from training.models.classifier import Trunk, weighted_layers
 from training.models.inference import forward, load_model
+from training.recipes.hyperparameters import choose_hyperparameters
 from training.settings import TrainSettings
 
 KNOWN = (
@@ -50,11 +50,6 @@ class Start:
     inherited: bool = False
     saw_labels: bool = False
 
-    @property
-    def sha256(self) -> str:
-        """Return the SHA-256 of its model.keras."""
-        return str(self.bundle.record["files"]["model.keras"])
-
     def may_know(self, version_id: str) -> bool:
         """Say whether it may have been trained on test pictures of a version: on another one."""
         return self.inherited or self.bundle.record.get("dataset_version") != version_id
@@ -76,7 +71,6 @@ class Start:
 
     def put_base(self, base: Any) -> None:  # noqa: ANN401
         """Put its backbone's weights into a backbone of the same kind."""
-        keras = load_backend().keras
         nested = [layer for layer in self.model.layers if isinstance(layer, keras.Model)]
         before = next(layer for layer in nested if layer.name != "head")
         # A network stops at its last tap; each backbone's last tap is its last layer with weights.
@@ -116,12 +110,15 @@ class Start:
 
 
 def read_start(
-    folder: Path, backbone: str, class_names: Sequence[str], say: Callable[[str], None]
-) -> Start:
-    """Open a bundle to start from, and say which classes are new and which are gone.
+    settings: TrainSettings, version: Version, say: Callable[[str], None]
+) -> Start | None:
+    """Open the bundle to start from, if any, and say which classes are new and which are gone.
 
     Raises SettingsError when it is of another backbone or shares no class.
     """
+    folder, backbone = settings.from_bundle, settings.backbone
+    if folder is None:
+        return None
     bundle = open_bundle(folder)
     try:
         metrics = json.loads(bundle.path("metrics.json").read_bytes())
@@ -138,7 +135,7 @@ def read_start(
             f"--from {folder} is a model of {trained}, not of {backbone}",
             cure=f"--backbone {trained}, or --from another model",
         )
-    old, new = set(bundle.class_names), set(class_names)
+    old, new = set(bundle.class_names), set(version.class_names)
     if not old & new:
         raise SettingsError(
             f"--from {folder} knows none of the classes of this data set",
@@ -147,7 +144,10 @@ def read_start(
     for word, names in (("new", sorted(new - old)), ("gone", sorted(old - new))):
         if names:
             say(f"{word} since {bundle.folder}: {', '.join(names)}")
-    return Start(bundle, temperature, say, inherited, saw)
+    start = Start(bundle, temperature, say, inherited, saw)
+    if start.may_know(version.id):
+        say(f"{KNOWN}: the figures may be too good")
+    return start
 
 
 def saw_labels(metrics: Mapping[str, Any]) -> bool:
@@ -165,30 +165,30 @@ def _shapes_below_classes(weights: Sequence[Any]) -> list[tuple[int, ...]]:
     return [*(one[0].shape for one in weights[:-1]), weights[-1][0].shape[:1]]
 
 
-def _silent(_line: str) -> None:
-    """Say nothing."""
-
-
 def starting_sha256(weights: Path | None, start: Start | None) -> str:
     """Return the SHA-256 of the file of weights that the backbone starts from, or nothing."""
     if start is not None:
-        return start.sha256
+        return str(start.bundle.record["files"]["model.keras"])
     return file_sha256(weights) if weights else ""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What every recipe starts from. `versions` asks for the ids of all versions that are there."""
+    """What every recipe starts from.
+
+    `checkpoints` is the folder of the states of its phases; without one nothing is kept. `versions`
+    asks for the ids of all versions that are there.
+    """
 
     settings: TrainSettings
     version: Version
     weights: Path | None
     bars: Bars
     watch: Stopwatch
-    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    checkpoints: Path | None = None
     start: Start | None = None
     versions: Callable[[], frozenset[str]] = frozenset
-    say: Callable[[str], None] = _silent
+    say: Callable[[str], None] = lambda _line: None
 
     @property
     def embeddings(self) -> Path:
@@ -215,12 +215,9 @@ class Setup:
 
     def epochs(self, phase: str, count: int, **options: Any) -> Epochs:  # noqa: ANN401  Epochs' own
         """Return the record of a phase's epochs, with a bar and a place for its checkpoints."""
-        checkpoint = self.checkpoints.phase(phase)
-        return Epochs(self.bars.add("epochs", total=count), checkpoint=checkpoint, **options)
-
-    def bar(self, name: str) -> Callable[[int], Bar]:
-        """Return what shows a bar once its length is known."""
-        return lambda total: self.bars.add(name, total=total)
+        path = self.checkpoints / f"{phase}.npz" if self.checkpoints else None
+        bar = self.bars.add("epochs", total=count)
+        return Epochs(bar, checkpoint=Checkpoint(path, PAUSE), **options)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,22 +10,76 @@ from numpy.typing import NDArray
 
 from training.data.embeddings import FeatureKind, FeatureSource, Runtimes, View, embed
 from training.data.memmap import Rows
-from training.loop.head import (
-    Examples,
-    Floats,
-    absorb_standardization,
-    class_weights,
-    mean_and_std,
-    restore_standardization,
-    train_head,
-)
 from training.loop.history import Epochs
-from training.loop.hyperparameters import Hyperparameters
-from training.models.classifier import Trunk, build_head, classifier, embedder
+from training.loop.trainer import BLOCK, Examples, Floats, Hyperparameters, Task, fit, head_logits
+from training.models.classifier import Trunk, build_head, classifier, embedder, weighted_layers
 from training.models.inference import choose_runtime, forward_all, openvino_runtime
 from training.recipes.context import Setup, Trained
 
 HEAD_VIEWS = 2
+STD_FLOOR = 1e-3
+
+
+def mean_and_std(views: Sequence[Rows], count: int) -> tuple[Floats, Floats]:
+    """Return mean and standard deviation + 0.001 of the first rows of all views, per feature."""
+    width = views[0].shape[1]
+    total, squares = np.zeros(width), np.zeros(width)
+    for rows in views:
+        for start in range(0, count, BLOCK):
+            block = rows.take(np.arange(start, min(start + BLOCK, count))).astype(np.float64)
+            total += block.sum(axis=0)
+            squares += (block**2).sum(axis=0)
+    mean = total / (count * len(views))
+    std = np.sqrt(np.maximum(squares / (count * len(views)) - mean**2, 0)) + STD_FLOOR
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def train_head(
+    head: Any,  # noqa: ANN401  Keras has no types
+    examples: Examples,
+    scaling: tuple[Floats, Floats],
+    *,
+    plan: Hyperparameters,
+    seed: int,
+    epochs: Epochs,
+) -> None:
+    """Fit a head that takes standardised features: (x - mean) / std; keep the best epoch.
+
+    With a frozen base the features of a view never change.
+    """
+    mean, std = scaling
+    task = Task(
+        variables=head.trainable_variables,
+        logits=lambda x, seed: head_logits(head, (x - mean) / std, seed),
+        examples=examples,
+        classes=int(head.layers[-1].units),
+    )
+    fit(task, plan, epochs, seed=seed)
+
+
+def absorb_standardization(head: Any, scaling: tuple[Floats, Floats]) -> None:  # noqa: ANN401
+    """Let the first dense layer standardise, in place: the head then takes plain features."""
+    mean, std = scaling
+    first = weighted_layers(head)[0]
+    kernel, bias = first.get_weights()
+    scaled = kernel / std[:, None]
+    first.set_weights([scaled, bias - mean.astype(np.float64) @ scaled.astype(np.float64)])
+
+
+def restore_standardization(head: Any, scaling: tuple[Floats, Floats]) -> None:  # noqa: ANN401
+    """Undo `absorb_standardization`, in place: the head then takes standardised features."""
+    mean, std = scaling
+    first = weighted_layers(head)[0]
+    kernel, bias = first.get_weights()
+    first.set_weights([kernel * std[:, None], bias + mean.astype(np.float64) @ kernel])
+
+
+def class_weights(labels: NDArray[np.int64], classes: int, how: str) -> Floats:
+    """Return a weight per picture, 1 on average: by how rare its class is, or all alike."""
+    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
+    power = {"none": 0.0, "root": 0.5, "balanced": 1.0}[how]
+    weights = (1.0 / counts[labels]) ** power
+    return np.asarray(weights / weights.mean(), np.float32)
 
 
 @dataclass(frozen=True)
@@ -106,10 +161,7 @@ def embeddings(
         exact = forward_all(model)
         return Runtimes(openvino_runtime(model) if chosen == "openvino" else exact, exact)
 
-    def versions() -> frozenset[str]:
-        return setup.versions() | {version.id[:16]}
-
-    return embed(source, wanted, runtimes, versions, setup.bar("embedding"))
+    return embed(source, wanted, runtimes, setup.versions, partial(setup.bars.add, "embedding"))
 
 
 def make_examples(setup: Setup, rows: Sequence[Rows], plan: Hyperparameters) -> Examples:

@@ -1,6 +1,7 @@
 """Train on pictures: `original`, the published recipe, and `scratch`, from random weights."""
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Mapping
 from functools import partial
 from itertools import count
 from typing import Any
@@ -8,25 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.augment import Chances, random_view
-from training.data.memmap import decoded
-from training.data.version import Example, Version, labels_of, picture_batches
-from training.loop.history import (
-    Epochs,
-    Labelled,
-    compile_classifier,
-    resume_model,
-    run_epochs,
-    stream,
-)
-from training.loop.hyperparameters import Hyperparameters
-from training.loop.trainer import Batch, Task, fit
+from training.data.augment import Chances, mirrored, random_view
+from training.data.embeddings import decoded
+from training.data.version import Version, own_errors, stream
+from training.loop.history import Epochs
+from training.loop.trainer import Hyperparameters, Task, assign, fit
+from training.models.backend import keras
 from training.models.classifier import build_head, classifier
 from training.recipes.context import Setup, Trained, val_logits
 from training.recipes.fast import make_examples
-
-# Called once per epoch: the seed of the run, the number of the epoch
-Seeds = Callable[[], tuple[int, int]]
 
 
 def original(setup: Setup) -> Trained:
@@ -49,23 +40,17 @@ def scratch(setup: Setup) -> Trained:
     network = _build_network(setup, hidden=(), frozen=False)
     epochs = setup.epochs("scratch", plan.epochs, patience=plan.patience or None)
     with setup.watch.step("decode"):
-        rows = decoded(version, setup.embeddings, setup.versions, setup.bar("decoding"))
-    examples = make_examples(setup, [rows], plan)
-
-    def train(rng: np.random.Generator) -> Iterator[Batch]:
-        for pictures, labels, weights in examples.train(plan.batch_size, rng):
-            yield changed(pictures, plan.chances, rng), labels, weights
-
+        rows = decoded(
+            version, setup.embeddings, setup.versions, partial(setup.bars.add, "decoding")
+        )
     task = Task(
         variables=network.trainable_variables,
         non_trainable=network.non_trainable_variables,
         logits=lambda x, seed: network(x, training=seed is not None),
-        shape=rows.shape[1:],
-        dtype=np.uint8,
+        examples=make_examples(setup, [rows], plan),
         classes=len(version.class_names),
-        steps=-(-len(examples.labels) // plan.batch_size),
-        train=train,
-        val=lambda: examples.val(64),
+        change=lambda pictures, rng: changed(pictures, plan.chances, rng),
+        val_batch=64,
     )
     with setup.watch.step("train"):
         fit(task, plan, epochs, seed=setup.settings.seed)
@@ -87,9 +72,7 @@ def changed(
     """Return uint8[N, size, size, 3], each mirrored or otherwise changed by chance."""
     if any((chances.crop, chances.colour, chances.rotation, chances.erase)):
         return np.stack([random_view(picture, chances, rng) for picture in pictures])
-    mirrored = rng.random(len(pictures)) < chances.flip
-    pictures[mirrored] = pictures[mirrored, :, ::-1]
-    return pictures
+    return mirrored(pictures, chances.flip, rng)
 
 
 def train_from_files(
@@ -104,35 +87,51 @@ def train_from_files(
 
     25 epochs, batches of 128, Adam 1e-3, no augmentation: train.py of Antony90/ml-photo-api.
     """
-    compile_classifier(network, plan.learning_rate)
-    resume_model(network, epochs)
+    network.compile(
+        optimizer=keras.optimizers.Adam(plan.learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    saved = epochs.resume()
+    if saved is not None:
+        assign(_variables(network), saved.arrays["model"])
     train, val = version.splits["train"], version.splits["val"]
     numbers = count(len(epochs.curves))
     data: dict[str, Any] = {
-        "x": _stream(version, train, plan.batch_size, lambda: (seed, next(numbers))),
+        "x": stream(version, train, plan.batch_size, lambda: (seed, next(numbers))),
         "shuffle": False,
         "epochs": plan.epochs,
     }
     if val:
-        data["validation_data"] = _stream(version, val, plan.batch_size, None)
-    run_epochs(network, data, epochs)
+        data["validation_data"] = stream(version, val, plan.batch_size, None)
+    _run_epochs(network, data, epochs)
 
 
-def _stream(version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None) -> Any:  # noqa: ANN401
-    batches = partial(_batches, version, examples, batch, seeds)
-    return stream(batches, version.size, -(-len(examples) // batch))
+def _run_epochs(model: Any, data: Mapping[str, Any], epochs: Epochs) -> None:  # noqa: ANN401
+    """Fit a compiled model; `data` is what Keras' `fit` takes. Leaves the kept epoch's weights.
+
+    `data` must give the batches of the epochs that are left.
+    """
+
+    def ended(_epoch: int, logs: Mapping[str, float]) -> None:
+        if not epochs.diverged:
+            epochs.see(model, logs)
+            epochs.save({"model": [variable.numpy() for variable in _variables(model)]})
+
+    def stepped(batch: int, logs: Mapping[str, float]) -> None:
+        if not (math.isfinite(logs["loss"]) or epochs.diverged):
+            epochs.break_off(batch + 1)
+            model.stop_training = True
+
+    watching = keras.callbacks.LambdaCallback(on_epoch_end=ended, on_train_batch_end=stepped)
+    if not epochs.stopped:
+        with own_errors():
+            model.fit(**data, initial_epoch=len(epochs.curves), callbacks=[watching], verbose=0)
+    epochs.restore(model)
 
 
-def _batches(
-    version: Version, examples: Sequence[Example], batch: int, seeds: Seeds | None
-) -> Iterator[Labelled]:
-    """Yield an epoch; in the order that the next seed draws, or as it is without seeds."""
-    order = np.arange(len(examples))
-    if seeds is not None:
-        order = np.random.default_rng(seeds()).permutation(len(examples))
-    chosen = [examples[place] for place in order.tolist()]
-    pictures = picture_batches([e.path for e in chosen], version.size, version.fit, batch=batch)
-    labels, start = labels_of(chosen), 0
-    for stack in pictures:
-        yield stack, labels[start : start + len(stack)]
-        start += len(stack)
+def _variables(model: Any) -> list[Any]:  # noqa: ANN401
+    """Return weights, states of random generators, and the optimiser with its count of steps."""
+    model.optimizer.build(model.trainable_variables)
+    seeds = [one for one in model.non_trainable_variables if "seed" in one.path]
+    return [*model.weights, *seeds, *model.optimizer.variables]

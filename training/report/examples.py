@@ -1,8 +1,8 @@
 """Choose the pictures that a report shows, and where the model saw their classes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from training.data.version import Version
 from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import Metrics
 from training.evaluation.predict import Answers
-from training.exports.explain import Explanation, KerasExplainer
+from training.models.inference import Pictures
 
 FOLDER = "pictures"
 SIDE = 112
@@ -25,10 +25,10 @@ SAMPLES = 6
 SHOWN_ISSUES = {"label": 60, "outlier": 24}
 
 
-def square_overlay(picture: NDArray[np.uint8], explanation: Explanation) -> NDArray[np.uint8]:
+def square_overlay(picture: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return uint8[size, size, 3]: a fitted picture with its map laid over it."""
     height, width = picture.shape[:2]
-    return blend(picture, over_picture(explanation.heat, width, height, "stretch"))
+    return blend(picture, over_picture(heat, width, height, "stretch"))
 
 
 class Album:
@@ -60,27 +60,6 @@ class Album:
         return f"{FOLDER}/{name}"
 
 
-@dataclass(frozen=True)
-class ShownAnswer:
-    """One test picture with the model's answer; `heat` is the picture with its Grad-CAM."""
-
-    source: str
-    truth: str
-    guess: str
-    probability: float
-    heat: str = ""
-
-
-@dataclass(frozen=True)
-class ConfusionCell:
-    """The pictures of one cell of the confusion matrix: `shown` are the surest of `count`."""
-
-    truth: int
-    guess: int
-    count: int
-    shown: tuple[ShownAnswer, ...]
-
-
 def worst_and_unsure(answers: Answers) -> tuple[list[int], list[int]]:
     """Return places of wrong answers, the surest first, and of right ones, the least sure first."""
     sure = answers.probabilities.max(axis=1, initial=0)
@@ -95,8 +74,8 @@ def explain_answers(
     answers: Answers,
     version: Version,
     album: Album,
-    explainer: KerasExplainer,
-) -> list[ShownAnswer]:
+    explain: Callable[[Pictures], list[NDArray[np.float32]]],
+) -> list[dict[str, Any]]:
     """Return these test pictures, each also with the map of the class that was answered.
 
     Those that were lost since they were measured are left out.
@@ -106,25 +85,28 @@ def explain_answers(
     squares = {place: square for place, square in read.items() if square is not None}
     if not squares:
         return []
-    explanations = explainer.explain(np.stack(list(squares.values())))
+    heats = explain(np.stack(list(squares.values())))
     return [
-        _show(answers, place, version.class_names, album, album.add(square_overlay(square, one)))
-        for (place, square), one in zip(squares.items(), explanations, strict=True)
+        _show(answers, place, version.class_names, album, album.add(square_overlay(square, heat)))
+        for (place, square), heat in zip(squares.items(), heats, strict=True)
     ]
 
 
-def confusion_cells(answers: Answers, names: Sequence[str], album: Album) -> list[ConfusionCell]:
-    """Return every cell of the confusion matrix that holds pictures, row by row."""
+def confusion_cells(answers: Answers, names: Sequence[str], album: Album) -> list[dict[str, Any]]:
+    """Return every cell of the confusion matrix that holds pictures, row by row, the surest shown."""
     cells: dict[tuple[int, int], list[int]] = {}
     sure = answers.probabilities.max(axis=1, initial=0)
     for place in np.argsort(-sure, kind="stable"):
         guess = int(answers.probabilities[place].argmax())
         cells.setdefault((int(answers.labels[place]), guess), []).append(int(place))
     return [
-        ConfusionCell(
-            *cell, len(places), tuple(_show(answers, i, names, album) for i in places[:CELL_MOST])
-        )
-        for cell, places in sorted(cells.items())
+        {
+            "truth": truth,
+            "guess": guess,
+            "count": len(places),
+            "shown": [_show(answers, place, names, album) for place in places[:CELL_MOST]],
+        }
+        for (truth, guess), places in sorted(cells.items())
     ]
 
 
@@ -173,8 +155,13 @@ def _read_square(path: Path, size: int, fit: Fit) -> NDArray[np.uint8] | None:
 
 def _show(
     answers: Answers, place: int, names: Sequence[str], album: Album, heat: str = ""
-) -> ShownAnswer:
+) -> dict[str, Any]:
+    """Return one test picture with the model's answer; `heat` is the picture with its Grad-CAM."""
     example, row = answers.examples[place], answers.probabilities[place]
-    guess = int(row.argmax())
-    source = album.thumbnail(example.path) or ""
-    return ShownAnswer(source, names[example.label], names[guess], float(row[guess]), heat)
+    return {
+        "source": album.thumbnail(example.path) or "",
+        "truth": names[example.label],
+        "guess": names[int(row.argmax())],
+        "probability": float(row.max()),
+        "heat": heat,
+    }

@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 
 from sceneset.atomic import write_file
-from training.data.version import Sources, Version
+from training.data.version import Version
 from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import ReliabilityBin
 from training.evaluation.predict import Answers
-from training.exports.explain import KerasExplainer
-from training.exports.exporter import SPLIT_WORDS
+from training.exports.explain import keras_explainer
+from training.exports.exporter import SPLIT_WORDS, left_out
 from training.exports.saved_model import PIXELS
-from training.loop.hyperparameters import RECIPE_DEFAULTS
-from training.models.backbones.networks import Backbone
-from training.models.backbones.table import BACKBONES
+from training.models.backbones.networks import Pretrained
+from training.models.backbones.table import BACKBONES, DOWNLOADED
 from training.models.backend import versions
 from training.recipes.context import KNOWN, Setup, Trained
+from training.recipes.hyperparameters import RECIPE_DEFAULTS
 from training.report.examples import (
     SHOWN_ISSUES,
     Album,
@@ -84,43 +84,16 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
-@dataclass(frozen=True)
-class Curve:
-    """One line of a plot: its name and its points as SVG takes them."""
+def plots(curves: Sequence[Mapping[str, float]], kept: int) -> list[dict[str, Any]]:
+    """Return the plots of accuracy and loss by epoch; `kept` counts epochs from 1.
 
-    name: str
-    points: str
-    last: float
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One plot: its title, the values at bottom and top, the epoch that was kept in px."""
-
-    title: str
-    low: float
-    high: float
-    kept: float
-    curves: tuple[Curve, ...]
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One rectangle in px, from its left upper corner, and what it stands for."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    title: str = ""
-
-
-def plots(curves: Sequence[Mapping[str, float]], kept: int) -> list[Plot]:
-    """Return the plots of accuracy and loss by epoch; `kept` counts epochs from 1."""
+    Each has the values at bottom and top, the epoch that was kept in px, and its curves' points as
+    SVG takes them.
+    """
     return [_plot(what, curves, kept) for what in ("accuracy", "loss")]
 
 
-def _plot(what: str, curves: Sequence[Mapping[str, float]], kept: int) -> Plot:
+def _plot(what: str, curves: Sequence[Mapping[str, float]], kept: int) -> dict[str, Any]:
     lines = {
         name: [epoch[key] for epoch in curves]
         for name, key in (("training", what), ("validation", f"val_{what}"))
@@ -130,80 +103,69 @@ def _plot(what: str, curves: Sequence[Mapping[str, float]], kept: int) -> Plot:
     low, high = min(values, default=0.0), max(values, default=1.0)
     step = WIDTH / max(1, len(curves) - 1)
     span = (high - low) or 1.0
-    return Plot(
-        title=what,
-        low=low,
-        high=high,
-        kept=max(0, kept - 1) * step,
-        curves=tuple(
-            Curve(
-                name,
-                " ".join(
+    return {
+        "title": what,
+        "low": low,
+        "high": high,
+        "kept": max(0, kept - 1) * step,
+        "curves": [
+            {
+                "name": name,
+                "points": " ".join(
                     f"{place * step:.1f},{HEIGHT - (value - low) / span * HEIGHT:.1f}"
                     for place, value in enumerate(line)
                     if np.isfinite(value)
                 ),
-                line[-1],
-            )
+                "last": line[-1],
+            }
             for name, line in lines.items()
-        ),
-    )
+        ],
+    }
 
 
-def reliability_bars(bins: Sequence[ReliabilityBin]) -> list[Bar]:
-    """Return a bar per bin that holds pictures: as high as the share of right answers."""
+def reliability_bars(bins: Sequence[ReliabilityBin]) -> list[dict[str, Any]]:
+    """Return a bar in px per bin that holds pictures: as high as the share of right answers."""
     return [
-        Bar(
-            x=one.low * SIDE + 1,
-            y=SIDE - one.accuracy * SIDE,
-            width=(one.high - one.low) * SIDE - 2,
-            height=one.accuracy * SIDE,
-            title=f"{one.low:.2f} to {one.high:.2f}: {one.pictures} pictures,"
+        {
+            "x": one.low * SIDE + 1,
+            "y": SIDE - one.accuracy * SIDE,
+            "width": (one.high - one.low) * SIDE - 2,
+            "height": one.accuracy * SIDE,
+            "title": f"{one.low:.2f} to {one.high:.2f}: {one.pictures} pictures,"
             f" sure {one.confidence:.3f}, right {one.accuracy:.3f}",
-        )
+        }
         for one in bins
         if one.accuracy is not None and one.confidence is not None
     ]
 
 
-def stacked(counts: Mapping[str, int], most: int) -> list[tuple[str, Bar]]:
-    """Return one bar per split side by side; `most` pictures fill the whole width of 160 px."""
+def stacked(counts: Mapping[str, int], most: int) -> list[tuple[str, float, float]]:
+    """Return each split's bar, its left end and its width; `most` pictures fill all 160 px."""
     widths = [STACK * count / max(1, most) for count in counts.values()]
+    return list(zip(counts, accumulate(widths, initial=0.0), widths, strict=False))
+
+
+def export_rows(exports: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return name, size, SHA-256 and proof of every export of metrics.json that was not left out."""
     return [
-        (split, Bar(left, 0, width, 10, f"{split}: {count}"))
-        for (split, count), left, width in zip(
-            counts.items(), accumulate(widths, initial=0.0), widths, strict=False
-        )
+        {
+            "name": name,
+            "size": format_size(int(record["bytes"])),
+            "sha256": str(record.get("sha256", ""))[:DIGITS],
+            "proof": _format_proof(name, record),
+        }
+        for name, record in exports.items()
+        if "left_out" not in record
     ]
 
 
-@dataclass(frozen=True)
-class ExportRow:
-    """One export in a table; `left_out` says why there is none, and the rest is then empty."""
-
-    name: str
-    size: str = ""
-    sha256: str = ""
-    proof: str = ""
-    left_out: str = ""
-
-
-def export_rows(
+def missing_exports(
     exports: Mapping[str, Mapping[str, Any]], requested: Sequence[str]
-) -> list[ExportRow]:
-    """Return every export of metrics.json, then the kinds that were not requested."""
-    rows = [_export_row(name, record) for name, record in exports.items()]
+) -> dict[str, str]:
+    """Return why an export is not there: left out, or not requested."""
     others = [kind for kind in FILES if kind not in requested and FILES[kind] not in exports]
-    return rows + [
-        ExportRow(FILES[kind], left_out=f"not asked for (--export {kind})") for kind in others
-    ]
-
-
-def _export_row(name: str, record: Mapping[str, Any]) -> ExportRow:
-    if "left_out" in record:
-        return ExportRow(name, left_out=str(record["left_out"]))
-    digest = str(record.get("sha256", ""))[:DIGITS]
-    return ExportRow(name, format_size(int(record["bytes"])), digest, _format_proof(name, record))
+    unasked = {FILES[kind]: f"not asked for (--export {kind})" for kind in others}
+    return left_out(exports) | unasked
 
 
 def _format_proof(name: str, record: Mapping[str, Any]) -> str:
@@ -243,27 +205,26 @@ def format_size(count: int) -> str:
 class Measured:
     """What the pages show beside the run's own values: the model read back, and its answers.
 
-    `looked` says whether there was anything to look for label issues in.
+    The label issues are None when there was nothing to look for them in.
     """
 
     model: Any
     answers: Answers
-    label_issues: Sequence[LabelIssue]
-    looked: bool
-    sources: Sources
+    label_issues: Sequence[LabelIssue] | None
+    sources: Mapping[str, Any]
 
 
 def write_pages(
     folder: Path, setup: Setup, trained: Trained, run: Mapping[str, Any], measured: Measured
 ) -> None:
     """Write report/index.html with its small pictures, and model_card.md."""
+    issues = measured.label_issues or ()
     facts = _facts(setup, trained, run) | {
         "sources": measured.sources,
-        "files": export_rows(run["exports"], setup.settings.exports),
-        "suspects_looked": measured.looked,
-        "issue_counts": {
-            kind: sum(one.kind == kind for one in measured.label_issues) for kind in SHOWN_ISSUES
-        },
+        "files": export_rows(run["exports"]),
+        "missing": missing_exports(run["exports"], setup.settings.exports),
+        "suspects_looked": measured.label_issues is not None,
+        "issue_counts": {kind: sum(one.kind == kind for one in issues) for kind in SHOWN_ISSUES},
     }
     shown = _shown(folder / "report", setup.version, measured)
     page = render("report.html", facts | shown | {"run": _settings(setup, trained, run)})
@@ -310,9 +271,9 @@ def _facts(setup: Setup, trained: Trained, run: Mapping[str, Any]) -> dict[str, 
 def _shown(page: Path, version: Version, measured: Measured) -> dict[str, Any]:
     """Return everything with pictures; writes them beside the page."""
     answers, album = measured.answers, Album(page, version.fit)
-    explainer = KerasExplainer(measured.model)
+    explain = keras_explainer(measured.model)
     worst, unsure = (
-        explain_answers(places, answers, version, album, explainer)
+        explain_answers(places, answers, version, album, explain)
         for places in worst_and_unsure(answers)
     )
     small = len(version.class_names) <= MATRIX_MOST
@@ -323,17 +284,17 @@ def _shown(page: Path, version: Version, measured: Measured) -> dict[str, Any]:
         ],
         "cells": confusion_cells(answers, version.class_names, album) if small else [],
         "samples": samples(version, album),
-        "label_issues": show_label_issues(measured.label_issues, album),
+        "label_issues": show_label_issues(measured.label_issues or (), album),
     }
 
 
-def origin(settings: TrainSettings, weights: Path | None) -> Backbone | None:
-    """Return the backbone whose licence and source hold for the weights, where they were its own.
+def origin(settings: TrainSettings, weights: Path | None) -> Pretrained | None:
+    """Return whose licence and source hold for the weights, where they were the backbone's own.
 
     Not for a file of the user's, nor for what came from another model.
     """
-    own = settings.weights in ("imagenet", "places") and settings.from_bundle is None
-    return BACKBONES[settings.backbone] if own and weights is not None else None
+    own = settings.weights in DOWNLOADED and settings.from_bundle is None
+    return BACKBONES[settings.backbone].pretrained if own and weights is not None else None
 
 
 def class_rows(version: Version) -> dict[str, dict[str, Any]]:

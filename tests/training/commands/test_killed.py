@@ -15,7 +15,7 @@ import pytest
 
 from sceneset.atomic import PART_PREFIX
 from sceneset.bundle.reader import open_bundle
-from training.loop.checkpoint import FOLDER, Checkpoint
+from training.loop.history import FOLDER, Checkpoint
 from training.models.backbones.table import build_base
 from training.models.inference import load_model
 

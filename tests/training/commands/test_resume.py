@@ -6,8 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +18,10 @@ from sceneset.errors import SettingsError, UsageError
 from sceneset.progress import Bars, Stopwatch
 from training.commands.train import train
 from training.data.version import read_version
-from training.loop.checkpoint import (
+from training.loop.history import (
     FOLDER,
     Checkpoint,
-    Checkpoints,
+    Epochs,
     State,
     begin_run,
     interrupted_run,
@@ -49,31 +50,35 @@ class DyingCheckpoint(Checkpoint):
         raise KilledError
 
 
-@dataclass(frozen=True)
-class Dying(Checkpoints):
-    """The states of a run that dies after its first epoch."""
+class Dying(Setup):
+    """The start of a run that dies after its first epoch."""
 
-    def phase(self, name: str) -> Checkpoint:
-        return DyingCheckpoint(super().phase(name).path)
+    def epochs(self, phase: str, count: int, **options: Any) -> Epochs:  # noqa: ANN401  Epochs' own
+        made = super().epochs(phase, count, **options)
+        return replace(made, checkpoint=DyingCheckpoint(made.checkpoint.path))
 
 
-def run(recipe: Callable[[Setup], Trained], drawn: Path, checkpoints: Checkpoints) -> Trained:
+def run(
+    recipe: Callable[[Setup], Trained],
+    drawn: Path,
+    folder: Path | None = None,
+    kind: type[Setup] = Setup,
+) -> Trained:
     load_backend().keras.utils.set_random_seed(1)
     settings = TrainSettings(dataset=drawn, backbone="small", epochs=3, batch_size=48)
     version = read_version(Dataset(drawn))
-    setup = Setup(settings, version, None, Bars(None), Stopwatch(), checkpoints)
-    return recipe(setup)
+    return recipe(kind(settings, version, None, Bars(None), Stopwatch(), folder))
 
 
 @pytest.mark.parametrize("recipe", [scratch, pytest.param(original, marks=pytest.mark.slow)])
 def test_a_run_that_was_killed_ends_like_an_undisturbed_one(
     recipe: Callable[[Setup], Trained], drawn: Path, tmp_path: Path
 ) -> None:
-    whole = run(recipe, drawn, Checkpoints())
-    folder = begin_run(tmp_path, {}).folder
+    whole = run(recipe, drawn)
+    folder = begin_run(tmp_path, {})
     with pytest.raises(KilledError):
-        run(recipe, drawn, Dying(folder))
-    again = run(recipe, drawn, Checkpoints(folder))
+        run(recipe, drawn, folder, Dying)
+    again = run(recipe, drawn, folder)
     assert len(again.epochs.curves) == 3
     for a, b in zip(whole.network.get_weights(), again.network.get_weights(), strict=True):
         assert np.allclose(a, b, atol=1e-6)
@@ -90,9 +95,13 @@ def test_what_is_published_leaves_no_checkpoint_and_can_be_started_from(
     assert not (out / FOLDER).exists()
     said: list[str] = []
     names = ("Disc", "Stripes", "Zebra")
-    start = read_start(out, "small", names, said.append)
-    mine = read_version(Dataset(drawn)).id
+    version = read_version(Dataset(drawn))
+    starting = replace(settings, from_bundle=out)
+    start = read_start(starting, replace(version, class_names=names), said.append)
+    assert start is not None
+    mine = version.id
     assert not start.may_know(mine)
+    assert read_start(settings, version, said.append) is None
     assert start.may_know("f" * 64)
     assert start.as_json("f" * 64)["may_know_test_pictures"] is True
     assert replace(start, inherited=True).may_know(mine)
@@ -112,9 +121,9 @@ def test_what_is_published_leaves_no_checkpoint_and_can_be_started_from(
     assert not np.allclose(new[:, 2], old[:, 1])
     assert not start.put_head(keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)]), names)
     with pytest.raises(SettingsError, match="is a model of small, not of mobilenet_v2"):
-        read_start(out, "mobilenet_v2", names, said.append)
+        read_start(replace(starting, backbone="mobilenet_v2"), version, said.append)
     with pytest.raises(SettingsError, match="knows none of the classes"):
-        read_start(out, "small", ("Other",), said.append)
+        read_start(starting, replace(version, class_names=("Other",)), said.append)
 
 
 def test_other_settings_than_the_interrupted_runs_are_refused(drawn: Path, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from sceneset.errors import DamagedDataError, UsageError
 from sceneset.manifest.rows import Split
 from training.commands.train import check_start, describe_run
 from training.data.version import Version, read_version
-from training.loop.checkpoint import begin_run, interrupted_run, resume_run
-from training.loop.hyperparameters import choose_hyperparameters
+from training.loop.history import begin_run, interrupted_run, require_same
+from training.recipes.hyperparameters import choose_hyperparameters
 from training.settings import TrainSettings
 
 
@@ -50,8 +50,8 @@ def test_a_run_is_known_by_the_values_it_trains_with_not_by_what_was_left_out(
     # Another release had other values of its own.
     before = told | {"epochs": 3}
     with pytest.raises(UsageError, match=f"had epochs 3, this one has {told['epochs']}"):
-        resume_run(tmp_path, told, before)
-    resume_run(tmp_path, describe_run(replace(settings, epochs=3), version, ""), before)
+        require_same(tmp_path, told, before)
+    require_same(tmp_path, describe_run(replace(settings, epochs=3), version, ""), before)
 
 
 def test_a_run_goes_on_without_a_test_picture_but_not_without_another(

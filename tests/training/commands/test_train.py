@@ -23,7 +23,7 @@ from training.commands.evaluate import evaluate
 from training.commands.train import recorded, train
 from training.data.version import read_version
 from training.loop.history import Epochs
-from training.loop.hyperparameters import Hyperparameters
+from training.loop.trainer import Hyperparameters
 from training.models.backbones.table import build_base
 from training.models.backend import load_backend
 from training.models.classifier import Trunk, build_head, classifier

@@ -17,7 +17,7 @@ from training.bundle import assess
 from training.commands.evaluate import evaluate
 from training.data.version import Version, read_version
 from training.evaluation.calibration import Temperature
-from training.exports.exporter import write_class_names, write_json, write_keras, write_preprocess
+from training.exports.exporter import write_interface, write_json, write_keras
 from training.recipes.context import Setup
 from training.settings import EvaluateSettings, TrainSettings
 
@@ -56,8 +56,7 @@ def test_pictures_altered_while_the_training_ran_are_named_and_left_out(
 
 def test_evaluate_refuses_a_split_that_was_altered(version: Version, tmp_path: Path) -> None:
     write_keras(tmp_path, exported_network())
-    write_class_names(tmp_path, version.class_names)
-    write_preprocess(tmp_path, version.size, version.fit)
+    write_interface(tmp_path, version.class_names, version.size, version.fit)
     record = {"format": FORMAT, "files": hash_files(tmp_path, without=BUNDLE_NAME)}
     write_json(tmp_path / BUNDLE_NAME, record)
     settings = EvaluateSettings(model=tmp_path, dataset=version.folder.parents[2])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.evaluation.metrics import calibration_error, measure, reliability, top_k
+from training.evaluation.metrics import calibration_error, measure, reliability, top_hits
 
 NAMES = ("a", "b", "c", "d")
 
@@ -45,7 +45,7 @@ def test_no_pictures_give_no_figures_and_valid_json() -> None:
 
 def test_of_equally_probable_classes_the_first_counts_as_more_probable() -> None:
     probabilities = np.full((4, 4), 0.25)
-    assert top_k(probabilities, np.arange(4), 3) == 0.75
+    assert top_hits(probabilities, np.arange(4), 3).mean() == 0.75
 
 
 def test_a_model_that_is_as_sure_as_it_is_right_has_no_calibration_error() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sceneset.bundle.tag_rule import TagRule
-from training.evaluation.tags import (
+from training.evaluation.evaluation import (
     NEVER,
     fit_rule,
     lowest_threshold,

@@ -11,7 +11,7 @@ from support.training_exports import SIZE, exported_network
 from sceneset.bundle.reader import Bundle
 from serving.inference.explainer import Explainer
 from training.exports.explain import anatomy, dense_layers, write_head
-from training.exports.litert import convert_float, explain_file, trace
+from training.exports.litert import convert, explain_file, trace
 from training.models.backend import load_backend
 
 pytestmark = [
@@ -43,7 +43,7 @@ def test_the_map_is_that_of_the_gradients(tmp_path: Path, taps: int) -> None:
     model = exported_network(taps=taps)
     parts = anatomy(model)
     outputs = [parts.feature_map, parts.pooled, parts.probabilities]
-    data = explain_file(convert_float(trace(model, outputs)))
+    data = explain_file(convert(trace(model, outputs)))
     (tmp_path / "explain.tflite").write_bytes(data)
     write_head(tmp_path, parts.head)
     (tmp_path / "class_names.json").write_text(json.dumps(["a", "b", "c"]))

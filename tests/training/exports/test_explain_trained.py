@@ -14,7 +14,7 @@ from sceneset.versions.published import MANIFEST_NAME, PublishedPicture, manifes
 from training.commands.train import train
 from training.data.version import Example
 from training.evaluation.predict import answer
-from training.exports.explain import KerasExplainer
+from training.exports.explain import keras_explainer
 from training.models.inference import load_model
 from training.settings import TrainSettings
 
@@ -85,12 +85,12 @@ def test_the_mass_of_the_map_lies_on_the_side_of_the_object(tmp_path: Path) -> N
     right_answers = answers.probabilities.argmax(axis=1) == answers.labels
     assert right_answers.mean() > 0.8
     pictures = np.stack([np.asarray(Image.open(example.path)) for example in examples])
-    explained = KerasExplainer(model).explain(pictures)
+    explained = keras_explainer(model)(pictures)
     masses = []
-    for one, at_right, known in zip(explained, sides.values(), right_answers, strict=True):
-        half = one.heat.shape[1] // 2
-        mass = one.heat[:, half:] if at_right else one.heat[:, :half]
+    for heat, at_right, known in zip(explained, sides.values(), right_answers, strict=True):
+        half = heat.shape[1] // 2
+        mass = heat[:, half:] if at_right else heat[:, :half]
         if known:
-            masses.append(mass.sum() / one.heat.sum())
+            masses.append(mass.sum() / heat.sum())
     assert np.mean(masses) > 0.75
     assert np.mean(np.array(masses) > 0.5) > 0.9

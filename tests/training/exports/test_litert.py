@@ -8,7 +8,7 @@ from support.training_exports import exported_network
 
 from sceneset.errors import InterruptedRunError
 from training.exports.exporter import write_keras
-from training.exports.litert import convert_float, trace
+from training.exports.litert import convert, trace
 from training.models.backend import load_backend
 from training.models.inference import load_model
 
@@ -30,7 +30,7 @@ def test_a_signal_while_converting_ends_the_run_as_interrupted() -> None:
         timer = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGTERM))
         timer.start()
         with pytest.raises(InterruptedRunError):
-            convert_float(graph)
+            convert(graph)
             timer.join()
     finally:
         signal.signal(signal.SIGTERM, before)

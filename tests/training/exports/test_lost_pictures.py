@@ -9,9 +9,10 @@ from support.training_exports import exported_network
 
 from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError
-from sceneset.progress import Bars
+from sceneset.progress import Bars, Stopwatch
+from training.bundle import mirrored_average
 from training.data.version import Version, picture_batches, read_version
-from training.evaluation.predict import mirrored_headline
+from training.evaluation.predict import Answers
 from training.exports.explain import anatomy
 from training.exports.exporter import ExportJob, export_all
 from training.exports.parity import (
@@ -20,9 +21,10 @@ from training.exports.parity import (
     calibration_pictures,
     proof_examples,
     read_files,
-    run_all,
 )
 from training.models.inference import forward
+from training.recipes.context import Setup
+from training.settings import TrainSettings
 
 pytestmark = [
     pytest.mark.train,
@@ -45,8 +47,8 @@ def test_pictures_that_were_lost_are_set_aside_with_their_places(version: Versio
     examples = version.splits["test"]
     examples[1].path.unlink()
     examples[4].path.write_bytes(b"no picture")
-    bar = Bars(None).add("x", total=6)
-    found, read = run_all({"a": colours}, version, examples, bar)
+    job = ExportJob(Path(), None, None, version, Bars(None), "drawn", examples)
+    found, read = job.run({"a": colours}, examples, "x")
     kept = [examples[place].path for place in read]
     assert read == [0, 2, 3, 5]
     assert np.array_equal(
@@ -118,10 +120,11 @@ def test_the_mirrored_figures_are_those_of_the_pictures_that_are_left(version: V
         np.concatenate(list(picture_batches(version.paths("test"), version.size)))
     ).astype(np.float64)
 
-    def measured(places: list[int]) -> dict[str, float | None]:
-        chosen, bar = [examples[place] for place in places], Bars(None).add("x", total=6)
-        names, size = version.class_names, version.size
-        return mirrored_headline(model, rows[places], chosen, names, size=size, fit="crop", bar=bar)
+    setup = Setup(TrainSettings(), version, None, Bars(None), Stopwatch())
+
+    def measured(places: list[int]) -> dict[str, object]:
+        chosen = tuple(examples[place] for place in places)
+        return mirrored_average(model, setup, Answers(rows[places], chosen, {}))
 
     expected = measured([0, 1, 3, 4, 5])
     examples[2].path.unlink()

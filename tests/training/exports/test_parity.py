@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from sceneset.errors import DamagedDataError, disk_errno
-from training.exports.accuracy_gate import fp16_gate, int8_gate
-from training.exports.parity import compare, require_exact
+from training.exports.parity import compare, judge_fewer_bits, require_exact
 from training.exports.saved_model import native_work
 
 SURE = np.array([[0.9, 0.1], [0.2, 0.8]])
@@ -51,15 +50,16 @@ def test_int8_may_lose_half_a_point_on_pictures_enough_to_see_it(
     count: int, lost: int, *, passed: bool
 ) -> None:
     labels = np.zeros(count, np.int64)
-    gate = int8_gate(answers(count, count), answers(count - lost, count), labels)
+    gate = judge_fewer_bits("int8", answers(count, count), answers(count - lost, count), labels)
     assert (gate.lost, gate.passed) == (lost, passed)
 
 
 def test_half_precision_may_always_lose_one_picture() -> None:
     labels = np.zeros(10, np.int64)
-    assert fp16_gate(answers(10, 10), answers(9, 10), labels).passed
-    assert not fp16_gate(answers(10, 10), answers(8, 10), labels).passed
-    assert fp16_gate(answers(8, 10), answers(10, 10), labels).lost == -2
+    assert judge_fewer_bits("fp16", answers(10, 10), answers(9, 10), labels).passed
+    assert not judge_fewer_bits("fp16", answers(10, 10), answers(8, 10), labels).passed
+    assert judge_fewer_bits("fp16", answers(8, 10), answers(10, 10), labels).lost == -2
+    assert not judge_fewer_bits("fp16", answers(0, 0), answers(0, 0), labels[:0]).passed
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_rows_of_a_channels_first_kernel_go_to_their_places() -> None:
 @IGNORE_COPIES
 def test_the_network_is_the_one_that_keras_builds(tmp_path: Path) -> None:
     layers = vgg16_layers(7, 64)
-    found = open_vgg16(write_h5(tmp_path / "w.h5", layers)).model.network
+    found = open_vgg16(write_h5(tmp_path / "w.h5", layers))[0].network
     keras = load_backend().keras
     kinds = keras.layers
     x = picture = keras.Input((64, 64, 3))
@@ -168,11 +168,11 @@ def test_caffes_names_mean_channels_first_except_in_the_published_file(tmp_path:
         ({"published": True}, "last", kernel),
         ({"channels": "first", "published": True}, "first", channels_last(kernel, 2)),
     ):
-        opened = open_vgg16(path, **options)  # type: ignore[arg-type]  a table of options
-        assert opened.channels == order
-        assert np.array_equal(opened.model.network.get_layer("fc6").get_weights()[0], wanted)
-    plain = open_vgg16(write_h5(tmp_path / "k.h5", vgg16_layers(5, 64)))
-    assert plain.channels == "last"
+        model, channels, _ = open_vgg16(path, **options)  # type: ignore[arg-type]  a table of options
+        assert channels == order
+        assert np.array_equal(model.network.get_layer("fc6").get_weights()[0], wanted)
+    _, channels, _ = open_vgg16(write_h5(tmp_path / "k.h5", vgg16_layers(5, 64)))
+    assert channels == "last"
     assert is_published(Path("here/vgg16-places365_weights_tf_dim_ordering_tf_kernels.h5"))
     assert not is_published(path)
 

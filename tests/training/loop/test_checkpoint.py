@@ -4,13 +4,20 @@ import numpy as np
 import pytest
 
 from sceneset.errors import UsageError
-from training.loop.checkpoint import Checkpoints, State, begin_run, interrupted_run, resume_run
+from training.loop.history import (
+    Checkpoint,
+    State,
+    begin_run,
+    forget_run,
+    interrupted_run,
+    require_same,
+)
 
 ABOUT = {"epochs": None, "seed": 0, "data set version": "a" * 64}
 
 
 def test_a_state_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
-    place = begin_run(tmp_path, ABOUT).phase("head")
+    place = Checkpoint(begin_run(tmp_path, ABOUT) / "head.npz")
     assert place.load() is None
     values = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(3)]
     for epoch in (1, 2):
@@ -23,7 +30,7 @@ def test_a_state_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
 
 
 def test_a_damaged_state_counts_as_none(tmp_path: Path) -> None:
-    place = begin_run(tmp_path, ABOUT).phase("head")
+    place = Checkpoint(begin_run(tmp_path, ABOUT) / "head.npz")
     place.save(State({"epoch": 1}))
     assert place.path is not None
     place.path.write_bytes(place.path.read_bytes()[:-30])
@@ -32,10 +39,11 @@ def test_a_damaged_state_counts_as_none(tmp_path: Path) -> None:
 
 def test_an_interrupted_run_is_known_until_it_is_published(tmp_path: Path) -> None:
     assert interrupted_run(tmp_path) is None
-    checkpoints = begin_run(tmp_path, ABOUT)
+    folder = begin_run(tmp_path, ABOUT)
     assert interrupted_run(tmp_path) == ABOUT
-    assert resume_run(tmp_path, ABOUT, ABOUT) == checkpoints
-    checkpoints.remove()
+    require_same(tmp_path, ABOUT, ABOUT)
+    forget_run(tmp_path)
+    assert not folder.exists()
     assert interrupted_run(tmp_path) is None
 
 
@@ -43,12 +51,12 @@ def test_an_interrupted_run_is_known_until_it_is_published(tmp_path: Path) -> No
 def test_another_run_is_not_gone_on_with(tmp_path: Path, changed: dict[str, object]) -> None:
     begin_run(tmp_path, ABOUT)
     with pytest.raises(UsageError, match=next(iter(changed))) as caught:
-        resume_run(tmp_path, ABOUT | changed, ABOUT)
+        require_same(tmp_path, ABOUT | changed, ABOUT)
     assert caught.value.exit_code == 2
     assert interrupted_run(tmp_path) == ABOUT
 
 
 def test_without_a_folder_nothing_is_kept() -> None:
-    place = Checkpoints().phase("head")
+    place = Checkpoint()
     place.save(State({}))
     assert place.load() is None

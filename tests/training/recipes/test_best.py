@@ -7,10 +7,11 @@ import pytest
 
 from sceneset.dataset import Dataset
 from sceneset.progress import Bars, Stopwatch
+from training.data.augment import mirrored
 from training.data.version import read_version
 from training.models.backbones.table import build_base
 from training.models.backend import load_backend
-from training.recipes.best import best, calibrated_loss, mirrored
+from training.recipes.best import best, calibrated_loss
 from training.recipes.context import Setup, Trained, val_logits
 from training.settings import TrainSettings
 

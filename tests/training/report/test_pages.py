@@ -15,13 +15,13 @@ from support.explain import SIZE, colour_detector
 
 from sceneset.bundle.tag_rule import TagRule
 from sceneset.progress import Bars, Stopwatch
-from training.data.version import Example, Sources, Version
+from training.data.version import Example, Version
 from training.evaluation.calibration import Temperature
 from training.evaluation.evaluation import evaluate_answers
 from training.evaluation.label_issues import LabelIssue
 from training.evaluation.metrics import measure
 from training.evaluation.predict import answer
-from training.loop.hyperparameters import Hyperparameters
+from training.loop.trainer import Hyperparameters
 from training.models.backbones.table import BACKBONES
 from training.recipes.context import SEEN, Phase
 from training.report.pages import Measured, origin, write_pages
@@ -94,7 +94,8 @@ def write(tmp_path: Path, model: Any) -> Write:  # noqa: ANN401  the same
             start=start,
             weights=None if why else tmp_path / "imagenet.h5",
         )
-        measured = Measured(model, answers, issues, True, Sources(6, 2, ("google",), 1))
+        sources = {"pictures": 6, "sites": 2, "engines": ["google"], "licensed": 1}
+        measured = Measured(model, answers, issues, sources)
         write_pages(tmp_path, setup, trained, run, measured)  # type: ignore[arg-type]
         page = (tmp_path / "report" / "index.html").read_text()
         return page, (tmp_path / "model_card.md").read_text()
@@ -189,13 +190,14 @@ def test_a_start_that_may_know_the_test_pictures_and_the_weights_licence_are_tol
         assert "another version of the data set, which may hold these test pictures" in text
     _, card = write(5)
     assert "which may hold these" not in card
-    row = BACKBONES["mobilenet_v2"]
-    assert f"| weights' licence | {row.licence}, by {row.source} |" in card
+    own = BACKBONES["mobilenet_v2"].pretrained
+    assert own is not None
+    assert f"| weights' licence | {own.licence}, by {own.source} |" in card
 
 
 def test_the_licence_is_told_only_of_the_backbones_own_weights() -> None:
     file = Path("w.h5")
-    assert origin(TrainSettings(), file) is BACKBONES["mobilenet_v2"]
+    assert origin(TrainSettings(), file) is BACKBONES["mobilenet_v2"].pretrained
     assert origin(TrainSettings(weights="w.h5"), file) is None
     assert origin(TrainSettings(from_bundle=Path("m")), None) is None
 

@@ -10,7 +10,7 @@ from sceneset.atomic import new_folder
 from sceneset.errors import MissingInputError, SettingsError, first_line
 from training.models.backbones.networks import Backbone
 from training.models.backbones.weight_files import keras_home, load_keras_file, unreachable
-from training.models.backend import load_backend
+from training.models.backend import keras, load_backend
 
 PREFIXES = ("hf:", "hub:")
 _SMALLEST = 32
@@ -78,7 +78,6 @@ def _build(name: str, size: int) -> Any:  # noqa: ANN401  Keras has no types
     Raises SettingsError for a network that is no image backbone or does not take this size.
     """
     hub, folder = _keras_hub(), str(find_preset(name))
-    keras = load_backend().keras
     try:
         converter = hub.layers.ImageConverter.from_preset(folder)
         network = hub.models.Backbone.from_preset(
@@ -98,12 +97,12 @@ def _build(name: str, size: int) -> Any:  # noqa: ANN401  Keras has no types
 def _scaled(image: Any, converter: Any) -> Any:  # noqa: ANN401
     factor = 1.0 if converter.scale is None else converter.scale
     offset = 0.0 if converter.offset is None else converter.offset
-    return load_backend().keras.layers.Rescaling(factor, offset=offset)(image)
+    return keras.layers.Rescaling(factor, offset=offset)(image)
 
 
 def _feature_map(out: Any) -> Any:  # noqa: ANN401
     """Name the feature map; a transformer's tokens become one again, the class token left out."""
-    layers = load_backend().keras.layers
+    layers = keras.layers
     if len(out.shape) == 3:  # noqa: PLR2004  batch, tokens, values
         tokens, values = out.shape[1:]
         side = int(tokens**0.5)

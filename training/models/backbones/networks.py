@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from training.models.backbones.weight_files import load_weights
-from training.models.backend import load_backend
+from training.models.backend import keras
 
-Scaling = Literal["minus_one_to_one", "caffe", "torch", "none"]
+Scaling = Literal["minus_one_to_one", "zero_to_one", "caffe", "torch", "none"]
 
 # Means of ImageNet's training pictures, in the order the networks read the channels
 _CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
@@ -21,14 +21,16 @@ _TORCH_DEVIATION_RGB = (0.229, 0.224, 0.225)
 def scale(image: Any, scaling: Scaling) -> Any:  # noqa: ANN401  Keras has no types
     """Scale RGB pictures float32[N, size, size, 3] of 0..255 for a network, by plain Keras layers.
 
-    `minus_one_to_one`: x / 127.5 - 1. `caffe`: blue, green, red minus ImageNet's means. `torch`:
+    `minus_one_to_one`: x / 127.5 - 1. `zero_to_one`: x / 255. `caffe`: blue, green, red minus ImageNet's means. `torch`:
     x / 255 minus means, over deviations. `none`: as they are; the network scales by itself.
     Each is `preprocess_input` of the network's module in Keras Applications, but as layers, which
     every export format takes.
     """
-    layers = load_backend().keras.layers
+    layers = keras.layers
     if scaling == "minus_one_to_one":
         return layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(image)
+    if scaling == "zero_to_one":
+        return layers.Rescaling(1 / 255, name="scale")(image)
     if scaling == "torch":
         factors = [1 / (255 * deviation) for deviation in _TORCH_DEVIATION_RGB]
         offsets = [
@@ -45,7 +47,7 @@ def _to_caffe(image: Any) -> Any:  # noqa: ANN401
     Exact: each output is one input times 1, plus a constant. Reversing the axis instead is an
     operation that some export formats lack.
     """
-    layer = load_backend().keras.layers.Conv2D(3, 1, trainable=False, name="scale")
+    layer = keras.layers.Conv2D(3, 1, trainable=False, name="scale")
     scaled = layer(image)
     swap = np.eye(3, dtype=np.float32)[::-1].reshape(1, 1, 3, 3)
     layer.set_weights([swap, -np.array(_CAFFE_MEAN_BGR, np.float32)])
@@ -96,21 +98,6 @@ class Backbone:
     load: Callable[[Any, Path], None] = load_weights
     """Load a file of weights into what `build` made; raises ValueError or OSError saying why not."""
 
-    @property
-    def weights_kind(self) -> str | None:
-        """Return what `--weights` calls its pretrained weights."""
-        return self.pretrained.kind if self.pretrained else None
-
-    @property
-    def licence(self) -> str | None:
-        """Return the licence of its pretrained weights."""
-        return self.pretrained.licence if self.pretrained else None
-
-    @property
-    def source(self) -> str | None:
-        """Return the page that tells where its pretrained weights come from."""
-        return self.pretrained.source if self.pretrained else None
-
 
 def build_application(name: str, size: int, *, named_output: bool = False) -> Any:  # noqa: ANN401
     """Build a network of Keras Applications with random weights, without its top.
@@ -118,7 +105,6 @@ def build_application(name: str, size: int, *, named_output: bool = False) -> An
     `named_output` names the last feature map `out`, where Keras numbers that layer by how many it
     has built.
     """
-    keras = load_backend().keras
     network = getattr(keras.applications, name)(
         weights=None, include_top=False, input_shape=(size, size, 3)
     )
@@ -139,7 +125,6 @@ def build_basic_resnet(name: str, blocks: tuple[int, ...], size: int) -> Any:  #
 
     He et al., arXiv:1512.03385, table 1.
     """
-    keras = load_backend().keras
     image = keras.Input((size, size, 3))
     x = _relu(_convolve(image, 64, "conv1", kernel=7, stride=2), "conv1_relu")
     # Zeros on the border are no maximum after a ReLU.
@@ -159,13 +144,13 @@ def _block(x: Any, width: int, name: str, stride: int) -> Any:  # noqa: ANN401
         shortcut = _convolve(x, width, f"{name}_0", kernel=1, stride=stride)
     x = _relu(_convolve(x, width, f"{name}_1", stride=stride), f"{name}_1_relu")
     x = _convolve(x, width, f"{name}_2")
-    x = load_backend().keras.layers.Add(name=f"{name}_add")([shortcut, x])
+    x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
     return _relu(x, f"{name}_out")
 
 
 def _convolve(x: Any, width: int, name: str, *, kernel: int = 3, stride: int = 1) -> Any:  # noqa: ANN401
     """Pad on all sides alike, as PyTorch does, convolve without bias, normalise."""
-    layers = load_backend().keras.layers
+    layers = keras.layers
     if kernel > 1:
         x = layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x)
     x = layers.Conv2D(width, kernel, strides=stride, use_bias=False, name=f"{name}_conv")(x)
@@ -174,7 +159,7 @@ def _convolve(x: Any, width: int, name: str, *, kernel: int = 3, stride: int = 1
 
 
 def _relu(x: Any, name: str) -> Any:  # noqa: ANN401
-    return load_backend().keras.layers.Activation("relu", name=name)(x)
+    return keras.layers.Activation("relu", name=name)(x)
 
 
 _STEM = 32
@@ -187,12 +172,12 @@ def build_small(size: int) -> Any:  # noqa: ANN401
 
     It sees them at about 40 px. Full convolutions: depthwise ones take longer on a CPU.
     """
-    layers = load_backend().keras.layers
-    image = load_backend().keras.Input((size, size, 3))
+    layers = keras.layers
+    image = keras.Input((size, size, 3))
     x = layers.AveragePooling2D(max(1, size // _SIDE))(image)
     x = layers.Conv2D(_STEM, 3, strides=2, padding="same", use_bias=False)(x)
     for width, stride in _BLOCKS:
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
         x = layers.Conv2D(width, 3, strides=stride, padding="same", use_bias=False)(x)
     x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-    return load_backend().keras.Model(image, x, name="small")
+    return keras.Model(image, x, name="small")

@@ -1,6 +1,6 @@
 """List the backbones, find their pretrained weights, and build them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,8 @@ _MOBILENETS = "https://github.com/tensorflow/models/tree/master/research/slim/ne
 _RESNETS = "https://github.com/KaimingHe/deep-residual-networks"
 _PLACES = "https://github.com/GKalliatakis/Keras-VGG16-places365"
 _CURE = "--weights PATH (a Keras .h5 without top), or --weights none"
-_KINDS = {"imagenet": "ImageNet", "places": "Places"}
+# What `--weights` downloads, and how it is spoken of.
+DOWNLOADED = {"imagenet": "ImageNet", "places": "Places"}
 _VGG_TAPS = ("block3_pool", "block4_pool", "block5_pool")
 _BASIC_TAPS = ("conv2_block{}_out", "conv3_block{}_out", "conv4_block{}_out", "conv5_block{}_out")
 
@@ -196,28 +197,21 @@ _ROWS = (
 )
 
 
-class _Table(Mapping[str, Backbone]):
+class _Table(dict[str, Backbone]):
     """The backbones by name; `hf:` and `hub:` name any image preset of KerasHub too."""
 
-    def __init__(self, rows: tuple[Backbone, ...]) -> None:
-        self._rows = {row.name: row for row in rows}
-
-    def __getitem__(self, name: str) -> Backbone:
-        return preset_backbone(name) if name.startswith(PREFIXES) else self._rows[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
+    def __missing__(self, name: str) -> Backbone:
+        if name.startswith(PREFIXES):
+            return preset_backbone(name)
+        raise KeyError(name)
 
 
-BACKBONES: Mapping[str, Backbone] = _Table(_ROWS)
+BACKBONES: Mapping[str, Backbone] = _Table({row.name: row for row in _ROWS})
 
 
 def check_name(name: str) -> None:
     """Raise SettingsError for a backbone that there is not."""
-    if name in BACKBONES:
+    if name in BACKBONES or name.startswith(PREFIXES):
         return
     close = get_close_matches(name, BACKBONES, n=1)
     raise SettingsError(
@@ -240,7 +234,7 @@ def find_weights(backbone: str, weights: str, size: int) -> Path | None:
             f"--weights {weights}: the backbone small has no pretrained weights",
             cure="--backbone mobilenet_v2, or leave --weights out",
         )
-    if weights not in _KINDS:
+    if weights not in DOWNLOADED:
         if not Path(weights).is_file():
             raise SettingsError(f"--weights {weights} is no file", cure=_CURE)
         return Path(weights)
@@ -300,7 +294,7 @@ def _downloaded(backbone: str, pretrained: Pretrained, size: int) -> Path:
         return path
     why = unreachable(url) or download(url, path, pretrained.digest)
     if why is not None:
-        name = _KINDS[pretrained.kind]
+        name = DOWNLOADED[pretrained.kind]
         raise MissingInputError(
             f"{name} weights for {backbone} could not be downloaded: {why}", cure=_CURE
         )
@@ -314,9 +308,10 @@ def _place(backbone: str, url: str, home: Path) -> Path:
 
 
 def _no_such(backbone: str, weights: str) -> SettingsError:
-    others = [name for name, other in BACKBONES.items() if other.weights_kind == weights]
-    cure = f"--weights {BACKBONES[backbone].weights_kind or 'none'}"
+    kinds = {row.name: row.pretrained.kind for row in _ROWS if row.pretrained}
+    others = [name for name, kind in kinds.items() if kind == weights]
+    cure = f"--weights {kinds.get(backbone, 'none')}"
     return SettingsError(
-        f"--weights {weights}: {backbone} has no {_KINDS[weights]} weights",
+        f"--weights {weights}: {backbone} has no {DOWNLOADED[weights]} weights",
         cure=cure + (f", or --backbone {others[0]}" if weights == "places" else ""),
     )

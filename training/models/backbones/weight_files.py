@@ -7,7 +7,7 @@ import re
 import threading
 import urllib.request
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from itertools import count, takewhile
 from pathlib import Path
@@ -26,14 +26,14 @@ _TOP = "fc"
 _NORMALISATION = ("weight", "bias", "running_mean", "running_var")
 
 
-def read_torch_layers(path: Path) -> "list[Stored]":
-    """Return the layers of a ResNet in a .safetensors file, without the top, kernels as in Keras.
+def read_torch_layers(path: Path) -> dict[str, list[NDArray[Any]]]:
+    """Return the arrays of a ResNet's layers in a .safetensors file, without the top, as in Keras.
 
     Raises ValueError when the file is cut short or holds another kind of network.
     """
     tensors = read_tensors(path)
     names = dict.fromkeys(key.rpartition(".")[0] for key in tensors)
-    return [Stored(_keras_name(name), _arrays(name, tensors)) for name in names if name != _TOP]
+    return {_keras_name(name): _arrays(name, tensors) for name in names if name != _TOP}
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
@@ -87,17 +87,6 @@ class Layer(NamedTuple):
 
     name: str
     shapes: tuple[tuple[int, ...], ...]
-
-
-class Stored(NamedTuple):
-    """What a file holds of a layer: arrays that are read when they are used."""
-
-    name: str
-    arrays: Sequence[Any]
-
-    def layer(self) -> Layer:
-        """Return name and shapes."""
-        return Layer(self.name, tuple(tuple(array.shape) for array in self.arrays))
 
 
 def load_weights(network: Any, path: Path) -> None:  # noqa: ANN401  Keras has no types
@@ -173,16 +162,19 @@ def _format_shapes(layer: Layer) -> str:
     return " + ".join("x".join(map(str, shape)) or "1" for shape in layer.shapes)
 
 
-def _fill(network: Any, stored: Sequence[Stored]) -> None:  # noqa: ANN401
+def _fill(network: Any, stored: Mapping[str, Sequence[Any]]) -> None:  # noqa: ANN401
     layers = [layer for layer in network.layers if layer.weights]
-    wanted = [
-        Layer(layer.name, tuple(tuple(v.shape) for v in _variables(layer))) for layer in layers
-    ]
-    for layer, index in zip(layers, match(wanted, [s.layer() for s in stored]), strict=True):
-        for variable, array in zip(_variables(layer), stored[index].arrays, strict=True):
+    wanted = [_layer(layer.name, _variables(layer)) for layer in layers]
+    held = [_layer(name, arrays) for name, arrays in stored.items()]
+    for layer, index in zip(layers, match(wanted, held), strict=True):
+        for variable, array in zip(_variables(layer), stored[held[index].name], strict=True):
             values = np.asarray(array)
             _check_finite(values, variable.path)
             variable.assign(values)
+
+
+def _layer(name: str, arrays: Sequence[Any]) -> Layer:
+    return Layer(name, tuple(tuple(array.shape) for array in arrays))
 
 
 def _variables(layer: Any) -> list[Any]:  # noqa: ANN401
@@ -195,12 +187,15 @@ def _check_finite(values: Any, name: str) -> None:  # noqa: ANN401
         raise ValueError(f"{name} got no value, or one that is not finite")
 
 
-def stored_layers(group: Any) -> list[Stored]:  # noqa: ANN401
-    """List the layers of the .h5 layout that hold weights, in their order."""
+def stored_layers(group: Any) -> dict[str, list[Any]]:  # noqa: ANN401
+    """Return the arrays of the layers of the .h5 layout that hold weights, in their order.
+
+    They are read when they are used.
+    """
     weights = {name: _texts(group[name], "weight_names") for name in _texts(group, "layer_names")}
-    return [
-        Stored(layer, [group[layer][n] for n in names]) for layer, names in weights.items() if names
-    ]
+    return {
+        layer: [group[layer][name] for name in names] for layer, names in weights.items() if names
+    }
 
 
 def _texts(group: Any, name: str) -> list[str]:  # noqa: ANN401
@@ -238,7 +233,12 @@ def unreachable(url: str, *, seconds: float = REACH_SECONDS) -> str | None:
     answer: list[str | None] = [f"no answer from the download address within {seconds:.0f} s"]
 
     def ask() -> None:
-        answer[0] = _failure(url, seconds)
+        try:
+            request = urllib.request.Request(url, method="HEAD")  # noqa: S310
+            with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
+                answer[0] = None
+        except (OSError, ValueError, HTTPException) as error:
+            answer[0] = _why(error)
 
     # Name resolution knows no timeout, so the question runs in a thread.
     asking = threading.Thread(target=ask, daemon=True)
@@ -264,15 +264,6 @@ def download(url: str, path: Path, digest: str | None) -> str | None:
         return "what came is not the published file: its checksum differs"
     write_file(path, data)
     return None
-
-
-def _failure(url: str, seconds: float) -> str | None:
-    try:
-        request = urllib.request.Request(url, method="HEAD")  # noqa: S310
-        with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
-            return None
-    except (OSError, ValueError, HTTPException) as error:
-        return _why(error)
 
 
 def _why(error: Exception) -> str:

@@ -195,7 +195,7 @@ def test_the_page_of_backbones_is_what_the_code_says() -> None:
 
 @pytest.mark.parametrize("name", [n for n, row in BACKBONES.items() if row.pretrained])
 def test_pretrained_weights_have_a_licence_and_a_page_that_says_so(name: str) -> None:
-    row = BACKBONES[name]
-    assert row.licence
-    assert row.source
-    assert row.source.startswith("https://")
+    own = BACKBONES[name].pretrained
+    assert own is not None
+    assert own.licence
+    assert own.source.startswith("https://")

@@ -3,12 +3,8 @@ from dataclasses import fields
 import pytest
 
 from sceneset.errors import SettingsError
-from training.loop.hyperparameters import (
-    MANY,
-    RECIPE_DEFAULTS,
-    Hyperparameters,
-    choose_hyperparameters,
-)
+from training.loop.trainer import Hyperparameters
+from training.recipes.hyperparameters import MANY, RECIPE_DEFAULTS, choose_hyperparameters
 from training.settings import TrainSettings
 
 

@@ -11,20 +11,17 @@ import pytest
 
 from sceneset.progress import Bars
 from training.data.memmap import Rows
-from training.loop.checkpoint import Checkpoint, State
-from training.loop.head import (
-    Examples,
+from training.loop.history import Checkpoint, DivergedError, Epochs, State
+from training.loop.trainer import Examples, Hyperparameters, step_size
+from training.models.backend import load_backend
+from training.models.classifier import build_head
+from training.recipes.fast import (
     absorb_standardization,
     class_weights,
     mean_and_std,
     restore_standardization,
     train_head,
 )
-from training.loop.history import DivergedError, Epochs
-from training.loop.hyperparameters import Hyperparameters
-from training.loop.trainer import step_size
-from training.models.backend import load_backend
-from training.models.classifier import build_head
 
 pytestmark = [
     pytest.mark.train,
