@@ -262,7 +262,7 @@ def _copies_within_classes(
     for picture in pictures:
         classes[picture.class_id].append(picture)
     # A crop shows less of the scene: its px can't be compared.
-    grown = find_enlarged((x[:2] for x in duplicates if x.kind != "crop"), fidelity)
+    grown = find_enlarged((x[:2] for x in duplicates if x.is_comparable), fidelity)
     copies: dict[Key, Link] = {}
     for class_id, members in classes.items():
         by_hand = {s for c, s in kept if c == class_id}

@@ -51,7 +51,7 @@ class CurateSettings(DatasetSettings):
     leak_radius: int = 12
     """Hash bits within which pictures must share a split; at least --radius."""
     views: bool = True
-    """Also find mirrored and cropped copies; --no-views compares whole pictures only."""
+    """Also find mirrored, turned, cropped and framed copies; --no-views compares whole ones only."""
     split: str = "0.8,0.1,0.1"
     """Shares of train, val and test; they sum to 1."""
     conflicts: Conflicts = "quarantine"

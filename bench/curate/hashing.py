@@ -83,7 +83,7 @@ def ours(pictures: Data) -> list[int]:
 def ours_in_curate(data: bytes) -> int:
     """Return the base hash from bytes, as curate computes it."""
     image = decode(data, at_least=phash.DECODE_AT_LEAST)
-    return phash.phash(phash.shrink(phash.luma(image), phash.HASH_SIDE))[0]
+    return int(phash.phashes(phash.shrink(phash.luma(image), phash.HASH_SIDE)[None])[0, 0])
 
 
 def peer(data: bytes) -> int:

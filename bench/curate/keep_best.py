@@ -17,14 +17,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.support.copies import read_truth
 from curate.duplicates.links import find_links, with_frames
 from curate.duplicates.representative import find_enlarged, keep_best, ranked
-from curate.features import cache, phash
+from curate.features import cache
 from curate.features.cache import Features
 from curate.features.fidelity import Fidelity
 from curate.settings import CurateSettings
@@ -56,18 +54,8 @@ def measure(path: Path) -> Picture:
 
 def features_of(pair: Mapping[str, Picture]) -> Features:
     """Return the features of a few pictures."""
-    hashes = {s: np.frombuffer(p.measures["phash"], ">u8") for s, p in pair.items()}
-    views = {s: np.frombuffer(p.measures["views"], ">u8") for s, p in pair.items()}
-    thumbs = {s: np.frombuffer(p.measures["thumb"], np.uint8) for s, p in pair.items()}
-    side = phash.THUMB_SIDE
-    return Features(
-        whole={s: int(h[0]) for s, h in hashes.items()},
-        mirrored={s: int(h[1]) for s, h in hashes.items()},
-        views={s: v.astype(np.uint64) for s, v in views.items()},
-        thumbs={s: t.reshape(side, side) for s, t in thumbs.items()},
-        scores={},
-        broken={},
-    )
+    kinds = cache.algorithms()
+    return cache.unpack({k: {s: p.measures[k] for s, p in pair.items()} for k in kinds})
 
 
 def drop(first: Picture, second: Picture) -> str | None:
@@ -83,7 +71,7 @@ def drop(first: Picture, second: Picture) -> str | None:
     )
     fidelity = {s: p.fidelity for s, p in pair.items()}
     copies = with_frames([link for link in links if link.duplicate], fidelity, known.thumbs)
-    grown = find_enlarged((x[:2] for x in copies if x.kind != "crop"), fidelity)
+    grown = find_enlarged((x[:2] for x in copies if x.is_comparable), fidelity)
     order = ranked([p.row for p in pair.values()], fidelity, enlarged=grown)
     return next(iter(keep_best(order, copies)), None)
 

@@ -10,7 +10,6 @@ pictures. Pairs of two look-alike hard negatives are counted apart. Prints one J
 """
 
 import argparse
-import hashlib
 import json
 import sys
 import tempfile
@@ -27,14 +26,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.support.adopt import adopt
-from bench.support.copies import HALVES, Known, Pair, Truth, read_truth
+from bench.support.copies import HALVES, Known, Pair, Truth, copies_among, read_truth
 from bench.support.peer_env import Peer, add_option
-from curate.duplicates.links import find_links
-from curate.features import cache
-from curate.settings import CurateSettings
-from sceneset.manifest.store import Manifest
-from sceneset.progress import Bars
 
 HARD = "hard_negative"
 PDQ_WITHIN = 31
@@ -42,32 +35,7 @@ PDQ_WITHIN = 31
 
 def ours(folder: Path, work: Path) -> set[Pair]:
     """Return the pairs that curate takes for copies, with its default settings."""
-    settings = CurateSettings(dataset=work / "set")
-    dataset = adopt(settings.dataset, {"All": sorted(folder.iterdir())})
-    with Manifest(dataset.manifest_path) as manifest:
-        files = {p.sha256: dataset.root / p.path for p in manifest.kept_pictures()}
-        cache.measure_missing(
-            manifest, files, settings.executor, lambda total: Bars(None).add("", total)
-        )
-        known = cache.load(manifest, files)
-    links = find_links(
-        [s for s in files if s not in known.broken],
-        known,
-        radius=settings.radius,
-        leak_radius=settings.leak_radius,
-        views=settings.views,
-    )
-    names = defaultdict(list)
-    for path in folder.iterdir():
-        names[hashlib.sha256(path.read_bytes()).hexdigest()].append(path.name)
-    same = {frozenset(two) for group in names.values() for two in combinations(group, 2)}
-    return same | {
-        frozenset((a, b))
-        for link in links
-        if link.duplicate
-        for a in names[link.first]
-        for b in names[link.second]
-    }
+    return copies_among(folder, work / "set")
 
 
 def plain_phash(folder: Path, within: int) -> set[Pair]:

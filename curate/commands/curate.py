@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.decisions import Decisions, Drop, OverrideResult, apply_overrides, decide, find_unusable
+from curate.duplicates.frames import measure
 from curate.duplicates.links import Key, key_of
 from curate.duplicates.search import SearchResult, search
 from curate.features import cache
@@ -102,7 +103,7 @@ class _Run:
             files = {p.sha256: self.dataset.root / p.path for p in reviewed.pictures}
             damaged = cache.find_damage(files)
             files = {sha256: path for sha256, path in files.items() if sha256 not in damaged}
-            features = self._features(files)
+            features = measure(manifest, files, settings, self._bar)
         with self.watch.step("search"):
             unusable = find_unusable(
                 reviewed.pictures, features, settings.min_side, damaged, kept=reviewed.kept
@@ -140,11 +141,6 @@ class _Run:
                 cure=f"sceneset scrape --dataset {self.dataset.root}, or sceneset add DIR",
             )
         return apply_overrides(pictures, self.manifest.latest_overrides())
-
-    def _features(self, files: Mapping[str, Path]) -> cache.Features:
-        exact, executor = self.settings.exact_hash, self.settings.executor
-        cache.measure_missing(self.manifest, files, executor, self._bar("measuring"), exact=exact)
-        return cache.load(self.manifest, files, exact=exact)
 
     def _search(
         self,

@@ -6,7 +6,7 @@ by multi-index hashing. Both ways return the same pairs.
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -47,6 +47,26 @@ class Band(NamedTuple):
     shift: int
     width: int
     limit: int
+
+
+def nearest_of(
+    queries: Hashes, hashes: Hashes, find: Callable[[Hashes, Hashes, Indices], PairArrays]
+) -> dict[tuple[int, int], tuple[int, int]]:
+    """Return (i, j) -> (distance, k) of the nearest of row j's hashes, uint64[M, K], to query i.
+
+    Hashes of 0, which flat pictures have, are left out. `find` returns the pairs of two sets within
+    a radius; its third argument is the row of each hash of the second.
+    """
+    flat = hashes.reshape(-1)
+    used = np.flatnonzero(flat)
+    rows, columns = np.divmod(used, hashes.shape[1])
+    nearest: dict[tuple[int, int], tuple[int, int]] = {}
+    for i, place, d in zip(
+        *(part.tolist() for part in find(queries, flat[used], rows)), strict=True
+    ):
+        pair = i, int(rows[place])
+        nearest[pair] = min(nearest.get(pair, (BITS, 0)), (d, int(columns[place])))
+    return nearest
 
 
 def near_pairs(

@@ -1,34 +1,37 @@
 """Find pictures that are copies of each other, and those near enough to leak."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import combinations
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, combinations
 from math import sqrt
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.duplicates.hamming import Mask, new_cross_pairs, new_pairs_within
-from curate.features.alignment import (
-    align,
-    has_wider_border,
-    is_frame,
-    same_mirrored,
-    same_whole,
+from curate.duplicates.hamming import (
+    Hashes,
+    Indices,
+    Mask,
+    PairArrays,
+    nearest_of,
+    new_cross_pairs,
+    new_pairs_within,
 )
+from curate.duplicates.verification import Scene, align_view, same_inside, same_picture, scenes_of
+from curate.features.alignment import align, has_wider_border, is_frame
 from curate.features.cache import Features
 from curate.features.fidelity import Fidelity
-from curate.features.phash import NO_HASH, VIEWS
+from curate.features.phash import MIRRORED, NO_HASH, TURNS, VIEWS
 from sceneset.manifest.rows import KeptPicture
 
 # Raise the number when the same features can lead to other links.
-ALGORITHM = "links/1"
+ALGORITHM = "links/2"
 _LEAST_BORDER = 0.03
 # Boxes are found to 1 % of each side.
 _AREA_STEP = 0.04
 
-LinkKind = Literal["pixels", "whole", "mirrored", "crop", "border"]
+LinkKind = Literal["pixels", "whole", "mirrored", "turned", "crop", "border", "inside"]
 # A picture of a class: class id and SHA-256.
 Key = tuple[int, str]
 
@@ -39,7 +42,7 @@ def key_of(picture: KeptPicture) -> Key:
 
 
 class Link(NamedTuple):
-    """Two pictures that look alike, `distance` bits apart.
+    """Two pictures that look alike, `distance` bits apart: whole, or inside their frames.
 
     `duplicate` means copies of each other; without it they are only near enough to leak. Of a
     crop or a bordered copy `first` is the lesser picture: the cut one, the one with the border.
@@ -55,6 +58,11 @@ class Link(NamedTuple):
     def directed(self) -> bool:
         """Say whether `first` yields to `second`, whatever their sizes."""
         return self.kind in {"crop", "border"}
+
+    @property
+    def is_comparable(self) -> bool:
+        """Say whether both show all of one scene, upright, so that their px can be compared."""
+        return self.kind not in {"turned", "crop", "inside"}
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -77,35 +85,129 @@ def find_links(
 ) -> list[Link]:
     """Return one link per pair of pictures that look alike, the strongest there is, sorted.
 
-    Pictures within `radius`, whole or with `views` also mirrored or cropped, are copies when their
-    aligned thumbnails agree too. Whole and mirrored pictures within `leak_radius` are linked
-    without being copies. Pairs of pictures that were both `compared` before are left out: a link
-    depends on its two pictures alone.
+    Pictures within `radius`, whole or with `views` also mirrored, turned, cropped or inside their
+    frames, are copies when their aligned thumbnails agree too. Whole and mirrored pictures within
+    `leak_radius` are linked without being copies. Pairs of pictures that were both `compared`
+    before are left out: a link depends on its two pictures alone.
     """
     names = sorted(s for s in pictures if features.whole[s] != NO_HASH)
     new = ~np.isin(np.array(names, "U64"), np.array(sorted(compared), "U64"))
-    best: dict[tuple[str, str], Link] = {}
-    for link in _whole_links(names, new, features, radius, leak_radius):
-        best[link.pair] = link
-    for link in _mirrored_links(names, new, features, radius, leak_radius, views=views):
-        pair = link.pair
-        if pair not in best or (link.duplicate and not best[pair].duplicate):
-            best[pair] = link
+    search = _Comparison(names, new, features, radius)
+    best = {link.pair: link for link in search.whole(leak_radius)}
+    others = [search.mirrored(leak_radius, views=views)]
+    if views:
+        others += [search.turned(), search.inside(leak_radius)]
+    for link in chain.from_iterable(others):
+        if link.pair not in best or (link.duplicate and not best[link.pair].duplicate):
+            best[link.pair] = link
     if views:
         copies = {pair for pair, link in best.items() if link.duplicate}
-        best |= _view_links(names, new, features, radius, copies)
+        best |= search.views(copies)
     return sorted(best.values())
 
 
-def _whole_links(
-    names: list[str], new: Mask, features: Features, radius: int, leak_radius: int
-) -> Iterator[Link]:
-    hashes = np.array([features.whole[s] for s in names], np.uint64)
-    for i, j, d in zip(*new_pairs_within(hashes, new, leak_radius), strict=True):
-        first, second = features.thumbs[names[i]], features.thumbs[names[j]]
-        same = bool(d <= radius) and same_whole(first, second)
-        link = Link(names[i], names[j], int(d), "whole", same)
-        yield _by_border(link, features) if link.duplicate else link
+class _Comparison(NamedTuple):
+    """Pictures, sorted, that are compared within a radius: the `new` ones with all."""
+
+    names: list[str]
+    new: Mask
+    features: Features
+    radius: int
+
+    def whole(self, leak_radius: int) -> Iterator[Link]:
+        """Yield whole pictures within the leak radius."""
+        names, features = self.names, self.features
+        for i, j, d in zip(*new_pairs_within(self._whole, self.new, leak_radius), strict=True):
+            same = bool(d <= self.radius) and same_picture(features, names[i], names[j])
+            link = Link(names[i], names[j], int(d), "whole", same)
+            yield _by_border(link, features) if link.duplicate else link
+
+    def mirrored(self, leak_radius: int, *, views: bool) -> Iterator[Link]:
+        """Yield pictures of which one is the other's mirror image: copies only with `views`."""
+        for first, second, d, _ in self._oriented([MIRRORED], leak_radius):
+            same = views and d <= self.radius
+            same = same and same_picture(self.features, first, second, MIRRORED)
+            yield Link(min(first, second), max(first, second), d, "mirrored", same)
+
+    def turned(self) -> Iterator[Link]:
+        """Yield copies of which one was turned or flipped."""
+        for first, second, d, orientation in self._oriented(TURNS, self.radius):
+            if same_picture(self.features, first, second, orientation):
+                yield Link(min(first, second), max(first, second), d, "turned", duplicate=True)
+
+    def inside(self, leak_radius: int) -> Iterator[Link]:
+        """Yield copies of what is inside a frame, in any orientation; the other may have none.
+
+        They may be as far as the leak radius: an edge of the frame is met to a px or two.
+        """
+        insides, names = self.features.insides, self.names
+        framed = [k for k, s in enumerate(names) if s in insides]
+        hashes = np.array([insides[names[k]].hashes for k in framed], np.uint64).reshape(-1, 8)
+        scenes = self._whole
+        scenes[framed] = hashes[:, 0]
+        near = self._nearest(scenes, hashes, (self.new, self.new[framed]), leak_radius)
+        for (i, place), (d, orientation) in near.items():
+            other, first = names[i], names[framed[place]]
+            if other != first and same_inside(self.features, other, first, orientation):
+                kind: LinkKind = "inside" if other in insides else "border"
+                yield Link(first, other, d, kind, duplicate=True)
+
+    def views(self, known: set[tuple[str, str]]) -> dict[tuple[str, str], Link]:
+        """Return a verified link per pair whose one picture looks like a view of the other.
+
+        Either picture may be all of it or what its frame encloses.
+        """
+        best: dict[tuple[str, str], tuple[float, Link]] = {}
+        for part, whole, d, view, orientation in self._views():
+            pair = (min(part.sha256, whole.sha256), max(part.sha256, whole.sha256))
+            if pair in known:
+                continue
+            alignment = align_view(self.features, part, whole, view, orientation)
+            if alignment is None or (pair in best and best[pair][0] >= alignment.luma):
+                continue
+            link = Link(part.sha256, whole.sha256, d, "crop", duplicate=True)
+            if not part.inside and not whole.inside and is_frame(whole.thumb, alignment.box):
+                link = Link(whole.sha256, part.sha256, d, "border", duplicate=True)
+            best[pair] = (alignment.luma, link)
+        return {pair: link for pair, (_, link) in best.items()}
+
+    @property
+    def _whole(self) -> Hashes:
+        return np.array([self.features.whole[s] for s in self.names], np.uint64)
+
+    def _nearest(
+        self, queries: Hashes, hashes: Hashes, new: tuple[Mask, Mask], radius: int
+    ) -> dict[tuple[int, int], tuple[int, int]]:
+        """Return what nearest_of finds where the query or the row of `hashes` is `new`."""
+
+        def find(first: Hashes, second: Hashes, rows: Indices) -> PairArrays:
+            return new_cross_pairs(first, second, (new[0], new[1][rows]), radius)
+
+        return nearest_of(queries, hashes, find)
+
+    def _oriented(
+        self, orientations: Sequence[int], radius: int
+    ) -> Iterator[tuple[str, str, int, int]]:
+        """Yield (first, second, distance, orientation of the second), the nearest of each pair."""
+        hashes = np.array([self.features.oriented[s] for s in self.names], np.uint64)
+        hashes = hashes.reshape(-1, 8)[:, orientations]
+        near = self._nearest(self._whole, hashes, (self.new, self.new), radius)
+        for (i, j), (d, k) in near.items():
+            if i != j:
+                yield self.names[i], self.names[j], d, orientations[k]
+
+    def _views(self) -> Iterator[tuple[Scene, Scene, int, int, int]]:
+        """Yield (part, whole, distance, view, orientation of the part) of the nearest view."""
+        scenes = scenes_of(self.features, self.names)
+        new_names = {s for s, new in zip(self.names, self.new, strict=True) if new}
+        new = np.array([scene.sha256 in new_names for scene in scenes], np.bool_)
+        hashes = np.array([scene.hashes for scene in scenes], np.uint64).reshape(-1, 8)
+        views = np.array([scene.views for scene in scenes], np.uint64).reshape(-1, len(VIEWS))
+        for orientation in (0, MIRRORED):
+            near = self._nearest(hashes[:, orientation], views, (new, new), self.radius)
+            for (i, j), (d, view) in near.items():
+                if scenes[i].sha256 != scenes[j].sha256:
+                    yield scenes[i], scenes[j], d, view, orientation
 
 
 def _by_border(link: Link, features: Features) -> Link:
@@ -116,72 +218,6 @@ def _by_border(link: Link, features: Features) -> Link:
     if has_wider_border(second, first):
         return link._replace(first=link.second, second=link.first, kind="border")
     return link
-
-
-def _mirrored_links(
-    names: list[str],
-    new: Mask,
-    features: Features,
-    radius: int,
-    leak_radius: int,
-    *,
-    views: bool,
-) -> Iterator[Link]:
-    whole = np.array([features.whole[s] for s in names], np.uint64)
-    mirrored = np.array([features.mirrored[s] for s in names], np.uint64)
-    closest: dict[tuple[int, int], int] = {}
-    for i, j, d in zip(*new_cross_pairs(whole, mirrored, (new, new), leak_radius), strict=True):
-        pair = (min(i, j), max(i, j))
-        if i != j:
-            closest[pair] = min(int(d), closest.get(pair, 64))
-    for (i, j), d in closest.items():
-        thumbs = features.thumbs[names[i]], features.thumbs[names[j]]
-        same = views and d <= radius and same_mirrored(*thumbs)
-        yield Link(names[i], names[j], d, "mirrored", same)
-
-
-def _view_links(
-    names: list[str],
-    new: Mask,
-    features: Features,
-    radius: int,
-    known: set[tuple[str, str]],
-) -> dict[tuple[str, str], Link]:
-    """Return a verified link per pair whose one picture looks like a view of the other."""
-    best: dict[tuple[str, str], tuple[float, Link]] = {}
-    for (part, whole, flipped), (d, view) in _view_candidates(names, new, features, radius).items():
-        pair = (min(part, whole), max(part, whole))
-        if pair in known:
-            continue
-        thumb = features.thumbs[part][:, ::-1] if flipped else features.thumbs[part]
-        alignment = align(thumb, features.thumbs[whole], VIEWS[view])
-        if not alignment.is_copy or (pair in best and best[pair][0] >= alignment.luma):
-            continue
-        link = Link(part, whole, d, "crop", duplicate=True)
-        if is_frame(features.thumbs[whole], alignment.box):
-            link = Link(whole, part, d, "border", duplicate=True)
-        best[pair] = (alignment.luma, link)
-    return {pair: link for pair, (_, link) in best.items()}
-
-
-def _view_candidates(
-    names: list[str], new: Mask, features: Features, radius: int
-) -> dict[tuple[str, str, bool], tuple[int, int]]:
-    """Return (part, whole, mirrored) -> (distance, view) of the view that comes nearest."""
-    views = np.array([features.views[s] for s in names], np.uint64).reshape(-1)
-    cut = np.flatnonzero(views != NO_HASH)
-    new_cut = new[cut // len(VIEWS)]
-    nearest: dict[tuple[str, str, bool], tuple[int, int]] = {}
-    for flipped, source in ((False, features.whole), (True, features.mirrored)):
-        queries = np.array([source[s] for s in names], np.uint64)
-        for i, k, d in zip(
-            *new_cross_pairs(queries, views[cut], (new, new_cut), radius), strict=True
-        ):
-            j, view = divmod(int(cut[k]), len(VIEWS))
-            if i != j:
-                key = (names[i], names[j], flipped)
-                nearest[key] = min(nearest.get(key, (64, 0)), (int(d), view))
-    return nearest
 
 
 def with_pixels(

@@ -34,8 +34,12 @@ FILE = "links.json.gz"
 MOST_LINKS_PER_PICTURE = 20
 
 
-def read_links(path: Path, key: str, pictures: set[str]) -> tuple[set[str], list[Link]]:
-    """Return which of these pictures (SHA-256) were all compared before, and every link among them.
+# SHA-256 -> the box inside the picture's frame, on which its links depend.
+Boxes = Mapping[str, list[float] | None]
+
+
+def read_links(path: Path, key: str, pictures: Boxes) -> tuple[set[str], list[Link]]:
+    """Return which of these pictures were all compared before, and every link among them.
 
     Those are none when the file is not there, damaged or of another `key`: all that a link depends
     on besides its two pictures.
@@ -44,15 +48,15 @@ def read_links(path: Path, key: str, pictures: set[str]) -> tuple[set[str], list
         stored = json.loads(gzip.decompress(path.read_bytes()))
         if stored["key"] != key:
             return set(), []
-        names = [str(name) for name in stored["pictures"]]
+        names = [str(name) for name, _ in stored["pictures"]]
+        known = {name for name, box in stored["pictures"] if pictures.get(name, ()) == box}
         links = [Link(names[i], names[j], *rest) for i, j, *rest in stored["links"]]
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError):
         return set(), []
-    known = pictures & set(names)
     return known, [link for link in links if link.first in known and link.second in known]
 
 
-def write_links(path: Path, key: str, pictures: Iterable[str], links: Collection[Link]) -> None:
+def write_links(path: Path, key: str, pictures: Boxes, links: Collection[Link]) -> None:
     """Write what this run found; of a set that is mostly copies nothing is kept.
 
     Raises OSError as the system gives it.
@@ -64,7 +68,7 @@ def write_links(path: Path, key: str, pictures: Iterable[str], links: Collection
     place = {name: k for k, name in enumerate(names)}
     stored = {
         "key": key,
-        "pictures": names,
+        "pictures": [(name, pictures[name]) for name in names],
         "links": [(place[one.first], place[one.second], *one[2:]) for one in links],
     }
     write_file(path, gzip.compress(json.dumps(stored).encode(), 1, mtime=0))
@@ -128,11 +132,13 @@ def identical_hash_groups(
 
     Flat pictures, which have no hash, need equal pixels (`digests`).
     """
-    by_hash: dict[int, list[str]] = defaultdict(list)
+    by_hash: dict[tuple[int, int], list[str]] = defaultdict(list)
     by_pixels: dict[bytes, list[str]] = defaultdict(list)
     for sha256 in sorted(pictures):
         if features.whole[sha256] != NO_HASH:
-            by_hash[features.whole[sha256]].append(sha256)
+            inside = features.insides.get(sha256)
+            value = int(inside.hashes[0]) if inside else NO_HASH
+            by_hash[features.whole[sha256], value].append(sha256)
         elif sha256 in digests:
             by_pixels[digests[sha256]].append(sha256)
     groups = [
@@ -213,7 +219,8 @@ def _links(
     used = sorted(algorithms(exact=settings.exact_hash).items())
     depends_on = (ALGORITHM, *used, settings.radius, settings.leak_radius, settings.views)
     key = hashlib.sha256(" ".join(map(str, depends_on)).encode()).hexdigest()
-    compared, known_links = read_links(folder / FILE, key, pictures)
+    boxes = {s: list(features.insides[s].box) if s in features.insides else None for s in pictures}
+    compared, known_links = read_links(folder / FILE, key, boxes)
     new_links = find_links(
         pictures,
         features,
@@ -224,5 +231,5 @@ def _links(
     )
     links = sorted([*known_links, *new_links])
     if compared != pictures:
-        write_links(folder / FILE, key, pictures, links)
+        write_links(folder / FILE, key, boxes, links)
     return links

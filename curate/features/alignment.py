@@ -84,11 +84,9 @@ def same_whole(first: Thumb, second: Thumb) -> bool:
     )
 
 
-def same_mirrored(first: Thumb, second: Thumb) -> bool:
-    """Say whether one of two pictures, uint8[32, 32], is the mirror image of the other."""
-    return (
-        align(first, second[:, ::-1], WHOLE).is_copy or align(second, first[:, ::-1], WHOLE).is_copy
-    )
+def same_part(first: Thumb, second: Thumb) -> bool:
+    """Say whether one of two pictures, uint8[32, 32], shows all or a part of the other."""
+    return align(first, second, WHOLE).is_copy or align(second, first, WHOLE).is_copy
 
 
 def plain_vectors(thumbs: Thumb) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

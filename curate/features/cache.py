@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
 from itertools import islice
@@ -14,8 +14,10 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from curate.features import fidelity, phash, quality
+from curate.features import fidelity, inside, phash, quality
 from curate.features.fidelity import Fidelity
+from curate.features.inside import Inside
+from curate.features.phash import Box
 from sceneset.errors import DamagedDataError
 from sceneset.images import PictureError, decode
 from sceneset.manifest.rows import FeatureRow
@@ -30,12 +32,15 @@ Damage = Literal["missing", "unreadable", "altered"]
 BATCH = 500
 _FAST = {
     "phash": phash.ALGORITHM,
+    "turned": phash.TURNED_ALGORITHM,
     "views": phash.VIEWS_ALGORITHM,
+    "inside": inside.ALGORITHM,
     "thumb": phash.THUMB_ALGORITHM,
     "quality": quality.ALGORITHM,
 }
 _EXACT = {kind: f"{name}/full" for kind, name in _FAST.items()} | {"phash": phash.EXACT_ALGORITHM}
 _BROKEN = ("broken", "decode/2")
+_SHARED = ("shared_inside", inside.ALGORITHM)
 _FULL = {"pixels": "sha256/1", "fidelity": fidelity.ALGORITHM}
 _DIED = "the decoder died"
 # Reading and hashing give up the interpreter's lock.
@@ -44,14 +49,19 @@ _DAMAGE_EXECUTOR = "threads:2"
 
 @dataclass(frozen=True)
 class Features:
-    """What is known of each picture, by the SHA-256 of its file."""
+    """What is known of each picture, by the SHA-256 of its file.
+
+    `oriented` are uint64[8], the hashes of phash.ORIENTATIONS, `whole` the first of them; `insides`
+    are of the pictures that have a frame.
+    """
 
     whole: Mapping[str, int]
-    mirrored: Mapping[str, int]
+    oriented: Mapping[str, NDArray[np.uint64]]
     views: Mapping[str, NDArray[np.uint64]]
     thumbs: Mapping[str, NDArray[np.uint8]]
     scores: Mapping[str, quality.Scores]
     broken: Mapping[str, str]
+    insides: Mapping[str, Inside] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,11 +98,16 @@ def measure(path: str, *, exact: bool = False) -> dict[str, bytes]:
         return {"broken": error.reason.encode()}
     grey = phash.luma(image)
     pixels = phash.shrink(grey, phash.HASH_SIDE)
-    hashes = phash.exact_phash(image) if exact else phash.phash(pixels)
+    hashes = phash.phashes(pixels[None])[0]
+    thumb = phash.thumbnail(grey)
+    box = inside.plain_box(grey, thumb)
+    scene = inside.inside(grey, box) if box else None
     return {
-        "phash": np.array(hashes, ">u8").tobytes(),
+        "phash": np.array(phash.exact_phash(image) if exact else hashes[:2], ">u8").tobytes(),
+        "turned": hashes[2:].astype(">u8").tobytes(),
         "views": phash.view_hashes(grey).astype(">u8").tobytes(),
-        "thumb": phash.thumbnail(grey).tobytes(),
+        "thumb": thumb.tobytes(),
+        "inside": scene.to_bytes() if scene else b"",
         "quality": quality.score(image).to_bytes(),
     }
 
@@ -150,24 +165,61 @@ def load(manifest: Manifest, wanted: Iterable[str], *, exact: bool = False) -> F
     One that has none has killed its decoder: it is broken, and measured again by the next run.
     """
     names = set(wanted)
+    kinds = {**algorithms(exact=exact), **dict([_BROKEN, _SHARED])}
+    values = {
+        kind: {s: v for s, v in manifest.features(kind, name).items() if s in names}
+        for kind, name in kinds.items()
+    }
+    died = names - set[str].intersection(*(set(values[kind]) for kind in algorithms()))
+    values["broken"] = dict.fromkeys(died, _DIED.encode()) | values["broken"]
+    return unpack(values)
 
-    def stored(kind: str, algorithm: str) -> dict[str, bytes]:
-        return {s: v for s, v in manifest.features(kind, algorithm).items() if s in names}
 
-    values = {kind: stored(kind, name) for kind, name in algorithms(exact=exact).items()}
-    hashes = {s: np.frombuffer(v, ">u8") for s, v in values["phash"].items()}
-    broken = {s: v.decode() for s, v in stored(*_BROKEN).items()}
-    side = phash.THUMB_SIDE
+def unpack(values: Mapping[str, Mapping[str, bytes]]) -> Features:
+    """Return as features what was measured: kind -> SHA-256 -> value."""
+    hashes = {
+        s: np.frombuffer(value + values["turned"][s], ">u8").astype(np.uint64)
+        for s, value in values["phash"].items()
+        if s in values["turned"]
+    }
+    thumb = (phash.THUMB_SIDE, phash.THUMB_SIDE)
+    scenes = {**values["inside"], **values.get(_SHARED[0], {})}
     return Features(
         whole={s: int(h[0]) for s, h in hashes.items()},
-        mirrored={s: int(h[1]) for s, h in hashes.items()},
+        oriented=hashes,
         views={s: np.frombuffer(v, ">u8").astype(np.uint64) for s, v in values["views"].items()},
-        thumbs={
-            s: np.frombuffer(v, np.uint8).reshape(side, side) for s, v in values["thumb"].items()
-        },
+        thumbs={s: np.frombuffer(v, np.uint8).reshape(thumb) for s, v in values["thumb"].items()},
         scores={s: quality.Scores.from_bytes(v) for s, v in values["quality"].items()},
-        broken=dict.fromkeys(names - hashes.keys(), _DIED) | broken,
+        broken={s: v.decode() for s, v in values.get("broken", {}).items()},
+        insides={s: Inside.from_bytes(v) for s, v in scenes.items() if v},
     )
+
+
+def measure_inside(path: str, *, box: Box) -> dict[str, bytes]:
+    """Return what is inside a box of a picture; nothing of one that does not decode or is flat."""
+    try:
+        image = decode(Path(path).read_bytes(), at_least=2 * phash.DECODE_AT_LEAST)
+    except PictureError:
+        return {_SHARED[0]: b""}
+    grey = phash.luma(image)
+    scene = inside.inside(grey, inside.snapped(grey, box))
+    return {_SHARED[0]: scene.to_bytes() if scene else b""}
+
+
+def measure_insides(
+    manifest: Manifest,
+    files: Mapping[str, Path],
+    boxes: Mapping[str, Box],
+    executor: str,
+    make_bar: Callable[[int], Bar],
+) -> int:
+    """Measure what is inside the boxes of pictures (by SHA-256), once; return how many those were."""
+    missing = sorted(boxes.keys() - manifest.features(*_SHARED).keys())
+    for box in sorted({boxes[s] for s in missing}):
+        names = {str(files[s]): s for s in missing if boxes[s] == box}
+        results = map_chunked(partial(measure_inside, box=box), list(names), executor, few=FEW)
+        _store(manifest, results, names, dict([_SHARED]), make_bar)
+    return len(missing)
 
 
 def measure_fully(

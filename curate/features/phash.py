@@ -1,4 +1,4 @@
-"""Hash what a picture looks like: pHash-64 of the whole, its mirror image and its cropped views.
+"""Hash what a picture looks like: pHash-64 of the whole in eight orientations, and of cropped views.
 
 pHash (Zauner 2010; the variant and bit order of the imagehash package): luma at 32 x 32 px, type-II
 DCT, the 8 x 8 lowest frequencies, each against their median. On a fully decoded picture the bits
@@ -14,6 +14,7 @@ from PIL import Image
 
 ALGORITHM = "phash64/draft128/2"
 EXACT_ALGORITHM = "phash64/imagehash/1"
+TURNED_ALGORITHM = "phash64/draft128/turned/1"
 VIEWS_ALGORITHM = "phash64/thumb64/22views/2"
 THUMB_ALGORITHM = "luma32/box/1"
 DECODE_AT_LEAST = 128
@@ -30,6 +31,13 @@ _VIEW_SIDE = 64
 _FREQUENCIES = np.arange(_LOW)
 # Mirroring a picture turns the sign of every odd horizontal frequency.
 _MIRROR = np.where(_FREQUENCIES % 2, -1.0, 1.0)
+_FLIP = _MIRROR[:, None]
+# The bits of an orientation's number, applied in this order: transposed, flipped, mirrored.
+_TRANSPOSED, _FLIPPED, MIRRORED = 4, 2, 1
+ORIENTATIONS = range(8)
+# All that are neither as they are nor mirrored; of the two turns by 90 degrees one, since the other
+# is that of the pair in the other order.
+TURNS = (2, 3, 4, 5, 7)
 _DCT = np.cos(np.pi * _FREQUENCIES[:, None] * (2 * np.arange(HASH_SIDE) + 1) / (2 * HASH_SIDE))
 
 # Weights of a longer side are not worth keeping; Pillow shrinks those pictures itself.
@@ -140,20 +148,25 @@ def thumbnail(grey: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(grey.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX))
 
 
-def phash(pixels: NDArray[np.uint8]) -> tuple[int, int]:
-    """Return the pHash of uint8[32, 32] and of its mirror image, both 0 when it is flat.
-
-    No pHash is 0: its first bit, the mean's, is always set.
-    """
-    first, mirrored = phashes(pixels[None])[0].tolist()
-    return first, mirrored
+def orient(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Return pixels[height, width] in one of ORIENTATIONS: 0 as they are, 1 mirrored, 3 by 180 degrees."""
+    if orientation & _TRANSPOSED:
+        pixels = pixels.T
+    if orientation & _FLIPPED:
+        pixels = pixels[::-1]
+    return pixels[:, ::-1] if orientation & MIRRORED else pixels
 
 
 def phashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Return the pHash and the mirror image's of each of uint8[N, 32, 32], as uint64[N, 2]."""
+    """Return the pHash of each of uint8[N, 32, 32] in each of ORIENTATIONS, as uint64[N, 8].
+
+    They are 0 when the picture is flat; no pHash is 0: its first bit, the mean's, is always set.
+    """
     values = pixels.astype(np.float64)
     whole = _DCT @ values @ _DCT.T
-    hashes = _bits(np.stack([whole, whole * _MIRROR], axis=1))
+    signs = np.stack([np.ones((_LOW, _LOW)), np.tile(_FLIP, _LOW)])
+    flipped = np.stack([whole, whole.transpose(0, 2, 1)], axis=1)[:, :, None] * signs
+    hashes = _bits(np.stack([flipped, flipped * _MIRROR], axis=3)).reshape(len(values), -1)
     lines = values.reshape(len(values), -1)
     variance = np.einsum("nm,nm->n", lines, lines) / lines.shape[1] - lines.mean(axis=1) ** 2
     hashes[variance < FLAT_STD**2] = NO_HASH

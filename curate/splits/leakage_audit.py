@@ -5,17 +5,17 @@ Every picture of a split is compared with every one of another, from their hashe
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
-from curate.duplicates.hamming import cross_pairs
+from curate.duplicates.hamming import Hashes, Indices, PairArrays, cross_pairs, nearest_of
 from curate.duplicates.links import Link
-from curate.features.alignment import align, same_mirrored, same_whole
+from curate.duplicates.verification import align_view, same_inside, same_picture, scenes_of
 from curate.features.cache import Features
-from curate.features.phash import NO_HASH, VIEWS
+from curate.features.phash import MIRRORED, NO_HASH, TURNS
 from curate.settings import CurateSettings
 from sceneset.errors import SceneSetError
 from sceneset.manifest.rows import SPLITS, Split
@@ -50,9 +50,9 @@ def audit(
     for one, other in combinations(SPLITS, 2):
         splits = _SplitPair(features, members[one], members[other], settings)
         for crossing in [*splits.equal(digests), *splits.near(), *splits.views()]:
-            pair = crossing.first, crossing.second
-            if pair not in crossings or crossing.duplicate > crossings[pair].duplicate:
-                crossings[pair] = crossing
+            known = crossings.get(crossing.pair)
+            if known is None or crossing.duplicate > known.duplicate:
+                crossings[crossing.pair] = crossing
     return sorted(crossings.values())
 
 
@@ -76,60 +76,65 @@ class _SplitPair(NamedTuple):
 
     def near(self) -> Iterator[Link]:
         """Yield whole and mirrored pictures within the leak radius."""
-        radius, views = self.settings.radius, self.settings.views
-        whole, mirrored = self.features.whole, self.features.mirrored
-        thumbs = self.features.thumbs
-        for a, b, d in self._joined(whole, whole):
-            same = d <= radius and same_whole(thumbs[a], thumbs[b])
-            yield Link(a, b, d, "whole", same)
-        for first, second in ((whole, mirrored), (mirrored, whole)):
-            for a, b, d in self._joined(first, second):
-                same = views and d <= radius and same_mirrored(thumbs[a], thumbs[b])
-                yield Link(a, b, d, "mirrored", same)
+        features, radius, within = self.features, self.settings.radius, self.settings.leak_radius
+        whole = {s: value for s, value in features.whole.items() if value != NO_HASH}
+        for a, b, d, _ in self._nearest(whole, self._oriented([0]), within):
+            yield Link(a, b, d, "whole", d <= radius and same_picture(features, a, b))
+        for a, b, d, _ in self._nearest(whole, self._oriented([MIRRORED]), within):
+            same = self.settings.views and d <= radius
+            same = same and same_picture(features, a, b, MIRRORED)
+            yield Link(a, b, d, "mirrored", same)
 
     def views(self) -> Iterator[Link]:
-        """Yield pictures that look like a part of one in the other split, where views are compared."""
+        """Yield copies that were turned, cut or framed, where views are compared."""
+        features, radius, within = self.features, self.settings.radius, self.settings.leak_radius
         if not self.settings.views:
             return
-        for parts, wholes in ((self.one, self.other), (self.other, self.one)):
-            for mirrored in (False, True):
-                for part, whole, d, view in self._cut(parts, wholes, mirrored=mirrored):
-                    thumb = self.features.thumbs[part]
-                    turned = thumb[:, ::-1] if mirrored else thumb
-                    if align(turned, self.features.thumbs[whole], VIEWS[view]).is_copy:
-                        first, second = (part, whole) if parts is self.one else (whole, part)
-                        yield Link(first, second, d, "crop", duplicate=True)
+        whole = {s: value for s, value in features.whole.items() if value != NO_HASH}
+        for a, b, d, turn in self._nearest(whole, self._oriented(TURNS), radius):
+            if same_picture(features, a, b, TURNS[turn]):
+                yield Link(a, b, d, "turned", duplicate=True)
+        insides = {s: inside.hashes for s, inside in features.insides.items()}
+        scenes = whole | {s: int(hashes[0]) for s, hashes in insides.items()}
+        for a, b, d, orientation in self._nearest(scenes, insides, within):
+            if same_inside(features, a, b, orientation):
+                yield Link(b, a, d, "inside", duplicate=True)
+        for orientation in (0, MIRRORED):
+            yield from self._cut(orientation)
 
-    def _joined(
-        self, first: Mapping[str, int], second: Mapping[str, int]
-    ) -> Iterator[tuple[str, str, int]]:
-        one = [s for s in self.one if first[s] != NO_HASH]
-        other = [s for s in self.other if second[s] != NO_HASH]
-        a = np.array([first[s] for s in one], np.uint64)
-        b = np.array([second[s] for s in other], np.uint64)
-        for i, j, d in zip(
-            *cross_pairs(a, b, self.settings.leak_radius, brute_below=_BRUTE_BELOW), strict=True
-        ):
-            yield one[i], other[j], int(d)
+    def _cut(self, orientation: int) -> Iterator[Link]:
+        """Yield pictures that look like a part of one in the other split, all of it or its inside."""
+        scenes = [scenes_of(self.features, names) for names in (self.one, self.other)]
+        for of_parts, wholes in (scenes, scenes[::-1]):
+            parts = [scene for scene in of_parts if scene.hashes[orientation] != NO_HASH]
+            if not parts or not wholes:
+                continue
+            hashes = np.array([part.hashes[orientation] for part in parts], np.uint64)
+            views = np.stack([whole.views for whole in wholes])
+            near = nearest_of(hashes, views, self._within(self.settings.radius))
+            for (i, j), (d, view) in near.items():
+                if align_view(self.features, parts[i], wholes[j], view, orientation):
+                    yield Link(parts[i].sha256, wholes[j].sha256, d, "crop", duplicate=True)
 
-    def _cut(
-        self, parts: Names, wholes: Names, *, mirrored: bool
+    def _oriented(self, orientations: Sequence[int]) -> dict[str, Hashes]:
+        return {s: hashes[list(orientations)] for s, hashes in self.features.oriented.items()}
+
+    def _nearest(
+        self, queries: Mapping[str, int], hashes: Mapping[str, Hashes], radius: int
     ) -> Iterator[tuple[str, str, int, int]]:
-        """Yield (part, whole, distance, view) for every view of a whole that a part is near."""
-        source = self.features.mirrored if mirrored else self.features.whole
-        parts = [s for s in parts if source[s] != NO_HASH]
-        hashes = np.array([source[s] for s in parts], np.uint64)
-        flat = np.array([self.features.views[s] for s in wholes], np.uint64).reshape(-1)
-        cut = np.flatnonzero(flat != NO_HASH)
-        nearest: dict[tuple[int, int], tuple[int, int]] = {}
-        for i, k, d in zip(
-            *cross_pairs(hashes, flat[cut], self.settings.radius, brute_below=_BRUTE_BELOW),
-            strict=True,
-        ):
-            j, view = divmod(int(cut[k]), len(VIEWS))
-            nearest[i, j] = min(nearest.get((i, j), (64, 0)), (int(d), view))
-        for (i, j), (d, view) in nearest.items():
-            yield parts[i], wholes[j], d, view
+        """Yield (a, b, distance, k) where the k-th hash of b is the nearest to a of another split."""
+        for ones, others in ((self.one, self.other), (self.other, self.one)):
+            one, other = ([s for s in ones if s in queries], [s for s in others if s in hashes])
+            if one and other:
+                values = np.array([queries[s] for s in one], np.uint64)
+                table = np.stack([hashes[s] for s in other])
+                near = nearest_of(values, table, self._within(radius))
+                for (i, j), (d, k) in near.items():
+                    yield one[i], other[j], d, k
+
+    def _within(self, radius: int) -> Callable[[Hashes, Hashes, Indices], PairArrays]:
+        """Return what finds the pairs of two sets within a radius."""
+        return lambda first, second, _: cross_pairs(first, second, radius, brute_below=_BRUTE_BELOW)
 
 
 def check(crossings: Sequence[Link]) -> None:

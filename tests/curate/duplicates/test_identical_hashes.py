@@ -15,7 +15,7 @@ from sceneset.manifest.store import Manifest, now
 
 
 def features_of(thumbs: dict[str, np.ndarray], hashes: dict[str, int]) -> Features:
-    return Features(hashes, hashes, {}, thumbs, {}, {})
+    return Features(hashes, {}, {}, thumbs, {}, {})
 
 
 @given(seed=st.integers(0, 10**6), noise=st.floats(0, 40), size=st.integers(2, 12))

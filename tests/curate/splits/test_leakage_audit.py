@@ -11,6 +11,7 @@ from curate.decisions import Decisions
 from curate.duplicates.links import Link, find_links
 from curate.features import phash
 from curate.features.cache import Features
+from curate.features.inside import inside, plain_box
 from curate.settings import CurateSettings
 from curate.splits.assign import SplitHistory, partition
 from curate.splits.leakage_audit import audit, check
@@ -23,14 +24,17 @@ SETTINGS = CurateSettings(radius=8, leak_radius=12)
 
 def features_of(pictures: dict[str, Image.Image]) -> Features:
     grey = {name: phash.luma(image) for name, image in pictures.items()}
-    hashes = {name: phash.phash(phash.shrink(g, 32)) for name, g in grey.items()}
+    hashes = {name: phash.phashes(phash.shrink(g, 32)[None])[0] for name, g in grey.items()}
+    boxes = {name: plain_box(g, phash.thumbnail(g)) for name, g in grey.items()}
+    insides = {name: inside(grey[name], box) for name, box in boxes.items() if box}
     return Features(
-        whole={name: h[0] for name, h in hashes.items()},
-        mirrored={name: h[1] for name, h in hashes.items()},
+        whole={name: int(h[0]) for name, h in hashes.items()},
+        oriented=hashes,
         views={name: phash.view_hashes(g) for name, g in grey.items()},
         thumbs={name: phash.thumbnail(g) for name, g in grey.items()},
         scores={},
         broken={},
+        insides={name: scene for name, scene in insides.items() if scene},
     )
 
 
@@ -40,6 +44,9 @@ EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "crop": lambda p: p.crop((14, 8, 229, 170)),
     "crop, mirrored": lambda p: ImageOps.mirror(p.crop((14, 8, 229, 170))),
     "border": lambda p: ImageOps.expand(p, border=(0, 16), fill="black"),
+    "turned": lambda p: p.rotate(270, expand=True),
+    "upside down, mirrored": ImageOps.flip,
+    "framed": lambda p: ImageOps.expand(p, border=(20, 30, 20, 90), fill="white"),
 }
 
 
@@ -65,9 +72,9 @@ def test_look_alikes_within_the_leak_radius_are_counted_and_do_not_fail() -> Non
     rng = np.random.default_rng(0)
     thumbs = {name: rng.integers(0, 256, (32, 32), dtype=np.uint8) for name in "abc"}
     hashes = {"a": 0xFFFFFFFF, "b": 0xFFFFFFFF ^ 0x3FF, "c": 0xFFFFFFFF ^ 0xFFFF}
-    none = dict.fromkeys("abc", phash.NO_HASH)
+    oriented = {name: np.array([value, *[0] * 7], np.uint64) for name, value in hashes.items()}
     views = {name: np.zeros(22, np.uint64) for name in "abc"}
-    known = Features(hashes, none, views, thumbs, {}, {})
+    known = Features(hashes, oriented, views, thumbs, {}, {})
     split_of: dict[str, Split] = {"a": "train", "b": "val", "c": "test"}
     found = audit(split_of, known, {}, SETTINGS)
     assert [(c.first, c.second, c.distance, c.duplicate) for c in found] == [
@@ -127,7 +134,7 @@ def test_a_decision_on_a_search_that_found_nothing_is_not_published(
     dataset = adopt(copies)
     cache = dataset.root / "cache" / "links.json.gz"
     stored = json.loads(gzip.decompress(cache.read_bytes()))
-    stored["pictures"] += [sha(data) for own in copies.values() for data in own]
+    stored["pictures"] += [(sha(data), None) for own in copies.values() for data in own]
     cache.write_bytes(gzip.compress(json.dumps(stored).encode()))
     with pytest.raises(SceneSetError, match="copies stand in two splits"):
         run(dataset, split="0.4,0.3,0.3")
