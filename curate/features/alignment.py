@@ -132,14 +132,16 @@ def has_wider_border(first: Thumb, second: Thumb) -> bool:
 
 
 def _facing(rows: Thumb, std: float) -> tuple[int, int]:
-    first, last = _one_toned(rows, std), _one_toned(rows[::-1], std)
+    means, plain = rows.mean(axis=1), rows.std(axis=1) < std
+    first, last = (
+        _leading(flat & (np.abs(tones - tones[0]) < std))
+        for flat, tones in ((plain, means), (plain[::-1], means[::-1]))
+    )
     return (first, last) if first + last < len(rows) else (0, 0)
 
 
-def _one_toned(rows: Thumb, std: float) -> int:
-    means = rows.mean(axis=1)
-    same = (rows.std(axis=1) < std) & (np.abs(means - means[0]) < std)
-    return len(rows) if same.all() else int(np.argmin(same))
+def _leading(same: NDArray[np.bool_]) -> int:
+    return len(same) if same.all() else int(np.argmin(same))
 
 
 def _neighbours(box: Box, step: float) -> list[Box]:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from curate.features.alignment import margins
 from curate.features.phash import (
+    FLAT_STD,
     HASH_SIDE,
     NO_HASH,
     ORIENTATIONS,
@@ -76,7 +77,9 @@ def plain_box(grey: Image.Image, thumb: NDArray[np.uint8]) -> Box | None:
 
     `thumb` is the picture's thumbnail, which tells at little cost that there is no border.
     """
-    if not any(margins(thumb)):
+    plain = (_edges(thumb).std(axis=1) < FLAT_STD).any()
+    # One px of 32 along one edge is less than a frame.
+    if not plain or sum(margins(thumb)) <= 1:
         return None
     left, right, top, bottom = margins(np.asarray(grey))
     width, height = grey.size
@@ -90,7 +93,8 @@ def plain_box(grey: Image.Image, thumb: NDArray[np.uint8]) -> Box | None:
 
 
 def _edges(thumb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.concatenate([thumb[0], thumb[-1], thumb[:, 0], thumb[:, -1]])
+    """Return uint8[4, 32]."""
+    return np.stack([thumb[0], thumb[-1], thumb[:, 0], thumb[:, -1]])
 
 
 def _round_corners(scene: NDArray[np.uint8], tone: float) -> float:

@@ -32,6 +32,10 @@ _FREQUENCIES = np.arange(_LOW)
 # Mirroring a picture turns the sign of every odd horizontal frequency.
 _MIRROR = np.where(_FREQUENCIES % 2, -1.0, 1.0)
 _FLIP = _MIRROR[:, None]
+# Of a picture as it is, mirrored, flipped, and both.
+_SIGNS = np.stack(
+    [np.ones((_LOW, _LOW)) * flip * mirror for flip in (1, _FLIP) for mirror in (1, _MIRROR)]
+)
 # The bits of an orientation's number, applied in this order: transposed, flipped, mirrored.
 _TRANSPOSED, _FLIPPED, MIRRORED = 4, 2, 1
 ORIENTATIONS = range(8)
@@ -164,9 +168,8 @@ def phashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """
     values = pixels.astype(np.float64)
     whole = _DCT @ values @ _DCT.T
-    signs = np.stack([np.ones((_LOW, _LOW)), np.tile(_FLIP, _LOW)])
-    flipped = np.stack([whole, whole.transpose(0, 2, 1)], axis=1)[:, :, None] * signs
-    hashes = _bits(np.stack([flipped, flipped * _MIRROR], axis=3)).reshape(len(values), -1)
+    turned = np.stack([whole, whole.transpose(0, 2, 1)], axis=1)
+    hashes = _bits(turned[:, :, None] * _SIGNS).reshape(len(values), -1)
     lines = values.reshape(len(values), -1)
     variance = np.einsum("nm,nm->n", lines, lines) / lines.shape[1] - lines.mean(axis=1) ** 2
     hashes[variance < FLAT_STD**2] = NO_HASH
