@@ -17,6 +17,7 @@ from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError, MissingInputError
 from sceneset.images import Fit, PictureError, load_square
 from sceneset.manifest.rows import SPLITS, Split
+from sceneset.manifest.sources import source_of
 from sceneset.manifest.store import Manifest
 from sceneset.versions.published import MANIFEST_NAME, RECORD_NAME, parse_manifest_csv, version_id
 from sceneset.workers import map_items
@@ -223,14 +224,14 @@ _NO_LICENCE = {"", "unknown"}
 
 @dataclass(frozen=True)
 class Sources:
-    """Pictures of a version, the sites they were found on, through what, and how many are licensed.
+    """Pictures of a version, the sites they were found on, how they came, how many are licensed.
 
-    `engines` stand in order of their pictures, the most first.
+    `ways` say how in words, in order of their pictures, the most first.
     """
 
     pictures: int
     sites: int
-    engines: tuple[str, ...]
+    ways: tuple[str, ...]
     licensed: int
 
 
@@ -239,13 +240,14 @@ def count_sources(manifest_path: Path, version: Version) -> Sources:
     pictures = {e.sha256 for examples in version.splits.values() for e in examples}
     with Manifest(manifest_path) as manifest:
         rows = manifest.query(
-            "SELECT sha256, site, engine, licence FROM sightings WHERE status = 'kept'"
+            "SELECT sha256, site, licence, engine, run_id FROM sightings WHERE status = 'kept'"
         )
+        settings = {run.id: run.settings for run in manifest.runs()}
     rows = [row for row in rows if row[0] in pictures]
-    engines = Counter(engine for engine, _ in {(row[2], row[0]) for row in rows})
+    ways = {(sha256, source_of(engine, settings[run])) for sha256, _, _, engine, run in rows}
     return Sources(
         len(pictures),
         len({row[1] for row in rows if row[1]}),
-        tuple(name for name, _ in engines.most_common()),
-        len({row[0] for row in rows if row[3] not in _NO_LICENCE}),
+        tuple(way for way, _ in Counter(way for _, way in sorted(ways)).most_common()),
+        len({row[0] for row in rows if row[2] not in _NO_LICENCE}),
     )

@@ -88,7 +88,7 @@ def test_sites_engines_and_licences_are_counted(manifest_path: Path) -> None:
     version = Version(
         "v", Path(), ("Beach",), 32, "crop", {"train": examples, "val": (), "test": ()}
     )
-    assert count_sources(manifest_path, version) == Sources(2, 2, ("google",), 1)
+    assert count_sources(manifest_path, version) == Sources(2, 2, ("found through google",), 1)
 
 
 def a_training(*, suspects: bool = True) -> tuple[Any, Any]:

@@ -94,7 +94,13 @@ def write(tmp_path: Path, model: Any) -> Write:  # noqa: ANN401  the same
             start=start,
             weights=None if why else tmp_path / "imagenet.h5",
         )
-        measured = Measured(model, answers, issues, True, Sources(6, 2, ("google",), 1))
+        measured = Measured(
+            model,
+            answers,
+            issues,
+            True,
+            Sources(6, 2, ("found through google", "adopted from a folder"), 1),
+        )
         write_pages(tmp_path, setup, trained, run, measured)  # type: ignore[arg-type]
         page = (tmp_path / "report" / "index.html").read_text()
         return page, (tmp_path / "model_card.md").read_text()
@@ -148,7 +154,7 @@ def test_what_was_left_out_or_not_done_is_said(write: Write) -> None:
     assert "test/x.jpg" in page
     assert "1 label and 1 outlier" in page
     assert "1 of them name a licence; the rights in all others are unknown" in card
-    assert "6 pictures found through google, on 2 sites" in card
+    assert "6 pictures found through google or adopted from a folder, on 2 sites." in card
 
 
 def test_every_export_is_told_with_its_proof_or_the_reason_why_it_is_missing(write: Write) -> None:
