@@ -189,7 +189,8 @@ class ForgetSettings(DatasetSettings):
     site: str | None = None
     """Every picture found on this host or a host below it, such as example.org."""
     page: str | None = None
-    """Every picture found on the page with this address, however it is spelt."""
+    """Every picture found on the page with this address, however it is spelt; an adopted picture by
+    its file's address, or its path as manifest.csv has it."""
     sha256: str | None = None
     """The picture with this SHA-256."""
     reason: str = ""

@@ -42,6 +42,11 @@ class Dataset:
         return dataset
 
     @property
+    def name(self) -> str:
+        """Return the folder's name, which is all of its path that published files hold."""
+        return self.root.resolve().name
+
+    @property
     def manifest_path(self) -> Path:
         """Return the path of the SQLite manifest."""
         return self.root / "manifest.db"

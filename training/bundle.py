@@ -23,7 +23,7 @@ from training.exports.exporter import (
     write_keras,
     write_record,
 )
-from training.models.backbones.hub import PREFIXES
+from training.models.backbones.hub import PREFIXES, shown_name
 from training.models.backend import versions
 from training.models.classifier import exported
 from training.models.inference import load_model
@@ -162,7 +162,7 @@ def _run(
     return Run(
         name=name,
         created_at=now(),
-        backbone=settings.backbone,
+        backbone=shown_name(settings.backbone),
         weights=_weights_name(setup),
         recipe=trained.recipe,
         classes=len(version.class_names),
@@ -212,12 +212,13 @@ def _metrics_json(setup: Setup, trained: Trained, run: Run) -> dict[str, object]
     record = asdict(run)
     record |= record.pop("evaluation")
     del record["label_issues"]
+    named = {"weights": run.weights, "backbone": run.backbone}
     record["suspects"] = [one.as_json() for one in run.label_issues or ()]
     return {
         **record,
         "settings": {
             key: value.name if isinstance(value, Path) else value
-            for key, value in (asdict(setup.settings) | {"weights": run.weights}).items()
+            for key, value in (asdict(setup.settings) | named).items()
         },
         "weights_sha256": setup.weights_sha256 or None,
         "started_from": setup.start.as_json(setup.version.id) if setup.start else None,

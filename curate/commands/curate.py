@@ -194,7 +194,8 @@ class _Run:
         with self.watch.step("report"):
             drops = findings.decisions.drops
             write_quarantine(self.dataset, drops, findings.raw_paths, findings.classes)
-            data = report_data(summary, findings, publication.pictures)
+            shown = {**summary, "dataset": self.dataset.name}
+            data = report_data(shown, findings, publication.pictures)
             write_report(self.dataset, data, self.settings.executor)
 
     def _bar(self, name: str) -> Callable[[int], Bar]:

@@ -7,6 +7,7 @@ name goes. A run that is killed in between is completed by the next one.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from curate.forget.manifest import (
     unfinished_runs,
     versions_touched_before,
     was_forgotten,
+    whole_address,
 )
 from curate.settings import ForgetSettings
 from sceneset.class_list import shown
@@ -66,12 +68,14 @@ def forget(*, settings: ForgetSettings = _DEFAULTS, output: Output = Output()) -
     Published versions keep their numbers and get new ids. What was taken out is never collected
     again. Bundles and exports are listed, not changed. It does not ask: try --dry-run first.
     """
-    target = _target(settings)
     dataset = Dataset.open(settings.dataset)
     check_inside(dataset)
     watch = Stopwatch()
     alone = nullcontext() if settings.dry_run else exclusive_locks(dataset)
     with alone, Manifest(dataset.manifest_path) as manifest:
+        if settings.page is not None:
+            settings = replace(settings, page=whole_address(manifest, settings.page))
+        target = _target(settings)
         matches = find_matches(manifest, target)
         version_ids = _touched_versions(dataset, manifest, matches, target)
         plan = _plan(dataset, manifest, matches, version_ids, settings)

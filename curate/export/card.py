@@ -27,7 +27,7 @@ _CARD = """\
 {{ total }} pictures of {{ version.class_names | length }} classes, {{ version.record.size }} x \
 {{ version.record.size }} px, made by sceneset. Version {{ version.number }}, id `{{ version.id }}`\
 {% if version.published_at %}, published {{ version.published_at[:10] }}{% endif %}\
-{% if seen %}; the pictures were found between {{ seen[0][:10] }} and {{ seen[1][:10] }}{% endif %}.
+{% if seen %}; the pictures were collected between {{ seen[0][:10] }} and {{ seen[1][:10] }}{% endif %}.
 
 ## Counts
 
@@ -48,9 +48,9 @@ _CARD = """\
 {{ how_to_read }}
 ## Sources
 
-Sites: {{ known_sites }}. Found through: {% for engine, n in engines %}\
-{{ engine | plain }} ({{ n }}){{ ", " if not loop.last }}{% endfor %}. Each picture's page stands \
-with it as `page_url`.
+Sites: {{ known_sites }}. Pictures: {% for source, n in sources %}\
+{{ source | plain }} ({{ n }}){{ ", " if not loop.last }}{% endfor %}. Each picture's page stands \
+with it as `page_url`; an adopted one has its path in the adopted folder there.
 
 | site | pictures |
 |---|---|
@@ -119,7 +119,7 @@ def card(version: Version, written: Written) -> str:
         splits=SPLITS,
         seen=(seen[0], seen[-1]) if seen else None,
         how_to_read=written.how_to_read,
-        engines=_ranked(s.picture.engine for s in samples),
+        sources=_ranked(s.origin.source for s in samples),
         known_sites=len({s.picture.site for s in samples if s.picture.site}),
         sites=_ranked(s.picture.site for s in samples),
         licences=_ranked((s.origin.licence, s.origin.licence_url) for s in samples),

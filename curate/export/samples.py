@@ -9,6 +9,7 @@ from sceneset.checksums import altered_files
 from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import SPLITS, Split
+from sceneset.manifest.sources import published_page, source_of
 from sceneset.manifest.store import Manifest
 from sceneset.versions.published import (
     PublishedPicture,
@@ -25,6 +26,7 @@ LONG_NAMES: Mapping[Split, str] = {"train": "train", "val": "validation", "test"
 class Origin:
     """What the manifest knows of where a picture is from, beyond manifest.csv."""
 
+    source: str = "of unknown source"
     licence: str = "unknown"
     licence_url: str = ""
     creator: str = ""
@@ -54,7 +56,7 @@ class Sample:
     def facts(self) -> dict[str, str | int]:
         """Return what goes with the picture as typed columns, none of them ever empty of type."""
         facts = asdict(self.picture) | asdict(self.origin)
-        apart = ("class_name", "label", "path", "split", "seen_at")
+        apart = ("class_name", "label", "path", "split", "seen_at", "source")
         return {
             "key": self.key,
             "class": self.picture.class_name,
@@ -166,12 +168,12 @@ def open_version(dataset: Dataset, manifest: Manifest, folder: Path, shard_bytes
         Sample(
             p,
             folder / p.path,
-            origins.get((p.sha256, p.page_url)) or origins.get((p.sha256, ""), unknown),
+            origins.get((p.sha256, p.engine, p.page_url)) or origins.get((p.sha256,), unknown),
         )
         for p in pictures
     ]
     return Version(
-        name=dataset.root.resolve().name,
+        name=dataset.name,
         number=number,
         record=record,
         samples={
@@ -203,15 +205,16 @@ def _check_forgotten(manifest: Manifest, number: int, pictures: Iterable[Publish
             )
 
 
-def _origins(manifest: Manifest) -> dict[tuple[str, str], Origin]:
-    """Return (SHA-256, page) -> origin by the first sighting, and likewise for any page ('')."""
-    origins: dict[tuple[str, str], Origin] = {}
+def _origins(manifest: Manifest) -> dict[tuple[str, ...], Origin]:
+    """Return (SHA-256, engine, page) -> origin by the first sighting, and likewise (SHA-256,)."""
+    origins: dict[tuple[str, ...], Origin] = {}
+    settings = {run.id: run.settings for run in manifest.runs()}
     rows = manifest.query(
-        "SELECT sha256, page_url, licence, licence_url, creator, attribution, seen_at FROM sightings"
-        " WHERE sha256 IS NOT NULL ORDER BY id"
+        "SELECT sha256, engine, page_url, run_id, licence, licence_url, creator, attribution, seen_at"
+        " FROM sightings WHERE sha256 IS NOT NULL ORDER BY id"
     )
-    for sha256, page_url, *facts in rows:
-        origin = Origin(*facts)
-        origins.setdefault((sha256, page_url), origin)
-        origins.setdefault((sha256, ""), origin)
+    for sha256, engine, page_url, run_id, *facts in rows:
+        origin = Origin(source_of(engine, settings[run_id]), *facts)
+        origins.setdefault((sha256, engine, published_page(page_url)), origin)
+        origins.setdefault((sha256,), origin)
     return origins

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from sceneset.class_list import shown
 from sceneset.errors import SettingsError
+from sceneset.manifest.sources import ADOPTED, published_page
 from sceneset.manifest.store import Manifest, now
 from sceneset.urls import host_key, host_of, page_key, with_parents
 
@@ -92,6 +93,21 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return bool(host_of(text.strip()) or (parts.scheme == "file" and parts.path))
+
+
+def whole_address(manifest: Manifest, page: str) -> str:
+    """Return the address of an adopted file by its path in manifest.csv; any other page as it is.
+
+    Raises SettingsError when files of several folders have that path.
+    """
+    rows = manifest.query("SELECT DISTINCT page_url FROM sightings WHERE engine = ?", (ADOPTED,))
+    found = sorted({page_key(url) for (url,) in rows if published_page(url) == page})
+    if len(found) > 1:
+        raise SettingsError(
+            f"--page {shown(page)} is a file of {len(found)} adopted folders",
+            cure=f"give its whole address, such as {found[0]}, or its --sha256",
+        )
+    return found[0] if found else page
 
 
 STAGE = "forget"

@@ -23,6 +23,7 @@ from sceneset.dataset import Dataset, prepare_versions
 from sceneset.errors import DamagedDataError
 from sceneset.images import EXTENSIONS, Encoding, Fit, encode_jpeg, encode_png, square
 from sceneset.manifest.rows import ClassRow, DecisionRow, Split, SplitRow
+from sceneset.manifest.sources import published_page
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bar
 from sceneset.versions.published import (
@@ -225,7 +226,7 @@ def _pictures(
                 group=findings.parts.group_of[picture.sha256],
                 width=picture.width,
                 height=picture.height,
-                page_url=picture.page_url,
+                page_url=published_page(picture.page_url),
                 site=picture.site,
                 engine=picture.engine,
             )

@@ -12,6 +12,7 @@ from typing import Any
 
 from sceneset.errors import DamagedDataError
 from sceneset.manifest.rows import SPLITS, Split
+from sceneset.manifest.sources import published_page
 
 MANIFEST_NAME = "manifest.csv"
 RECORD_NAME = "dataset.json"
@@ -20,7 +21,10 @@ _NUMBER = re.compile("[1-9][0-9]*")
 
 @dataclass(frozen=True, slots=True)
 class PublishedPicture:
-    """One row of manifest.csv; `class_name` is its column `class`."""
+    """One row of manifest.csv; `class_name` is its column `class`.
+
+    `page_url` of an adopted picture is its path in the adopted folder.
+    """
 
     path: str
     label: int
@@ -77,11 +81,13 @@ def parse_manifest_csv(data: bytes) -> list[PublishedPicture]:
 
 
 def _picture(row: list[str]) -> PublishedPicture:
-    path, label, class_name, named, sha256, group, width, height, *source = row
+    path, label, class_name, named, sha256, group, width, height, page_url, *source = row
     split = next((s for s in SPLITS if s == named), None)
     if split is None:
         raise ValueError(f"{named!r} is no split")
     sizes = (int(width), int(height))
+    # Versions of earlier releases hold the whole path of an adopted picture.
+    source = [published_page(page_url), *source]
     return PublishedPicture(path, int(label), class_name, split, sha256, group, *sizes, *source)
 
 

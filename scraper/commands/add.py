@@ -13,6 +13,7 @@ from sceneset.class_list import SceneClass, label_order, name_problem, read_clas
 from sceneset.dataset import Dataset, create_dataset, run_lock
 from sceneset.errors import MissingInputError, UsageError
 from sceneset.images import MAX_BYTES
+from sceneset.manifest.sources import ADOPTED, file_url, source_of
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bar, Outcome, Output, Stopwatch, progress_bars
 from sceneset.signals import StopRequest, stop_on_request
@@ -23,7 +24,6 @@ from scraper.run.report import ClassResult, finish_run
 from scraper.run.store import ClassStore, Tombstones
 from scraper.settings import AddSettings
 
-ENGINE = "folder"
 BATCH = 20
 _DEFAULTS = AddSettings()
 
@@ -53,13 +53,14 @@ def add(
             for name, place in folders.items():
                 files = sorted(p for p in place.rglob("*") if p.is_file())
                 store = _store(dataset, manifest, ids[name], run_id, len(files))
-                reason = _adopt_class(store, files, bars.add(name, len(files)), stop)
+                reason = _adopt_class(store, files, folder, bars.add(name, len(files)), stop)
                 results[name] = ClassResult(reason, store.added)
         return finish_run(
             manifest,
             run_id,
             results,
-            engine=ENGINE,
+            engine=ADOPTED,
+            source=source_of(ADOPTED, {}),
             dataset=dataset,
             seconds=watch.total,
             signal_number=stop.signal_number,
@@ -107,7 +108,7 @@ def _store(
     return ClassStore(
         dataset=dataset,
         manifest=manifest,
-        engine=ENGINE,
+        engine=ADOPTED,
         class_id=class_id,
         run_id=run_id,
         target=files,
@@ -117,14 +118,16 @@ def _store(
     )
 
 
-def _adopt_class(store: ClassStore, files: list[Path], bar: Bar, stop: StopRequest) -> StopReason:
+def _adopt_class(
+    store: ClassStore, files: list[Path], folder: Path, bar: Bar, stop: StopRequest
+) -> StopReason:
     store.begin("")
     for start in range(0, len(files), BATCH):
         if stop:
             break
         batch = files[start : start + BATCH]
         contents = {_path_text(path): _read(path) for path in batch}
-        results = [_result(path, contents[_path_text(path)]) for path in batch]
+        results = [_result(path, folder, contents[_path_text(path)]) for path in batch]
         store.keep(results, contents.__getitem__)
         bar.advance(len(batch))
     return "interrupted" if stop else "end of results"
@@ -139,11 +142,11 @@ def _read(path: Path) -> Fetched:
         return Fetched(None)
 
 
-def _result(path: Path, content: Fetched) -> SearchResult:
+def _result(path: Path, folder: Path, content: Fetched) -> SearchResult:
     """Name a file by place and content: the same file again is known, a changed one is new."""
     digest = hashlib.sha256(content.data or b"").hexdigest()[:16]
     name = _path_text(path)
-    return SearchResult(f"{name}#{digest}", path.absolute().as_uri(), Path(name).name, "", name)
+    return SearchResult(f"{name}#{digest}", file_url(path, folder), Path(name).name, "", name)
 
 
 def _path_text(path: Path) -> str:

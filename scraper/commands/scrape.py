@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 
 from sceneset.class_list import SceneClass, read_class_list
 from sceneset.dataset import create_dataset, run_lock
+from sceneset.manifest.sources import source_of
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bars, Outcome, Output, Stopwatch, progress_bars
 from sceneset.signals import stop_on_request
@@ -48,6 +49,7 @@ def scrape(*, settings: ScrapeSettings = _DEFAULTS, output: Output = Output()) -
             run_id,
             results,
             engine=settings.engine,
+            source=source_of(settings.engine, asdict(settings)),
             dataset=dataset,
             seconds=watch.total,
             signal_number=stop.signal_number,

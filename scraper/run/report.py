@@ -11,6 +11,7 @@ from sceneset.atomic import write_file
 from sceneset.dataset import Dataset
 from sceneset.errors import BLOCKED, OK, PARTIAL
 from sceneset.manifest.rows import Status
+from sceneset.manifest.sources import ADOPTED
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome
 from scraper.reader import ResultBatch
@@ -20,11 +21,23 @@ COLUMNS = ("kept", "duplicate", "rejected", "failed", "stopped_because")
 _HEAD = ("class", "kept", "duplicate", "rejected", "failed", "stopped because")
 
 
-def class_table(classes: Mapping[str, Mapping[str, object]]) -> list[str]:
+def shown_reason(reason: object, engine: str) -> str:
+    """Say why a class ended: for a folder that was adopted, no search's results came to an end."""
+    adopted = engine == ADOPTED and reason == "end of results"
+    return "all files read" if adopted else str(reason)
+
+
+def class_table(classes: Mapping[str, Mapping[str, object]], engine: str = "") -> list[str]:
     """Return the lines of a table: one row per class, widths as a terminal counts them."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415  only a finished run needs it
 
-    rows = [_HEAD, *((name, *(str(row[c]) for c in COLUMNS)) for name, row in classes.items())]
+    rows = [
+        _HEAD,
+        *(
+            (name, *(shown_reason(row[c], engine) for c in COLUMNS))
+            for name, row in classes.items()
+        ),
+    ]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(_HEAD))]
     lines = []
     for row in rows:
@@ -104,6 +117,7 @@ def finish_run(
     results: Mapping[str, ClassResult],
     *,
     engine: str,
+    source: str,
     dataset: Dataset,
     seconds: float,
     signal_number: int | None,
@@ -119,9 +133,10 @@ def finish_run(
         signal_number=signal_number,
         wanted=wanted,
         fresh=fresh,
+        engine=engine,
     )
     manifest.finish_run(run_id, combined(r.reason for r in results.values()), outcome.summary)
-    write_report(dataset, manifest, outcome.summary, engine)
+    write_report(dataset, manifest, outcome.summary, engine, source)
     return outcome
 
 
@@ -134,6 +149,7 @@ def scrape_outcome(
     signal_number: int | None = None,
     wanted: int | None = None,
     fresh: bool = False,
+    engine: str = "",
 ) -> Outcome:
     """Build the outcome of `scrape` and `add` from each class's counts and how it ended.
 
@@ -161,7 +177,7 @@ def scrape_outcome(
         },
         lines=(
             f"{news}: {kept} pictures of {_counted(len(classes))} kept in {dataset}",
-            *class_table(classes),
+            *class_table(classes, engine),
             *warnings,
             *_hint(reasons, counts, wanted),
         ),
@@ -241,13 +257,15 @@ _COUNTED = {
 
 
 def write_report(
-    dataset: Dataset, manifest: Manifest, summary: Mapping[str, object], engine: str
+    dataset: Dataset, manifest: Manifest, summary: Mapping[str, object], engine: str, source: str
 ) -> None:
-    """Write reports/scrape/index.html and report.json of a data set."""
+    """Write reports/scrape/index.html and report.json of a data set; `source` is in words."""
     classes = manifest.classes()
     folder = dataset.report("scrape")
     report = dict(summary) | {
+        "dataset": dataset.name,
         "engine": engine,
+        "source": source,
         "unread": {
             row.name: f"pages/{row.slug}.html"
             for row in classes
@@ -284,6 +302,7 @@ def render_report(
             report=report,
             sheets=sheets,
             done=DONE,
+            shown_reason=shown_reason,
             style=style,
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         )

@@ -88,6 +88,8 @@ def test_the_target_is_kept_exactly_and_fresh_collects_as_many_again(
     first = run(gallery.search_url, tmp_path, "Text document\n", per_class=40)
     assert first.summary["kept"] == 40
     assert first.summary["classes"]["Text document"]["stopped_because"] == "target reached"  # type: ignore[index]
+    page = next(tmp_path.rglob("scrape/index.html")).read_text()
+    assert f"found in google results as served by {gallery.pages.url};" in page
     pages = len(gallery.pages.requests)
     assert run(gallery.search_url, tmp_path, "Text document\n", per_class=40).summary["added"] == 0
     assert len(gallery.pages.requests) == pages

@@ -19,6 +19,7 @@ from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError, MissingInputError
 from sceneset.images import Fit, PictureError, load_square
 from sceneset.manifest.rows import SPLITS, Split
+from sceneset.manifest.sources import source_of
 from sceneset.manifest.store import Manifest
 from sceneset.versions.published import MANIFEST_NAME, RECORD_NAME, parse_manifest_csv, version_id
 from sceneset.workers import map_items
@@ -275,19 +276,20 @@ _NO_LICENCE = {"", "unknown"}
 def count_sources(manifest_path: Path, version: Version) -> dict[str, Any]:
     """Return what the manifest knows of the pictures of a version.
 
-    How many there are, on how many sites they were found, through which engines, the most fruitful
-    first, and how many name a licence.
+    How many there are, on how many sites they were found, how they came in words, the most
+    pictures first, and how many name a licence.
     """
     pictures = {e.sha256 for examples in version.splits.values() for e in examples}
     with Manifest(manifest_path) as manifest:
         rows = manifest.query(
-            "SELECT sha256, site, engine, licence FROM sightings WHERE status = 'kept'"
+            "SELECT sha256, site, licence, engine, run_id FROM sightings WHERE status = 'kept'"
         )
+        settings = {run.id: run.settings for run in manifest.runs()}
     rows = [row for row in rows if row[0] in pictures]
-    engines = Counter(engine for engine, _ in {(row[2], row[0]) for row in rows})
+    ways = {(sha256, source_of(engine, settings[run])) for sha256, _, _, engine, run in rows}
     return {
         "pictures": len(pictures),
         "sites": len({row[1] for row in rows if row[1]}),
-        "engines": [name for name, _ in engines.most_common()],
-        "licensed": len({row[0] for row in rows if row[3] not in _NO_LICENCE}),
+        "ways": [way for way, _ in Counter(way for _, way in sorted(ways)).most_common()],
+        "licensed": len({row[0] for row in rows if row[2] not in _NO_LICENCE}),
     }

@@ -12,6 +12,7 @@ from training.evaluation.calibration import fit_temperature
 from training.evaluation.metrics import cross_entropy_of_logits
 from training.loop.history import DivergedError, Epochs
 from training.loop.trainer import Examples, Hyperparameters, Task, fit, head_logits
+from training.models.backbones.hub import shown_name
 from training.models.backbones.table import BACKBONES
 from training.models.backend import keras
 from training.models.classifier import FoldedTail, Trunk, classifier
@@ -72,7 +73,7 @@ def _why_not(setup: Setup, plan: Hyperparameters) -> str:
     taught = len(version.class_names) - len(version.classes_without("train"))
     per_class = len(version.splits["train"]) / taught
     if BACKBONES[setup.settings.backbone].fine_tune_from is None:
-        return f"{setup.settings.backbone} has no layer to cut it at"
+        return f"{shown_name(setup.settings.backbone)} has no layer to cut it at"
     if per_class < plan.fewest_per_class:
         return (
             f"{per_class:.0f} training pictures per class are fewer than"

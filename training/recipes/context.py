@@ -18,6 +18,7 @@ from training.data.memmap import Rows
 from training.data.version import Version, picture_batches
 from training.loop.history import PAUSE, Checkpoint, Epochs
 from training.loop.trainer import Hyperparameters
+from training.models.backbones.hub import shown_name
 from training.models.backbones.table import BACKBONES, build_base
 from training.models.backend import keras
 from training.models.classifier import Trunk, weighted_layers
@@ -130,7 +131,7 @@ def read_start(
             f"the bundle {bundle.folder} does not say how it was trained ({error})",
             cure="--from another model, or leave it out",
         ) from error
-    if trained != backbone:
+    if trained not in {backbone, shown_name(backbone)}:
         raise SettingsError(
             f"--from {folder} is a model of {trained}, not of {backbone}",
             cure=f"--backbone {trained}, or --from another model",

@@ -320,7 +320,7 @@ def shade(count: int, whole: int) -> int:
 
 def _settings(setup: Setup, trained: Trained, run: Mapping[str, Any]) -> dict[str, Any]:
     settings = {k: v for k, v in vars(setup.settings).items() if v is not None}
-    settings["weights"] = run["weights"]
+    settings |= {name: run[name] for name in ("weights", "backbone")}
     return {
         "the run": {
             "data set": f"{setup.settings.dataset.name}, version {setup.version.id}",

@@ -135,11 +135,23 @@ def test_the_card_counts_and_names_sources_and_licences(tmp_path: Path) -> None:
     assert "&#60;b&#62;&#42;x&#42;" in text
     assert "<b>" not in text
     assert "| pages.example | 10 |" in text
-    assert "openverse (10)" in text
+    assert "Pictures: found through openverse (10)." in text
     assert "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/) | 10 |" in text
     assert "| near&#95;duplicate | 7 |" in text
-    assert "found between 2026-01-02 and 2026-01-02" in text
+    assert "collected between 2026-01-02 and 2026-01-02" in text
     assert json.loads((tmp_path / "out" / "export.json").read_text())["splits"]["train"] == 6
+
+
+def test_a_card_names_a_replica_and_not_the_engine_that_it_stands_in_for(dataset: Dataset) -> None:
+    with Manifest(dataset.manifest_path) as manifest:
+        template = "http://me:secret@127.0.0.1:8099/private?q={query}"
+        run = manifest.start_run("scrape", {"search_url": template}, {})
+        manifest._db.execute("UPDATE sightings SET run_id = ? WHERE class_id = 1", [run])
+        text = card(open_version(dataset, manifest, dataset.version(), 10), Written("how"))
+    assert "found in openverse results as served by http://127.0.0.1:8099 (5)" in text
+    assert "found through openverse (5)" in text
+    assert "secret" not in text
+    assert "private" not in text
 
 
 def test_a_card_without_known_licences_says_so(dataset: Dataset) -> None:

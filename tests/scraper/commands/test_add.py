@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -39,6 +40,20 @@ def test_every_file_gets_a_sighting(pictures: Path, tmp_path: Path) -> None:
     }
     assert outcome.summary["kept"] == 9
     assert outcome.exit_code == 0
+
+
+def test_people_are_told_of_a_folder_and_of_no_search(pictures: Path, tmp_path: Path) -> None:
+    outcome = add(pictures, settings=AddSettings(dataset=tmp_path / "set"), output=QUIET)
+    report = tmp_path / "set" / "reports" / "scrape"
+    page = (report / "index.html").read_text(encoding="utf-8")
+    for text in (page, "\n".join(outcome.lines)):
+        assert "all files read" in text
+        assert "end of results" not in text
+    assert '<p class="muted">set; adopted from a folder; 9 new' in page
+    kept = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    assert kept["classes"]["Beach"]["stopped_because"] == "end of results"
+    assert (kept["engine"], kept["source"]) == ("folder", "adopted from a folder")
+    assert str(tmp_path) not in json.dumps(kept) + page
 
 
 def test_adding_again_adds_nothing_and_a_changed_file_is_new(

@@ -38,7 +38,7 @@ def written(tmp_path: Path) -> tuple[str, dict[str, object]]:
             results=results,
             seconds=1.0,
         )
-        write_report(Dataset(tmp_path), manifest, outcome.summary, "played")
+        write_report(Dataset(tmp_path), manifest, outcome.summary, "played", "played on a stage")
     folder = tmp_path / "reports" / "scrape"
     return (folder / "index.html").read_text(), json.loads((folder / "report.json").read_text())
 

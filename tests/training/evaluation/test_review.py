@@ -89,7 +89,7 @@ def test_sites_engines_and_licences_are_counted(manifest_path: Path) -> None:
         "v", Path(), ("Beach",), 32, "crop", {"train": examples, "val": (), "test": ()}
     )
     found = count_sources(manifest_path, version)
-    assert found == {"pictures": 2, "sites": 2, "engines": ["google"], "licensed": 1}
+    assert found == {"pictures": 2, "sites": 2, "ways": ["found through google"], "licensed": 1}
 
 
 def a_training(*, suspects: bool = True) -> tuple[Any, Any]:

@@ -94,7 +94,12 @@ def write(tmp_path: Path, model: Any) -> Write:  # noqa: ANN401  the same
             start=start,
             weights=None if why else tmp_path / "imagenet.h5",
         )
-        sources = {"pictures": 6, "sites": 2, "engines": ["google"], "licensed": 1}
+        sources = {
+            "pictures": 6,
+            "sites": 2,
+            "ways": ["found through google", "adopted from a folder"],
+            "licensed": 1,
+        }
         measured = Measured(model, answers, issues, sources)
         write_pages(tmp_path, setup, trained, run, measured)  # type: ignore[arg-type]
         page = (tmp_path / "report" / "index.html").read_text()
@@ -149,7 +154,7 @@ def test_what_was_left_out_or_not_done_is_said(write: Write) -> None:
     assert "test/x.jpg" in page
     assert "1 label and 1 outlier" in page
     assert "1 of them name a licence; the rights in all others are unknown" in card
-    assert "6 pictures found through google, on 2 sites" in card
+    assert "6 pictures found through google or adopted from a folder, on 2 sites." in card
 
 
 def test_every_export_is_told_with_its_proof_or_the_reason_why_it_is_missing(write: Write) -> None:

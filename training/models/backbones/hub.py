@@ -37,6 +37,13 @@ def path_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.")
 
 
+def shown_name(name: str) -> str:
+    """Return a backbone's name without the user's folders, as bundles hold it: they are passed on."""
+    prefix, _, rest = name.partition(":")
+    is_own = prefix == "hub" and (Path(rest) / _CONFIG).is_file()
+    return f"hub:{Path(rest).resolve().name}" if is_own else name
+
+
 def find_preset(name: str) -> Path:
     """Return a preset's folder, downloaded once into Keras' own when it is no folder itself.
 
@@ -91,7 +98,7 @@ def _build(name: str, size: int) -> Any:  # noqa: ANN401  Keras has no types
             f"{name} cannot be a backbone for pictures of {size} px: {first_line(error)}",
             cure="name a preset of an image classifier, or curate at the size it was made for",
         ) from error
-    return keras.Model(image, out, name=path_name(name).replace(".", "-"))
+    return keras.Model(image, out, name=path_name(shown_name(name)).replace(".", "-"))
 
 
 def _scaled(image: Any, converter: Any) -> Any:  # noqa: ANN401

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from sceneset.errors import DamagedDataError, SettingsError
+from training.models.backbones.hub import shown_name
 from training.models.backbones.table import BACKBONES, build_base, find_weights
 from training.models.backend import load_backend
 
@@ -64,6 +65,14 @@ def pictures() -> Any:  # noqa: ANN401
 
 def scaled() -> Any:  # noqa: ANN401
     return pictures() * np.array(SCALE, np.float32) + np.array(OFFSET, np.float32)
+
+
+def test_bundles_name_a_preset_without_the_folders_above_it(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    assert shown_name(f"hub:{tmp_path / 'mine'}") == "hub:mine"
+    for name in ("hub:keras/resnet/keras/resnet_18", "hf:user/name", "mobilenet_v2"):
+        assert shown_name(name) == name
 
 
 def test_a_preset_in_a_folder_gives_its_own_feature_map_of_plain_pixels(
