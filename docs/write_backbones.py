@@ -21,7 +21,7 @@ INTRODUCTION = """# Backbones
 - **Depths** is how many feature maps the multi-scale head reads, as global averages; the last one is
   always among them.
 - **Fine-tuning from** is the layer whose output `--recipe best` keeps on disk; what comes after it
-  is trained.
+  is trained. Where there is none, `best` is refused before anything is computed.
 - **Licence** is what the publisher of the weights says of them. What it says of the pictures they
   were trained on is another matter: ask before you sell.
 """

@@ -37,10 +37,9 @@ from training.data.version import picture_batches, read_version
 from training.models.backend import load_backend, versions
 from training.models.classifier import build_head, classifier
 from training.models.inference import forward
-from training.recipes.best import best
 from training.recipes.context import Setup
 from training.recipes.fast import embeddings, fast, make_views
-from training.recipes.from_pictures import original
+from training.recipes.from_pictures import best, original
 from training.settings import TrainSettings
 
 FOLDERS = {"intel6": "intel6/seg_train", "mixed": "mixed"}

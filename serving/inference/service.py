@@ -1,9 +1,13 @@
-"""Answer pictures with the model in service: what every client contract calls."""
+"""Keep one model in service, replace it by a newer one, and answer pictures with it.
+
+The service is what every client contract calls; no request fails when the model is replaced.
+"""
 
 import asyncio
 import io
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -14,7 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from starlette.requests import Request
 
-from sceneset.errors import SceneSetError
+from sceneset.errors import (
+    DamagedDataError,
+    MissingInputError,
+    SceneSetError,
+    SettingsError,
+    translate_error,
+)
 from sceneset.images import PictureError
 from serving.http.body import MemoryBudget, read_body
 from serving.http.errors import HTTPError
@@ -22,9 +32,9 @@ from serving.http.middleware import STOPPING, Metrics
 from serving.http.payload import Accepted, check_picture, decode_base64, to_http_error
 from serving.inference.engine import Engine, top_classes
 from serving.inference.explainer import Explainer
-from serving.inference.model import ServedModel
+from serving.inference.memory import trim_heap
+from serving.inference.model import Fingerprint, ServedModel, find_served, fingerprint, load_served
 from serving.inference.queue import WorkQueue, available_cores
-from serving.inference.reload import Reloader
 from serving.settings import ServeSettings
 
 LOG = logging.getLogger("serving")
@@ -33,6 +43,77 @@ Probabilities = NDArray[np.float32]
 Draw = Callable[[bytes, NDArray[np.uint8], Probabilities], bytes]
 # Draws with an explainer: a picture's bytes, what the model saw of it, the label to explain.
 Drawing = Callable[[Explainer, bytes, NDArray[np.uint8], int], Image.Image]
+
+# What /readyz says of a problem, whose words may hold paths of this machine.
+_PROBLEM_KINDS: tuple[tuple[type[Exception], str], ...] = (
+    (DamagedDataError, "damaged"),
+    (MissingInputError, "missing"),
+    (SettingsError, "settings"),
+    (OSError, "unreadable"),
+)
+
+
+class Reloader:
+    """Hold the model in service and replace it; requests take `current` once and keep it to their end."""
+
+    def __init__(self, settings: ServeSettings, workers: int) -> None:
+        """Load the model. Raises what `find_served` and `load_served` raise."""
+        self._settings = settings
+        self._workers = workers
+        # One thread for all: each thread that ever loaded a model keeps memory of its own.
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="reload")
+        path = find_served(settings.model)
+        self._seen: Fingerprint = fingerprint(path)
+        self._served = self._seen
+        self.current: ServedModel = load_served(settings, path, workers, self.thread.submit)
+        trim_heap()
+        self.problem = ""
+        self.problem_kind: str | None = None
+
+    def reload(self) -> bool:
+        """Load the newest model and put it in service; say whether that could be done.
+
+        A model that cannot be loaded leaves the old one in service; `problem` says why and
+        `problem_kind` names it in one word.
+        """
+        try:
+            path = find_served(self._settings.model)
+            seen = fingerprint(path)
+            fresh = load_served(self._settings, path, self._workers, self.thread.submit)
+        except Exception as error:  # noqa: BLE001  whatever it is, the old model goes on
+            self._note_problem(error)
+            return False
+        self._seen = self._served = seen
+        self.current.engine.retire()
+        self.current, self.problem, self.problem_kind = fresh, "", None
+        trim_heap()
+        LOG.warning("now serving %s version %s", fresh.name, fresh.version)
+        return True
+
+    def is_stale(self) -> bool:
+        """Say whether the newest model is another than the one that was last looked at.
+
+        When it is again the one in service, what was wrong in between is forgotten.
+        """
+        try:
+            seen = fingerprint(find_served(self._settings.model))
+        except Exception as error:  # noqa: BLE001  a folder that is being replaced; logged once
+            self._note_problem(error, quietly=True)
+            self._seen = ()
+            return False
+        changed, self._seen = seen != self._seen, seen
+        if changed and seen == self._served:
+            self.problem, self.problem_kind = "", None
+            return False
+        return changed
+
+    def _note_problem(self, error: Exception, *, quietly: bool = False) -> None:
+        known, before = translate_error(error), self.problem
+        self.problem = known.problem if known else f"{type(error).__name__}: {error}"
+        kinds = (kind for of, kind in _PROBLEM_KINDS if isinstance(error, of))
+        self.problem_kind = next(kinds, "internal")
+        if not (quietly and self.problem == before):
+            LOG.error("version %s stays in service: %s", self.current.version, self.problem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,9 @@ from training.loop.trainer import Hyperparameters
 from training.models.backbones.table import DOWNLOADED, find_weights
 from training.models.backend import keras, versions
 from training.models.inference import choose_runtime
-from training.recipes.best import best
 from training.recipes.context import Setup, Start, Trained, read_start, starting_sha256
 from training.recipes.fast import fast
-from training.recipes.from_pictures import original, scratch
+from training.recipes.from_pictures import best, original, scratch
 from training.recipes.hyperparameters import choose_hyperparameters
 from training.settings import TrainSettings
 

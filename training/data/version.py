@@ -204,12 +204,10 @@ def picture_batches(
         return load_square(path.read_bytes(), size, fit)
 
     for result in map_items(load, paths, DECODERS):
-        if result.value is not None:
-            held.append(result.value)
-        elif isinstance(result.error, OSError | PictureError):
-            broken(result.item, result.error)
-        else:
-            raise result.error or RuntimeError(f"no picture from {result.item}")
+        try:
+            held.append(result.get())
+        except (OSError, PictureError) as error:
+            broken(result.item, error)
         if len(held) == batch:
             yield np.stack(held)
             held = []

@@ -40,8 +40,11 @@ from training.exports.exporter import (
 )
 from training.exports.parity import Export, compare, require_exact, size_of
 from training.exports.saved_model import PIXELS
-from training.imported.adapting import GraphModel, adapt, in_batches, own_answers
-from training.imported.inspecting import (
+from training.imported.adapting import (
+    GraphModel,
+    adapt,
+    in_batches,
+    own_answers,
     read_output,
     read_scaling,
     read_size,

@@ -7,6 +7,7 @@ from typing import Any
 from sceneset.errors import SettingsError
 from training.data.augment import Chances
 from training.loop.trainer import Hyperparameters
+from training.models.backbones.table import BACKBONES
 from training.settings import TrainSettings, flag
 
 MANY = 5000
@@ -78,9 +79,10 @@ _WITH_MANY: Mapping[str, Mapping[str, Any]] = {
 def choose_hyperparameters(settings: TrainSettings, pictures: int) -> Hyperparameters:
     """Return a recipe's values for so many training pictures, with those that were requested.
 
-    Raises SettingsError for a setting that the recipe has no use for.
+    Raises SettingsError for a setting that the recipe has no use for, or a backbone that it cannot train.
     """
     recipe = settings.recipe_name
+    _check_backbone(recipe, settings.backbone)
     own = RECIPE_DEFAULTS[recipe]
     values = {field.name: getattr(settings, field.name) for field in fields(Hyperparameters)}
     requested = {name: value for name, value in values.items() if value is not None}
@@ -95,6 +97,16 @@ def choose_hyperparameters(settings: TrainSettings, pictures: int) -> Hyperparam
     plan = Hyperparameters(**{**own, **many, **requested})
     _check_views(plan, recipe, requested)
     return plan
+
+
+def _check_backbone(recipe: str, backbone: str) -> None:
+    """Refuse what `best` cannot cut in two; of a preset of KerasHub it keeps the head alone."""
+    tunable = [row.name for row in BACKBONES.values() if row.fine_tune_from]
+    if recipe == "best" and backbone in BACKBONES and backbone not in tunable:
+        raise SettingsError(
+            f"the recipe best cannot train the backbone {backbone}",
+            cure=f"--recipe fast, or --backbone {' or '.join(tunable)}",
+        )
 
 
 def _check_views(plan: Hyperparameters, recipe: str, requested: Mapping[str, Any]) -> None:

@@ -133,8 +133,10 @@ def test_a_full_queue_is_503_with_retry_after_while_health_is_200(
         client.service.reloader.current = replace(client.service.model, engine=Held(engine, gate))
         first = threading.Thread(target=client.post, args=("/v1/classify", RED, PNG))
         first.start()
-        while not client.service.queue.pending:
+        until = time.monotonic() + 10
+        while not client.service.queue.pending and time.monotonic() < until:
             time.sleep(0.005)
+        assert client.service.queue.pending
         for path, body in (("/v1/classify", RED), ("/classify", [b64(RED)])):
             full = client.post(path, body, PNG)
             assert (full.status, full.headers["retry-after"]) == (503, "1")

@@ -13,7 +13,7 @@ from sceneset.bundle.reader import find_bundle, open_bundle
 from sceneset.errors import MissingInputError, SettingsError
 from serving.commands.classify import classify
 from serving.inference.model import find_served
-from serving.inference.reload import Reloader
+from serving.inference.service import Reloader
 from serving.settings import ClassifySettings, ServeSettings
 
 WriteBundle = Callable[..., Path]

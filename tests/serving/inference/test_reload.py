@@ -20,7 +20,7 @@ from sceneset.bundle.reader import BUNDLE_NAME
 from sceneset.errors import MissingInputError
 from serving.inference.engine import Engine
 from serving.inference.model import find_served
-from serving.inference.reload import Reloader
+from serving.inference.service import Reloader
 from serving.settings import ServeSettings
 
 Serve = Callable[[ServeSettings], AbstractContextManager[Client]]

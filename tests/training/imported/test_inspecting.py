@@ -11,8 +11,7 @@ from support.imported import SIZE, small_network
 from support.weights import IGNORE_COPIES
 
 from sceneset.errors import InterruptedRunError, SettingsError, memory_errors
-from training.imported.adapting import own_answers
-from training.imported.inspecting import expected_range, read_output, read_scaling
+from training.imported.adapting import expected_range, own_answers, read_output, read_scaling
 from training.imported.opening import ImportedModel, open_imported
 from training.models.backend import load_backend
 from training.settings import OutputName

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from training.loop.history import DivergedError, Epochs
-from training.recipes.best import CURE
+from training.recipes.from_pictures import CURE
 
 
 @dataclass

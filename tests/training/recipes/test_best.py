@@ -11,8 +11,8 @@ from training.data.augment import mirrored
 from training.data.version import read_version
 from training.models.backbones.table import build_base
 from training.models.backend import load_backend
-from training.recipes.best import best, calibrated_loss
 from training.recipes.context import Setup, Trained, val_logits
+from training.recipes.from_pictures import best, calibrated_loss
 from training.settings import TrainSettings
 
 pytestmark = [

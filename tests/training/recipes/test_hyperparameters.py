@@ -51,3 +51,17 @@ def test_chances_of_random_views_are_refused_where_no_view_is_random() -> None:
         choose_hyperparameters(TrainSettings(crop=0.5), 1000)
     assert choose_hyperparameters(TrainSettings(crop=0.5, views=3), 1000).crop == 0.5
     assert choose_hyperparameters(TrainSettings(flip=0.0, views=1, recipe="best"), 1000).flip == 0.0
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_large", "convnext_tiny", "vgg16"])
+def test_best_refuses_a_backbone_that_it_cannot_train(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"best cannot train the backbone {name}") as caught:
+        choose_hyperparameters(TrainSettings(recipe="best", backbone=name), 1000)
+    assert caught.value.exit_code == 2
+    assert "mobilenet_v2 or efficientnet_v2_b0" in str(caught.value.cure)
+    choose_hyperparameters(TrainSettings(backbone=name), 1000)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_v2_b0", "hub:any_preset"])
+def test_best_takes_what_it_can_train_and_presets(name: str) -> None:
+    choose_hyperparameters(TrainSettings(recipe="best", backbone=name), 1000)

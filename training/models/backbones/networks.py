@@ -93,7 +93,8 @@ class Backbone:
     """Layers whose global averages the multi-scale head reads, the final feature map last;
     none: the output only."""
     fine_tune_from: str | None = None
-    """Layer whose output fine-tuning keeps: everything before it stays as it is."""
+    """Layer whose output fine-tuning keeps: everything before it stays as it is. All taps follow from
+    it through layers; None where they do not."""
     pretrained: Pretrained | None = None
     load: Callable[[Any, Path], None] = load_weights
     """Load a file of weights into what `build` made; raises ValueError or OSError saying why not."""

@@ -51,7 +51,6 @@ def _resnet(name: str, parameters: int, last: tuple[int, int], digest: str) -> B
         smallest=32,
         parameters=parameters,
         taps=(third, fourth, "conv5_block3_out"),
-        fine_tune_from=fourth,
         pretrained=_imagenet(
             f"resnet/{name}_weights_tf_dim_ordering_tf_kernels_notop.h5", "MIT", _RESNETS, digest
         ),
@@ -68,7 +67,6 @@ def _basic_resnet(name: str, parameters: int, blocks: tuple[int, ...]) -> Backbo
         smallest=32,
         parameters=parameters,
         taps=taps,
-        fine_tune_from=taps[2],
         pretrained=Pretrained(
             "imagenet", f"{page}/resolve/main/model.safetensors", "Apache-2.0", page
         ),
@@ -83,7 +81,6 @@ def _vgg16(name: str, pretrained: Pretrained) -> Backbone:
         smallest=32,
         parameters=14_714_688,
         taps=_VGG_TAPS,
-        fine_tune_from="block4_pool",
         pretrained=pretrained,
     )
 
@@ -130,7 +127,6 @@ _ROWS = (
             "expanded_conv_14_add",
             "out",
         ),
-        fine_tune_from="expanded_conv_5_add",
         pretrained=_imagenet(
             "mobilenet_v3/weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
             "Apache-2.0",
@@ -175,7 +171,6 @@ _ROWS = (
             "convnext_tiny_downsampling_block_2",
             "out",
         ),
-        fine_tune_from="convnext_tiny_downsampling_block_1",
         pretrained=_imagenet(
             "convnext/convnext_tiny_notop.h5",
             "MIT",

@@ -15,6 +15,7 @@ from sceneset.errors import SettingsError
 from training.models.backbones.networks import Scaling, scale
 from training.models.backbones.table import BACKBONES, build_base
 from training.models.backend import load_backend
+from training.models.classifier import FoldedTail
 from training.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -73,6 +74,10 @@ def test_each_network_has_its_published_parameters_and_the_layers_that_are_tappe
         assert len(depths) > 2
     if row.fine_tune_from:
         assert _is_bottleneck(base, row.fine_tune_from)
+        taps = [base.get_layer(tap).output for tap in row.taps]
+        maps = np.zeros((1, *base.get_layer(row.fine_tune_from).output.shape[1:]), np.float32)
+        answers = FoldedTail(base, row.fine_tune_from, taps)(maps)
+        assert [one.shape[1:] for one in answers] == [tap.shape[1:] for tap in taps]
 
 
 def _is_bottleneck(base: Any, cut: str) -> bool:  # noqa: ANN401  Keras has no types
