@@ -267,7 +267,7 @@ def _copies_within_classes(
     for class_id, members in classes.items():
         by_hand = {s for c, s in kept if c == class_id}
         order = ranked(members, fidelity, by_hand=by_hand, enlarged=grown)
-        best = keep_best(order, duplicates, by_hand=by_hand)
+        best = keep_best(order, duplicates, by_hand=by_hand, fidelity=fidelity)
         copies |= {(class_id, sha256): link for sha256, link in best.items()}
     return copies
 

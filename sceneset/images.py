@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 40_000_000
 MAX_BYTES = 20_000_000
@@ -38,6 +38,7 @@ _SIGNATURES = (
     b"II*\x00",
     b"MM\x00*",
 )
+_ORIENTATIONS = range(1, 9)
 # 16-bit grey modes; Pillow's own conversion clips them instead of scaling.
 _DEEP_MODES = {"I", "I;16", "I;16B", "I;16L", "F"}
 _DEEPEST_GREY = 65535
@@ -101,6 +102,16 @@ def decode(data: bytes, *, at_least: int | None = None) -> Image.Image:
             raise PictureError("too_large", "not enough memory to decode it") from error
         except Exception as error:  # decoders raise whatever their format's damage leads to
             raise PictureError("truncated", str(error) or type(error).__name__) from error
+
+
+def has_orientation(data: bytes) -> bool:
+    """Say whether a picture's file has an EXIF orientation, 1 to 8. Raises PictureError."""
+    with _opened(data) as image, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return image.getexif().get(ExifTags.Base.Orientation) in _ORIENTATIONS
+        except Exception:  # noqa: BLE001  decoders raise whatever their format's damage leads to
+            return False
 
 
 def fit_of(word: str) -> Fit:

@@ -2,8 +2,9 @@
 
 DIR holds synthetic.csv (file, group, kind, source: pictures of one group are copies of its `orig`).
 Each edit is met alone with its original, as two pictures of one class; pairs that are not linked as
-copies are left out. Prints, for the tuning and the held-out half (see near_duplicates.py) and per
-kind, how many pairs were linked and in how many of them the original was kept.
+copies are left out. Beside the folder's edits, marks are drawn over the originals, as sites do.
+Prints, for the tuning and the held-out half (see near_duplicates.py) and per kind, how many pairs
+were linked and in how many of them the original was kept.
 
     python bench/curate/keep_best.py DIR
 """
@@ -12,14 +13,18 @@ import argparse
 import hashlib
 import json
 import sys
+import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.support.copies import read_truth
+from bench.support.copies import Known, read_truth
+from bench.support.marks import MARKS, marked
 from curate.duplicates.links import find_links, with_frames
 from curate.duplicates.representative import find_enlarged, keep_best, ranked
 from curate.features import cache
@@ -73,7 +78,20 @@ def drop(first: Picture, second: Picture) -> str | None:
     copies = with_frames([link for link in links if link.duplicate], fidelity, known.thumbs)
     grown = find_enlarged((x[:2] for x in copies if x.is_comparable), fidelity)
     order = ranked([p.row for p in pair.values()], fidelity, enlarged=grown)
-    return next(iter(keep_best(order, copies)), None)
+    return next(iter(keep_best(order, copies, fidelity=fidelity)), None)
+
+
+def draw_marks(
+    paths: Mapping[str, Path], pictures: Mapping[str, Known], folder: Path
+) -> Iterator[tuple[Path, Known]]:
+    """Write a copy of every original with each kind of mark."""
+    for name, known in pictures.items():
+        if known.kind == "orig":
+            image = Image.open(paths[name]).convert("RGB")
+            for kind in MARKS:
+                path = folder / f"{kind}_{name}"
+                path.write_bytes(marked(image, kind, name))
+                yield path, replace(known, kind=kind)
 
 
 def main() -> None:
@@ -85,15 +103,17 @@ def main() -> None:
     paths = {path.name: path for path in folder.glob("synthetic/*")}
     originals = {k.group: measure(paths[n]) for n, k in pictures.items() if k.kind == "orig"}
     tallies: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
-    for name, known in pictures.items():
-        if known.group not in originals or known.kind == "orig":
-            continue
-        copy = measure(paths[name])
-        out = drop(originals[known.group], copy)
-        if out is not None:
-            tally = tallies[known.half][known.kind]
-            tally[0] += out == copy.row.sha256
-            tally[1] += 1
+    with tempfile.TemporaryDirectory() as drawn:
+        edits = [(paths[name], known) for name, known in pictures.items() if known.kind != "orig"]
+        for path, known in [*edits, *draw_marks(paths, pictures, Path(drawn))]:
+            if known.group not in originals:
+                continue
+            copy = measure(path)
+            out = drop(originals[known.group], copy)
+            if out is not None:
+                tally = tallies[known.half][known.kind]
+                tally[0] += out == copy.row.sha256
+                tally[1] += 1
     print(json.dumps({half: _readable(kinds) for half, kinds in sorted(tallies.items())}, indent=2))
 
 

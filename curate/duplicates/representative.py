@@ -1,12 +1,13 @@
-"""Rank copies and keep the best of them: the scene it shows, true detail, fewer artefacts."""
+"""Rank copies and keep the best of them: nothing drawn over it, true detail, fewer artefacts."""
 
 import heapq
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import log
+from types import MappingProxyType
 
 from curate.duplicates.links import Link
 from curate.features.fidelity import Fidelity, is_enlarged
+from curate.features.overlay import is_overlaid
 from sceneset.manifest.rows import KeptPicture
 
 # Steps within which two copies count as alike, so that noise decides nothing. A margin of an
@@ -15,6 +16,7 @@ _WIDE_BORDER_STEP = 0.1
 _BORDER_STEP = 0.02
 _BLOCKING_STEPS = (1.2, 1.6)
 _DETAIL_STEP = 1.1
+_NOT_MEASURED: Mapping[str, Fidelity] = MappingProxyType({})
 
 
 def find_enlarged(
@@ -36,7 +38,7 @@ def ranked(
 ) -> list[str]:
     """Return the SHA-256 of pictures, best first.
 
-    What a person kept leads; then native before stretched or upscaled, without a wide border
+    What is drawn over them is not asked here. What a person kept leads; then native before stretched or upscaled, without a wide border
     before framed, fewer JPEG blocks, pixels x sharpness of the scene, a narrower border, bytes,
     SHA-256.
     """
@@ -59,31 +61,68 @@ def _flaws(measure: Fidelity) -> tuple[int, ...]:
     )
 
 
+def without_overlay(
+    best: str,
+    links_of: Callable[[str], Iterable[Link]],
+    fidelity: Mapping[str, Fidelity],
+    *,
+    by_hand: Collection[str] = (),
+) -> str:
+    """Return the picture, or the first of its copies that shows something drawn over it, and so on.
+
+    `links_of` returns a picture's links, the best copy's first: at most as many comparisons as it
+    has, and those of each picture gone over to. What a person kept `by_hand` stays.
+    """
+    seen: set[str] = set()
+    while best not in seen and best not in by_hand:
+        seen.add(best)
+        shown = (link.other(best) for link in links_of(best) if _is_overlaid(best, link, fidelity))
+        best = next((other for other in shown if other not in seen), best)
+    return best
+
+
+def _is_overlaid(sha256: str, link: Link, fidelity: Mapping[str, Fidelity]) -> bool:
+    """Say whether a picture has something drawn over it that the other end of a link has not."""
+    comparable = link.is_comparable and not link.directed
+    if not comparable or not fidelity.keys() >= set(link.pair):
+        return False
+    own, others = fidelity[sha256].luma, fidelity[link.other(sha256)].luma
+    return is_overlaid(own, others[:, ::-1] if link.kind == "mirrored" else others)
+
+
 def keep_best(
-    order: Sequence[str], links: Iterable[Link], *, by_hand: Collection[str] = ()
+    order: Sequence[str],
+    links: Iterable[Link],
+    *,
+    by_hand: Collection[str] = (),
+    fidelity: Mapping[str, Fidelity] = _NOT_MEASURED,
 ) -> dict[str, Link]:
     """Return each dropped picture with the link to the kept one that it is a copy of.
 
     Best first, a picture is kept and its direct neighbours are dropped: never the neighbours of a
-    dropped one. A crop waits until the pictures it is cut from are decided. What a person kept
-    `by_hand` never waits and is never dropped. The result does not depend on the order of `links`.
+    dropped one. A copy that has nothing drawn over it goes before one that has. A crop waits until
+    the pictures it is cut from are decided. What a person kept `by_hand` never waits and is never
+    dropped. The result does not depend on the order of `links`.
     """
     place = {sha256: k for k, sha256 in enumerate(order)}
-    near: dict[str, list[Link]] = defaultdict(list)
-    waiting = dict.fromkeys(order, 0)
-    for link in sorted(links):
-        if link.first in place and link.second in place:
-            near[link.first].append(link)
-            near[link.second].append(link)
-            waiting[link.first] += link.directed and link.first not in by_hand
+    near = _links_of_each(place, links)
+    waiting = {s: sum(link.directed and link.first == s for link in near[s]) for s in order}
+    waiting |= dict.fromkeys(by_hand, 0)
     ready = [place[s] for s in order if not waiting[s]]
     undecided = dict.fromkeys(order)
     dropped: dict[str, Link] = {}
+
+    def open_links(sha256: str) -> list[Link]:
+        ends = {link.other(sha256): link for link in near[sha256]}
+        free = [other for other in ends if other in undecided and not waiting[other]]
+        return [ends[other] for other in sorted(free, key=place.__getitem__)]
+
     while undecided:
         # Crops of each other in a circle: the best of them goes first.
         best = order[heapq.heappop(ready)] if ready else next(iter(undecided))
         if best not in undecided:
             continue
+        best = without_overlay(best, open_links, fidelity, by_hand=by_hand)
         out = {
             other: link
             for link in near[best]
@@ -98,3 +137,13 @@ def keep_best(
                     if not waiting[link.first]:
                         heapq.heappush(ready, place[link.first])
     return dropped
+
+
+def _links_of_each(pictures: Iterable[str], links: Iterable[Link]) -> dict[str, list[Link]]:
+    """Return each picture's links to others of these pictures, in one order whatever they came in."""
+    near: dict[str, list[Link]] = {sha256: [] for sha256 in pictures}
+    for link in sorted(links):
+        if link.first in near and link.second in near:
+            near[link.first].append(link)
+            near[link.second].append(link)
+    return near

@@ -7,6 +7,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from curate.duplicates.links import (
     key_of,
     with_pixels,
 )
-from curate.duplicates.representative import find_enlarged, ranked
+from curate.duplicates.representative import find_enlarged, ranked, without_overlay
 from curate.features.alignment import plain_vectors
 from curate.features.cache import Features, FullMeasures, algorithms
 from curate.features.fidelity import Fidelity
@@ -182,13 +183,19 @@ def collapse_groups(
     for (class_id, _), members in together.items():
         by_hand = {s for c, s in map(key_of, members) if (c, s) in kept}
         grown = find_enlarged(_size_pairs(members, full.fidelity), full.fidelity)
-        best, *others = ranked(members, full.fidelity, by_hand=by_hand, enlarged=grown)
-        for sha256 in others:
-            if sha256 not in by_hand:
+        order = ranked(members, full.fidelity, by_hand=by_hand, enlarged=grown)
+        links_of = partial(_links_to_all, order)
+        best = without_overlay(order[0], links_of, full.fidelity, by_hand=by_hand)
+        for sha256 in order:
+            if sha256 != best and sha256 not in by_hand:
                 same = full.digests.get(sha256) == full.digests.get(best, b"")
                 kind: LinkKind = "pixels" if same else "whole"
                 represented[class_id, sha256] = Link(sha256, best, 0, kind, duplicate=True)
     return represented
+
+
+def _links_to_all(order: Sequence[str], sha256: str) -> Iterator[Link]:
+    return (Link(sha256, other, 0, "whole", duplicate=True) for other in order if other != sha256)
 
 
 def _size_pairs(

@@ -19,7 +19,7 @@ from curate.features.fidelity import Fidelity
 from curate.features.inside import Inside
 from curate.features.phash import Box
 from sceneset.errors import DamagedDataError
-from sceneset.images import PictureError, decode
+from sceneset.images import PictureError, decode, has_orientation
 from sceneset.manifest.rows import FeatureRow
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bar
@@ -129,11 +129,12 @@ def pixel_digest(path: str) -> dict[str, bytes]:
 
 def measure_fidelity(path: str) -> dict[str, bytes]:
     """Return the fidelity of a picture decoded in full; one that does not decode has the least."""
+    data = Path(path).read_bytes()
     try:
-        image = decode(Path(path).read_bytes())
+        image = decode(data)
     except PictureError:
         return {"fidelity": fidelity.NOTHING.to_bytes()}
-    return {"fidelity": fidelity.fidelity(image).to_bytes()}
+    return {"fidelity": fidelity.fidelity(image, has_orientation=has_orientation(data)).to_bytes()}
 
 
 def measure_missing(

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from curate.features.alignment import margins
+from curate.features.overlay import SIDE, Luma, small_luma
 from curate.features.phash import luma
 
-ALGORITHM = "fidelity/4"
+ALGORITHM = "fidelity/5"
 BINS = 32
 _LARGER = 1.1
 _LINES = 96
@@ -28,8 +29,10 @@ _CUT_OFF_WEIGHT = 3
 _WITH_COLOUR = 1.5
 _LEAST_COLOUR = 2.0
 _COLOUR_SIDE = 64
-# What comes before the spectra.
-_NUMBERS = 6
+# What comes before the spectra, and what comes before the luma.
+_NUMBERS = 7
+_FLOATS = _NUMBERS + 2 * (BINS + 1)
+_FLOAT_BYTES = 4
 
 Floats = NDArray[np.float64]
 
@@ -41,8 +44,9 @@ class Fidelity(NamedTuple):
     of the picture outside; `blocking` is the step at the edges of JPEG's blocks over the step
     elsewhere (1: none); `sharpness` is the std of the edges over that of the tones at 128 px,
     less for tones that pile up at the lightest one; `channels` is 1.5 with colour, as JPEG stores
-    it, and 1 in grey; `across` and `down` are float[33]: the share of spectral power up to each
-    frequency.
+    it, and 1 in grey; `has_orientation` says whether the file has an EXIF orientation, whichever;
+    `across` and `down` are float[33]: the share of spectral power up to each frequency; `luma` is
+    uint8[96, 96] of the whole picture.
     """
 
     width: int
@@ -51,8 +55,10 @@ class Fidelity(NamedTuple):
     blocking: float
     sharpness: float
     channels: float
+    has_orientation: bool
     across: Floats
     down: Floats
+    luma: Luma
 
     @property
     def pixels(self) -> int:
@@ -65,24 +71,32 @@ class Fidelity(NamedTuple):
         return self.pixels * self.channels * self.sharpness
 
     def to_bytes(self) -> bytes:
-        """Pack as float32."""
-        return np.concatenate([self[:_NUMBERS], self.across, self.down]).astype("<f4").tobytes()
+        """Pack as float32, the luma as uint8."""
+        numbers = np.concatenate([self[:_NUMBERS], self.across, self.down])
+        return numbers.astype("<f4").tobytes() + self.luma.tobytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Fidelity":
         """Unpack what `to_bytes` packed."""
-        values = np.frombuffer(data, "<f4").astype(np.float64)
-        width, height, *others = values[:_NUMBERS].tolist()
-        spectra = values[_NUMBERS:].reshape(2, BINS + 1)
-        return cls(int(width), int(height), *others, *spectra)
+        values = np.frombuffer(data, "<f4", _FLOATS).astype(np.float64)
+        width, height, *shares, has_orientation = values[:_NUMBERS].tolist()
+        border, blocking, sharpness, channels = shares
+        across, down = values[_NUMBERS:].reshape(2, BINS + 1)
+        luma = np.frombuffer(data, np.uint8, offset=_FLOAT_BYTES * _FLOATS).reshape(SIDE, SIDE)
+        return cls(
+            int(width), int(height), border, blocking, sharpness, channels, bool(has_orientation),
+            across, down, luma
+        )  # fmt: skip
 
 
 # What a picture that cannot be decoded in full is worth.
-NOTHING = Fidelity(1, 1, 0.0, 1.0, 0.0, 1.0, *np.zeros((2, BINS + 1)))
+_NO_SPECTRUM = np.zeros(BINS + 1)
+_NO_LUMA = np.zeros((SIDE, SIDE), np.uint8)
+NOTHING = Fidelity(1, 1, 0.0, 1.0, 0.0, 1.0, False, _NO_SPECTRUM, _NO_SPECTRUM, _NO_LUMA)
 
 
-def fidelity(image: Image.Image) -> Fidelity:
-    """Measure an upright RGB picture in its full size."""
+def fidelity(image: Image.Image, *, has_orientation: bool = False) -> Fidelity:
+    """Measure an upright RGB picture in its full size; `has_orientation` is kept as it is."""
     grey = luma(image)
     left, right, top, bottom = margins(np.asarray(grey))
     right, bottom = grey.width - right, grey.height - bottom
@@ -96,8 +110,10 @@ def fidelity(image: Image.Image) -> Fidelity:
         blocking=sqrt(_step_at_blocks(pixels, left) * _step_at_blocks(pixels.T, top)),
         sharpness=_sharpness(scene) * (1 - _cut_off(tones)) ** _CUT_OFF_WEIGHT,
         channels=_WITH_COLOUR if _has_colour(image) else 1.0,
+        has_orientation=has_orientation,
         across=_spectrum(pixels),
         down=_spectrum(pixels.T),
+        luma=small_luma(grey),
     )
 
 

@@ -13,6 +13,7 @@ from sceneset.images import (
     decode,
     encode_jpeg,
     fit,
+    has_orientation,
     load_square,
     read_header,
     to_array,
@@ -77,6 +78,17 @@ def test_orientation_is_applied() -> None:
     values = to_array(picture)
     assert values[5, 20].mean() < 50
     assert values[55, 20].mean() > 200
+
+
+def test_a_file_says_whether_it_has_an_orientation() -> None:
+    for value, known in ((None, False), (1, True), (6, True), (9, False)):
+        exif = Image.Exif()
+        if value is not None:
+            exif[0x0112] = value
+        for kind in ("JPEG", "PNG", "WEBP"):
+            assert has_orientation(encoded(halves(), kind, exif=exif)) is known
+    broken = encoded(halves(), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
+    assert not has_orientation(broken)
 
 
 def test_transparency_lies_on_white() -> None:

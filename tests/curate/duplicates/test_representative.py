@@ -172,7 +172,7 @@ def photo_like(seed: int, *, mean: float = 128, spread: float = 45) -> Image.Ima
 
 FIDELITIES = st.builds(
     lambda side, border, blocking, sharpness: Fidelity(
-        side, side, border, blocking, sharpness, 1.5, *np.zeros((2, 33))
+        side, side, border, blocking, sharpness, 1.5, False, *np.zeros((2, 33)), NOTHING.luma
     ),
     st.integers(1, 400),
     st.floats(0, 1),
@@ -223,6 +223,8 @@ def test_fidelity_survives_storage() -> None:
     assert stored[:2] == measure[:2]
     assert stored[2:6] == pytest.approx(measure[2:6], rel=1e-6)
     assert np.allclose(stored.across, measure.across)
+    assert np.array_equal(stored.luma, measure.luma)
+    assert not stored.has_orientation
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (9, 9), (40, 1)])

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from curate.features import cache
-from curate.features.fidelity import NOTHING
+from curate.features.fidelity import NOTHING, Fidelity
 from curate.features.phash import hex_form
 from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError
@@ -108,7 +108,11 @@ def test_an_upright_copy_of_a_turned_picture_has_its_features(
     turned, upright = (str(tmp_path / f"{name}.png") for name in ("turned", "upright"))
     assert cache.measure(turned) == cache.measure(upright)
     assert cache.pixel_digest(turned) == cache.pixel_digest(upright)
-    assert cache.measure_fidelity(turned) == cache.measure_fidelity(upright)
+    first, second = (
+        Fidelity.from_bytes(cache.measure_fidelity(path)["fidelity"]) for path in (turned, upright)
+    )
+    assert (first.has_orientation, second.has_orientation) == (True, False)
+    assert first._replace(has_orientation=False).to_bytes() == second.to_bytes()
 
 
 def test_bytes_that_do_not_decode_have_a_digest_of_their_own(tmp_path: Path) -> None:
