@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import chain, combinations
 from math import sqrt
 from typing import Literal, NamedTuple
@@ -19,7 +20,7 @@ from curate.duplicates.hamming import (
     new_pairs_within,
 )
 from curate.duplicates.verification import Scene, align_view, same_inside, same_picture, scenes_of
-from curate.features.alignment import align, has_wider_border, is_frame
+from curate.features.alignment import align, borders, has_wider_border, is_frame, plainly_same
 from curate.features.cache import Features
 from curate.features.fidelity import Fidelity
 from curate.features.phash import MIRRORED, NO_HASH, TURNS, VIEWS
@@ -116,11 +117,20 @@ class _Comparison(NamedTuple):
 
     def whole(self, leak_radius: int) -> Iterator[Link]:
         """Yield whole pictures within the leak radius."""
-        names, features = self.names, self.features
-        for i, j, d in zip(*new_pairs_within(self._whole, self.new, leak_radius), strict=True):
-            same = bool(d <= self.radius) and same_picture(features, names[i], names[j])
-            link = Link(names[i], names[j], int(d), "whole", same)
-            yield _by_border(link, features) if link.duplicate else link
+        names, thumbs = self.names, self.features.thumbs
+        bordered = cache(lambda sha256: borders(thumbs[sha256]))
+        first, second, distances = new_pairs_within(self._whole, self.new, leak_radius)
+        pairs = np.stack([first, second], axis=1)
+        plain = plainly_same(np.stack([thumbs[s] for s in names]), pairs) if names else ()
+        for (i, j), d, same in zip(pairs.tolist(), distances.tolist(), plain, strict=True):
+            one, other = names[i], names[j]
+            copies = d <= self.radius and same_picture(self.features, one, other, plain=bool(same))
+            kind: LinkKind = "whole"
+            if copies and has_wider_border(bordered(one), bordered(other)):
+                kind = "border"
+            elif copies and has_wider_border(bordered(other), bordered(one)):
+                one, other, kind = other, one, "border"
+            yield Link(one, other, d, kind, copies)
 
     def mirrored(self, leak_radius: int, *, views: bool) -> Iterator[Link]:
         """Yield pictures of which one is the other's mirror image: copies only with `views`."""
@@ -208,16 +218,6 @@ class _Comparison(NamedTuple):
             for (i, j), (d, view) in near.items():
                 if scenes[i].sha256 != scenes[j].sha256:
                     yield scenes[i], scenes[j], d, view, orientation
-
-
-def _by_border(link: Link, features: Features) -> Link:
-    """Let the copy with a border yield to the one without."""
-    first, second = features.thumbs[link.first], features.thumbs[link.second]
-    if has_wider_border(first, second):
-        return link._replace(kind="border")
-    if has_wider_border(second, first):
-        return link._replace(first=link.second, second=link.first, kind="border")
-    return link
 
 
 def with_pixels(

@@ -37,10 +37,18 @@ def scenes_of(features: Features, names: Iterable[str]) -> list[Scene]:
     return wholes + [Scene(s, i.hashes, i.views, i.thumb, inside=True) for s, i in framed]
 
 
-def same_picture(features: Features, first: str, second: str, orientation: int = 0) -> bool:
-    """Say whether two whole pictures (SHA-256) show the same, the second one in an orientation."""
+def same_picture(
+    features: Features, first: str, second: str, orientation: int = 0, *, plain: bool = False
+) -> bool:
+    """Say whether two whole pictures (SHA-256) show the same, the second one in an orientation.
+
+    `plain` says that their thumbnails are known to agree as they are.
+    """
     one, other = features.thumbs[first], features.thumbs[second]
-    same = same_part(one, orient(other, orientation)) if orientation else same_whole(one, other)
+    if orientation:
+        same = same_part(one, orient(other, orientation))
+    else:
+        same = plain or same_whole(one, other)
     inside, around = features.insides.get(first), features.insides.get(second)
     if not same or inside is None or around is None:
         return same

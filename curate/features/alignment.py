@@ -6,6 +6,7 @@ surroundings) tells them apart. A whole picture whose hash is near needs to agre
 docs/decisions/0007-duplicate-verification.md has the figures behind the four limits.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ _WORTH_MOVING = 1e-4
 _LEAST_BORDER = 2
 _ROUGH_STD = 2 * FLAT_STD
 _AROUND = 2
+_PAIRS_AT_ONCE = 65_536
 
 Margins = tuple[int, int, int, int]
 Thumb = NDArray[np.uint8]
@@ -55,18 +57,18 @@ def align(part: Thumb, whole: Thumb, view: Box) -> Alignment:
 
     The search starts at `view` and climbs, moving one edge at a time by 4, 2, then 1 %.
     """
-    cut = _cut(part, WHOLE)
+    cut = _cuts(part, [WHOLE])
     target = _normalised(cut)
-    best, box = _correlation(target, whole, view), view
+    best, box = max(_correlations(target, whole, [view]))
     for step in _STEPS:
         moving = True
         while moving:
-            moved = [(_correlation(target, whole, b), b) for b in _neighbours(box, step)]
+            moved = _correlations(target, whole, _neighbours(box, step))
             score, other = max(moved, default=(best, box))
             moving = score > best + _WORTH_MOVING
             if moving:
                 best, box = score, other
-    details = [_normalised(_detail(values)) for values in (cut, _cut(whole, box))]
+    details = [_normalised(_details(values)) for values in (cut, _cuts(whole, [box]))]
     return Alignment(best, float(np.vdot(*details)), box)
 
 
@@ -75,13 +77,30 @@ def same_whole(first: Thumb, second: Thumb) -> bool:
 
     Either may be a little more than the other, so both are tried as the part.
     """
-    luma, detail = plain_vectors(np.stack([first, second]))
-    plain = Alignment(float(luma[0] @ luma[1]), float(detail[0] @ detail[1]), WHOLE)
-    return (
-        plain.is_same_whole
-        or align(first, second, WHOLE).is_same_whole
-        or align(second, first, WHOLE).is_same_whole
+    pair = np.stack([first, second])
+    return bool(plainly_same(pair, np.array([[0, 1]]))[0]) or same_shifted(first, second)
+
+
+def same_shifted(first: Thumb, second: Thumb) -> bool:
+    """Say whether whole pictures, uint8[32, 32], show the same when one is shifted on the other."""
+    return align(first, second, WHOLE).is_same_whole or align(second, first, WHOLE).is_same_whole
+
+
+def plainly_same(thumbs: Thumb, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say of pairs int64[P, 2] of uint8[N, 32, 32] whether they show the same as they are: bool[P]."""
+    luma, detail = plain_vectors(thumbs)
+    return np.concatenate(
+        [
+            (_products(luma, some) >= LEAST_LUMA_OF_WHOLE)
+            & (_products(detail, some) >= LEAST_DETAIL_OF_WHOLE)
+            for some in np.split(pairs, range(_PAIRS_AT_ONCE, len(pairs), _PAIRS_AT_ONCE))
+        ]
     )
+
+
+def _products(vectors: NDArray[np.float32], pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+    products: NDArray[np.float32] = (vectors[pairs[:, 0]] * vectors[pairs[:, 1]]).sum(axis=1)
+    return products
 
 
 def same_part(first: Thumb, second: Thumb) -> bool:
@@ -93,10 +112,9 @@ def plain_vectors(thumbs: Thumb) -> tuple[NDArray[np.float32], NDArray[np.float3
     """Return luma and detail of uint8[N, 32, 32] as float32[N, 256], centred, of length 1."""
     rows = _means(thumbs.shape[1], 0.0, 1.0)
     cuts = rows @ thumbs.astype(np.float64) @ rows.T
-    details = np.stack([_detail(cut) for cut in cuts])
     luma, detail = (
-        np.stack([_normalised(value).ravel() for value in values]).astype(np.float32)
-        for values in (cuts, details)
+        _normalised(values).reshape(len(thumbs), -1).astype(np.float32)
+        for values in (cuts, _details(cuts))
     )
     return luma, detail
 
@@ -121,13 +139,14 @@ def is_frame(thumb: Thumb, box: Box) -> bool:
     )
 
 
-def has_wider_border(first: Thumb, second: Thumb) -> bool:
-    """Say whether `first` has one-toned px along its edges where its copy `second` has a scene.
+def borders(thumb: Thumb) -> tuple[Margins, Margins]:
+    """Return the margins, and those that are rougher by JPEG or brighter by an edit."""
+    return margins(thumb), margins(thumb, std=_ROUGH_STD)
 
-    The same margin of the copy may be rougher by JPEG or brighter by an edit.
-    """
-    rough = margins(second, std=_ROUGH_STD)
-    wider = [a - b for a, b in zip(margins(first), rough, strict=True)]
+
+def has_wider_border(first: tuple[Margins, Margins], second: tuple[Margins, Margins]) -> bool:
+    """Say by `borders` whether one has px of one tone along its edges where its copy has a scene."""
+    wider = [a - b for a, b in zip(first[0], second[1], strict=True)]
     return min(wider) >= 0 and sum(wider) >= _LEAST_BORDER
 
 
@@ -155,15 +174,19 @@ def _neighbours(box: Box, step: float) -> list[Box]:
     return moved
 
 
-def _correlation(target: Floats, whole: Thumb, box: Box) -> float:
-    return float(np.vdot(target, _normalised(_cut(whole, box))))
+def _correlations(target: Floats, whole: Thumb, boxes: Sequence[Box]) -> list[tuple[float, Box]]:
+    if not boxes:
+        return []
+    scores = np.einsum("nij,ij->n", _normalised(_cuts(whole, boxes)), target[0])
+    return list(zip(scores.tolist(), boxes, strict=True))
 
 
-def _cut(thumb: Thumb, box: Box) -> Floats:
-    """Return float[16, 16] of the area means of a box."""
-    left, right, top, bottom = box
+def _cuts(thumb: Thumb, boxes: Sequence[Box]) -> Floats:
+    """Return float[N, 16, 16] of the area means of boxes."""
     pixels: Floats = thumb.astype(np.float64)
-    return _means(len(thumb), top, bottom) @ pixels @ _means(len(thumb), left, right).T
+    down = np.stack([_means(len(thumb), top, bottom) for _, _, top, bottom in boxes])
+    across = np.stack([_means(len(thumb), left, right) for left, right, _, _ in boxes])
+    return down @ pixels @ across.transpose(0, 2, 1)
 
 
 @lru_cache(maxsize=4096)
@@ -176,16 +199,18 @@ def _means(side: int, start: float, stop: float) -> Floats:
     return weights
 
 
-def _detail(values: Floats) -> Floats:
-    """Return the values less the mean of the 5 x 5 around each."""
-    padded = np.pad(values, _AROUND, mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * _AROUND + 1,) * 2)
-    rest: Floats = values - windows.mean(axis=(2, 3))
+def _details(values: Floats) -> Floats:
+    """Return float[N, 16, 16] less the mean of the 5 x 5 around each."""
+    padded = np.pad(values, ((0, 0), (_AROUND, _AROUND), (_AROUND, _AROUND)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * _AROUND + 1,) * 2, (1, 2))
+    rest: Floats = values - windows.mean(axis=(3, 4))
     return rest
 
 
 def _normalised(values: Floats) -> Floats:
-    centred = values - values.mean()
-    length = float(np.linalg.norm(centred))
-    unit: Floats = centred / length if length > 0 else centred
+    """Return float[N, ...] with each centred and of length 1."""
+    axes = tuple(range(1, values.ndim))
+    centred = values - values.mean(axis=axes, keepdims=True)
+    lengths = np.sqrt((centred**2).sum(axis=axes, keepdims=True))
+    unit: Floats = centred / np.where(lengths > 0, lengths, 1)
     return unit

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from curate.features.alignment import LEAST_LUMA, WHOLE, align, has_wider_border, is_frame, margins
+from curate.features.alignment import (
+    LEAST_LUMA,
+    WHOLE,
+    align,
+    borders,
+    has_wider_border,
+    is_frame,
+    margins,
+)
 from curate.features.phash import VIEWS, luma, thumbnail
 
 
@@ -43,8 +51,8 @@ def test_a_border_is_told_from_a_scene(scene: Callable[..., Image.Image]) -> Non
     box = (0.0, 1.0, 0.1, 0.9)
     assert is_frame(thumb(bordered), box)
     assert not is_frame(thumb(plain), box)
-    assert has_wider_border(thumb(bordered), thumb(plain))
-    assert not has_wider_border(thumb(plain), thumb(bordered))
+    assert has_wider_border(borders(thumb(bordered)), borders(thumb(plain)))
+    assert not has_wider_border(borders(thumb(plain)), borders(thumb(bordered)))
 
 
 def test_margins_count_px_of_one_tone() -> None:
@@ -63,7 +71,7 @@ def test_a_margin_that_an_edit_made_rough_is_still_the_same_margin(
     rough = smooth.copy()
     rough[:5] -= np.random.default_rng(0).integers(0, 18, (5, 32), dtype=np.uint8)
     assert margins(rough)[2] < 3
-    assert not has_wider_border(smooth, rough)
+    assert not has_wider_border(borders(smooth), borders(rough))
 
 
 def test_a_frame_reaches_to_the_px_that_scene_and_border_share(
