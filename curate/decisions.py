@@ -10,10 +10,9 @@ from itertools import combinations, filterfalse
 from typing import NamedTuple
 
 from curate.duplicates.links import Key, Link, LinkKind, key_of, with_frames
-from curate.duplicates.representative import find_enlarged, keep_best, ranked
+from curate.duplicates.representative import find_enlarged, find_turned, keep_best, ranked
 from curate.duplicates.search import SearchResult
 from curate.features.cache import Features
-from curate.features.fidelity import Fidelity
 from curate.features.quality import is_placeholder, issues_of, usual_sides
 from curate.settings import Conflicts, CurateSettings, Issue
 from sceneset.manifest.rows import DecisionRow, KeptPicture, OverrideRow
@@ -149,7 +148,7 @@ def decide(
     left = [p for p in left if key_of(p) not in drops]
 
     framed = with_frames(duplicates, search.full.fidelity, features.thumbs)
-    copies = _copies_within_classes(left, framed, search.full.fidelity, reviewed.kept)
+    copies = _copies_within_classes(left, framed, search, reviewed.kept)
     drops |= {key: _duplicate_drop(key, link) for key, link in copies.items()}
     _drop_represented(drops, copies, search.represented)
     left = [p for p in left if key_of(p) not in drops]
@@ -254,19 +253,22 @@ def _neighbours(duplicates: Iterable[Link]) -> dict[str, set[str]]:
 def _copies_within_classes(
     pictures: Iterable[KeptPicture],
     duplicates: Sequence[Link],
-    fidelity: Mapping[str, Fidelity],
+    search: SearchResult,
     kept: frozenset[Key],
 ) -> dict[Key, Link]:
     """Return each picture that has a better copy in its class, with the link to it."""
+    fidelity = search.full.fidelity
     classes: dict[int, list[KeptPicture]] = defaultdict(list)
     for picture in pictures:
         classes[picture.class_id].append(picture)
     # A crop shows less of the scene: its px can't be compared.
     grown = find_enlarged((x[:2] for x in duplicates if x.is_comparable), fidelity)
+    standing = Counter(link.second for link in search.represented.values())
+    turned = find_turned(duplicates, fidelity, standing)
     copies: dict[Key, Link] = {}
     for class_id, members in classes.items():
         by_hand = {s for c, s in kept if c == class_id}
-        order = ranked(members, fidelity, by_hand=by_hand, enlarged=grown)
+        order = ranked(members, fidelity, by_hand=by_hand, enlarged=grown, turned=turned)
         best = keep_best(order, duplicates, by_hand=by_hand, fidelity=fidelity)
         copies |= {(class_id, sha256): link for sha256, link in best.items()}
     return copies

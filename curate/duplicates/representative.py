@@ -1,7 +1,9 @@
 """Rank copies and keep the best of them: nothing drawn over it, true detail, fewer artefacts."""
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from math import log
 from types import MappingProxyType
 
@@ -29,24 +31,45 @@ def find_enlarged(
     )
 
 
+def find_turned(
+    copies: Iterable[Link], fidelity: Mapping[str, Fidelity], represented: Mapping[str, int]
+) -> frozenset[str]:
+    """Return the pictures that were turned, where it can be told which one of a pair was.
+
+    The upright one has an EXIF orientation, which a phone writes and an editor that turns px takes
+    out; else more copies as it stands, those counted that it has `represented`.
+    """
+    links = list(copies)
+    upright = (link[:2] for link in links if link.kind != "turned")
+    standing = Counter(represented) + Counter(chain.from_iterable(upright))
+
+    def votes(sha256: str) -> tuple[bool, int]:
+        return fidelity[sha256].has_orientation, standing[sha256]
+
+    ends = (sorted(link[:2], key=votes) for link in links if link.kind == "turned")
+    return frozenset(first for first, second in ends if votes(first) != votes(second))
+
+
 def ranked(
     pictures: Iterable[KeptPicture],
     fidelity: Mapping[str, Fidelity],
     *,
     by_hand: Collection[str] = (),
     enlarged: Collection[str] = (),
+    turned: Collection[str] = (),
 ) -> list[str]:
-    """Return the SHA-256 of pictures, best first.
+    """Return the SHA-256 of pictures, best first; what is drawn over them is not asked here.
 
-    What is drawn over them is not asked here. What a person kept leads; then native before stretched or upscaled, without a wide border
-    before framed, fewer JPEG blocks, pixels x sharpness of the scene, a narrower border, bytes,
-    SHA-256.
+    What a person kept leads; then upright before turned, native before stretched or upscaled,
+    without a wide border before framed, fewer JPEG blocks, pixels x sharpness of the scene, a
+    narrower border, bytes, SHA-256.
     """
 
-    def badness(picture: KeptPicture) -> tuple[bool, bool, tuple[int, ...], int, str]:
+    def badness(picture: KeptPicture) -> tuple[bool, bool, bool, tuple[int, ...], int, str]:
         sha256 = picture.sha256
         flaws = _flaws(fidelity[sha256]) if sha256 in fidelity else ()
-        return sha256 not in by_hand, sha256 in enlarged, flaws, -picture.bytes, sha256
+        lesser = sha256 in turned, sha256 in enlarged
+        return sha256 not in by_hand, *lesser, flaws, -picture.bytes, sha256
 
     return [picture.sha256 for picture in sorted(pictures, key=badness)]
 

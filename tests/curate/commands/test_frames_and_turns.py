@@ -1,3 +1,4 @@
+import io
 from collections.abc import Callable
 
 import numpy as np
@@ -55,3 +56,34 @@ def test_a_turned_copy_under_another_class_is_a_conflict(adopt: Adopt) -> None:
     dataset = adopt({"A": [*map(jpeg, originals), *others], "B": [*copies, *own]})
     assert run(dataset).summary["dropped"] == {"conflict": 18}
     assert {row["sha256"] for row in rows_of(dataset)} == set(map(sha, [*own, *others]))
+
+
+def kept_of(dataset: Dataset) -> set[str]:
+    return {row["sha256"] for row in rows_of(dataset)}
+
+
+def test_of_copies_that_were_turned_the_one_that_has_more_like_it_is_kept(adopt: Adopt) -> None:
+    upright = scene(1)
+    turned = upright.transpose(Image.Transpose.ROTATE_90)
+    small = [jpeg(upright.resize((160, 120))), jpeg(upright.resize((120, 90)))]
+    others = [jpeg(scene(n)) for n in range(10, 18)]
+    dataset = adopt(
+        {"A": [jpeg(turned, 95), *small, *others], "B": [jpeg(scene(n)) for n in range(30, 38)]}
+    )
+    run(dataset)
+    assert kept_of(dataset) & set(map(sha, [jpeg(turned, 95), *small])) == {sha(small[0])}
+
+
+def test_of_copies_that_were_turned_the_one_with_an_exif_orientation_is_kept(adopt: Adopt) -> None:
+    upright = scene(2, (200, 150))
+    turned = jpeg(scene(2).transpose(Image.Transpose.ROTATE_180), 95)
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    buffer = io.BytesIO()
+    upright.save(buffer, "JPEG", quality=80, exif=exif)
+    others = [jpeg(scene(n)) for n in range(10, 18)]
+    dataset = adopt(
+        {"A": [turned, buffer.getvalue(), *others], "B": [jpeg(scene(n)) for n in range(30, 38)]}
+    )
+    run(dataset)
+    assert kept_of(dataset) & {sha(turned), sha(buffer.getvalue())} == {sha(buffer.getvalue())}
