@@ -8,8 +8,8 @@ from typing import Any
 from sceneset.checksums import altered_files
 from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError
+from sceneset.manifest.provenance import published_page, source_of
 from sceneset.manifest.rows import SPLITS, Split
-from sceneset.manifest.sources import published_page, source_of
 from sceneset.manifest.store import Manifest
 from sceneset.versions.published import (
     PublishedPicture,

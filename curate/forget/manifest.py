@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sceneset.class_list import shown
 from sceneset.errors import SettingsError
-from sceneset.manifest.sources import ADOPTED, published_page
+from sceneset.manifest.provenance import ADOPTED, published_page
 from sceneset.manifest.store import Manifest, now
 from sceneset.urls import host_key, host_of, page_key, with_parents
 

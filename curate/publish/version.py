@@ -22,8 +22,8 @@ from sceneset.class_list import label_order
 from sceneset.dataset import Dataset, prepare_versions
 from sceneset.errors import DamagedDataError
 from sceneset.images import EXTENSIONS, Encoding, Fit, encode_jpeg, encode_png, square
+from sceneset.manifest.provenance import published_page
 from sceneset.manifest.rows import ClassRow, DecisionRow, Split, SplitRow
-from sceneset.manifest.sources import published_page
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bar
 from sceneset.versions.published import (

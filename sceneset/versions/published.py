@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sceneset.errors import DamagedDataError
+from sceneset.manifest.provenance import published_page
 from sceneset.manifest.rows import SPLITS, Split
-from sceneset.manifest.sources import published_page
 
 MANIFEST_NAME = "manifest.csv"
 RECORD_NAME = "dataset.json"

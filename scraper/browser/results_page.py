@@ -12,18 +12,8 @@ from sceneset.images import MAX_BYTES
 from scraper.browser.driver import Browser
 from scraper.engines.engine import ResultsPage, SearchResult
 from scraper.http.rate_limit import retry_after
-from scraper.reader import (
-    UNAVAILABLE,
-    BrowserLost,
-    Fetched,
-    PageFacts,
-    PageState,
-    ResultBatch,
-    TryLater,
-    Unreachable,
-    is_sorry,
-    page_state,
-)
+from scraper.page_state import UNAVAILABLE, PageFacts, PageState, is_sorry, page_state
+from scraper.reader import BrowserLost, Fetched, ResultBatch, TryLater, Unreachable
 
 BATCH_MS = 6000
 PATIENCE_MS = 1200

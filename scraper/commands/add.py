@@ -13,7 +13,7 @@ from sceneset.class_list import SceneClass, label_order, name_problem, read_clas
 from sceneset.dataset import Dataset, create_dataset, run_lock
 from sceneset.errors import MissingInputError, UsageError
 from sceneset.images import MAX_BYTES
-from sceneset.manifest.sources import ADOPTED, file_url, source_of
+from sceneset.manifest.provenance import ADOPTED, file_url, source_of
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bar, Outcome, Output, Stopwatch, progress_bars
 from sceneset.signals import StopRequest, stop_on_request

@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 
 from sceneset.class_list import SceneClass, read_class_list
 from sceneset.dataset import create_dataset, run_lock
-from sceneset.manifest.sources import source_of
+from sceneset.manifest.provenance import source_of
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bars, Outcome, Output, Stopwatch, progress_bars
 from sceneset.signals import stop_on_request

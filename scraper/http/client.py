@@ -20,7 +20,8 @@ from scraper.engines.api import ApiEngine, ApiPage, Busy, UnknownAnswer, read_an
 from scraper.engines.engine import SearchResult
 from scraper.http.rate_limit import retry_after
 from scraper.http.ssrf import Guard, guarded_adapter
-from scraper.reader import AccessDenied, Fetched, PageState, ResultBatch, TryLater, Unreachable
+from scraper.page_state import PageState
+from scraper.reader import AccessDenied, Fetched, ResultBatch, TryLater, Unreachable
 
 CHUNK = 65536
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -10,8 +10,8 @@ from pathlib import Path
 from sceneset.atomic import write_file
 from sceneset.dataset import Dataset
 from sceneset.errors import BLOCKED, OK, PARTIAL
+from sceneset.manifest.provenance import ADOPTED
 from sceneset.manifest.rows import Status
-from sceneset.manifest.sources import ADOPTED
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Outcome
 from scraper.reader import ResultBatch

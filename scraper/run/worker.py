@@ -12,14 +12,8 @@ from sceneset.progress import Bar
 from scraper.engines.engine import variants_of
 from scraper.http.previews import PreviewFetcher
 from scraper.http.rate_limit import backoff
-from scraper.reader import (
-    AccessDenied,
-    BrowserLost,
-    PageState,
-    ResultsReader,
-    TryLater,
-    Unreachable,
-)
+from scraper.page_state import PageState
+from scraper.reader import AccessDenied, BrowserLost, ResultsReader, TryLater, Unreachable
 from scraper.run.harvest import Harvest, StopReason
 from scraper.run.report import DONE, ClassResult, combined, keep_page
 from scraper.run.session import Run

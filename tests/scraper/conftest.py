@@ -15,7 +15,8 @@ from scraper.browser.results_page import PageReader
 from scraper.engines.engine import ResultsPage, SearchResult
 from scraper.engines.google_images import GOOGLE_IMAGES
 from scraper.gallery.origin import serving
-from scraper.reader import Fetched, PageState, ResultBatch
+from scraper.page_state import PageState
+from scraper.reader import Fetched, ResultBatch
 from scraper.run.harvest import Harvest, StopReason
 
 PATIENCE_MS = 400

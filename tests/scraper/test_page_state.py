@@ -1,6 +1,6 @@
 import pytest
 
-from scraper.reader import PageFacts, is_sorry, page_state
+from scraper.page_state import PageFacts, is_sorry, page_state
 
 
 def facts(**more: object) -> PageFacts:

@@ -15,7 +15,8 @@ from sceneset.signals import StopRequest
 from scraper.commands.scrape import collect
 from scraper.engines.engine import ResultsPage, SearchResult
 from scraper.http.client import Downloader
-from scraper.reader import Fetched, PageState, ResultBatch
+from scraper.page_state import PageState
+from scraper.reader import Fetched, ResultBatch
 from scraper.run.report import ClassResult
 from scraper.run.session import CircuitBreaker, Run
 from scraper.run.store import Tombstones

@@ -18,8 +18,8 @@ from sceneset.checksums import file_sha256, read_checksums
 from sceneset.dataset import Dataset
 from sceneset.errors import DamagedDataError, MissingInputError
 from sceneset.images import Fit, PictureError, load_square
+from sceneset.manifest.provenance import source_of
 from sceneset.manifest.rows import SPLITS, Split
-from sceneset.manifest.sources import source_of
 from sceneset.manifest.store import Manifest
 from sceneset.versions.published import MANIFEST_NAME, RECORD_NAME, parse_manifest_csv, version_id
 from sceneset.workers import map_items

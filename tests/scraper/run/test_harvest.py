@@ -3,7 +3,8 @@ from collections.abc import Sequence
 import pytest
 
 from scraper.engines.engine import SearchResult
-from scraper.reader import Fetched, PageState, ResultBatch
+from scraper.page_state import PageState
+from scraper.reader import Fetched, ResultBatch
 from scraper.run.harvest import Harvest, why_stop
 
 

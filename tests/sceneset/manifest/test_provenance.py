@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sceneset.manifest.sources import file_url, published_page, source_of
+from sceneset.manifest.provenance import file_url, published_page, source_of
 from sceneset.urls import page_key
 
 NAMES = st.text(
