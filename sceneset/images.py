@@ -65,7 +65,7 @@ _STRIP = 64
 class PictureError(Exception):
     """Bytes are not a picture the program takes; `reason` is the manifest's word for why.
 
-    `cure` is the option or the extra with which the program takes it, where there is one.
+    `cure` is what would help, such as the option or the extra with which the program takes it.
     """
 
     def __init__(self, reason: Reason, detail: str, cure: str = "") -> None:
@@ -221,7 +221,7 @@ def _opened(data: bytes) -> Image.Image:
     except PictureError:
         raise
     except Image.DecompressionBombError as error:
-        raise PictureError("too_large", f"more than {MAX_PIXELS / MEGA:g} megapixels") from error
+        raise PictureError("too_large", "far too many pixels", SMALLER) from error
     except Exception as error:  # decoders raise whatever their format's damage leads to
         known = data.startswith(_SIGNATURES) or data[8:12] in {b"WEBP", b"avif"} or is_heic(data)
         reason: Reason = "truncated" if known else "not_a_picture"
@@ -268,7 +268,7 @@ def _is_held_whole(data: bytes) -> bool:
 
 def _too_large(pixels: int, most: int) -> PictureError:
     words = f"{pixels / MEGA:.1f} megapixels, of this kind at most {most / MEGA:g}"
-    return PictureError("too_large", f"{words}; {SMALLER}")
+    return PictureError("too_large", words, SMALLER)
 
 
 def _loaded(image: Image.Image, factor: int, at_least: int | None) -> Image.Image:

@@ -8,8 +8,9 @@ import io
 import re
 import struct
 from importlib.util import find_spec
+from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 INSTALL = "install sceneset[heic]"
 _BRANDS = frozenset(
@@ -35,14 +36,41 @@ def most_pixels(data: bytes) -> int:
     return max((width * height for width, height in sizes), default=0)
 
 
-def open_heic(data: bytes) -> Image.Image:
-    """Read the header of the primary picture; neither thumbnails nor maps of depth are.
+class HeicFile(ImageFile.ImageFile):
+    """The primary picture of a HEIC, upright; raises SyntaxError for what is no whole HEIC.
 
-    Its size is that of the upright picture. Raises SyntaxError for what is no whole HEIC.
+    Of other items, maps of depth and Exif among them, nothing is read: pi-heif 1.4 crashes on an
+    item's type that is no text, and the file itself says how the picture is turned.
     """
-    from pi_heif import HeifImageFile, options  # noqa: PLC0415  an extra
 
-    options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
-    options.DECODE_THREADS = 1  # a picture is one thread's job
-    image: Image.Image = HeifImageFile(io.BytesIO(data))
-    return image
+    format = "HEIF"
+
+    def _open(self) -> None:
+        from _pi_heif import load_file  # noqa: PLC0415  an extra
+
+        data = b"" if self.fp is None else self.fp.read()
+        try:
+            # One thread, 8 bits, RGB, rows as they are decoded, any decoder, libheif's own limits.
+            images = load_file(data, 1, True, False, False, True, "", False)
+        except (OSError, ValueError, RuntimeError, EOFError) as error:
+            raise SyntaxError(str(error)) from error
+        self._coded: Any = next((one for one in images if one and one.primary), None)
+        if self._coded is None:
+            raise SyntaxError("no primary picture")
+        self._size, self._mode = self._coded.size_mode
+        self.tile = []
+
+    def load(self) -> Any:  # noqa: ANN401  as Pillow
+        """Decode the picture."""
+        if self._coded is not None:
+            coded, self._coded = self._coded, None
+            pixels = coded.data
+            self._size, self._mode = coded.size_mode
+            self.load_prepare()
+            self.frombytes(pixels, "raw", (self._mode, coded.stride))
+        return super().load()
+
+
+def open_heic(data: bytes) -> Image.Image:
+    """Read the size of a HEIC's primary picture. Raises SyntaxError."""
+    return HeicFile(io.BytesIO(data))

@@ -13,6 +13,7 @@ from support.drawing import draw_jpeg, grey_jpeg
 
 from sceneset.images import (
     MAX_PIXELS,
+    SMALLER,
     Limits,
     PictureError,
     centre_box,
@@ -130,9 +131,9 @@ def test_a_jpeg_that_is_held_whole_may_have_52_megapixels(
 ) -> None:
     assert read_header(scans(of_size(8064, 6048))).width == 8064
     assert read_header(of_size(16320, 12240)).width == 16320
-    with pytest.raises(PictureError, match=r"at most 52; .*not progressive") as refusal:
+    with pytest.raises(PictureError, match="at most 52") as refusal:
         read_header(scans(of_size(16320, 12240)))
-    assert (refusal.value.reason, refusal.value.cure) == ("too_large", "")
+    assert (refusal.value.reason, refusal.value.cure) == ("too_large", SMALLER)
 
 
 @pytest.mark.parametrize(

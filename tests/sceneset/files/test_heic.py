@@ -1,5 +1,6 @@
 """HEIC files: whole, odd and lying, with the extra and without it."""
 
+import struct
 import tracemalloc
 
 import pytest
@@ -76,6 +77,20 @@ def test_a_heic_that_lies_about_its_size_is_refused_in_little_memory(
     assert refused.reason == reason
     assert "\n" not in str(refused)
     assert peak < 5_000_000
+
+
+@needs_heic
+def test_no_item_may_be_larger_than_a_picture_may() -> None:
+    tile = b"ispe\0\0\0\0" + struct.pack(">II", 9000, 9000)
+    assert refusal(HALVES + tile).reason == "too_large"
+    assert decode(HALVES + tile.replace(b"\0\0#(", b"\0\0\0(")).size == (60, 40)
+
+
+@needs_heic
+def test_an_item_whose_type_is_no_text_ends_no_process() -> None:
+    altered = TURNED.replace(b"Exif", b"Ex\x98f", 1)
+    assert altered != TURNED
+    assert decode(altered).size == (40, 60)
 
 
 @needs_heic

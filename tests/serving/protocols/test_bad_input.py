@@ -116,7 +116,7 @@ def test_photographs_of_200_megapixels_are_answered_and_larger_ones_name_the_opt
         whole = client.post("/v1/classify", bomb(7000), kind)
     limit = "18300 x 13700 px, the limit is 250 megapixels: --max-megapixels"
     assert (large.status, large.json["detail"]) == (413, f"The picture is too large: {limit}")
-    assert (whole.status, "at most 40; save it smaller" in whole.json["detail"]) == (413, True)
+    assert (whole.status, "at most 40: save it smaller" in whole.json["detail"]) == (413, True)
 
 
 @pytest.mark.parametrize("side", [12_000, 20_000, 2**31 - 1])
