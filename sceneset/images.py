@@ -83,25 +83,29 @@ def reason_words(reason: str, cure: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a file may be that is taken in, in bytes and in px as stored."""
+    """How large a file may be that is taken in, in bytes and in px as stored.
+
+    `optional` says that options of the command set them, which errors then name.
+    """
 
     bytes: int = MAX_BYTES
     pixels: int = 250 * MEGA
+    optional: bool = True
 
     def check_bytes(self, size: int) -> None:
         """Raise PictureError for a file of more bytes."""
         if size > self.bytes:
             words = f"{size / MEGA:.1f} MB, the limit is {self.bytes / MEGA:g}"
-            raise PictureError("too_large", words, "--max-file-mb")
+            raise PictureError("too_large", words, "--max-file-mb" * self.optional)
 
     def check_pixels(self, width: int, height: int) -> None:
         """Raise PictureError for a picture of more px."""
         if width * height > self.pixels:
             words = f"{width} x {height} px, the limit is {self.pixels / MEGA:g} megapixels"
-            raise PictureError("too_large", words, "--max-megapixels")
+            raise PictureError("too_large", words, "--max-megapixels" * self.optional)
 
 
-PREVIEW = Limits()
+PREVIEW = Limits(optional=False)
 
 
 @dataclass(frozen=True, slots=True)

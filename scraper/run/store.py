@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sceneset.atomic import write_files
 from sceneset.dataset import Dataset
-from sceneset.images import PREVIEW, Header, Limits, reason_words
+from sceneset.images import PREVIEW, SMALLER, Header, Limits, reason_words
 from sceneset.manifest.rows import ImageRow, SightingRow, Status
 from sceneset.manifest.store import Manifest, now
 from sceneset.urls import host_key, host_of, page_key, with_parents
@@ -192,7 +192,8 @@ class ClassStore:
         if judged is None:
             return ("rejected" if fetched.reason == "too_large" else "failed"), fetched.reason
         if judged.header is None:
-            return ("failed" if judged.cure else "rejected"), judged.reason
+            is_final = judged.cure in {"", SMALLER}  # else an option or an extra lets it in
+            return ("rejected" if is_final else "failed"), judged.reason
         if self.tombstones.cover(judged.sha256, result.page_url, result.site):
             return "rejected", "forgotten"
         return ("duplicate" if judged.sha256 in self.held else "kept"), ""
