@@ -48,6 +48,7 @@ EXTRAS = {
     "python_multipart": "serve",
     "gradio": "gradio",
     "pyarrow": "formats",
+    "pi_heif": "heic",
     "ray": "ray",
 }
 

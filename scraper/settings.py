@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from sceneset.dataset import DEFAULT_ROOT
 from sceneset.errors import SettingsError
+from sceneset.files.limits import FileLimits
 from scraper.engines import ENGINES
 from scraper.engines.engine import ResultsPage
 
@@ -157,7 +158,7 @@ class ScrapeSettings:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class AddSettings:
+class AddSettings(FileLimits):
     """Which folders to adopt, and where."""
 
     dataset: Path = DEFAULT_ROOT

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.http.auth import APIKeys
 from serving.http.body import Reservation, read_body
 from serving.http.errors import HTTPError, bad_format, busy
-from serving.http.payload import WITH_WEBP, parse_json
+from serving.http.payload import OWN, parse_json
 from serving.inference.service import Service
 from serving.protocols.contract import problem_response
 
@@ -201,7 +201,7 @@ def build_blocks(gradio: Any, service: Service) -> Any:  # noqa: ANN401  the pac
         if data is None:
             return {}
         try:
-            answers = await service.classify([data], WITH_WEBP, PLACE)
+            answers = await service.classify([data], OWN, PLACE)
             return dict(answers.top(TOP)[0])
         except HTTPError as error:
             raise gradio.Error(error.detail, print_exception=False) from error

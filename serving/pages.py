@@ -13,6 +13,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sceneset.files.heic import is_installed
 from serving.http.body import FORM
 from serving.http.errors import HTTPError
 from serving.http.middleware import PAGE_POLICY
@@ -316,5 +317,8 @@ def page_routes(*, with_start: bool) -> dict[str, Response]:
 
 def _page(name: str) -> Response:
     data = (_FOLDER / name).read_bytes()
+    if is_installed():  # a phone makes a JPEG of its HEIC for a page that does not list it
+        data = data.replace(b"image/bmp", b"image/bmp,image/heic,image/heif")
+        data = data.replace(b"GIF or BMP", b"GIF, BMP or HEIC")
     headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"}
     return Response(data, headers=headers, media_type=_TYPES[name])

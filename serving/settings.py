@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from sceneset.errors import EXTRAS, MissingExtraError, MissingInputError, SettingsError
+from sceneset.files.limits import FileLimits
 
 Runtime = Literal["litert", "onnx"]
 RuntimeName = Literal["auto", "litert", "onnx"]
@@ -117,7 +118,7 @@ class ModelSettings:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class ClassifySettings(ModelSettings):
+class ClassifySettings(FileLimits, ModelSettings):
     """Which model answers, and how its answers are given."""
 
     top: int = 3
@@ -131,6 +132,7 @@ class ClassifySettings(ModelSettings):
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
+        super().__post_init__()
         if self.top < 1:
             raise SettingsError(f"--top is {self.top}", cure="give --top 1 or more")
         if self.explain_class and self.explain is None:
@@ -172,8 +174,9 @@ class ServeSettings(ModelSettings):
     503 and Retry-After."""
     max_images: int = 64
     """Most pictures in a request."""
-    max_megapixels: float = 40.0
-    """Largest picture in megapixels, up to 40."""
+    max_megapixels: float = 250.0
+    """Largest picture in megapixels. Over 40, a JPEG is read at a half, a quarter or an eighth of
+    its size; a HEIC or a progressive JPEG may have 52, other pictures 40."""
     watch: float = 2.0
     """Seconds between looks for a newer bundle; 0 waits for the signal SIGHUP."""
     feedback: Path | None = None
@@ -194,7 +197,7 @@ class ServeSettings(ModelSettings):
             ("--max-body-mb", self.max_body_mb, 0.01, 1024),
             ("--max-bodies-mb", self.max_bodies_mb, 0.01, 65_536),
             ("--max-images", self.max_images, 1, 4096),
-            ("--max-megapixels", self.max_megapixels, 0.001, 40),
+            ("--max-megapixels", self.max_megapixels, 0.001, 2560),
             ("--watch", self.watch, 0, 3600),
         )
         for flag, value, low, high in limits:

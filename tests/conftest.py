@@ -1,6 +1,7 @@
 """Find the optional real pictures beside the project; let property tests take their time."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,3 +31,9 @@ def _log_handlers() -> Iterator[None]:
     yield
     for one, handlers, level, propagate in before:
         one.handlers, one.level, one.propagate = handlers, level, propagate
+
+
+@pytest.fixture
+def without_heic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the extra `heic` look as if it were not installed."""
+    monkeypatch.setitem(sys.modules, "pi_heif", None)

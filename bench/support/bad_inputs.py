@@ -158,11 +158,12 @@ def _odd() -> Iterator[Row]:
 
 def _formats() -> Iterator[Row]:
     words = NO_FORMAT
-    yield from _both(35, "animated GIF", frames("GIF"), gallery=BAD, plain=BAD, words=words)
+    yield from _both(35, "animated GIF", frames("GIF"), gallery=BAD, plain=OK, words=words)
     yield from _both(35, "APNG", frames("PNG"), gallery=OK, plain=OK)
     yield from _both(35, "animated WEBP", frames("WEBP"), gallery=BAD, plain=OK, words=words)
     yield from _both(36, "WEBP", WEBP, gallery=BAD, plain=OK, words=words)
-    for kind in ("AVIF", "BMP", "TIFF", "ICO", "PPM"):
+    yield from _both(36, "BMP", encoded("BMP"), gallery=BAD, plain=OK, words=words)
+    for kind in ("AVIF", "TIFF", "ICO", "PPM"):
         yield from _both(36, kind, encoded(kind), gallery=BAD, plain=BAD, words=words)
     files: dict[str, Callable[[], bytes]] = {
         "SVG": lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>",

@@ -34,9 +34,12 @@ from sceneset.errors import (
     PARTIAL,
     DamagedDataError,
     InterruptedRunError,
+    MissingExtraError,
     MissingInputError,
     UsageError,
 )
+from sceneset.files.heic import is_installed
+from sceneset.images import EXTENSIONS
 from sceneset.manifest.rows import SPLITS
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bar, Bars, Outcome, Output, Stopwatch, progress_bars
@@ -70,6 +73,16 @@ def curate(*, settings: CurateSettings = _DEFAULTS, output: Output = Output()) -
                 run.publish(findings, publication, run_id, summary)
             run.finish(findings, publication, summary)
     return outcome_of(summary)
+
+
+def _check_heic(paths: Iterable[str]) -> None:
+    """Raise MissingExtraError when a picture is a HEIC and nothing opens it."""
+    heic = sum(path.endswith(f".{EXTENSIONS['HEIF']}") for path in paths)
+    if heic and not is_installed():
+        raise MissingExtraError(
+            f"{heic} pictures are HEIC: the package pi_heif is not installed",
+            cure="pip install -e '.[heic]'",
+        )
 
 
 @contextmanager
@@ -140,6 +153,7 @@ class _Run:
                 f"{self.dataset.root} holds no pictures to curate",
                 cure=f"sceneset scrape --dataset {self.dataset.root}, or sceneset add DIR",
             )
+        _check_heic([picture.path for picture in pictures])
         return apply_overrides(pictures, self.manifest.latest_overrides())
 
     def _search(

@@ -119,7 +119,7 @@ def pixel_digest(path: str) -> dict[str, bytes]:
     """
     data = Path(path).read_bytes()
     try:
-        image = decode(data)
+        image = decode(data, whole=True)
     except PictureError:
         return {"pixels": hashlib.sha256(data).digest()}
     digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())

@@ -19,7 +19,7 @@ ALGORITHM = "cleanvision0.3.7/draft128/3"
 # A blank picture varies by a few steps of 255 around its one colour where the format is lossy;
 # elsewhere a few steps are a picture: a dark one of 16 bits has no more.
 BLANK_RANGE = 8
-LOSSY = {"JPEG", "MPO", "WEBP", "AVIF"}
+LOSSY = {"JPEG", "MPO", "WEBP", "AVIF", "HEIF"}
 PIXEL_TRICK = 2
 # Shares of the pixels that are darker.
 _DARK, _BRIGHT = 0.05, 0.99

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import unicodedata
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +14,8 @@ from cyclopts import Parameter
 from sceneset.class_list import SceneClass, label_order, name_problem, read_class_list, shown
 from sceneset.dataset import Dataset, create_dataset, run_lock
 from sceneset.errors import MissingInputError, UsageError
-from sceneset.images import MAX_BYTES
+from sceneset.files.folders import LOST_LINK, SPECIAL, files_below
+from sceneset.images import Limits
 from sceneset.manifest.provenance import ADOPTED, file_url, source_of
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Bar, Outcome, Output, Stopwatch, progress_bars
@@ -25,6 +28,8 @@ from scraper.run.store import ClassStore, Tombstones
 from scraper.settings import AddSettings
 
 BATCH = 20
+# A file that failed is tried again by every run: that costs no request.
+_ALWAYS = 1_000_000
 _DEFAULTS = AddSettings()
 
 
@@ -38,7 +43,8 @@ def add(
     """Adopt pictures you already have: each direct subfolder of FOLDER is a class.
 
     The files are copied; FOLDER is not changed. Every file gets a sighting, also one that is no
-    picture, with the reason it was rejected.
+    picture, with the reason it was rejected; the reasons are counted. Run it again with another
+    option or a missing extra, and what that lets in is added.
     """
     folders = class_folders(folder, settings.classes)
     dataset = create_dataset(settings.dataset)
@@ -49,12 +55,15 @@ def add(
         ids = manifest.adopt_classes(known.get(n, SceneClass(n, (n,))) for n in folders)
         run_id = manifest.start_run("add", asdict(settings) | {"folder": str(folder)}, {})
         results: dict[str, ClassResult] = {}
+        passed = _outside_classes(folder)
         with stop_on_request() as stop, progress_bars(output) as bars:
             for name, place in folders.items():
-                files = sorted(p for p in place.rglob("*") if p.is_file())
+                files, no_files = files_below(place)
                 store = _store(dataset, manifest, ids[name], run_id, len(files))
+                store.limits = Limits(settings.max_bytes, settings.max_pixels)
                 reason = _adopt_class(store, files, folder, bars.add(name, len(files)), stop)
                 results[name] = ClassResult(reason, store.added)
+                passed += no_files + store.passed
         return finish_run(
             manifest,
             run_id,
@@ -64,6 +73,7 @@ def add(
             dataset=dataset,
             seconds=watch.total,
             signal_number=stop.signal_number,
+            passed=passed,
         )
 
 
@@ -113,7 +123,7 @@ def _store(
         run_id=run_id,
         target=files,
         fresh=True,
-        attempts=1,
+        attempts=_ALWAYS,
         tombstones=Tombstones.of(manifest.tombstones()),
     )
 
@@ -122,22 +132,48 @@ def _adopt_class(
     store: ClassStore, files: list[Path], folder: Path, bar: Bar, stop: StopRequest
 ) -> StopReason:
     store.begin("")
-    for start in range(0, len(files), BATCH):
+    for batch in _batches(files, store.limits):
         if stop:
             break
-        batch = files[start : start + BATCH]
-        contents = {_path_text(path): _read(path) for path in batch}
-        results = [_result(path, folder, contents[_path_text(path)]) for path in batch]
+        contents = {_path_text(path): content for path, content in batch.items()}
+        results = [_result(path, folder, content) for path, content in batch.items()]
         store.keep(results, contents.__getitem__)
         bar.advance(len(batch))
     return "interrupted" if stop else "end of results"
 
 
-def _read(path: Path) -> Fetched:
+def _outside_classes(folder: Path) -> Counter[str]:
+    """Count what lies in the folder itself and is no class folder."""
+    passed: Counter[str] = Counter()
+    for path in folder.iterdir():
+        if path.is_dir():
+            passed["hidden folder"] += path.name.startswith(".")
+        elif path.is_file():
+            passed["file outside a class folder"] += 1
+        else:
+            passed[SPECIAL if path.exists() else LOST_LINK] += 1
+    return +passed
+
+
+def _batches(files: list[Path], limits: Limits) -> Iterator[dict[Path, Fetched]]:
+    """Read files, as many at a time as are of the size of one large file together."""
+    batch: dict[Path, Fetched] = {}
+    held = 0
+    for path in files:
+        content = batch[path] = _read(path, limits.bytes)
+        held += len(content.data or b"")
+        if len(batch) == BATCH or held >= limits.bytes:
+            yield batch
+            batch, held = {}, 0
+    if batch:
+        yield batch
+
+
+def _read(path: Path, most: int) -> Fetched:
     """Read a file, no further than it takes to see that it is too large."""
     try:
         with path.open("rb") as file:
-            return Fetched(file.read(MAX_BYTES + 1))
+            return Fetched(file.read(most + 1))
     except OSError:
         return Fetched(None)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
-from sceneset.images import Header, PictureError, decode, read_header
+from sceneset.images import PREVIEW, Header, Limits, PictureError, decode, read_header
 from scraper.reader import Fetched
 
 MIN_SIDE = 32
@@ -20,12 +20,16 @@ _REFUSALS = frozenset({429, 503})
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One preview's bytes, their SHA-256, and the header or the reason they are no picture."""
+    """One preview's bytes, their SHA-256, and the header or the reason they are no picture.
+
+    `cure` is the option or the extra with which they would be one.
+    """
 
     sha256: str
     data: bytes
     header: Header | None
     reason: str = ""
+    cure: str = ""
 
 
 Source = Callable[[str], Fetched | None]
@@ -62,18 +66,18 @@ def data_uri_bytes(src: str) -> bytes | None:
         return None
 
 
-def judge(data: bytes) -> Judged:
+def judge(data: bytes, limits: Limits = PREVIEW) -> Judged:
     """Decode the bytes once to see that they are a whole picture of a useful size."""
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        header = read_header(data)
+        header = read_header(data, limits)
         if max(header.width, header.height) <= PLACEHOLDER_SIDE:
             return Judged(sha256, data, None, "placeholder")
         if min(header.width, header.height) < MIN_SIDE:
             return Judged(sha256, data, None, "too_small")
         decode(data)
     except PictureError as error:
-        return Judged(sha256, data, None, error.reason)
+        return Judged(sha256, data, None, error.reason, error.cure)
     return Judged(sha256, data, header)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from sceneset.atomic import write_file
 from sceneset.dataset import Dataset
 from sceneset.errors import BLOCKED, OK, PARTIAL
+from sceneset.files.folders import passed_over_line
 from sceneset.manifest.provenance import ADOPTED
 from sceneset.manifest.rows import Status
 from sceneset.manifest.store import Manifest
@@ -123,6 +124,7 @@ def finish_run(
     signal_number: int | None,
     wanted: int | None = None,
     fresh: bool = False,
+    passed: Mapping[str, int] | None = None,
 ) -> Outcome:
     """Record how a run of `scrape` or `add` ended, write its report, and return its outcome."""
     outcome = scrape_outcome(
@@ -134,6 +136,7 @@ def finish_run(
         wanted=wanted,
         fresh=fresh,
         engine=engine,
+        passed=passed,
     )
     manifest.finish_run(run_id, combined(r.reason for r in results.values()), outcome.summary)
     write_report(dataset, manifest, outcome.summary, engine, source)
@@ -150,11 +153,13 @@ def scrape_outcome(
     wanted: int | None = None,
     fresh: bool = False,
     engine: str = "",
+    passed: Mapping[str, int] | None = None,
 ) -> Outcome:
     """Build the outcome of `scrape` and `add` from each class's counts and how it ended.
 
     `wanted` is how many pictures each class should have, None when any number will do; `fresh`
-    says that the run collected new ones whatever was there.
+    says that the run collected new ones whatever was there; `passed` counts the files of `add`
+    that were passed over, by why.
     """
     reasons = {name: result.reason for name, result in results.items()}
     classes = {name: {**counts[name], "stopped_because": reasons[name]} for name in results}
@@ -162,9 +167,8 @@ def scrape_outcome(
     added = sum(result.added for result in results.values())
     unfinished = [name for name, reason in reasons.items() if reason not in DONE]
     gravest = combined(reasons[name] for name in unfinished)
-    trouble = next((results[n].trouble for n in unfinished if reasons[n] == gravest), "")
-    news = f"{added} new" if added else "nothing new"
-    warnings = _warnings(results) + _failed(counts, results)
+    warnings = _warnings(results)
+    warnings += _failed(counts, results) if passed is None else passed_over_line(passed)
     return Outcome(
         summary={
             "dataset": str(dataset),
@@ -174,15 +178,16 @@ def scrape_outcome(
             "seconds": seconds,
             "strategies": {name: sorted(r.strategies) for name, r in results.items()},
             "warnings": warnings,
+            **({} if passed is None else {"passed_over": dict(passed)}),
         },
         lines=(
-            f"{news}: {kept} pictures of {_counted(len(classes))} kept in {dataset}",
+            f"{added or 'nothing'} new: {kept} pictures of {_counted(len(classes))} kept in {dataset}",
             *class_table(classes, engine),
             *warnings,
             *_hint(reasons, counts, wanted),
         ),
         exit_code=exit_code(reasons.values(), signal_number),
-        problem=_problem(unfinished, gravest, trouble),
+        problem=_problem(unfinished, gravest, results),
         cure=_CURES.get(gravest, AGAIN) + (FRESH if fresh and unfinished else ""),
     )
 
@@ -234,9 +239,10 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")
 
 
-def _problem(unfinished: list[str], gravest: StopReason, trouble: str) -> str:
+def _problem(unfinished: list[str], gravest: StopReason, results: Mapping[str, ClassResult]) -> str:
     if not unfinished:
         return ""
+    trouble = next((results[n].trouble for n in unfinished if results[n].reason == gravest), "")
     detail = f" ({trouble})" if trouble and gravest != "interrupted" else ""
     return f"{gravest}: {_counted(len(unfinished))} not finished: {_listed(unfinished)}{detail}"
 

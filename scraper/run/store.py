@@ -1,12 +1,13 @@
 """Store the results of one class: bytes first, then the rows, so that a kill loses no picture."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sceneset.atomic import write_files
 from sceneset.dataset import Dataset
-from sceneset.images import Header
+from sceneset.images import PREVIEW, SMALLER, Header, Limits, reason_words
 from sceneset.manifest.rows import ImageRow, SightingRow, Status
 from sceneset.manifest.store import Manifest, now
 from sceneset.urls import host_key, host_of, page_key, with_parents
@@ -15,6 +16,7 @@ from scraper.http.previews import Judged, judge
 from scraper.reader import Fetched
 
 LOST_ATTEMPTS = 4
+KNOWN = "known from an earlier run"
 Tombstone = tuple[str | None, str | None, str | None]
 
 
@@ -51,7 +53,7 @@ class ClassStore:
 
     Pictures that an earlier run kept and whose file is gone are `lost`: their results are due again,
     and the same bytes put the file back. `target` counts all pictures of the class, or with `fresh`
-    only new ones.
+    only new ones. `passed` counts the results that brought no picture, by why.
     """
 
     dataset: Dataset
@@ -63,6 +65,8 @@ class ClassStore:
     attempts: int
     tombstones: Tombstones
     fresh: bool = False
+    limits: Limits = PREVIEW
+    passed: Counter[str] = field(default_factory=Counter)
     known: dict[str, tuple[str, int]] = field(init=False)
     held: set[str] = field(init=False)
     lost: dict[str, str] = field(init=False)
@@ -118,6 +122,8 @@ class ClassStore:
                 self.position += 1
                 if self._is_due(result.result_id):
                     self._take(result, fetch(result.src), unsaved)
+                else:
+                    self.passed[KNOWN] += 1
                 unsaved.seen.append((result.result_id, self.position))
                 self.shown.add(result.result_id)
         finally:
@@ -137,7 +143,7 @@ class ClassStore:
         self.manifest.count_attempt(self.engine, self.class_id, result_ids)
 
     def _take(self, result: SearchResult, fetched: Fetched, unsaved: "Unsaved") -> None:
-        judged = judge(fetched.data) if fetched.data is not None else None
+        judged = judge(fetched.data, self.limits) if fetched.data is not None else None
         lost = self.lost.get(result.result_id)
         if lost is not None:
             if judged and judged.header and judged.sha256 == lost:
@@ -150,6 +156,8 @@ class ClassStore:
         row = self._row(result, fetched, judged)
         unsaved.rows.append(row)
         self.known[row.result_id] = (row.status, row.attempts)
+        if row.reason:
+            self.passed[reason_words(row.reason, judged.cure if judged else "")] += 1
         if row.status == "kept" and judged and judged.header:
             self._adopt(judged, judged.header, unsaved)
 
@@ -184,7 +192,8 @@ class ClassStore:
         if judged is None:
             return ("rejected" if fetched.reason == "too_large" else "failed"), fetched.reason
         if judged.header is None:
-            return "rejected", judged.reason
+            is_final = judged.cure in {"", SMALLER}  # else an option or an extra lets it in
+            return ("rejected" if is_final else "failed"), judged.reason
         if self.tombstones.cover(judged.sha256, result.page_url, result.site):
             return "rejected", "forgotten"
         return ("duplicate" if judged.sha256 in self.held else "kept"), ""

@@ -4,6 +4,7 @@ import csv
 import glob
 import io
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,15 @@ from cyclopts import Parameter
 
 from sceneset.atomic import own_stream, write_file
 from sceneset.errors import PARTIAL, MissingInputError, UsageError
-from sceneset.images import EXTENSIONS, PictureError, encode_jpeg
+from sceneset.files.folders import files_below, passed_over_line
+from sceneset.images import (
+    EXTENSIONS,
+    Limits,
+    PictureError,
+    encode_jpeg,
+    read_header,
+    reason_words,
+)
 from sceneset.progress import STDOUT, Outcome, Output, progress_bars
 from sceneset.workers import map_items
 from serving.inference.engine import Engine, top_classes
@@ -27,7 +36,15 @@ _LONGEST_STEM = 200
 STDIN = "/dev/stdin"
 # The end of the names that --explain writes; a folder's are no pictures to classify.
 EXPLAINED = ".explained.jpg"
-SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {".jpeg", ".jpe", ".tif"}
+WRITTEN = "written by --explain"
+OTHER_ENDING = "without a picture's ending"
+SUFFIXES = {f".{extension}" for extension in EXTENSIONS.values()} | {
+    ".jpeg",
+    ".jpe",
+    ".tif",
+    ".heif",
+    ".hif",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +56,17 @@ class Source:
     problem: str = ""
 
 
-def find_sources(words: Iterable[str]) -> list[Source]:
-    """Return the files in the order of the words; those of a folder or glob sorted.
+def find_sources(words: Iterable[str]) -> tuple[list[Source], Counter[str]]:
+    """Return the files in the order of the words, and what folders and globs hold beside, by why.
+
+    Those of a folder or glob are sorted.
 
     A folder is searched to its bottom for picture files by their extension; a glob is tried only
     when no file has that very name. Neither gives what --explain wrote, unless a glob asks for it.
     A file named twice is taken twice.
     """
-    return [source for word in words for source in _sources(word)]
+    passed: Counter[str] = Counter()
+    return [source for word in words for source in _sources(word, passed)], passed
 
 
 def printable_name(name: str) -> str:
@@ -54,15 +74,17 @@ def printable_name(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _sources(word: str) -> Iterator[Source]:
+def _sources(word: str, passed: Counter[str]) -> Iterator[Source]:
     path, name = Path(word), printable_name(word)
     if not word:  # a variable of the shell that was not set; Path takes it for this folder
         yield Source(name, problem="the name is empty")
     elif any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
         yield Source(name, problem="the name is too long")
     elif path.is_dir():
-        pictures = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-        found = _files(map(str, sorted(pictures)))
+        files, no_files = files_below(path)
+        pictures = [str(p) for p in files if p.suffix.lower() in SUFFIXES]
+        passed.update(no_files + Counter({OTHER_ENDING: len(files) - len(pictures)}))
+        found = _files(pictures, passed)
         yield from found or [Source(name, problem="no picture files in this folder")]
     elif path.exists() and not path.is_file() and word != STDIN:
         yield Source(name, problem="is a pipe or a device, no picture file")
@@ -70,17 +92,16 @@ def _sources(word: str) -> Iterator[Source]:
         yield Source(name, path)
     else:
         matches = sorted(glob.glob(word, recursive=True))  # noqa: PTH207  the pattern may be absolute
-        found = _files(matches, explained=EXPLAINED in word)
+        found = _files(matches, passed, explained=EXPLAINED in word)
         yield from found or [Source(name, problem="matches no file")]
 
 
-def _files(names: Iterable[str], *, explained: bool = False) -> list[Source]:
+def _files(names: Iterable[str], passed: Counter[str], *, explained: bool = False) -> list[Source]:
     """Return the files among what these names name; what --explain wrote only when asked for."""
-    return [
-        Source(printable_name(name), Path(name))
-        for name in names
-        if Path(name).is_file() and (explained or not name.endswith(EXPLAINED))
-    ]
+    files = [name for name in names if Path(name).is_file()]
+    taken = [name for name in files if explained or not name.endswith(EXPLAINED)]
+    passed[WRITTEN] += len(files) - len(taken)
+    return [Source(printable_name(name), Path(name)) for name in taken]
 
 
 def overlay_paths(sources: Sequence[Source], folder: Path) -> list[Path]:
@@ -151,12 +172,10 @@ def classify(
     """Name what pictures show: IMAGES are files, folders (searched to the bottom) or quoted globs."""
     if not images:
         raise UsageError("no picture is named", cure="sceneset classify FILE, FOLDER or 'GLOB'")
-    sources = find_sources(images)
+    sources, passed = find_sources(images)
     if not any(source.path for source in sources):
-        first = sources[0]
-        raise MissingInputError(
-            f"nothing to classify: {first.name}: {first.problem}", cure="name a picture file"
-        )
+        told = "; ".join([f"{sources[0].name}: {sources[0].problem}", *passed_over_line(passed)])
+        raise MissingInputError(f"nothing to classify: {told}", cure="name a picture file")
     engine = load_engine(settings, find_served(settings.model), WORKERS)
     top = min(settings.top, len(engine.bundle.class_names))
     paths = [] if settings.explain is None else overlay_paths(sources, settings.explain)
@@ -168,7 +187,7 @@ def classify(
     predictions = _predict(answer, sources, paths, output)
     if settings.csv is not None:
         write_file(settings.csv, table(predictions, top).encode())
-    outcome = _outcome(predictions)
+    outcome = _outcome(predictions, +passed)
     # Lines for people would end up in the table.
     alone = settings.csv is not None and own_stream(settings.csv) == STDOUT
     return replace(outcome, lines=()) if alone else outcome
@@ -194,6 +213,7 @@ def _answering(
 ) -> Callable[[Source], tuple[Prediction, bytes]]:
     """Return what answers for a file, with a JPEG of where a class was seen when that was asked for."""
     names = engine.bundle.class_names
+    limits = Limits(settings.max_bytes, settings.max_pixels)
     chosen = settings.explain_class
     label = known_label(chosen, names, "--explain-class ") if chosen else None
     explainer = None if settings.explain is None else Explainer(engine.bundle, WORKERS)
@@ -203,7 +223,7 @@ def _answering(
     def answer(source: Source) -> tuple[Prediction, bytes]:
         if source.path is None:
             raise OSError(source.problem)
-        data = source.path.read_bytes()
+        data = _read(source.path, limits)
         pixels = engine.prepare(data)
         probabilities = engine.infer(pixels)
         best = top_classes(probabilities, names, top)
@@ -241,16 +261,28 @@ def _predict(
     return predictions
 
 
+def _read(path: Path, limits: Limits) -> bytes:
+    """Return a file's bytes when it is not too large. Raises PictureError, OSError."""
+    with path.open("rb") as file:
+        limits.check_bytes(os.fstat(file.fileno()).st_size)
+        data = file.read(limits.bytes + 1)  # what comes from a pipe has no size
+    read_header(data, limits)
+    return data
+
+
 def _reason(error: PictureError | OSError) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    reason = error.reason.replace("_", " ")
-    return reason if error.reason == "not_a_picture" else f"{reason}: {error}"
+    if error.reason in {"not_a_picture", "needs_heic"}:
+        return reason_words(error.reason, error.cure)
+    words = f"{reason_words(error.reason)}: {error}"
+    return f"{words}: {error.cure}" if error.cure else words
 
 
-def _outcome(predictions: Sequence[Prediction]) -> Outcome:
-    summary = {"predictions": predictions}
+def _outcome(predictions: Sequence[Prediction], passed: Counter[str]) -> Outcome:
+    summary = {"predictions": predictions, "passed_over": dict(passed)}
     lines = tuple(line for one in predictions for line in _format_block(one))
+    lines += tuple(passed_over_line(passed))
     failed = [one for one in predictions if "error" in one]
     if not failed:
         return Outcome(summary, lines)

@@ -76,7 +76,9 @@ async def read_body(
     Raises HTTPError: 413 before reading when the header says more, 413 while reading a body
     without a length, 408 when it is slow, 400 when the client went away, 503 without room.
     """
-    too_large = HTTPError(413, "body_too_large", f"The body is over the limit of {limit} bytes")
+    too_large = HTTPError(
+        413, "body_too_large", f"The body is over the limit of {limit} bytes: --max-body-mb"
+    )
     length = request.headers.get("content-length", "0")
     if _NUMBER.fullmatch(length) is None or int(length) > limit:
         raise too_large

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from sceneset.images import MAX_PIXELS, PictureError, read_header
+from sceneset.files.heic import is_heic
+from sceneset.images import PREVIEW, Limits, PictureError, read_header
 from serving.http.errors import HTTPError, bad_format
 
 Object = dict[str, Any]
@@ -16,6 +17,9 @@ _LONGEST_PREFIX = 64
 _WHOLE_NUMBER = re.compile(r"0*[1-9][0-9]{0,8}", re.ASCII)
 JPEG_PNG = frozenset({b"image/jpeg", b"image/jpg", b"image/png"})
 JPEG_PNG_WEBP = JPEG_PNG | {b"image/webp"}
+_MORE_TYPES = frozenset(
+    {b"image/gif", b"image/bmp", b"image/x-ms-bmp", b"image/heic", b"image/heif"}
+)
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401  any JSON value
@@ -131,26 +135,27 @@ class Accepted:
     formats: frozenset[str]
     media_types: frozenset[bytes]
     modes: frozenset[str] = frozenset()
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int = PREVIEW.pixels
 
 
 DOCUMENTED = Accepted(PHOTO_FORMATS, JPEG_PNG, frozenset({"RGB", "RGBA", "CMYK"}))
 EVERY_MODE = Accepted(PHOTO_FORMATS, JPEG_PNG)
 WITH_WEBP = Accepted(PHOTO_FORMATS | {"WEBP"}, JPEG_PNG_WEBP)
+# What our own routes and the page take.
+OWN = Accepted(WITH_WEBP.formats | {"GIF", "BMP", "HEIF"}, JPEG_PNG_WEBP | _MORE_TYPES)
 
 
 def check_picture(data: bytes, accepted: Accepted) -> None:
     """Check a picture by its header, before any pixel is decoded. Raises HTTPError (400, 413)."""
     try:
-        header = read_header(data)
+        header = read_header(data, Limits(len(data), accepted.max_pixels))
     except PictureError as error:
-        if data.startswith(_OTHER_FILES) or data[4:8] == b"ftyp":
+        takes_heic = "HEIF" in accepted.formats and is_heic(data)
+        if data.startswith(_OTHER_FILES) or (data[4:8] == b"ftyp" and not takes_heic):
             raise _unsupported_format(accepted) from error
         raise to_http_error(error) from error
     if header.format not in accepted.formats:
         raise _unsupported_format(accepted)
-    if header.width * header.height > accepted.max_pixels:
-        raise HTTPError(413, "too_large", _too_many_pixels(accepted.max_pixels))
     if accepted.modes and header.mode not in accepted.modes:
         raise HTTPError(
             400, "unsupported_mode", "Unsupported color mode. Accepted: RGB, RGBA and CMYK"
@@ -158,18 +163,18 @@ def check_picture(data: bytes, accepted: Accepted) -> None:
 
 
 def to_http_error(error: PictureError) -> HTTPError:
-    """Translate what the decoder says, without its words: they may hold what was sent."""
+    """Translate what the decoder says, without its words for damage: they may hold what was sent."""
     if error.reason == "too_large":
-        return HTTPError(413, "too_large", _too_many_pixels(MAX_PIXELS))
+        words = f"{error}: {error.cure}" if error.cure else str(error)
+        return HTTPError(413, "too_large", f"The picture is too large: {words}")
+    if error.reason == "needs_heic":
+        return HTTPError(400, "unsupported_format", str(error))
     if error.reason == "truncated":
         return HTTPError(400, "truncated", "The picture is damaged or not complete")
     return HTTPError(400, "not_a_picture", "The bytes are not a picture")
 
 
-def _too_many_pixels(limit: int) -> str:
-    return f"The picture is too large; the limit is {limit / 1e6:g} megapixels and 20 MB"
-
-
 def _unsupported_format(accepted: Accepted) -> HTTPError:
     names = "JPEG, PNG or WEBP" if "WEBP" in accepted.formats else "JPEG or PNG"
+    names = "JPEG, PNG, WEBP, GIF, BMP or HEIC" if "HEIF" in accepted.formats else names
     return HTTPError(400, "unsupported_format", f"The format is not supported; send {names}")

@@ -121,6 +121,8 @@ def _read(path: Path) -> bytes:
 
 
 def _unreadable(error: Exception) -> UsageError:
+    cure = error.cure if isinstance(error, PictureError) else ""
     return UsageError(
-        f"the picture cannot be read: {error}", cure="give a whole JPEG, PNG or WebP picture"
+        f"the picture cannot be read: {error}",
+        cure=cure or "give a whole JPEG, PNG or WebP picture",
     )

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from sceneset.errors import MissingInputError, SettingsError
 from serving.http.errors import HTTPError
-from serving.http.payload import WITH_WEBP, decode_base64
+from serving.http.payload import OWN, decode_base64
 from serving.inference.service import Service
 from serving.protocols.contract import (
     EXAMPLE_PICTURE,
@@ -77,11 +77,11 @@ async def note(file: FeedbackFile, service: Service, request: Request) -> Respon
         raise HTTPError(400, "missing_parameter", "Missing parameter 'label'")
     label = requested_label(name, model)
     sent = await read_one_picture(service, request, "Send one picture")
-    types = WITH_WEBP.media_types  # the remark holds the hash of the file, whatever it came as
+    types = OWN.media_types  # the remark holds the hash of the file, whatever it came as
     picture = (
         sent if isinstance(sent, bytes) else await asyncio.to_thread(decode_base64, sent, types)
     )
-    answers = await service.classify([picture], WITH_WEBP, PATH, model=model)
+    answers = await service.classify([picture], OWN, PATH, model=model)
     predicted, score = answers.top(1)[0][0]
     remark = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -13,14 +13,13 @@ from serving.inference.service import Service
 from serving.protocols.contract import JSON, PICTURE, WHOLE_NUMBER, list_of, object_of, one_of_these
 
 TOP = 3
-RAW = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
 # curl --data-binary sends the second unless another is given.
 _UNSTATED = ("", "application/x-www-form-urlencoded", "image/jpg", "image/*")
+_PICTURES = ("jpeg", "png", "webp", "gif", "bmp", "x-ms-bmp", "heic", "heif")
+RAW = (*(f"image/{name}" for name in _PICTURES), "application/octet-stream")
 
 TAKES = {
-    "image/jpeg": "<bytes>",
-    "image/png": "<bytes>",
-    "image/webp": "<bytes>",
+    **{name: "<bytes>" for name in RAW if name not in {"image/x-ms-bmp", RAW[-1]}},
     FORM: {"file": "<file>"},
 }
 # A JSON body: one picture or several, under one of three names or as a bare list.

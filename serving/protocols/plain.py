@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.http.errors import HTTPError, bad_format
-from serving.http.payload import WITH_WEBP, parse_switch, parse_whole_number
+from serving.http.payload import OWN, parse_switch, parse_whole_number
 from serving.inference.engine import top_classes
 from serving.inference.explainer import LONGEST_OVERLAY, Explainer
 from serving.inference.model import ServedModel
@@ -65,7 +65,7 @@ async def classify(service: Service, request: Request) -> Response:
     draw = service.heat_maps(model, Explainer.map, wanted.label) if wanted.explain else None
     requested = await read_pictures(service, request)
     top = parse_whole_number(query.get("top"), requested.top, len(model.class_names), "top")
-    answers = await service.classify(requested.pictures, WITH_WEBP, PATH, model=model, draw=draw)
+    answers = await service.classify(requested.pictures, OWN, PATH, model=model, draw=draw)
     if not (wanted.partial and requested.many):
         answers.whole()
     formatted = [_format_answer(answers, n, top, wanted) for n in range(len(answers.outcomes))]
@@ -79,7 +79,7 @@ async def explain(service: Service, request: Request) -> Response:
     draw = service.heat_maps(model, partial(Explainer.overlay, longest=LONGEST_OVERLAY), label)
     detail = "Send one picture; ?explain=1 takes several"
     picture = await read_one_picture(service, request, detail)
-    answers = await service.classify([picture], WITH_WEBP, EXPLAIN_PATH, model=model, draw=draw)
+    answers = await service.classify([picture], OWN, EXPLAIN_PATH, model=model, draw=draw)
     answers.whole()
     return Response(answers.drawn[0], media_type=PNG)
 

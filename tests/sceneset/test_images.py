@@ -1,13 +1,20 @@
 import io
+import struct
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PIL import Image
-from support.drawing import draw_jpeg
+from support.drawing import draw_jpeg, grey_jpeg
 
 from sceneset.images import (
+    MAX_PIXELS,
+    SMALLER,
+    Limits,
     PictureError,
     centre_box,
     decode,
@@ -68,6 +75,82 @@ def test_a_pixel_bomb_is_refused_before_it_is_decoded() -> None:
     with pytest.raises(PictureError) as refusal:
         read_header(bomb)
     assert refusal.value.reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("size", "decoded"),
+    [((8064, 6048), (4032, 3024)), ((16320, 12240), (4080, 3060)), ((18250, 13690), (4563, 3423)),
+     ((65500, 3816), (16375, 954)), ((7300, 5470), (7300, 5470))],
+)  # fmt: skip
+def test_jpegs_of_phones_are_decoded_as_small_as_the_memory_of_40_megapixels_asks(
+    size: tuple[int, int], decoded: tuple[int, int]
+) -> None:
+    data = grey_jpeg(*size)
+    assert (read_header(data).width, read_header(data).height) == size
+    picture = decode(data)
+    assert picture.size == decoded
+    assert picture.getpixel((decoded[0] - 1, decoded[1] - 1)) == (128, 128, 128)
+    if size != decoded:
+        with pytest.raises(PictureError, match="fraction"):
+            decode(data, whole=True)
+
+
+@given(st.integers(1, 1300), st.integers(1, 1300), st.integers(1, 700))
+@example(9000, 8000, 1000)
+@example(65500, 2, 1)
+@example(15, 15, 1)
+def test_at_least_so_many_px_are_left_of_the_shorter_side(
+    width: int, height: int, at_least: int
+) -> None:
+    picture = decode(grey_jpeg(width, height), at_least=at_least)
+    assert min(picture.size) >= min(at_least, width, height)
+    assert picture.width * picture.height <= MAX_PIXELS
+
+
+def progressive(data: bytes) -> bytes:
+    """Return a JPEG whose header says that it comes in several scans."""
+    return data.replace(b"\xff\xc0", b"\xff\xc2", 1)
+
+
+def a_scan_per_colour(data: bytes) -> bytes:
+    """Return a JPEG whose first scan holds one of its three colours."""
+    scan = bytes.fromhex("ffda000c03010002110311003f00")
+    assert scan in data
+    return data.replace(scan, bytes.fromhex("ffda00080101003f00"), 1)
+
+
+def of_size(width: int, height: int) -> bytes:
+    """Return a JPEG in colour whose header says that it has another size."""
+    data = draw_jpeg(1)
+    size = data.index(b"\xff\xc0") + 5
+    return data[:size] + struct.pack(">HH", height, width) + data[size + 4 :]
+
+
+@pytest.mark.parametrize("scans", [progressive, a_scan_per_colour])
+def test_a_jpeg_that_is_held_whole_may_have_52_megapixels(
+    scans: Callable[[bytes], bytes],
+) -> None:
+    assert read_header(scans(of_size(8064, 6048))).width == 8064
+    assert read_header(of_size(16320, 12240)).width == 16320
+    with pytest.raises(PictureError, match="at most 52") as refusal:
+        read_header(scans(of_size(16320, 12240)))
+    assert (refusal.value.reason, refusal.value.cure) == ("too_large", SMALLER)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words", "cure"),
+    [(Limits(bytes=1000), "7.2 MB, the limit is 0.001", "--max-file-mb"),
+     (Limits(10**9, 100), "8064 x 6048 px, the limit is 0.0001 megapixels", "--max-megapixels")],
+)  # fmt: skip
+def test_a_limit_that_is_an_option_is_named(limits: Limits, words: str, cure: str) -> None:
+    data = of_size(8064, 6048)
+    with pytest.raises(PictureError) as refusal:
+        read_header(data.ljust(7_200_000, b"x"), limits)
+    assert (refusal.value.reason, str(refusal.value), refusal.value.cure) == (
+        "too_large",
+        words,
+        cure,
+    )
 
 
 def test_orientation_is_applied() -> None:
@@ -179,4 +262,5 @@ def test_odd_real_files_end_in_a_picture_or_a_reason(shared_data: Path) -> None:
                 "not_a_picture",
                 "truncated",
                 "too_large",
+                "needs_heic",
             }, path.name

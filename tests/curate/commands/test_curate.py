@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 from support.curate import Adopt, Classes, recoded, rows_of, run, sha, splits_of, tree
 from support.drawing import draw_jpeg
+from support.heic import HALVES
 
 from sceneset.dataset import Dataset, DatasetSettings
-from sceneset.errors import MissingInputError, UsageError
+from sceneset.errors import MissingExtraError, MissingInputError, UsageError
+from sceneset.files.heic import is_installed
 from sceneset.images import decode
 from sceneset.manifest.rows import OverrideRow
 from sceneset.manifest.store import Manifest
@@ -60,6 +62,27 @@ def test_what_a_person_kept_is_published_however_small_or_plain(
     assert run(dataset).summary["dropped"] == {"broken": 1}
     published = {row["sha256"] for row in rows_of(dataset)}
     assert {sha(data) in published for data in unwanted[:2]} == {True}
+
+
+@pytest.mark.usefixtures("without_heic")
+def test_a_heic_that_nothing_opens_is_no_broken_picture(adopt: Adopt, two_classes: Classes) -> None:
+    dataset = adopt(two_classes)
+    with Manifest(dataset.manifest_path) as manifest, manifest.transaction():
+        manifest.query(
+            "UPDATE images SET path = replace(path, '.jpg', '.heic') WHERE sha256 = ?",
+            (sha(two_classes["A"][0]),),
+        )
+    with pytest.raises(MissingExtraError, match="1 pictures are HEIC"):
+        run(dataset)
+    with Manifest(dataset.manifest_path) as manifest:
+        assert manifest.features("broken", "decode/2") == {}
+
+
+@pytest.mark.skipif(not is_installed(), reason="pi_heif (extra heic) is not installed")
+def test_a_heic_is_published_as_any_picture(adopt: Adopt, two_classes: Classes) -> None:
+    dataset = adopt(two_classes | {"A": [*two_classes["A"], HALVES]})
+    assert run(dataset, size=64, min_side=32).exit_code == 0
+    assert sha(HALVES) in {row["sha256"] for row in rows_of(dataset)}
 
 
 def encoded(image: Image.Image) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 import imagehash
 import pytest
 from PIL import Image
+from support.drawing import grey_jpeg
 
 from curate.features import cache
 from curate.features.fidelity import NOTHING, Fidelity
@@ -113,6 +114,15 @@ def test_an_upright_copy_of_a_turned_picture_has_its_features(
     )
     assert (first.has_orientation, second.has_orientation) == (True, False)
     assert first._replace(has_orientation=False).to_bytes() == second.to_bytes()
+
+
+def test_a_picture_that_is_decoded_at_a_fraction_only_is_like_no_other(tmp_path: Path) -> None:
+    for name, size in (("large", (8064, 6048)), ("same", (8064, 6048)), ("half", (4032, 3024))):
+        (tmp_path / name).write_bytes(grey_jpeg(*size))
+    (tmp_path / "same").write_bytes((tmp_path / "large").read_bytes() + b"x")
+    digests = {cache.pixel_digest(str(path))["pixels"] for path in tmp_path.iterdir()}
+    assert len(digests) == 3
+    assert "broken" not in cache.measure(str(tmp_path / "large"))
 
 
 def test_bytes_that_do_not_decode_have_a_digest_of_their_own(tmp_path: Path) -> None:

@@ -3,13 +3,16 @@ import os
 from pathlib import Path
 
 import pytest
-from support.drawing import draw_jpeg
+from support.drawing import draw_jpeg, grey_jpeg
+from support.heic import HALVES
 
 from sceneset.class_list import SceneClass
 from sceneset.errors import MissingInputError, SceneSetError, UsageError
+from sceneset.files.heic import is_installed
+from sceneset.images import Limits
 from sceneset.manifest.store import Manifest
 from sceneset.progress import Output
-from scraper.commands.add import add
+from scraper.commands.add import _batches, add
 from scraper.settings import AddSettings
 
 QUIET = Output(quiet=True)
@@ -115,4 +118,71 @@ def test_a_name_that_is_no_text_a_vanished_file_and_a_huge_one_stop_nothing(tmp_
         huge.truncate(300_000_000)
     outcome = add(tmp_path / "mine", settings=AddSettings(dataset=tmp_path / "set"), output=QUIET)
     beach = outcome.summary["classes"]["Beach"]
-    assert (beach["kept"], beach["rejected"]) == (2, 1)
+    assert (beach["kept"], beach["failed"]) == (2, 1)
+    assert outcome.summary["passed_over"] == {
+        "too large: --max-file-mb": 1,
+        "link that leads nowhere": 1,
+    }
+
+
+def test_what_is_passed_over_is_counted_with_the_reason_and_what_would_help(
+    pictures: Path, tmp_path: Path
+) -> None:
+    (pictures / "loose.jpg").write_bytes(draw_jpeg(99))
+    (pictures / ".hidden").mkdir()
+    (pictures / "Beach" / "elsewhere").symlink_to(pictures / "🏖")
+    (pictures / "Beach" / "huge.jpg").write_bytes(grey_jpeg(3000, 2000))
+    os.mkfifo(pictures / "Beach" / "pipe")
+    settings = AddSettings(dataset=tmp_path / "set", max_megapixels=5)
+    outcome = add(pictures, settings=settings, output=QUIET)
+    told = outcome.summary["passed_over"]
+    assert told == {
+        "file outside a class folder": 1,
+        "hidden folder": 1,
+        "link to a folder": 1,
+        "not a picture": 1,
+        "pipe or device": 1,
+        "too large: --max-megapixels": 1,
+    }
+    (line,) = [line for line in outcome.lines if line.startswith("passed over: ")]
+    assert all(f"{count} {why}" in line for why, count in told.items())
+    again = add(pictures, settings=AddSettings(dataset=tmp_path / "set"), output=QUIET)
+    assert (again.summary["added"], again.summary["passed_over"]["known from an earlier run"]) == (
+        1,
+        13,
+    )
+
+
+@pytest.mark.usefixtures("without_heic")
+def test_a_heic_says_what_it_needs(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "Beach" / "IMG_1.HEIC").write_bytes(HALVES)
+    outcome = add(pictures, settings=AddSettings(dataset=tmp_path / "set"), output=QUIET)
+    assert outcome.summary["passed_over"]["HEIC: install sceneset[heic]"] == 1
+    assert outcome.summary["classes"]["Beach"]["failed"] == 1
+
+
+@pytest.mark.skipif(not is_installed(), reason="pi_heif (extra heic) is not installed")
+def test_a_heic_that_was_passed_over_is_added_once_the_extra_is_there(
+    pictures: Path, tmp_path: Path
+) -> None:
+    (pictures / "Beach" / "IMG_1.HEIC").write_bytes(HALVES)
+    settings = AddSettings(dataset=tmp_path / "set")
+    first = add(pictures, settings=settings, output=QUIET)
+    assert first.summary["kept"] == 10
+    with Manifest(tmp_path / "set" / "manifest.db") as manifest:
+        (image,) = [one for one in manifest.images() if one.format == "HEIF"]
+        assert image.path.endswith(".heic")
+        with manifest.transaction():
+            manifest.query("UPDATE sightings SET status = 'failed', reason = 'needs_heic'"
+                           " WHERE sha256 = ?", (image.sha256,))  # fmt: skip
+    assert add(pictures, settings=settings, output=QUIET).summary["added"] == 1
+
+
+def test_large_files_are_read_one_at_a_time(tmp_path: Path) -> None:
+    files = [tmp_path / f"{n}.jpg" for n in range(50)]
+    for path in files:
+        path.write_bytes(bytes(300_000))
+    batches = list(_batches(files, Limits(bytes=500_000)))
+    assert [len(one) for one in batches] == [2] * 25
+    assert [len(one) for one in _batches(files, Limits())] == [20, 20, 10]
+    assert [path for one in batches for path in one] == files

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.drawing import grey_jpeg
+from support.heic import HALVES
 
 from sceneset.errors import DamagedDataError, MissingInputError, SettingsError, UsageError
+from sceneset.files.heic import is_installed
 from serving.commands.classify import classify, table
 from serving.settings import ClassifySettings
 
@@ -67,6 +70,31 @@ def test_why_a_broken_picture_is_refused_is_said_in_plain_words(
     assert errors[:3] == ["truncated: 0 bytes", "not a picture", header]
     assert all(error.startswith("truncated: ") for error in errors[2:])
     assert not [error for error in errors if "0x" in error or "object" in error]
+
+
+def test_what_is_passed_over_and_what_is_too_large_is_said(model: Path, pictures: Path) -> None:
+    (pictures / "huge.jpg").write_bytes(grey_jpeg(8064, 6048))
+    settings = ClassifySettings(model=model)
+    outcome = classify(str(pictures), settings=settings)
+    assert (outcome.exit_code, len(outcome.summary["predictions"])) == (0, 4)
+    assert outcome.summary["passed_over"] == {"without a picture's ending": 1}
+    assert outcome.lines[-1] == "passed over: 1 without a picture's ending"
+    (pictures / "a.png").unlink()
+    for limits, told in (
+        ({"max_megapixels": 40}, "8064 x 6048 px, the limit is 40 megapixels: --max-megapixels"),
+        ({"max_file_mb": 0.1}, "0.6 MB, the limit is 0.1: --max-file-mb"),
+    ):
+        outcome = classify(str(pictures), settings=ClassifySettings(model=model, **limits))
+        assert outcome.exit_code == 3
+        assert f"too large: {told}" in outcome.problem
+
+
+def test_a_heic_is_classified_or_says_what_it_needs(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "IMG_1.HEIC").write_bytes(HALVES)
+    outcome = classify(str(tmp_path), settings=ClassifySettings(model=model))
+    (one,) = outcome.summary["predictions"]
+    assert ("labels" in one) == is_installed()
+    assert is_installed() or one["error"] == "HEIC: install sceneset[heic]"
 
 
 def test_nothing_to_classify_is_wrong_use(model: Path, tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_a_bundle_without_its_model_is_exit_5(refused: Refused, model: Path) -> 
 
 @pytest.mark.parametrize(
     "setting",
-    [{"port": 70000}, {"workers": 0}, {"queue": 0}, {"deadline": 0}, {"max_megapixels": 41},
+    [{"port": 70000}, {"workers": 0}, {"queue": 0}, {"deadline": 0}, {"max_megapixels": 2561},
      {"name": "a/b"}, {"name": ""}, {"watch": -1}, {"host": ""}, {"host": "a\nb"}, {"max_body_mb": 0}, {"max_images": 0}],
 )  # fmt: skip
 def test_settings_that_cannot_work_are_refused(setting: dict[str, object]) -> None:

@@ -7,7 +7,7 @@ from serving.commands.classify import find_sources, printable_name
 
 
 def names(*words: str) -> list[str]:
-    return [source.name for source in find_sources(words) if source.path]
+    return [source.name for source in find_sources(words)[0] if source.path]
 
 
 def test_a_folder_gives_its_pictures_at_any_depth_in_order(pictures: Path) -> None:
@@ -36,14 +36,22 @@ def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path: Path) -> Non
 @pytest.mark.parametrize("word", ["empty", "x*.png"])
 def test_a_word_that_names_no_picture_says_so(tmp_path: Path, word: str) -> None:
     (tmp_path / "empty").mkdir()
-    (source,) = find_sources([str(tmp_path / word)])
+    (source,), _passed = find_sources([str(tmp_path / word)])
     assert source.path is None
     assert source.problem
 
 
 def test_an_empty_word_is_not_this_folder() -> None:
-    (source,) = find_sources([""])
+    (source,), _passed = find_sources([""])
     assert (source.path, source.problem) == (None, "the name is empty")
+
+
+def test_what_a_folder_holds_beside_is_counted(pictures: Path) -> None:
+    (pictures / "a.explained.jpg").write_bytes(b"x")
+    (pictures / "IMG_1.HEIC").write_bytes(b"x")
+    sources, passed = find_sources([str(pictures), f"{pictures}/*.jpg"])
+    assert str(pictures / "IMG_1.HEIC") in [source.name for source in sources]
+    assert passed == {"without a picture's ending": 1, "written by --explain": 2}
 
 
 def test_a_name_that_is_not_utf8_can_be_printed(tmp_path: Path) -> None:
@@ -56,5 +64,5 @@ def test_a_name_that_is_not_utf8_can_be_printed(tmp_path: Path) -> None:
 
 def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    (source,) = find_sources([str(tmp_path / "pipe")])
+    (source,), _passed = find_sources([str(tmp_path / "pipe")])
     assert (source.path, source.problem) == (None, "is a pipe or a device, no picture file")

@@ -2,9 +2,14 @@
 
 import io
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.drawing import grey_jpeg
+from support.heic import HALVES
 from support.odd_pictures import (
     JPEG,
     bad_crc,
@@ -17,6 +22,10 @@ from support.odd_pictures import (
 )
 from support.served_model import RED, WEBP, Client, b64, encoded
 
+from sceneset.files.heic import is_installed
+from serving.settings import ServeSettings
+
+Serve = Callable[[ServeSettings], AbstractContextManager[Client]]
 NO_PICTURE = "Entry in 'images' list is not a base64 image"
 NO_FORMAT = "Unsupported file extension. Use .jpg or .png"
 NO_MODE = "Unsupported color mode. Accepted: RGB, RGBA and CMYK"
@@ -57,8 +66,8 @@ def test_entries_that_are_no_picture_are_named_by_their_index(
 @pytest.mark.parametrize(
     ("picture", "documented", "native"),
     [
-        (WEBP, NO_FORMAT, 200), (frames("GIF"), NO_FORMAT, 400), (frames("WEBP"), NO_FORMAT, 200),
-        (encoded(kind="BMP"), NO_FORMAT, 400), (encoded(kind="TIFF"), NO_FORMAT, 400),
+        (WEBP, NO_FORMAT, 200), (frames("GIF"), NO_FORMAT, 200), (frames("WEBP"), NO_FORMAT, 200),
+        (encoded(kind="BMP"), NO_FORMAT, 200), (encoded(kind="TIFF"), NO_FORMAT, 400),
         (encoded(kind="ICO"), NO_FORMAT, 400), (encoded(kind="PPM"), NO_FORMAT, 400),
         (encoded(kind="AVIF"), NO_FORMAT, 400), (encoded(kind="EPS"), NO_FORMAT, 400),
         (encoded(kind="PDF"), NO_FORMAT, 400), (zipped() + JPEG, NO_FORMAT, 400),
@@ -81,6 +90,33 @@ def test_other_formats_and_modes(
     else:
         assert answer.status == 200
     assert client.post("/v1/classify", picture, {"Content-Type": "image/png"}).status == native
+
+
+def test_a_heic_is_taken_by_our_own_routes_or_what_it_needs_is_said(client: Client) -> None:
+    told = "HEIC: install sceneset[heic]"
+    for kind in ("image/heic", "image/jpeg", "application/octet-stream"):
+        answer = client.post("/v1/classify", HALVES, {"Content-Type": kind})
+        assert answer.status == (200 if is_installed() else 400)
+        assert is_installed() or answer.json["detail"] == told
+    uri = f"data:image/heic;base64,{b64(HALVES)}"
+    answer = client.post("/v1/classify?partial=1", {"images": [b64(RED), uri]})
+    assert is_installed() or answer.json[1]["error"] == told
+    assert answer.status == 200
+    documented = client.post("/classify", [b64(HALVES)])
+    assert documented.json == {"detail": NO_FORMAT, "index": 0}
+
+
+def test_photographs_of_200_megapixels_are_answered_and_larger_ones_name_the_option(
+    serve: Serve, model: Path
+) -> None:
+    kind = {"Content-Type": "image/jpeg"}
+    with serve(ServeSettings(model=model, watch=0)) as client:
+        assert client.post("/v1/classify", grey_jpeg(16_320, 12_240), kind).status == 200
+        large = client.post("/v1/classify", grey_jpeg(18_300, 13_700), kind)
+        whole = client.post("/v1/classify", bomb(7000), kind)
+    limit = "18300 x 13700 px, the limit is 250 megapixels: --max-megapixels"
+    assert (large.status, large.json["detail"]) == (413, f"The picture is too large: {limit}")
+    assert (whole.status, "at most 40: save it smaller" in whole.json["detail"]) == (413, True)
 
 
 @pytest.mark.parametrize("side", [12_000, 20_000, 2**31 - 1])

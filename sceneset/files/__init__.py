@@ -1,0 +1,1 @@
+"""Find picture files, bound them, open those of phones."""
