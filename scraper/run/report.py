@@ -167,8 +167,7 @@ def scrape_outcome(
     added = sum(result.added for result in results.values())
     unfinished = [name for name, reason in reasons.items() if reason not in DONE]
     gravest = combined(reasons[name] for name in unfinished)
-    warnings = _warnings(results)
-    warnings += _failed(counts, results) if passed is None else passed_over_line(passed)
+    warnings = _warnings(results) + _missed(counts, results, passed)
     return Outcome(
         summary={
             "dataset": str(dataset),
@@ -224,10 +223,14 @@ def _warnings(results: Mapping[str, ClassResult]) -> list[str]:
     ]
 
 
-def _failed(
-    counts: Mapping[str, Mapping[Status, int]], results: Mapping[str, ClassResult]
+def _missed(
+    counts: Mapping[str, Mapping[Status, int]],
+    results: Mapping[str, ClassResult],
+    passed: Mapping[str, int] | None,
 ) -> list[str]:
-    """Say how many previews could not be had; the next run tries them again."""
+    """Say how many previews could not be had, or files were passed over; the next run tries again."""
+    if passed is not None:
+        return passed_over_line(passed)
     failed = {name: counts[name]["failed"] for name in results}
     names = [name for name, number in failed.items() if number]
     if not names:
