@@ -19,7 +19,14 @@ from curate.duplicates.hamming import (
     new_cross_pairs,
     new_pairs_within,
 )
-from curate.duplicates.verification import Scene, align_view, same_inside, same_picture, scenes_of
+from curate.duplicates.verification import (
+    Scene,
+    align_view,
+    same_inside,
+    same_picture,
+    same_rotated,
+    scenes_of,
+)
 from curate.features.alignment import align, borders, has_wider_border, is_frame, plainly_same
 from curate.features.cache import Features
 from curate.features.fidelity import Fidelity
@@ -32,7 +39,7 @@ _LEAST_BORDER = 0.03
 # Boxes are found to 1 % of each side.
 _AREA_STEP = 0.04
 
-LinkKind = Literal["pixels", "whole", "mirrored", "turned", "crop", "border", "inside"]
+LinkKind = Literal["pixels", "whole", "mirrored", "turned", "rotated", "crop", "border", "inside"]
 # A picture of a class: class id and SHA-256.
 Key = tuple[int, str]
 
@@ -63,7 +70,7 @@ class Link(NamedTuple):
     @property
     def is_comparable(self) -> bool:
         """Say whether both show all of one scene, upright, so that their px can be compared."""
-        return self.kind not in {"turned", "crop", "inside"}
+        return self.kind not in {"turned", "rotated", "crop", "inside"}
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -94,7 +101,7 @@ def find_links(
     names = sorted(s for s in pictures if features.whole[s] != NO_HASH)
     new = ~np.isin(np.array(names, "U64"), np.array(sorted(compared), "U64"))
     search = _Comparison(names, new, features, radius)
-    best = {link.pair: link for link in search.whole(leak_radius)}
+    best = {link.pair: link for link in search.whole(leak_radius, views=views)}
     others = [search.mirrored(leak_radius, views=views)]
     if views:
         others += [search.turned(), search.inside(leak_radius)]
@@ -102,7 +109,8 @@ def find_links(
         if link.pair not in best or (link.duplicate and not best[link.pair].duplicate):
             best[link.pair] = link
     if views:
-        copies = {pair for pair, link in best.items() if link.duplicate}
+        # A crop may pass for a rotation by a degree; as a crop it says which picture shows more.
+        copies = {p for p, link in best.items() if link.duplicate and link.kind != "rotated"}
         best |= search.views(copies)
     return sorted(best.values())
 
@@ -115,8 +123,8 @@ class _Comparison(NamedTuple):
     features: Features
     radius: int
 
-    def whole(self, leak_radius: int) -> Iterator[Link]:
-        """Yield whole pictures within the leak radius."""
+    def whole(self, leak_radius: int, *, views: bool) -> Iterator[Link]:
+        """Yield whole pictures within the leak radius; with `views` slightly rotated ones are copies."""
         names, thumbs = self.names, self.features.thumbs
         bordered = cache(lambda sha256: borders(thumbs[sha256]))
         first, second, distances = new_pairs_within(self._whole, self.new, leak_radius)
@@ -130,6 +138,8 @@ class _Comparison(NamedTuple):
                 kind = "border"
             elif copies and has_wider_border(bordered(other), bordered(one)):
                 one, other, kind = other, one, "border"
+            elif views and not copies and same_rotated(self.features, one, other):
+                copies, kind = True, "rotated"
             yield Link(one, other, d, kind, copies)
 
     def mirrored(self, leak_radius: int, *, views: bool) -> Iterator[Link]:

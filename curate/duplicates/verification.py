@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.features.alignment import Alignment, align, same_part, same_whole
+from curate.features.alignment import Alignment, align, align_rotated, same_part, same_whole
 from curate.features.cache import Features
 from curate.features.inside import Inside
 from curate.features.phash import VIEWS, orient
@@ -53,6 +53,13 @@ def same_picture(
     if not same or inside is None or around is None:
         return same
     return _agree(inside, around, orientation)
+
+
+def same_rotated(features: Features, first: str, second: str) -> bool:
+    """Say whether two whole pictures show the same, one of them rotated by a few degrees."""
+    if {first, second} <= features.insides.keys():
+        return False
+    return align_rotated(features.thumbs[first], features.thumbs[second]).is_copy
 
 
 def same_inside(features: Features, first: str, second: str, orientation: int = 0) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from curate.features.phash import FLAT_STD, Box
 
@@ -28,6 +29,9 @@ _LEAST_BORDER = 2
 _ROUGH_STD = 2 * FLAT_STD
 _AROUND = 2
 _PAIRS_AT_ONCE = 65_536
+_ANGLES = (-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6)
+# A thumbnail is rotated three times as large; its middle leaves out a tenth along each edge.
+_LARGE, _EDGE = 96, 10
 
 Margins = tuple[int, int, int, int]
 Thumb = NDArray[np.uint8]
@@ -106,6 +110,28 @@ def _products(vectors: NDArray[np.float32], pairs: NDArray[np.int64]) -> NDArray
 def same_part(first: Thumb, second: Thumb) -> bool:
     """Say whether one of two pictures, uint8[32, 32], shows all or a part of the other."""
     return align(first, second, WHOLE).is_copy or align(second, first, WHOLE).is_copy
+
+
+def align_rotated(first: Thumb, second: Thumb) -> Alignment:
+    """Align the middle of one whole picture, rotated by up to 6 degrees, with the other's.
+
+    Both are uint8[32, 32]. The middle holds none of the corners that a rotation leaves empty.
+    """
+    large = Image.fromarray(first).resize((_LARGE, _LARGE), Image.Resampling.BICUBIC)
+    middle = (_EDGE, _EDGE, _LARGE - _EDGE, _LARGE - _EDGE)
+    parts = [
+        np.asarray(
+            large.rotate(angle, Image.Resampling.BICUBIC)
+            .crop(middle)
+            .resize(first.shape, Image.Resampling.BICUBIC)
+        )
+        for angle in _ANGLES
+    ]
+    start, stop = _EDGE / _LARGE, 1 - _EDGE / _LARGE
+    box = (start, stop, start, stop)
+    rotated = _normalised(np.concatenate([_cuts(part, [WHOLE]) for part in parts]))
+    scores = np.einsum("nij,ij->n", rotated, _normalised(_cuts(second, [box]))[0])
+    return align(parts[int(np.argmax(scores))], second, box)
 
 
 def plain_vectors(thumbs: Thumb) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

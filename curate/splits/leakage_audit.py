@@ -13,7 +13,13 @@ import numpy as np
 
 from curate.duplicates.hamming import Hashes, Indices, PairArrays, cross_pairs, nearest_of
 from curate.duplicates.links import Link
-from curate.duplicates.verification import align_view, same_inside, same_picture, scenes_of
+from curate.duplicates.verification import (
+    align_view,
+    same_inside,
+    same_picture,
+    same_rotated,
+    scenes_of,
+)
 from curate.features.cache import Features
 from curate.features.phash import MIRRORED, NO_HASH, TURNS
 from curate.settings import CurateSettings
@@ -79,7 +85,9 @@ class _SplitPair(NamedTuple):
         features, radius, within = self.features, self.settings.radius, self.settings.leak_radius
         whole = {s: value for s, value in features.whole.items() if value != NO_HASH}
         for a, b, d, _ in self._nearest(whole, self._oriented([0]), within):
-            yield Link(a, b, d, "whole", d <= radius and same_picture(features, a, b))
+            same = d <= radius and same_picture(features, a, b)
+            rotated = not same and self.settings.views and same_rotated(features, a, b)
+            yield Link(a, b, d, "rotated" if rotated else "whole", same or rotated)
         for a, b, d, _ in self._nearest(whole, self._oriented([MIRRORED]), within):
             same = self.settings.views and d <= radius
             same = same and same_picture(features, a, b, MIRRORED)

@@ -34,10 +34,11 @@ def edits(picture: Image.Image) -> dict[str, Image.Image]:
         "crop": picture.crop((14, 8, 229, 170)),
         "border": ImageOps.expand(picture, border=(0, 16), fill="black"),
         "turned": picture.rotate(90, expand=True),
+        "rotated": picture.rotate(-2, Image.Resampling.BICUBIC),
     }
 
 
-@pytest.mark.parametrize("kind", ["whole", "mirrored", "turned", "crop", "border"])
+@pytest.mark.parametrize("kind", ["whole", "mirrored", "turned", "rotated", "crop", "border"])
 def test_each_edit_is_found_as_what_it_is(
     kind: str,
     adopt: Callable[..., Dataset],

@@ -46,6 +46,7 @@ EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "border": lambda p: ImageOps.expand(p, border=(0, 16), fill="black"),
     "turned": lambda p: p.rotate(270, expand=True),
     "upside down, mirrored": ImageOps.flip,
+    "rotated": lambda p: p.rotate(2, Image.Resampling.BICUBIC),
     "framed": lambda p: ImageOps.expand(p, border=(20, 30, 20, 90), fill="white"),
 }
 
