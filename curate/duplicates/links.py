@@ -68,6 +68,14 @@ class Link(NamedTuple):
         return self.kind in {"crop", "border"}
 
     @property
+    def is_certain(self) -> bool:
+        """Say whether no other link can tell more of two copies.
+
+        A crop or a bordered copy may pass for a rotation by a degree.
+        """
+        return self.duplicate and self.kind != "rotated"
+
+    @property
     def is_comparable(self) -> bool:
         """Say whether both show all of one scene, upright, so that their px can be compared."""
         return self.kind not in {"turned", "rotated", "crop", "inside"}
@@ -106,11 +114,11 @@ def find_links(
     if views:
         others += [search.turned(), search.inside(leak_radius)]
     for link in chain.from_iterable(others):
-        if link.pair not in best or (link.duplicate and not best[link.pair].duplicate):
+        known = best.get(link.pair)
+        if known is None or (link.duplicate and not known.is_certain):
             best[link.pair] = link
     if views:
-        # A crop may pass for a rotation by a degree; as a crop it says which picture shows more.
-        copies = {p for p, link in best.items() if link.duplicate and link.kind != "rotated"}
+        copies = {pair for pair, link in best.items() if link.is_certain}
         best |= search.views(copies)
     return sorted(best.values())
 
