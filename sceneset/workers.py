@@ -7,12 +7,15 @@ caller writes.
 
 import multiprocessing
 import os
+import pickle
 import re
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -134,7 +137,10 @@ def _pooled(
 def _submitted(pool: Executor, function: Callable[[Item], Value], item: Item) -> "Future[Value]":
     """Submit an item; a pool that is broken already gives a future that says so."""
     try:
-        with interrupts_held():  # a worker that still imports would print a traceback
+        if isinstance(pool, ThreadPoolExecutor):
+            return pool.submit(function, item)
+        # A worker that still imports would print a traceback.
+        with interrupts_held(), _script_left_out(function):
             return pool.submit(function, item)
     except BrokenProcessPool as error:
         future: Future[Value] = Future()
@@ -142,10 +148,23 @@ def _submitted(pool: Executor, function: Callable[[Item], Value], item: Item) ->
         return future
 
 
+@contextmanager
+def _script_left_out(function: Callable[..., object]) -> Iterator[None]:
+    """Keep a new process from running the caller's script once more, unless the function is in it."""
+    main: Any = sys.modules["__main__"]
+    named = main.__spec__, getattr(main, "__file__", None)
+    if b"__main__" not in pickle.dumps(function):
+        main.__spec__ = main.__file__ = None
+    try:
+        yield
+    finally:
+        main.__spec__, main.__file__ = named
+
+
 def _alone(function: Callable[[Item], Value], item: Item) -> Result[Item, Value]:
     """Run one item in a process of its own, so that the one that kills workers is found."""
     with _processes(1) as pool:  # a dead worker is this item's failure
-        return _attempt(lambda one: pool.submit(function, one).result(), item)
+        return _attempt(lambda one: _submitted(pool, function, one).result(), item)
 
 
 def _on_ray(

@@ -115,3 +115,20 @@ def is_running(process: int) -> bool:
         return ") Z " not in Path(f"/proc/{process}/stat").read_text()
     except OSError:
         return False
+
+
+SCRIPT = """
+from sceneset.workers import map_chunked, map_items
+print("begun")
+print([result.value for result in map_items(abs, [-1, -2, -3], "local:2")])
+print([result.value for result in map_chunked(abs, [-1, -2, -3], "local:2")])
+"""
+
+
+def test_a_script_without_a_guard_is_run_once(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    ran = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines() == ["begun", "[1, 2, 3]", "[1, 2, 3]"]
+    assert ran.stderr == ""
