@@ -82,13 +82,13 @@ def shared_frames(
     `pairs` int64[P, 2] are those whose hashes are near; no frame is looked for between two that are
     `framed` already.
     """
-    pictures = thumbs.reshape(len(thumbs), -1).astype(np.float32)
+    pictures = thumbs.reshape(len(thumbs), -1)
     some = pictures[:: max(1, len(pictures) // _ASKED)]
     known, boxes = set(framed), dict[int, Box]()
     for first, second in _unlike_somewhere(pictures, pairs):
         if {first, second} <= known | boxes.keys():
             continue
-        pair = pictures[[first, second]]
+        pair = pictures[[first, second]].astype(np.int16)
         shared = connected_to_edges(np.abs(pair[0] - pair[1]) <= SAME_TONE)
         if not _LEAST_SHARED <= shared.mean() <= _MOST_SHARED:
             continue
@@ -103,17 +103,18 @@ def shared_frames(
     return boxes
 
 
-def _agreement(pictures: Floats, picture: Floats, axis: int) -> Floats:
+def _agreement(pictures: Pixels, picture: NDArray[np.int16], axis: int) -> Floats:
     """Return the share of px of the same tone as a picture's."""
     share: Floats = (np.abs(pictures - picture) <= SAME_TONE).mean(axis=axis)
     return share
 
 
-def _unlike_somewhere(pictures: Floats, pairs: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Yield the pairs that differ in a quarter of the sides' window somewhere."""
+def _unlike_somewhere(pictures: Pixels, pairs: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs that differ in some window of the thumbnail."""
     for start in range(0, len(pairs), _PAIRS_AT_ONCE):
         some = pairs[start : start + _PAIRS_AT_ONCE]
-        unlike = _differ_in_a_window(pictures[some[:, 0]], pictures[some[:, 1]])
+        first, second = (pictures[places].astype(np.float32) for places in some.T)
+        unlike = _differ_in_a_window(first, second)
         yield from some[unlike].tolist()
 
 
@@ -154,11 +155,12 @@ def connected_to_edges(mask: Mask) -> Mask:
         reached = grown
 
 
-def _others(pair: Floats, shared: Mask, pictures: Floats) -> NDArray[np.int64]:
+def _others(pair: NDArray[np.int16], shared: Mask, pictures: Pixels) -> NDArray[np.int64]:
     """Return the pictures that have the shared px of a pair, and inside are like neither of it."""
     same = [_agreement(pictures[:, shared], one[shared], axis=1) for one in pair]
     places = np.flatnonzero(np.minimum(*same) >= _SHARED)
-    alike = _centred(pictures[places][:, ~shared]) @ _centred(pair[:, ~shared]).T
+    inside = pictures[places][:, ~shared].astype(np.float32)
+    alike = _centred(inside) @ _centred(pair[:, ~shared].astype(np.float32)).T
     return places[(alike <= _UNLIKE).all(axis=1)]
 
 

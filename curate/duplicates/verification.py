@@ -59,7 +59,9 @@ def same_rotated(features: Features, first: str, second: str) -> bool:
     """Say whether two whole pictures show the same, one of them rotated by a few degrees."""
     if {first, second} <= features.insides.keys():
         return False
-    return align_rotated(features.thumbs[first], features.thumbs[second]).is_copy
+    # The same answer in whichever order they are named.
+    one, other = (features.thumbs[s] for s in sorted((first, second)))
+    return align_rotated(one, other).is_copy
 
 
 def same_inside(features: Features, first: str, second: str, orientation: int = 0) -> bool:

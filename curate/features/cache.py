@@ -192,7 +192,11 @@ def unpack(values: Mapping[str, Mapping[str, bytes]]) -> Features:
         thumbs={s: np.frombuffer(v, np.uint8).reshape(thumb) for s, v in values["thumb"].items()},
         scores={s: quality.Scores.from_bytes(v) for s, v in values["quality"].items()},
         broken={s: v.decode() for s, v in values.get("broken", {}).items()},
-        insides={s: Inside.from_bytes(v) for s, v in scenes.items() if v},
+        insides={
+            s: Inside.from_bytes(v)
+            for s, v in scenes.items()
+            if v and s in hashes and hashes[s][0] != phash.NO_HASH
+        },
     )
 
 

@@ -30,7 +30,7 @@ ALGORITHM = "inside/1"
 _LEAST_FRAME = 0.1
 _MOST_FRAME = 0.9
 # Levels of luma within which two px are the same; a codec moves means of px by less.
-SAME_TONE = 10.0
+SAME_TONE = 10
 # Corners that lie further inside are a dark or a light scene's.
 _MOST_INSET = 8
 _OUTSIDE = 0.35

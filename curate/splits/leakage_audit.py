@@ -112,9 +112,11 @@ class _SplitPair(NamedTuple):
 
     def _cut(self, orientation: int) -> Iterator[Link]:
         """Yield pictures that look like a part of one in the other split, all of it or its inside."""
-        scenes = [scenes_of(self.features, names) for names in (self.one, self.other)]
-        for of_parts, wholes in (scenes, scenes[::-1]):
-            parts = [scene for scene in of_parts if scene.hashes[orientation] != NO_HASH]
+        one, other = (
+            [scene for scene in scenes_of(self.features, names) if scene.hashes[0] != NO_HASH]
+            for names in (self.one, self.other)
+        )
+        for parts, wholes in ((one, other), (other, one)):
             if not parts or not wholes:
                 continue
             hashes = np.array([part.hashes[orientation] for part in parts], np.uint64)

@@ -1,11 +1,15 @@
 import gzip
 import json
 from collections.abc import Callable
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
-from support.curate import recoded, run, sha
+from support.curate import recoded, run, scene, sha
 
 from curate.decisions import Decisions
 from curate.duplicates.links import Link, find_links
@@ -17,7 +21,7 @@ from curate.splits.assign import SplitHistory, partition
 from curate.splits.leakage_audit import audit, check
 from sceneset.dataset import Dataset
 from sceneset.errors import SceneSetError
-from sceneset.manifest.rows import KeptPicture, Split
+from sceneset.manifest.rows import SPLITS, KeptPicture, Split
 
 SETTINGS = CurateSettings(radius=8, leak_radius=12)
 
@@ -140,3 +144,31 @@ def test_a_decision_on_a_search_that_found_nothing_is_not_published(
     with pytest.raises(SceneSetError, match="copies stand in two splits"):
         run(dataset, split="0.4,0.3,0.3")
     assert dataset.current.resolve().name == str(first.summary["number"])
+
+
+@lru_cache(maxsize=1)
+def edited_scenes() -> tuple[Features, frozenset[tuple[str, str]]]:
+    """Return a scene, a symmetric and a faint one with edits and edits of those, and the copies."""
+    half = scene(0, (120, 180))
+    folded = Image.new("RGB", (240, 180))
+    folded.paste(half, (0, 0))
+    folded.paste(ImageOps.mirror(half), (120, 0))
+    faint = Image.blend(Image.new("RGB", (240, 180), "grey"), scene(2), 0.12)
+    edits = [*EDITS.items(), *list(EDITS.items())[:1]]
+    pictures: dict[str, Image.Image] = {}
+    for kind, base in (("plain", scene(1)), ("folded", folded), ("faint", faint)):
+        for (name, edit), (again, other) in pairwise(edits):
+            pictures |= {f"{kind} {name}": edit(base), f"{kind} {name}, {again}": other(edit(base))}
+    known = features_of(pictures)
+    links = find_links(known.whole, known, radius=8, leak_radius=12, views=True)
+    return known, frozenset(link.pair for link in links if link.duplicate)
+
+
+@given(parts=st.data())
+@settings(max_examples=6)
+def test_the_audit_finds_no_copy_that_the_search_does_not(parts: st.DataObject) -> None:
+    known, copies = edited_scenes()
+    names = sorted(s for s, value in known.whole.items() if value != phash.NO_HASH)
+    splits = parts.draw(st.lists(st.sampled_from(SPLITS), min_size=len(names), max_size=len(names)))
+    found = audit(dict(zip(names, splits, strict=True)), known, {}, SETTINGS)
+    assert {link.pair for link in found if link.duplicate} <= copies
