@@ -5,6 +5,7 @@ px in which they agree, connected to the edges, may be a frame. They are one whe
 have the same px there and something else inside: docs/decisions/0021-frames-and-turns.md.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -25,6 +26,8 @@ _SHARED = 0.7
 _UNLIKE = 0.5
 _LEAST_OTHERS = 2
 _ASKED = 1_024
+# What many share need not leave a box; a picture is not tried with all the others then.
+_MOST_TRIES = 2
 _LEAST_SHARED = 0.1
 _MOST_SHARED = 0.95
 # A line of the box may have this share of shared px: by chance, or where a corner is round.
@@ -53,22 +56,24 @@ def measure(
     exact, executor = settings.exact_hash, settings.executor
     cache.measure_missing(manifest, files, executor, make_bar("measuring"), exact=exact)
     features = cache.load(manifest, files, exact=exact)
-    boxes = find_frames(features, settings.leak_radius)
+    searched = manifest.features(*cache.SHARED).keys()
+    boxes = find_frames(features, settings.leak_radius, searched)
     if not cache.measure_insides(manifest, files, boxes, executor, make_bar("inside frames")):
         return features
     return cache.load(manifest, files, exact=exact)
 
 
-def find_frames(features: Features, radius: int) -> dict[str, Box]:
+def find_frames(features: Features, radius: int, searched: Collection[str] = ()) -> dict[str, Box]:
     """Return SHA-256 -> box inside the frame that a picture shares with others of the set.
 
-    Only pictures of which no inside is known are in it.
+    Only pictures of which no inside is known, and that were not `searched` before, are in it.
     """
     names = sorted(s for s, value in features.whole.items() if value != NO_HASH)
     if not names:
         return {}
     first, second, _ = pairs_within(np.array([features.whole[s] for s in names], np.uint64), radius)
-    framed = {place for place, s in enumerate(names) if s in features.insides}
+    known = {*features.insides, *searched}
+    framed = {place for place, s in enumerate(names) if s in known}
     thumbs = np.stack([features.thumbs[s] for s in names])
     boxes = shared_frames(thumbs, np.stack([first, second], axis=1), framed)
     return {names[place]: box for place, box in boxes.items() if place not in framed}
@@ -84,22 +89,25 @@ def shared_frames(
     """
     pictures = thumbs.reshape(len(thumbs), -1)
     some = pictures[:: max(1, len(pictures) // _ASKED)]
-    known, boxes = set(framed), dict[int, Box]()
-    for first, second in _unlike_somewhere(pictures, pairs):
-        if {first, second} <= known | boxes.keys():
+    boxes, tries = dict[int, Box](), Counter[int]()
+    known = np.isin(np.arange(len(pictures)), list(framed))
+    for first, second in _unlike_somewhere(pictures, pairs[~known[pairs].all(axis=1)]):
+        if known[[first, second]].all() or max(tries[first], tries[second]) >= _MOST_TRIES:
             continue
         pair = pictures[[first, second]].astype(np.int16)
         shared = connected_to_edges(np.abs(pair[0] - pair[1]) <= SAME_TONE)
         if not _LEAST_SHARED <= shared.mean() <= _MOST_SHARED:
             continue
-        if len(_others(pair, shared, some)) < _LEAST_OTHERS:
+        others = some[_others(pair, shared, some)]
+        if len(others) < _LEAST_OTHERS:
             continue
-        others = pictures[_others(pair, shared, pictures)]
+        tries.update((first, second))
         frame = connected_to_edges(_agreement(others, pair[0], axis=0) >= _LEAST_AGREEMENT)
         box = _box_inside(frame)
         if box is not None:
             same = _agreement(pictures[:, frame], pair[0, frame], axis=1) >= _SHARED
-            boxes |= dict.fromkeys({*np.flatnonzero(same).tolist()} - boxes.keys(), box)
+            boxes |= dict.fromkeys(np.flatnonzero(same & ~known).tolist(), box)
+            known |= same
     return boxes
 
 

@@ -40,7 +40,7 @@ _FAST = {
 }
 _EXACT = {kind: f"{name}/full" for kind, name in _FAST.items()} | {"phash": phash.EXACT_ALGORITHM}
 _BROKEN = ("broken", "decode/2")
-_SHARED = ("shared_inside", inside.ALGORITHM)
+SHARED = ("shared_inside", inside.ALGORITHM)
 _FULL = {"pixels": "sha256/1", "fidelity": fidelity.ALGORITHM}
 _DIED = "the decoder died"
 # Reading and hashing give up the interpreter's lock.
@@ -166,7 +166,7 @@ def load(manifest: Manifest, wanted: Iterable[str], *, exact: bool = False) -> F
     One that has none has killed its decoder: it is broken, and measured again by the next run.
     """
     names = set(wanted)
-    kinds = {**algorithms(exact=exact), **dict([_BROKEN, _SHARED])}
+    kinds = {**algorithms(exact=exact), **dict([_BROKEN, SHARED])}
     values = {
         kind: {s: v for s, v in manifest.features(kind, name).items() if s in names}
         for kind, name in kinds.items()
@@ -184,7 +184,8 @@ def unpack(values: Mapping[str, Mapping[str, bytes]]) -> Features:
         if s in values["turned"]
     }
     thumb = (phash.THUMB_SIDE, phash.THUMB_SIDE)
-    scenes = {**values["inside"], **values.get(_SHARED[0], {})}
+    plain = {s: value for s, value in values["inside"].items() if value}
+    scenes = {**values.get(SHARED[0], {}), **plain}
     return Features(
         whole={s: int(h[0]) for s, h in hashes.items()},
         oriented=hashes,
@@ -205,10 +206,10 @@ def measure_inside(path: str, *, box: Box) -> dict[str, bytes]:
     try:
         image = decode(Path(path).read_bytes(), at_least=2 * phash.DECODE_AT_LEAST)
     except PictureError:
-        return {_SHARED[0]: b""}
+        return {SHARED[0]: b""}
     grey = phash.luma(image)
     scene = inside.inside(grey, inside.snapped(grey, box))
-    return {_SHARED[0]: scene.to_bytes() if scene else b""}
+    return {SHARED[0]: scene.to_bytes() if scene else b""}
 
 
 def measure_insides(
@@ -219,11 +220,11 @@ def measure_insides(
     make_bar: Callable[[int], Bar],
 ) -> int:
     """Measure what is inside the boxes of pictures (by SHA-256), once; return how many those were."""
-    missing = sorted(boxes.keys() - manifest.features(*_SHARED).keys())
+    missing = sorted(boxes.keys() - manifest.features(*SHARED).keys())
     for box in sorted({boxes[s] for s in missing}):
         names = {str(files[s]): s for s in missing if boxes[s] == box}
         results = map_chunked(partial(measure_inside, box=box), list(names), executor, few=FEW)
-        _store(manifest, results, names, dict([_SHARED]), make_bar)
+        _store(manifest, results, names, dict([SHARED]), make_bar)
     return len(missing)
 
 

@@ -130,6 +130,8 @@ def snapped(grey: Image.Image, box: Box) -> Box:
 def _sharpest(rows: NDArray[np.int16], edge: float) -> float:
     """Return the edge, a share of the height, moved to where two rows differ far more than others."""
     length = len(rows)
+    if min(rows.shape) < THUMB_SIDE:
+        return edge
     steps = np.abs(np.diff(rows, axis=0)).mean(axis=1)
     first = max(1, round((edge - _OUTSIDE / THUMB_SIDE) * length))
     last = min(length - 1, round((edge + 1 / THUMB_SIDE) * length))
@@ -139,12 +141,14 @@ def _sharpest(rows: NDArray[np.int16], edge: float) -> float:
 
 
 def inside(grey: Image.Image, box: Box) -> Inside | None:
-    """Measure what is inside a box of a picture in mode L; None when it is flat."""
+    """Measure what is inside a box of a picture in mode L; None when it is flat or less than a px."""
     width, height = grey.size
     left, right, top, bottom = box
     scene = grey.crop(
         (round(left * width), round(top * height), round(right * width), round(bottom * height))
     )
+    if not min(scene.size):
+        return None
     hashes = phashes(shrink(scene, HASH_SIDE)[None])[0]
     if hashes[ORIENTATIONS[0]] == NO_HASH:
         return None

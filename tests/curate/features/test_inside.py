@@ -75,3 +75,11 @@ def test_a_box_found_on_a_thumbnail_is_moved_to_the_sharp_lines_beside_it(scene:
 def test_a_box_without_sharp_lines_stays(scene: Draw) -> None:
     canvas = luma(scene(5, (320, 256)).resize((8, 8)).resize((320, 256)))
     assert snapped(canvas, (0.25, 0.75, 0.0, 1.0)) == (0.25, 0.75, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("size", [(1, 40), (40, 1), (4, 40), (2, 2)])
+def test_a_picture_of_a_few_px_stops_nothing(size: tuple[int, int]) -> None:
+    grey = Image.effect_noise((40, 40), 90).resize(size)
+    box = (0.375, 0.625, 0.375, 0.625)
+    assert snapped(grey, box) == box
+    assert inside(grey, box) is None or min(size) > 1
