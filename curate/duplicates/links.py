@@ -101,9 +101,10 @@ def find_links(
 ) -> list[Link]:
     """Return one link per pair of pictures that look alike, the strongest there is, sorted.
 
-    Pictures within `radius`, whole or with `views` also mirrored, turned, cropped or inside their
-    frames, are copies when their aligned thumbnails agree too. Whole and mirrored pictures within
-    `leak_radius` are linked without being copies. Pairs of pictures that were both `compared`
+    Pictures within `radius`, whole or with `views` also mirrored, turned or cropped, are copies when
+    their aligned thumbnails agree too; with `views` also those within `leak_radius` that agree when
+    rotated a little, or inside their frames. Other whole and mirrored pictures within `leak_radius`
+    are linked without being copies. Pairs of pictures that were both `compared`
     before are left out: a link depends on its two pictures alone.
     """
     names = sorted(s for s in pictures if features.whole[s] != NO_HASH)
